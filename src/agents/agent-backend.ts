@@ -1,0 +1,188 @@
+import type { Language } from "../problems/catalogue.ts";
+
+/** A text that people read: one string, or one for each language. */
+export type LocalizedText = string | Readonly<Record<Language, string>>;
+
+/** One agent, team or workflow that a conversation can be held with. */
+export interface AgentDescriptor {
+  /** Unique within its backend; the catalogue sees to uniqueness across backends. */
+  readonly agentId: string;
+  readonly name: LocalizedText;
+  readonly description: LocalizedText;
+  readonly type: "agent" | "team" | "workflow";
+  readonly model: string | null;
+  /** Names of tools, and of agents it may hand over to. */
+  readonly tools: readonly string[];
+  /** Shown to callers as it is; no addresses, no credentials. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Something a person has to decide before a paused run can go on. */
+export interface Requirement {
+  readonly id: string;
+  readonly kind: "confirm" | "input" | "external";
+  /** Name of the tool (or of the workflow step) that waits. */
+  readonly tool: string;
+  /** For `input`: the fields asked for, as `{fields: [{name, type, description}]}` beside the known arguments. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** A person's answer to one requirement. */
+export interface Decision {
+  readonly id: string;
+  readonly approved: boolean;
+  readonly note?: string;
+  /** `input`: the values by field name; `external`: what the tool would have returned. */
+  readonly result?: unknown;
+}
+
+/** An image, sound or document that came with the user's message. */
+export interface Attachment {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** An earlier message of the session, oldest first when in a list. */
+export interface HistoryMessage {
+  readonly role: "user" | "assistant" | "system";
+  readonly content: string;
+  readonly agentId: string | null;
+}
+
+/**
+ * What an agent says and does, in order. Exactly one of `paused` and `finish` comes last; a generator that returns
+ * without either was cut off. Texts are deltas; empty ones are allowed and ignored.
+ */
+export type AgentEvent =
+  /** The next piece of the reply. */
+  | { readonly type: "text"; readonly text: string }
+  /** The reply so far is superseded by this whole text (a server-side fallback model took over, an output was rewritten). */
+  | { readonly type: "replace"; readonly text: string }
+  /** Thinking, not part of the reply. */
+  | { readonly type: "reasoning"; readonly text: string; readonly agentId?: string }
+  | {
+      readonly type: "tool";
+      readonly toolCallId: string;
+      readonly name: string;
+      readonly status: "started" | "completed" | "failed";
+      readonly arguments?: unknown;
+      readonly result?: unknown;
+      /** Who uses it, when that is not the agent addressed. */
+      readonly agentId?: string;
+    }
+  | {
+      readonly type: "agent";
+      readonly event:
+        | "member_started"
+        | "member_completed"
+        | "step_started"
+        | "step_completed"
+        | "handoff";
+      readonly agentId: string;
+      readonly name: string;
+      readonly parentAgentId?: string;
+      /** What the member or step produced; detail, never part of the reply. */
+      readonly detail?: string;
+    }
+  /** Adds to what the reply has used so far. */
+  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  /** Media that the agent produced, by reference. */
+  | { readonly type: "media"; readonly kind: string; readonly url: string; readonly name?: string }
+  /** Opaque JSON that `resume` needs to take this run up again; the latest one counts. */
+  | { readonly type: "resumable"; readonly state: Readonly<Record<string, unknown>> }
+  /** A person must decide; `state` is what `continue` needs, opaque JSON. */
+  | {
+      readonly type: "paused";
+      readonly requirements: readonly Requirement[];
+      readonly state: Readonly<Record<string, unknown>>;
+    }
+  | { readonly type: "finish"; readonly reason: string };
+
+/** Choices of the session or of this turn; a backend ignores what it cannot honour. */
+export interface RunSettings {
+  readonly model?: string;
+  readonly temperature?: number;
+  /** Extra system text. */
+  readonly instructions?: string;
+}
+
+export interface RunRequest {
+  /** The reply's `message_id`; also the idempotency key towards the agent. */
+  readonly replyId: string;
+  /** 1, 2, … A later attempt of the same reply has a higher number. */
+  readonly attempt: number;
+  readonly sessionId: string;
+  readonly userId: string;
+  /** The caller's bearer token, where the identity mode has one and it is still at hand. */
+  readonly userToken?: string;
+  /** As in the backend's own list (`AgentDescriptor.agentId`). */
+  readonly agentId: string;
+  /** The user's message of this turn; not part of `history`. */
+  readonly message: string;
+  readonly attachments: readonly Attachment[];
+  /** Free-form context of the caller (`context` of the request). */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly settings: RunSettings;
+  readonly language: Language;
+  /** Sent upstream as `X-Request-ID` and `traceparent`. */
+  readonly requestId: string;
+  readonly traceparent?: string;
+  /** The last `limit` messages before this turn, oldest first. Costs a query; call it only when needed, at most once. */
+  history(limit?: number): Promise<readonly HistoryMessage[]>;
+}
+
+/** What a probe found out; `details` carries no addresses and no credentials. */
+export interface BackendHealth {
+  readonly status: "healthy" | "unhealthy";
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The connection to the agent broke after it had begun to answer; what had arrived stays valid. */
+export class AgentInterrupted extends Error {
+  override readonly name = "AgentInterrupted";
+}
+
+/**
+ * A source of agents. It only produces events: it knows nothing of HTTP towards clients, of storage or speech.
+ *
+ * All generators end promptly when `signal` aborts (they return or throw the abort reason) and then also stop the run
+ * at its source. Faults are raised as `agent_failed`, `agent_unavailable` or `agent_timeout` problems, or as
+ * `AgentInterrupted` when the connection breaks after the first event; an upstream's own error text goes into `cause`,
+ * never into the problem's message. Time-outs for connecting, for headers, for the first event and between events are
+ * the backend's; the limit for the whole reply is the caller's. Memory per run is bounded whatever the upstream sends.
+ */
+export interface AgentBackend {
+  readonly source: "agno" | "models" | "builtin";
+  /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked. */
+  list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
+  run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;
+  /** Goes on with a paused run; absent where runs never pause. */
+  continue?(
+    request: RunRequest,
+    state: Readonly<Record<string, unknown>>,
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+  ): AsyncGenerator<AgentEvent, void, void>;
+  /**
+   * Takes a run up again after this service or the connection died, from the last `resumable` state: text already
+   * delivered is not repeated. Absent where runs die with their connection. Raises `AgentInterrupted` when it is too late.
+   */
+  resume?(
+    request: RunRequest,
+    state: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): AsyncGenerator<AgentEvent, void, void>;
+  /** Ends a paused run that nobody will continue. Best effort. */
+  abandon?(request: RunRequest, state: Readonly<Record<string, unknown>>): Promise<void>;
+  /** The session was deleted here; forget it there. Raises when it should be tried again. */
+  forgetSession?(session: {
+    readonly sessionId: string;
+    readonly userId: string;
+    readonly agentIds: readonly string[];
+  }): Promise<void>;
+  /** Bounded by `signal`; never raises for an unreachable source, but says so. */
+  probe(signal: AbortSignal): Promise<BackendHealth>;
+  /** Releases connections. Running generators were aborted before. May be called twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,103 @@
+/**
+ * The building blocks of the settings table (`settings.ts`): what a value may be, its default, what it means.
+ * The loader, `chat-service config`, `config.example.yaml` and `docs/configuration.md` all read this table.
+ */
+export interface Setting<T = unknown> {
+  readonly kind:
+    | "text"
+    | "secret"
+    | "integer"
+    | "number"
+    | "boolean"
+    | "bytes"
+    | "choice"
+    | "list"
+    | "json";
+  readonly default: T;
+  readonly description: string;
+  /** Environment names beside SECTION_KEY, first match wins after it. */
+  readonly env?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** For `choice`. */
+  readonly choices?: readonly string[];
+  /** For `json`: says what is wrong with a parsed value, or returns null. */
+  readonly check?: (value: unknown) => string | null;
+}
+
+interface Extra {
+  env?: readonly string[];
+  minimum?: number;
+  maximum?: number;
+}
+
+/** Free text; null when unset and no default. */
+export function text(description: string, fallback: string, extra?: Extra): Setting<string>;
+export function text(description: string, fallback: null, extra?: Extra): Setting<string | null>;
+export function text(
+  description: string,
+  fallback: string | null,
+  extra: Extra = {},
+): Setting<string> | Setting<string | null> {
+  return { kind: "text", default: fallback as string, description, ...extra };
+}
+
+/** Text that is masked wherever the configuration is shown, such as a key or a URL with a password. */
+export function secret(description: string, extra: Extra = {}): Setting<string | null> {
+  return { kind: "secret", default: null, description, ...extra };
+}
+
+export function integer(description: string, fallback: number, extra?: Extra): Setting<number>;
+export function integer(description: string, fallback: null, extra?: Extra): Setting<number | null>;
+export function integer(
+  description: string,
+  fallback: number | null,
+  extra: Extra = {},
+): Setting<number> | Setting<number | null> {
+  return { kind: "integer", default: fallback as number, description, minimum: 0, ...extra };
+}
+
+export function number(description: string, fallback: number, extra: Extra = {}): Setting<number> {
+  return { kind: "number", default: fallback, description, ...extra };
+}
+
+export function boolean(
+  description: string,
+  fallback: boolean,
+  extra: Extra = {},
+): Setting<boolean> {
+  return { kind: "boolean", default: fallback, description, ...extra };
+}
+
+/** A size in bytes, written as 1048576, 64KB, 10MB or 1GB (powers of 1024). */
+export function bytes(description: string, fallback: number, extra: Extra = {}): Setting<number> {
+  return { kind: "bytes", default: fallback, description, minimum: 0, ...extra };
+}
+
+export function choice<const C extends readonly string[]>(
+  description: string,
+  choices: C,
+  fallback: C[number],
+  extra: Extra = {},
+): Setting<C[number]> {
+  return { kind: "choice", default: fallback, description, choices, ...extra };
+}
+
+/** Several texts: a YAML list, a JSON array, or comma-separated. */
+export function list(
+  description: string,
+  fallback: readonly string[],
+  extra: Extra = {},
+): Setting<readonly string[]> {
+  return { kind: "list", default: fallback, description, ...extra };
+}
+
+/** A structure: YAML, or JSON in the environment. */
+export function json<T>(
+  description: string,
+  fallback: T,
+  check: (value: unknown) => string | null,
+  extra: Extra = {},
+): Setting<T> {
+  return { kind: "json", default: fallback, description, check, ...extra };
+}

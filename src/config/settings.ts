@@ -1,0 +1,352 @@
+import {
+  boolean,
+  bytes,
+  choice,
+  integer,
+  json,
+  list,
+  number,
+  secret,
+  text,
+  type Setting,
+} from "./setting.ts";
+
+/** An agent of the `models` backend, as written in `models.agents`. */
+export interface ConfiguredAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly instructions?: string;
+  readonly model?: string;
+  readonly temperature?: number;
+  readonly tools?: readonly string[];
+  /** Ids of agents it may delegate to. */
+  readonly handoffs?: readonly string[];
+}
+
+/** An AgentOS server, as written in `agno.servers`. */
+export interface AgnoServer {
+  readonly name: string;
+  readonly api_url: string;
+  readonly api_key?: string;
+}
+
+/** A key for another service, as written in `auth.api_keys`. */
+export interface ConfiguredApiKey {
+  readonly name: string;
+  /** Hex SHA-256 of the key. */
+  readonly sha256: string;
+  readonly user_id: string;
+  readonly roles?: readonly string[];
+}
+
+function listOf(
+  what: string,
+  required: readonly string[],
+  known: readonly string[],
+): (value: unknown) => string | null {
+  return (value) => {
+    if (!Array.isArray(value)) return `must be a list of ${what}`;
+    for (const [index, item] of value.entries()) {
+      if (typeof item !== "object" || item === null || Array.isArray(item)) {
+        return `item ${index + 1} must be an object`;
+      }
+      for (const key of required) {
+        const given = (item as Record<string, unknown>)[key];
+        if (typeof given !== "string" || given === "") return `item ${index + 1} needs ${key}`;
+      }
+      const unknown = Object.keys(item).find((key) => !known.includes(key));
+      if (unknown !== undefined) {
+        return `item ${index + 1} has the unknown member ${unknown}; known: ${known.join(", ")}`;
+      }
+    }
+    return null;
+  };
+}
+
+/** Every key of `config.yaml` by section, with its default and meaning. `voice` keys with a dot are nested. */
+export const settings = {
+  service: {
+    name: text("Name under which the service reports itself", "chat-service"),
+    environment: choice(
+      "production hides /docs, logs JSON and refuses auth.mode open",
+      ["development", "test", "production"],
+      "development",
+      { env: ["ENVIRONMENT"] },
+    ),
+    host: text("Address to listen on; 0.0.0.0 for all", "127.0.0.1", { env: ["HOST"] }),
+    port: integer("Port to listen on; 0 for any free one", 8001, {
+      env: ["PORT", "SERVICE_PORT"],
+      maximum: 65_535,
+    }),
+    data_dir: text("Where embedded storage lives", "./data"),
+  },
+  server: {
+    prefixes: list("Every path is served below these as well", ["/api", "/api/v1"]),
+    heartbeat_seconds: number("A comment line on silent streams this often", 15, {
+      minimum: 0.05,
+      maximum: 300,
+    }),
+    drain_seconds: number("How long running replies may go on after SIGTERM", 25, {
+      minimum: 0,
+      maximum: 3600,
+    }),
+    shutdown_delay_seconds: number(
+      "After SIGTERM, keep accepting this long so that balancers notice (0 on one machine)",
+      0,
+      { minimum: 0, maximum: 60 },
+    ),
+    request_timeout_seconds: number("For receiving a whole request", 30, { minimum: 1 }),
+    keep_alive_timeout_seconds: number("Idle connections; above the balancer's own", 95, {
+      minimum: 1,
+    }),
+    max_event_loop_delay_ms: integer("Beyond this /health/liveness answers 503", 5_000),
+  },
+  database: {
+    url: secret("postgresql://user:password@host:5432/name; unset: embedded PostgreSQL"),
+    pool_size: integer("Connections kept", 10, { minimum: 1, maximum: 1000 }),
+    max_overflow: integer("Connections beyond pool_size under load", 20, { maximum: 1000 }),
+    pool_timeout_ms: integer("How long a query waits for a connection", 2_000, { minimum: 1 }),
+    connect_timeout_ms: integer("For opening a connection", 3_000, { minimum: 1 }),
+    statement_timeout_ms: integer("For one statement; 0 is none", 5_000),
+    pooler: choice(
+      "pgbouncer: no session state is used on connections",
+      ["none", "pgbouncer"],
+      "none",
+    ),
+    migrate: boolean("Apply migrations at start; otherwise only check them", true),
+  },
+  redis: {
+    url: secret(
+      "redis:// or rediss://; several comma-separated hosts: Cluster; unset: in this process",
+    ),
+    password: secret("Where it is not part of the URL"),
+    sentinel_name: text("Name of the master, if the hosts are Sentinels", null),
+    max_connections: integer("Connections to Redis", 10, { minimum: 1, maximum: 1000 }),
+    key_prefix: text("In front of every key", "chat:"),
+    command_timeout_ms: integer("For one command", 1_000, { minimum: 10 }),
+  },
+  agno: {
+    api_url: text("AgentOS server, such as http://127.0.0.1:7777", null, {
+      env: ["AGNO_API_BASE"],
+    }),
+    api_key: secret("Security key of AgentOS"),
+    servers: json<readonly AgnoServer[]>(
+      "Several AgentOS servers: a list of {name, api_url, api_key}",
+      [],
+      listOf("servers", ["name", "api_url"], ["name", "api_url", "api_key"]),
+    ),
+    forward_user_token: boolean("Send the caller's own token to AgentOS instead of api_key", false),
+    timeout: number("Seconds without any event after which a run has failed", 30, {
+      minimum: 0.1,
+      maximum: 3600,
+    }),
+    max_retries: integer("For starting a run, only where that is safe", 3, { maximum: 10 }),
+    history: choice(
+      "server: AgentOS remembers; replay: the last messages are sent along; auto: replay when it has forgotten",
+      ["server", "replay", "auto"],
+      "auto",
+    ),
+    background: boolean(
+      "Run in the background of AgentOS where it can, so that runs can be resumed",
+      true,
+    ),
+    refresh_seconds: number("How often its agents are listed anew", 60, { minimum: 1 }),
+  },
+  models: {
+    api_url: text("OpenAI-compatible base URL, such as http://127.0.0.1:11434/v1", null, {
+      env: ["OPENAI_BASE_URL"],
+    }),
+    api_key: secret("Key for it", { env: ["OPENAI_API_KEY"] }),
+    default_model: text("Model for agents that name none; unset: the endpoint's first", null),
+    agents: json<readonly ConfiguredAgent[]>(
+      "Agents beside or instead of general-chat, analyst and creative",
+      [],
+      listOf(
+        "agents",
+        ["id", "name"],
+        ["id", "name", "description", "instructions", "model", "temperature", "tools", "handoffs"],
+      ),
+    ),
+    default_agents: boolean("Offer general-chat, analyst and creative", true),
+    timeout: number("Seconds without any token after which a reply has failed", 60, {
+      minimum: 0.1,
+      maximum: 3600,
+    }),
+  },
+  model_service: {
+    url: text("Base URL of a Model Service", null),
+    api_key: secret("Key for it"),
+    cache_ttl_seconds: number("How long its catalogue is kept", 60),
+  },
+  builtin: {
+    agents: choice(
+      "The agents that need no model; auto: only when neither models, model_service nor agno is set",
+      ["auto", "always", "never"],
+      "auto",
+    ),
+  },
+  voice: {
+    enabled: boolean("Speech in and out", true),
+    api_url: text("OpenAI-compatible audio base URL, for both directions", null),
+    api_key: secret("Key for it"),
+    retention_hours: number("How long spoken replies are kept", 24),
+    "stt.provider": choice(
+      "auto: openai if api_url is set, else off",
+      ["auto", "openai", "command", "sherpa", "off"],
+      "auto",
+    ),
+    "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null),
+    "stt.api_key": secret("Key for it"),
+    "stt.model": text("Model name sent to the provider, or model folder for sherpa", null),
+    "stt.language": text("Language when the caller names none, such as zh or en", null),
+    "stt.command": list("Preset name or argv with {input} {output} {language}", []),
+    "tts.provider": choice(
+      "auto: openai if api_url is set, else flite for English and espeak-ng, if installed, for Chinese",
+      ["auto", "openai", "flite", "command", "sherpa", "off"],
+      "auto",
+    ),
+    "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null),
+    "tts.api_key": secret("Key for it"),
+    "tts.model": text("Model name sent to the provider, or model folder for sherpa", null),
+    "tts.voice": text("Voice when the caller names none", null),
+    "tts.voices": list("Voices offered when the provider has no list", []),
+    "tts.language": text("Language of pieces whose language cannot be told", null),
+    "tts.command": list("Preset name or argv with {text_file} {output} {voice} {speed}", []),
+    "tts.pcm_sample_rate": integer("If set, ask for pcm and take this rate (Hz)", null),
+  },
+  gateway: {
+    url: text("Base URL of a Gateway Service to register with", null),
+    api_key: secret("Key for it"),
+    service_id: text("instance_id; unset: service name, host and port", null),
+    health_check_interval: number("Seconds between registrations", 30, { minimum: 1 }),
+    advertise_host: text("Address others reach this node at; unset: found out", null),
+    advertise_port: integer("Port others reach this node at; unset: service.port", null, {
+      maximum: 65_535,
+    }),
+    weight: integer("For weighted balancing", 1, { minimum: 1 }),
+    register_path: text("Fixes the path of the registration call", null),
+  },
+  base_service: {
+    url: text("Base URL of a Base Service (users, permissions)", null),
+    prefix: text("In front of its paths", "/api/v1"),
+    cache_ttl_seconds: number("How long identities and verdicts are kept", 30),
+    on_unreachable: choice(
+      "When it cannot be asked: deny, or allow reading to users it has just confirmed",
+      ["deny", "allow_read"],
+      "deny",
+    ),
+  },
+  auth: {
+    mode: choice(
+      "open: callers name their user_id; jwt: signed tokens; base-service: ask it",
+      ["open", "jwt", "base-service"],
+      "open",
+    ),
+    api_keys: json<readonly ConfiguredApiKey[]>(
+      "Keys for services: a list of {name, sha256, user_id, roles}",
+      [],
+      listOf("keys", ["name", "sha256", "user_id"], ["name", "sha256", "user_id", "roles"]),
+    ),
+    allow_open_in_production: boolean(
+      "Start in open mode although environment is production",
+      false,
+    ),
+  },
+  security: {
+    secret_key: secret("HS256 secret of the tokens"),
+    jwks_url: text("Where the public keys of the tokens are", null),
+    issuer: text("Required iss of tokens", null),
+    audience: text("Required aud of tokens", null),
+    clock_skew_seconds: number("Tolerance for exp and nbf", 60, { maximum: 300 }),
+    allowed_hosts: list("Host names answered; * for all", ["*"]),
+    cors_origins: list("Origins of browsers allowed; * for all (not with tokens in cookies)", []),
+    trusted_proxies: list("Addresses (CIDR) whose X-Forwarded-For is believed", []),
+  },
+  logging: {
+    level: choice("Least serious line written", ["DEBUG", "INFO", "WARN", "ERROR"], "INFO"),
+    format: choice(
+      "auto: pretty in development, json otherwise",
+      ["auto", "pretty", "json"],
+      "auto",
+    ),
+    file_path: text("All lines also to this file, such as ./logs/chat-service.log", null),
+    error_file_path: text("Errors also to this file, such as ./logs/error.log", null),
+    access_file_path: text("One line a request to this file, such as ./logs/access.log", null),
+    max_size: bytes("A log file is rotated at this size", 100 * 1024 * 1024),
+    backup_count: integer("Rotated files kept", 5),
+  },
+  monitoring: {
+    metrics_enabled: boolean("Serve metrics", true),
+    metrics_path: text("Where Prometheus scrapes", "/metrics"),
+    health_check_timeout: number("Seconds a dependency probe may take", 10, { minimum: 0.1 }),
+    otlp_endpoint: text("OpenTelemetry collector (HTTP); unset: no traces", null),
+  },
+  limits: {
+    max_message_length: integer("Characters in a message", 10_000, { minimum: 1 }),
+    max_body_size: bytes("A JSON request", 1024 * 1024, { minimum: 1024 }),
+    max_upload_size: bytes("An upload", 10 * 1024 * 1024, { minimum: 1024 }),
+    message_rate_limit: integer("Messages a minute and user; 0: no limit", 100),
+    address_rate_limit: integer("Requests a minute and address; 0: no limit", 0),
+    max_concurrent_replies: integer("Running replies on this node", 500, { minimum: 1 }),
+    max_concurrent_replies_per_agent: integer(
+      "Running replies of one agent backend on this node",
+      250,
+      {
+        minimum: 1,
+      },
+    ),
+    max_concurrent_replies_per_user: integer(
+      "Running replies of one user on this node; 0: no limit",
+      0,
+    ),
+    max_queued_per_session: integer("Messages that may wait in one session", 8),
+    max_concurrent_sessions: integer("Active sessions of one user; 0: no limit", 0),
+    max_viewers: integer("Open streams on this node", 5_000, { minimum: 1 }),
+  },
+  sessions: {
+    default_agent: text(
+      "For sessions that name none; unset: general-chat, else the first there is",
+      null,
+    ),
+    retention_days: integer("Sessions without activity are deleted after this; 0: never", 0),
+    cache_ttl_seconds: number("How long sessions are cached", 3_600),
+    history_messages: integer("Messages of context for agents without memory of their own", 20, {
+      maximum: 1000,
+    }),
+    idempotency_hours: number("How long an Idempotency-Key is remembered", 24, { minimum: 0.001 }),
+  },
+  streams: {
+    retention_seconds: number("How long the events of an ended reply are kept", 3_600),
+    max_reply_bytes: bytes("Events kept of one reply", 1024 * 1024, { minimum: 4096 }),
+    max_total_bytes: bytes("Events kept in this process", 256 * 1024 * 1024, { minimum: 65_536 }),
+    max_reply_seconds: number("A reply is stopped after this", 900, { minimum: 0.1 }),
+    max_reply_length: bytes("Text of one reply; more is cut and the reply ends", 4 * 1024 * 1024, {
+      minimum: 1024,
+    }),
+    lease_seconds: number("A node that is silent this long has lost its replies", 15, {
+      minimum: 0.5,
+    }),
+    reap_seconds: number("How often lost replies are looked for", 5, { minimum: 0.1 }),
+  },
+  events: {
+    url: text("Where business events are posted (webhook)", null),
+    secret: secret("Key of the HMAC-SHA256 signature"),
+  },
+  development: {
+    enable_docs: choice(
+      "Serve /docs and /openapi.json; auto: unless environment is production",
+      ["auto", "always", "never"],
+      "auto",
+    ),
+  },
+} as const satisfies Record<string, Record<string, Setting>>;
+
+type Values<S> = {
+  readonly [Section in keyof S]: {
+    readonly [Key in keyof S[Section]]: S[Section][Key] extends Setting<infer T> ? T : never;
+  };
+};
+
+/** The settings with their effective values: one validated, frozen object. */
+export type Config = Values<typeof settings>;

@@ -1,0 +1,45 @@
+/** A row as the drivers return it; each query names the shape it selects. */
+export type Row = Record<string, unknown>;
+
+export interface QueryResult<R> {
+  readonly rows: R[];
+  /** Rows returned, or for a statement without RETURNING the rows affected. */
+  readonly rowCount: number;
+}
+
+/**
+ * Something SQL can be sent to: the database, or a transaction on it. PostgreSQL's dialect with `$1`
+ * parameters in both drivers. JSON parameters are passed as strings and cast (`$1::jsonb`); `timestamptz`
+ * comes back as Date, `jsonb` parsed, `bigint` as number (the service stores none above 2^53).
+ *
+ * Raises `storage_unavailable` when the server cannot be reached or is out of connections; SQL faults
+ * (constraint violations and the like) keep the driver's error with its `code` (SQLSTATE).
+ */
+export interface Queryable {
+  query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>>;
+}
+
+export interface Database extends Queryable {
+  readonly kind: "embedded" | "postgres";
+  /**
+   * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Keep it short and
+   * never await anything but `tx` inside: embedded storage has a single connection, and a server's pool is small.
+   */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Runs several statements without parameters, as migrations need; not inside a transaction of its own. */
+  execute(sql: string): Promise<void>;
+  /** A round trip, for health probes. */
+  ping(): Promise<void>;
+  /** What a probe may show: driver, server version, pool figures. No addresses, no credentials. */
+  describe(): Record<string, unknown>;
+  /** Waits for running queries, then releases everything. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** SQLSTATE of a driver error, or undefined. */
+export function sqlState(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  return typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code)
+    ? error.code
+    : undefined;
+}

@@ -1,0 +1,153 @@
+/**
+ * Every error type that a caller can see, side by side: its HTTP status and its message in the two
+ * languages of the service. `docs/troubleshooting.md` explains each one; a test compares the two.
+ */
+
+/** The languages in which human-readable texts exist. */
+export type Language = "en" | "zh";
+
+type Texts = Record<Language, string>;
+
+interface ProblemDefinition<Data> {
+  readonly status: number;
+  readonly texts: (data: Data) => Texts;
+}
+
+function define<Data = Record<never, never>>(
+  status: number,
+  texts: (data: Data) => Texts,
+): ProblemDefinition<Data> {
+  return { status, texts };
+}
+
+export const problemCatalogue = {
+  malformed_json: define(400, () => ({
+    en: "The request body is not valid JSON. Send one JSON object with Content-Type: application/json.",
+    zh: "请求体不是有效的 JSON。请发送一个 JSON 对象，并设置 Content-Type: application/json。",
+  })),
+  bad_request: define<{ en: string; zh: string }>(400, ({ en, zh }) => ({ en, zh })),
+  unauthorized: define<{ reason?: "missing" | "expired" | "invalid" }>(401, ({ reason }) => ({
+    en:
+      reason === "missing"
+        ? "This request needs a token. Send it as Authorization: Bearer <token>, or an API key as X-API-Key."
+        : reason === "expired"
+          ? "The token has expired. Sign in again and repeat the request."
+          : "The token or API key is not valid here.",
+    zh:
+      reason === "missing"
+        ? "此请求需要令牌。请使用 Authorization: Bearer <token>，或使用 X-API-Key 发送 API 密钥。"
+        : reason === "expired"
+          ? "令牌已过期。请重新登录后再试。"
+          : "令牌或 API 密钥无效。",
+  })),
+  forbidden: define<{ action?: string }>(403, ({ action }) => ({
+    en: action ? `You are not allowed to do this (${action}).` : "You are not allowed to do this.",
+    zh: action ? `您没有执行此操作的权限（${action}）。` : "您没有执行此操作的权限。",
+  })),
+  not_found: define<{ method: string; path: string }>(404, ({ method, path }) => ({
+    en: `There is nothing at ${method} ${path}. The paths are listed at /docs.`,
+    zh: `不存在 ${method} ${path}。所有路径见 /docs。`,
+  })),
+  session_not_found: define<{ sessionId: string }>(404, ({ sessionId }) => ({
+    en: `There is no session ${sessionId}.`,
+    zh: `会话 ${sessionId} 不存在。`,
+  })),
+  agent_not_found: define<{ agentId: string }>(404, ({ agentId }) => ({
+    en: `There is no agent ${agentId}. GET /chat/agents lists those that exist.`,
+    zh: `智能体 ${agentId} 不存在。可用的智能体见 GET /chat/agents。`,
+  })),
+  message_not_found: define<{ messageId: string }>(404, ({ messageId }) => ({
+    en: `There is no message ${messageId}.`,
+    zh: `消息 ${messageId} 不存在。`,
+  })),
+  audio_not_found: define<{ audioId: string }>(404, ({ audioId }) => ({
+    en: `There is no audio ${audioId}; it may have expired.`,
+    zh: `音频 ${audioId} 不存在，可能已过期。`,
+  })),
+  method_not_allowed: define<{ method: string; allowed: string }>(405, ({ method, allowed }) => ({
+    en: `${method} is not possible here. Allowed: ${allowed}.`,
+    zh: `此处不支持 ${method}。允许的方法：${allowed}。`,
+  })),
+  session_busy: define<{ messageId?: string }>(409, ({ messageId }) => ({
+    en: `The session is still answering${messageId ? ` (reply ${messageId})` : ""}. Wait for it, cancel it, or send with on_busy: "enqueue" or "interrupt".`,
+    zh: `该会话正在回复${messageId ? `（回复 ${messageId}）` : ""}。请等待、取消，或使用 on_busy: "enqueue" 或 "interrupt" 发送。`,
+  })),
+  session_archived: define<{ sessionId: string }>(409, ({ sessionId }) => ({
+    en: `Session ${sessionId} is archived. Activate it first: PATCH /sessions/${sessionId} {"status": "active"}.`,
+    zh: `会话 ${sessionId} 已归档。请先激活：PATCH /sessions/${sessionId} {"status": "active"}。`,
+  })),
+  idempotency_conflict: define(409, () => ({
+    en: "This Idempotency-Key was already used with another request body. Use a new key for a new request.",
+    zh: "此 Idempotency-Key 已用于内容不同的请求。新请求请使用新的键。",
+  })),
+  message_not_running: define<{ messageId: string; status: string }>(
+    409,
+    ({ messageId, status }) => ({
+      en: `Reply ${messageId} is not running; it is ${status}.`,
+      zh: `回复 ${messageId} 未在进行中，当前状态为 ${status}。`,
+    }),
+  ),
+  payload_too_large: define<{ limit: string }>(413, ({ limit }) => ({
+    en: `The request is too large. The limit is ${limit}.`,
+    zh: `请求过大，上限为 ${limit}。`,
+  })),
+  unsupported_media_type: define<{ got: string; expected: string }>(415, ({ got, expected }) => ({
+    en: `${got} is not supported here. Send ${expected}.`,
+    zh: `此处不支持 ${got}。请发送 ${expected}。`,
+  })),
+  validation_failed: define<{ en?: string; zh?: string }>(422, ({ en, zh }) => ({
+    en: en ?? "The request is not valid. See details for each fault.",
+    zh: zh ?? "请求参数无效，详见 details。",
+  })),
+  rate_limited: define<{ seconds: number }>(429, ({ seconds }) => ({
+    en: `Too many requests. Try again in ${seconds} s.`,
+    zh: `请求过于频繁。请在 ${seconds} 秒后重试。`,
+  })),
+  queue_full: define<{ limit: number }>(429, ({ limit }) => ({
+    en: `${limit} messages already wait in this session. Try again when some of them are answered.`,
+    zh: `该会话已有 ${limit} 条消息在排队。请在部分消息得到回复后重试。`,
+  })),
+  internal_error: define(500, () => ({
+    en: "Something went wrong inside the service. The request id leads to the cause in the log.",
+    zh: "服务内部错误。可凭请求编号（request_id）在日志中查找原因。",
+  })),
+  agent_failed: define<{ agentId: string; detail?: Texts }>(502, ({ agentId, detail }) => ({
+    en: `Agent ${agentId} failed. ${detail?.en ?? "Your message is kept; send another to try again."}`,
+    zh: `智能体 ${agentId} 执行失败。${detail?.zh ?? "您的消息已保存，可重新发送再试。"}`,
+  })),
+  speech_failed: define(502, () => ({
+    en: "The speech service failed. The text is not affected.",
+    zh: "语音服务失败，文本不受影响。",
+  })),
+  agent_unavailable: define<{ agentId: string }>(503, ({ agentId }) => ({
+    en: `Agent ${agentId} cannot be reached at the moment. Try again shortly.`,
+    zh: `智能体 ${agentId} 暂时无法访问，请稍后重试。`,
+  })),
+  voice_unavailable: define<{ remedy?: Texts }>(503, ({ remedy }) => ({
+    en: remedy?.en ?? "No speech service is configured. See docs/voice.md.",
+    zh: remedy?.zh ?? "未配置语音服务，参见 docs/voice.md。",
+  })),
+  storage_unavailable: define(503, () => ({
+    en: "The database cannot be reached at the moment. Nothing was changed; try again shortly.",
+    zh: "数据库暂时无法访问。未作任何更改，请稍后重试。",
+  })),
+  overloaded: define(503, () => ({
+    en: "The service is at its limit of running replies. Try again shortly.",
+    zh: "服务的并发回复已达上限，请稍后重试。",
+  })),
+  shutting_down: define(503, () => ({
+    en: "This node is shutting down. Repeat the request; another node will take it.",
+    zh: "该节点正在关闭。请重试，其他节点会处理。",
+  })),
+  agent_timeout: define<{ agentId: string; seconds: number }>(504, ({ agentId, seconds }) => ({
+    en: `Agent ${agentId} sent nothing for ${seconds} s and was stopped. Your message is kept.`,
+    zh: `智能体 ${agentId} 在 ${seconds} 秒内没有响应，已停止。您的消息已保存。`,
+  })),
+} as const;
+
+export type ProblemType = keyof typeof problemCatalogue;
+
+/** What a problem of this type is built from. */
+export type ProblemData<T extends ProblemType> = Parameters<
+  (typeof problemCatalogue)[T]["texts"]
+>[0];

@@ -1,0 +1,53 @@
+import {
+  problemCatalogue,
+  type Language,
+  type ProblemData,
+  type ProblemType,
+} from "./catalogue.ts";
+
+/** One fault of one member of a request; `path` is a JSON pointer such as `/session_id`. */
+export interface ProblemDetail {
+  readonly path: string;
+  readonly message: string;
+}
+
+interface ProblemOptions {
+  readonly details?: readonly ProblemDetail[];
+  /** Sent as `Retry-After`, in whole seconds. */
+  readonly retryAfterSeconds?: number;
+  /** Goes to the log, never to the caller. */
+  readonly cause?: unknown;
+}
+
+/**
+ * An error that the caller is told about: it owns its status and stable type. Anything thrown that is
+ * not a Problem is a bug and becomes `internal_error`, with its stack in the log only.
+ */
+export class Problem<T extends ProblemType = ProblemType> extends Error {
+  override readonly name = "Problem";
+  readonly type: T;
+  readonly status: number;
+  readonly details: readonly ProblemDetail[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  readonly #texts: Record<Language, string>;
+
+  constructor(type: T, data: ProblemData<T>, options: ProblemOptions = {}) {
+    // The catalogue ties `data` to `type`; TypeScript cannot follow that through the union.
+    const definition = problemCatalogue[type] as {
+      status: number;
+      texts: (data: ProblemData<T>) => Record<Language, string>;
+    };
+    const texts = definition.texts(data);
+    super(texts.en, options.cause === undefined ? undefined : { cause: options.cause });
+    this.type = type;
+    this.status = definition.status;
+    this.details = options.details;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.#texts = texts;
+  }
+
+  /** The message for people, in their language. */
+  text(language: Language): string {
+    return this.#texts[language];
+  }
+}

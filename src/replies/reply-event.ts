@@ -1,0 +1,160 @@
+import { Type, type Static, type TSchema } from "typebox";
+
+/**
+ * The events of a reply as every view shows them (SSE, WebSocket). One schema gives the static type and the
+ * OpenAPI document. `type`, `session_id`, `message_id` and `timestamp` are on each of them.
+ */
+function event<T extends string, P extends Record<string, TSchema>>(
+  type: T,
+  description: string,
+  fields: P,
+) {
+  return Type.Object(
+    {
+      type: Type.Literal(type),
+      session_id: Type.String({ format: "uuid" }),
+      message_id: Type.String({ format: "uuid", description: "The reply this event belongs to." }),
+      timestamp: Type.String({ format: "date-time" }),
+      ...fields,
+    },
+    { description, title: type },
+  );
+}
+
+export const UsageSchema = Type.Object({
+  input_tokens: Type.Integer({ minimum: 0 }),
+  output_tokens: Type.Integer({ minimum: 0 }),
+});
+
+export const RequirementSchema = Type.Object({
+  id: Type.String(),
+  kind: Type.Union([Type.Literal("confirm"), Type.Literal("input"), Type.Literal("external")]),
+  tool: Type.String(),
+  arguments: Type.Record(Type.String(), Type.Unknown()),
+});
+
+export const AudioResponseSchema = Type.Object({
+  audio_id: Type.String({ format: "uuid" }),
+  url: Type.String({ description: "Path of the bytes, as GET /chat/audio/{audio_id}." }),
+  format: Type.String({ examples: ["wav", "mp3"] }),
+  encoding: Type.Literal("base64"),
+  data: Type.Optional(Type.String({ description: "The bytes, where they are small enough." })),
+  duration_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+});
+
+export const replyEventSchemas = {
+  user_message: event(
+    "user_message",
+    "Always first, with id 1: the turn was accepted and stored.",
+    {
+      message: Type.String({ description: "For voice: the transcript." }),
+      user_message_id: Type.String({ format: "uuid" }),
+      reply_message_id: Type.String({ format: "uuid" }),
+      processed_message: Type.Optional(Type.String()),
+    },
+  ),
+  queued: event("queued", "The session is still answering an earlier message.", {
+    position: Type.Integer({ minimum: 1 }),
+  }),
+  assistant_chunk: event("assistant_chunk", "Text as the agent produces it.", {
+    chunk: Type.String(),
+    finished: Type.Boolean({ description: "True on the last one, whose chunk may be empty." }),
+    agent_id: Type.String(),
+  }),
+  reasoning_chunk: event("reasoning_chunk", "Thinking; not part of the answer.", {
+    chunk: Type.String(),
+    agent_id: Type.String(),
+  }),
+  tool_call: event("tool_call", "A tool at work.", {
+    tool_call_id: Type.String(),
+    name: Type.String(),
+    status: Type.Union([
+      Type.Literal("started"),
+      Type.Literal("completed"),
+      Type.Literal("failed"),
+    ]),
+    arguments: Type.Optional(Type.Unknown()),
+    result: Type.Optional(Type.Unknown({ description: "Cut at 4 KiB." })),
+    agent_id: Type.String(),
+  }),
+  agent_event: event("agent_event", "Who is at work in a team or workflow.", {
+    event: Type.Union([
+      Type.Literal("member_started"),
+      Type.Literal("member_completed"),
+      Type.Literal("step_started"),
+      Type.Literal("step_completed"),
+      Type.Literal("handoff"),
+    ]),
+    agent_id: Type.String(),
+    name: Type.String(),
+    parent_agent_id: Type.Optional(Type.String()),
+    detail: Type.Optional(
+      Type.String({ description: "What a member or step produced; cut at 4 KiB." }),
+    ),
+  }),
+  media: event("media", "An image, sound or file that the agent produced, by reference.", {
+    kind: Type.String({ examples: ["image", "audio", "video", "file"] }),
+    url: Type.String(),
+    name: Type.Optional(Type.String()),
+    agent_id: Type.String(),
+  }),
+  audio_chunk: event(
+    "audio_chunk",
+    "Speech for one sentence, while the rest is still being written.",
+    {
+      sequence: Type.Integer({ minimum: 1 }),
+      format: Type.String(),
+      data: Type.String({ description: "Base64." }),
+      text: Type.String(),
+    },
+  ),
+  audio_response: event("audio_response", "The whole reply as speech.", {
+    audio: AudioResponseSchema,
+  }),
+  paused: event(
+    "paused",
+    "A person must decide; POST /chat/message/{message_id}/continue goes on.",
+    {
+      requirements: Type.Array(RequirementSchema),
+    },
+  ),
+  snapshot: event(
+    "snapshot",
+    "The text so far in one piece, replacing every chunk before it; its id is the last event it covers.",
+    { content: Type.String(), reasoning: Type.Optional(Type.String()) },
+  ),
+  conversation_complete: event("conversation_complete", "The reply is stored. Terminal.", {
+    full_response: Type.String(),
+    agent_id: Type.String(),
+    finish_reason: Type.String({ examples: ["stop", "length"] }),
+    usage: Type.Union([UsageSchema, Type.Null()]),
+    duration_ms: Type.Integer({ minimum: 0 }),
+    time_to_first_token_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+  }),
+  cancelled: event("cancelled", "Stopped on purpose; what had been said is kept. Terminal.", {
+    full_response: Type.String(),
+    reason: Type.String({ examples: ["cancelled", "interrupted_by_user", "session_deleted"] }),
+  }),
+  error: event("error", "The reply ended in a fault. Terminal.", {
+    error: Type.String(),
+    code: Type.Integer({ description: "As an HTTP status." }),
+    error_type: Type.String({ description: "As `error.type`, or `interrupted`." }),
+    full_response: Type.String({ description: "What had arrived." }),
+  }),
+};
+
+type Schemas = typeof replyEventSchemas;
+
+export type ReplyEventType = keyof Schemas;
+
+export type ReplyEvent = { [T in ReplyEventType]: Static<Schemas[T]> }[ReplyEventType];
+
+/** An event before the log stamps it with ids and time. */
+export type ReplyEventBody = {
+  [T in ReplyEventType]: Omit<Static<Schemas[T]>, "session_id" | "message_id" | "timestamp">;
+}[ReplyEventType];
+
+/** After one of these nothing follows in the log of a reply. */
+export function isTerminal(type: ReplyEventType): boolean {
+  return type === "conversation_complete" || type === "cancelled" || type === "error";
+}
