@@ -1,0 +1,155 @@
+import { StringDecoder } from "node:string_decoder";
+import { createParser } from "eventsource-parser";
+import type { Dispatcher } from "undici";
+import { abortReason, startExchange, type ExchangeOptions } from "./exchange.ts";
+import { UpstreamError } from "./upstream-error.ts";
+
+/** One server-sent event. */
+export interface ServerSentEvent {
+  readonly event?: string | undefined;
+  readonly data: string;
+  readonly id?: string | undefined;
+}
+
+export interface EventReaderLimits {
+  readonly firstEventTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** Of one event or comment line, in UTF-16 units. */
+  readonly maxEventLength: number;
+}
+
+/** Reads the events of one exchange. */
+export interface EventReader {
+  readonly sent: boolean;
+  /** All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. */
+  next(): Promise<readonly ServerSentEvent[] | null>;
+  /** Closes the socket if the answer has not ended. */
+  close(): void;
+}
+
+/** Beyond this much unread data the socket is not read. */
+const pauseLength = 65_536;
+
+const lineFeed = 0x0a;
+
+const readerClosed = new Error("the reader was closed");
+
+/**
+ * Opens an exchange and parses its answer as server-sent events, whatever its media type says. Time only counts while
+ * somebody waits in `next`: a slow reader is no fault of the peer. Comments are life for the idle time-out, but not a
+ * first event.
+ */
+export function openEventReader(
+  dispatcher: Dispatcher,
+  options: ExchangeOptions,
+  limits: EventReaderLimits,
+  signal: AbortSignal,
+): EventReader {
+  let queue: ServerSentEvent[] = [];
+  let queuedLength = 0;
+  let begun = false;
+  let paused = false;
+  let ended = false;
+  let failure: Error | null = null;
+  let wake: (() => void) | null = null;
+  let lastByte = 0;
+  let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
+
+  // UTF-8 sequences may be cut between two pieces.
+  const decoder = new StringDecoder("utf8");
+  const parser = createParser({
+    maxBufferSize: limits.maxEventLength,
+    onEvent(event) {
+      queue.push(event);
+      queuedLength += event.data.length;
+    },
+    onComment() {
+      if (begun) timer?.refresh();
+    },
+    onError(error) {
+      // Others (an unknown field, a bad retry) are to be ignored by the format's own rules.
+      if (error.type === "max-buffer-size-exceeded") {
+        throw new UpstreamError(
+          "too_large",
+          `one event had more than ${limits.maxEventLength} characters`,
+        );
+      }
+    },
+  });
+
+  const exchange = startExchange(dispatcher, options, {
+    onChunk(chunk) {
+      lastByte = chunk[chunk.length - 1] ?? lastByte;
+      parser.feed(decoder.write(chunk));
+      if (queue.length === 0) return;
+      if (queuedLength > pauseLength && !paused) {
+        paused = true;
+        exchange.pause();
+      }
+      wake?.();
+    },
+    onEnd(error) {
+      // A last event whose lines are complete counts without the blank line; a half line does not.
+      if (!error && lastByte === lineFeed) parser.feed("\n");
+      ended = true;
+      failure = error;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      wake?.();
+    },
+  });
+
+  function onTimeout(): void {
+    if (!wake) return;
+    const [fault, limitMs] = begun
+      ? (["idle_timeout", limits.idleTimeoutMs] as const)
+      : (["first_event_timeout", limits.firstEventTimeoutMs] as const);
+    exchange.abort(new UpstreamError(fault, `nothing for ${limitMs} ms`, { limitMs }));
+  }
+
+  function onAbort(): void {
+    queue = [];
+    exchange.abort(abortReason(signal));
+  }
+  if (signal.aborted) onAbort();
+  else if (!ended) signal.addEventListener("abort", onAbort, { once: true });
+
+  function take(): readonly ServerSentEvent[] {
+    if (!begun) {
+      begun = true;
+      clearTimeout(timer);
+      if (!ended) timer = setTimeout(onTimeout, limits.idleTimeoutMs);
+    }
+    const batch = queue;
+    queue = [];
+    queuedLength = 0;
+    if (paused) {
+      paused = false;
+      exchange.resume();
+    }
+    return batch;
+  }
+
+  return {
+    get sent() {
+      return exchange.sent;
+    },
+    async next() {
+      if (queue.length > 0) return take();
+      if (!ended) {
+        if (begun) timer?.refresh();
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        wake = null;
+        if (queue.length > 0) return take();
+      }
+      if (failure) throw failure;
+      return null;
+    },
+    close() {
+      queue = [];
+      exchange.abort(readerClosed);
+    },
+  };
+}

@@ -1,0 +1,347 @@
+import { Pool, type Dispatcher } from "undici";
+import type { Logger } from "../../telemetry/logger.ts";
+import {
+  createCircuitBreaker,
+  type CircuitBreaker,
+  type CircuitState,
+  type Permit,
+} from "../circuit-breaker.ts";
+import { abortReason, startExchange, type ExchangeOptions } from "./exchange.ts";
+import { openEventReader, type EventReader, type ServerSentEvent } from "./event-reader.ts";
+import { retryDelayMs, sleep } from "./retry.ts";
+import { isTransientStatus, toProblem, UpstreamError } from "./upstream-error.ts";
+
+export interface UpstreamOptions {
+  /** Names the peer in the log. */
+  readonly name: string;
+  /** `http:` or `https:`; a path is put before every request's; a user and password are sent as Basic. */
+  readonly baseUrl: string;
+  /** Asked before each request, such as for a key. */
+  readonly headers?: () => Readonly<Record<string, string>>;
+  readonly connectTimeoutMs?: number;
+  readonly headersTimeoutMs?: number;
+  /** From the start of a request to its first event. */
+  readonly firstEventTimeoutMs?: number;
+  /** Between one event or comment and the next. */
+  readonly idleTimeoutMs: number;
+  /** After the first try. */
+  readonly maxRetries?: number;
+  readonly log: Logger;
+  /** Limit of one event; longer ones end the exchange in `agent_failed`. Default 1 MiB. */
+  readonly maxEventBytes?: number;
+  /** Limit of a body that `json` reads. Default 8 MiB. */
+  readonly maxBodyBytes?: number;
+  /** For tests: a monotonic clock in milliseconds, a number in [0, 1), a wait. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface UpstreamRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Begins with a slash; its parts are encoded by the caller. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: string | URLSearchParams | FormData;
+  /** Besides `content-type` (JSON for a string) and `accept`, which are set unless given. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** For the problem that callers see. */
+  readonly agentId: string;
+  /** Whether 429, 502, 503 and 504 may be answered by sending it again. Requests that never left are always retried. */
+  readonly retryable?: boolean;
+}
+
+export interface JsonRequest extends UpstreamRequest {
+  /** For one try, from its start to the end of the body; default `headersTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Default: true for GET. */
+  readonly retryable?: boolean;
+  /** Instead of the upstream's own; 0 for a probe. */
+  readonly maxRetries?: number;
+}
+
+/**
+ * One HTTP peer: a pool of kept-alive connections, time-outs, safe retries, bounded memory and a circuit breaker.
+ * Faults are raised as `agent_failed`, `agent_unavailable` or `agent_timeout` problems with an `UpstreamError`
+ * (`upstreamErrorOf`) as cause, or as `AgentInterrupted` when the connection broke after the first event. An abort
+ * closes the socket at once and raises the signal's reason.
+ */
+export interface Upstream {
+  readonly name: string;
+  readonly circuit: CircuitState;
+  /** The parsed body; undefined when it is empty. */
+  json<T = unknown>(request: JsonRequest): Promise<T>;
+  /** Events until the peer ends the answer. Media types do not matter. Never retried once an event has arrived. */
+  stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void>;
+  /** Ends what is running and closes the connections. May be called twice. */
+  close(): Promise<void>;
+}
+
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const {
+    name,
+    connectTimeoutMs = 3_000,
+    headersTimeoutMs = 15_000,
+    firstEventTimeoutMs = 60_000,
+    idleTimeoutMs,
+    maxRetries = 2,
+    log,
+    maxEventBytes = 1024 * 1024,
+    maxBodyBytes = 8 * 1024 * 1024,
+    random = Math.random,
+  } = options;
+  const wait = options.sleep ?? sleep;
+  const base = parseBase(name, options.baseUrl);
+  const pool = new Pool(base.origin, {
+    connectTimeout: connectTimeoutMs,
+    // The client's own time-outs are coarse (half a second); the exchange and its reader keep better ones.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    // One socket per exchange: closing it stops the peer's work, and one exchange cannot hold up another.
+    allowH2: false,
+    pipelining: 1,
+  });
+  const breaker: CircuitBreaker = createCircuitBreaker({
+    ...(options.now ? { now: options.now } : {}),
+    onStateChange(circuit, previous) {
+      log.warn({ upstream: name, circuit, previous }, "circuit breaker changed");
+    },
+  });
+
+  async function dispatchOptions(
+    request: UpstreamRequest,
+    accept: string,
+  ): Promise<ExchangeOptions> {
+    const encoded = await encodeBody(request.body);
+    return {
+      origin: base.origin,
+      path: base.path + request.path + queryString(request.query),
+      method: request.method,
+      headers: {
+        accept,
+        ...base.headers,
+        ...encoded.headers,
+        ...lowerCased(options.headers?.()),
+        ...lowerCased(request.headers),
+      },
+      body: encoded.body,
+      headersTimeoutMs,
+    };
+  }
+
+  /** Waits before the next try, or raises what this try ended with. */
+  async function beforeRetry(
+    error: unknown,
+    tries: number,
+    sent: boolean,
+    request: JsonRequest,
+  ): Promise<void> {
+    if (request.signal.aborted) throw abortReason(request.signal);
+    const limit = request.maxRetries ?? maxRetries;
+    const safe =
+      error instanceof UpstreamError &&
+      (!sent || (request.retryable === true && isTransientStatus(error.status)));
+    const delayMs =
+      safe && tries < limit ? retryDelayMs(tries, error.retryAfterSeconds, random) : null;
+    if (delayMs === null) throw toProblem(error, request.agentId, false);
+    const reason = error instanceof Error ? error.message : "";
+    log.warn({ upstream: name, tries: tries + 1, delayMs, reason }, "upstream call is repeated");
+    await wait(delayMs, request.signal);
+  }
+
+  async function json<T>(request: JsonRequest): Promise<T> {
+    const retryable = request.retryable ?? request.method === "GET";
+    const prepared = await dispatchOptions(request, "application/json");
+    const timeoutMs = request.timeoutMs ?? headersTimeoutMs;
+    for (let tries = 0; ; tries += 1) {
+      if (request.signal.aborted) throw abortReason(request.signal);
+      const permit = enter(breaker, request.agentId);
+      const body = readBody(pool, prepared, { timeoutMs, maxBodyBytes }, request.signal);
+      try {
+        const text = await body.text;
+        permit.settle("success");
+        return (text === "" ? undefined : parseJson(text)) as T;
+      } catch (error) {
+        settle(permit, error);
+        await beforeRetry(error, tries, body.sent(), { ...request, retryable });
+      }
+    }
+  }
+
+  async function* stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void> {
+    const prepared = await dispatchOptions(request, "text/event-stream");
+    const limits = { firstEventTimeoutMs, idleTimeoutMs, maxEventLength: maxEventBytes };
+    for (let tries = 0; ; tries += 1) {
+      if (request.signal.aborted) throw abortReason(request.signal);
+      const permit = enter(breaker, request.agentId);
+      const reader = openEventReader(pool, prepared, limits, request.signal);
+      try {
+        let batch = await firstBatch(reader, permit);
+        if (batch instanceof Error) {
+          await beforeRetry(batch, tries, reader.sent, request);
+          continue;
+        }
+        while (batch) {
+          for (const event of batch) yield event;
+          batch = await reader.next();
+        }
+        return;
+      } catch (error) {
+        throw toProblem(error, request.agentId, true);
+      } finally {
+        permit.settle("neutral");
+        reader.close();
+      }
+    }
+  }
+
+  return {
+    name,
+    get circuit() {
+      return breaker.state;
+    },
+    json,
+    stream,
+    async close() {
+      if (!pool.destroyed) await pool.destroy();
+    },
+  };
+}
+
+function enter(breaker: CircuitBreaker, agentId: string): Permit {
+  try {
+    return breaker.enter();
+  } catch (error) {
+    throw toProblem(error, agentId, false);
+  }
+}
+
+/** The first events, null for an answer without any, or what went wrong before them. */
+async function firstBatch(
+  reader: EventReader,
+  permit: Permit,
+): Promise<readonly ServerSentEvent[] | null | Error> {
+  try {
+    const batch = await reader.next();
+    permit.settle("success");
+    return batch;
+  } catch (error) {
+    settle(permit, error);
+    return error instanceof Error ? error : new Error("not an Error was thrown", { cause: error });
+  }
+}
+
+/** A peer that answers 4xx is at work; an abort says nothing about it. */
+function settle(permit: Permit, error: unknown): void {
+  if (!(error instanceof UpstreamError)) permit.settle("neutral");
+  else if (error.status !== undefined && error.status < 500) permit.settle("success");
+  else permit.settle("failure");
+}
+
+interface Base {
+  readonly origin: string;
+  /** Without a slash at its end. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function parseBase(name: string, baseUrl: string): Base {
+  // The URL may hold a password: messages name the setting, not the value.
+  const url = URL.parse(baseUrl);
+  if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new TypeError(`the address of ${name} is no http or https URL`);
+  }
+  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return {
+    origin: url.origin,
+    path: url.pathname.replace(/\/+$/, ""),
+    headers:
+      credentials === ":"
+        ? {}
+        : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` },
+  };
+}
+
+function queryString(query: JsonRequest["query"]): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) parameters.append(key, String(value));
+  }
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+function lowerCased(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers ?? {}).map(([key, value]) => [key.toLowerCase(), value]),
+  );
+}
+
+interface EncodedBody {
+  readonly body: string | Uint8Array | null;
+  readonly headers: Record<string, string>;
+}
+
+async function encodeBody(body: UpstreamRequest["body"]): Promise<EncodedBody> {
+  if (body === undefined) return { body: null, headers: {} };
+  if (typeof body === "string") {
+    return { body, headers: { "content-type": "application/json" } };
+  }
+  if (body instanceof URLSearchParams) {
+    const type = "application/x-www-form-urlencoded";
+    return { body: body.toString(), headers: { "content-type": type } };
+  }
+  // The platform's own multipart encoder; as bytes, so that it can be sent twice.
+  const encoded = new Response(body);
+  return {
+    body: new Uint8Array(await encoded.arrayBuffer()),
+    headers: { "content-type": encoded.headers.get("content-type") ?? "multipart/form-data" },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the text, which must not reach the log.
+    throw new UpstreamError("malformed", "the answer is not JSON");
+  }
+}
+
+/** Reads one whole body. */
+function readBody(
+  dispatcher: Dispatcher,
+  options: ExchangeOptions,
+  limits: { readonly timeoutMs: number; readonly maxBodyBytes: number },
+  signal: AbortSignal,
+): { readonly text: Promise<string>; readonly sent: () => boolean } {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const timer = setTimeout(() => {
+    exchange.abort(
+      new UpstreamError("total_timeout", `not answered within ${limits.timeoutMs} ms`, {
+        limitMs: limits.timeoutMs,
+      }),
+    );
+  }, limits.timeoutMs);
+  const onAbort = () => exchange.abort(abortReason(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  const exchange = startExchange(dispatcher, options, {
+    onChunk(chunk) {
+      length += chunk.length;
+      if (length > limits.maxBodyBytes) {
+        throw new UpstreamError("too_large", `more than ${limits.maxBodyBytes} bytes`);
+      }
+      chunks.push(Buffer.from(chunk));
+    },
+    onEnd(error) {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      if (error) reject(error);
+      else resolve(Buffer.concat(chunks).toString("utf8"));
+    },
+  });
+  return { text: promise, sent: () => exchange.sent };
+}
