@@ -1,3 +1,5 @@
+import type { Rule } from "./rules.ts";
+
 /**
  * The building blocks of the settings table (`settings.ts`): what a value may be, its default, what it means.
  * The loader, `chat-service config`, `config.example.yaml` and `docs/configuration.md` all read this table.
@@ -21,44 +23,68 @@ export interface Setting<T = unknown> {
   readonly maximum?: number;
   /** For `choice`. */
   readonly choices?: readonly string[];
+  /** For `text` and `secret`: what the text must be; for `list`: what each item must be. */
+  readonly rule?: Rule;
   /** For `json`: says what is wrong with a parsed value, or returns null. */
   readonly check?: (value: unknown) => string | null;
+  /** For `json`: names of members that are masked wherever the configuration is shown. */
+  readonly secretMembers?: readonly string[];
+  /** For `json`: a value to show in the documentation. */
+  readonly example?: T;
 }
 
 interface Extra {
-  env?: readonly string[];
-  minimum?: number;
-  maximum?: number;
+  readonly env?: readonly string[];
+}
+
+interface Ruled extends Extra {
+  readonly rule?: Rule;
+}
+
+interface Bounds extends Extra {
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+interface Structured<T> extends Extra {
+  readonly secretMembers?: readonly string[];
+  readonly example?: T;
 }
 
 /** Free text; null when unset and no default. */
-export function text(description: string, fallback: string, extra?: Extra): Setting<string>;
-export function text(description: string, fallback: null, extra?: Extra): Setting<string | null>;
+export function text(description: string, fallback: string, extra?: Ruled): Setting<string>;
+export function text(description: string, fallback: null, extra?: Ruled): Setting<string | null>;
 export function text(
   description: string,
   fallback: string | null,
-  extra: Extra = {},
+  extra: Ruled = {},
 ): Setting<string> | Setting<string | null> {
   return { kind: "text", default: fallback as string, description, ...extra };
 }
 
-/** Text that is masked wherever the configuration is shown, such as a key or a URL with a password. */
-export function secret(description: string, extra: Extra = {}): Setting<string | null> {
+/** Text that is masked wherever the configuration is shown; of a URL only the password is masked. */
+export function secret(description: string, extra: Ruled = {}): Setting<string | null> {
   return { kind: "secret", default: null, description, ...extra };
 }
 
-export function integer(description: string, fallback: number, extra?: Extra): Setting<number>;
-export function integer(description: string, fallback: null, extra?: Extra): Setting<number | null>;
+/** A whole number, from 0 unless `minimum` says otherwise. */
+export function integer(description: string, fallback: number, extra?: Bounds): Setting<number>;
+export function integer(
+  description: string,
+  fallback: null,
+  extra?: Bounds,
+): Setting<number | null>;
 export function integer(
   description: string,
   fallback: number | null,
-  extra: Extra = {},
+  extra: Bounds = {},
 ): Setting<number> | Setting<number | null> {
   return { kind: "integer", default: fallback as number, description, minimum: 0, ...extra };
 }
 
-export function number(description: string, fallback: number, extra: Extra = {}): Setting<number> {
-  return { kind: "number", default: fallback, description, ...extra };
+/** A number that may have a fraction, from 0 unless `minimum` says otherwise. */
+export function number(description: string, fallback: number, extra: Bounds = {}): Setting<number> {
+  return { kind: "number", default: fallback, description, minimum: 0, ...extra };
 }
 
 export function boolean(
@@ -70,7 +96,7 @@ export function boolean(
 }
 
 /** A size in bytes, written as 1048576, 64KB, 10MB or 1GB (powers of 1024). */
-export function bytes(description: string, fallback: number, extra: Extra = {}): Setting<number> {
+export function bytes(description: string, fallback: number, extra: Bounds = {}): Setting<number> {
   return { kind: "bytes", default: fallback, description, minimum: 0, ...extra };
 }
 
@@ -87,7 +113,7 @@ export function choice<const C extends readonly string[]>(
 export function list(
   description: string,
   fallback: readonly string[],
-  extra: Extra = {},
+  extra: Ruled = {},
 ): Setting<readonly string[]> {
   return { kind: "list", default: fallback, description, ...extra };
 }
@@ -97,7 +123,7 @@ export function json<T>(
   description: string,
   fallback: T,
   check: (value: unknown) => string | null,
-  extra: Extra = {},
+  extra: Structured<T> = {},
 ): Setting<T> {
   return { kind: "json", default: fallback, description, check, ...extra };
 }

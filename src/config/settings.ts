@@ -1,3 +1,16 @@
+import { isText, isTextList, listOf, optional, required } from "./list-of.ts";
+import {
+  addressRange,
+  browserOrigin,
+  databaseUrl,
+  hostName,
+  hostPattern,
+  reachableHost,
+  redisUrl,
+  urlPath,
+  urlPathOrEmpty,
+  webUrl,
+} from "./rules.ts";
 import {
   boolean,
   bytes,
@@ -40,29 +53,21 @@ export interface ConfiguredApiKey {
   readonly roles?: readonly string[];
 }
 
-function listOf(
-  what: string,
-  required: readonly string[],
-  known: readonly string[],
-): (value: unknown) => string | null {
-  return (value) => {
-    if (!Array.isArray(value)) return `must be a list of ${what}`;
-    for (const [index, item] of value.entries()) {
-      if (typeof item !== "object" || item === null || Array.isArray(item)) {
-        return `item ${index + 1} must be an object`;
-      }
-      for (const key of required) {
-        const given = (item as Record<string, unknown>)[key];
-        if (typeof given !== "string" || given === "") return `item ${index + 1} needs ${key}`;
-      }
-      const unknown = Object.keys(item).find((key) => !known.includes(key));
-      if (unknown !== undefined) {
-        return `item ${index + 1} has the unknown member ${unknown}; known: ${known.join(", ")}`;
-      }
-    }
-    return null;
-  };
-}
+// Timers of Node run at once when set further ahead than 2^31 ms, so that what they wait for is bounded.
+const day = 86_400;
+const dayInMilliseconds = 1000 * day;
+
+const name = required("text", isText);
+const words = optional("text", isText);
+const wordList = optional("a list of texts", isTextList);
+const userId = required(
+  "text of 1 to 128 characters",
+  (value) => isText(value) && String(value).length <= 128,
+);
+const agentId = required(
+  "text of 1 to 128 characters without spaces and slashes",
+  (value) => typeof value === "string" && /^[^\s/\p{Cc}]{1,128}$/u.test(value),
+);
 
 /** Every key of `config.yaml` by section, with its default and meaning. `voice` keys with a dot are nested. */
 export const settings = {
@@ -74,7 +79,10 @@ export const settings = {
       "development",
       { env: ["ENVIRONMENT"] },
     ),
-    host: text("Address to listen on; 0.0.0.0 for all", "127.0.0.1", { env: ["HOST"] }),
+    host: text("Address to listen on; 0.0.0.0 for all", "127.0.0.1", {
+      env: ["HOST"],
+      rule: hostName,
+    }),
     port: integer("Port to listen on; 0 for any free one", 8001, {
       env: ["PORT", "SERVICE_PORT"],
       maximum: 65_535,
@@ -82,7 +90,9 @@ export const settings = {
     data_dir: text("Where embedded storage lives", "./data"),
   },
   server: {
-    prefixes: list("Every path is served below these as well", ["/api", "/api/v1"]),
+    prefixes: list("Every path is served below these as well", ["/api", "/api/v1"], {
+      rule: urlPath,
+    }),
     heartbeat_seconds: number("A comment line on silent streams this often", 15, {
       minimum: 0.05,
       maximum: 300,
@@ -96,19 +106,36 @@ export const settings = {
       0,
       { minimum: 0, maximum: 60 },
     ),
-    request_timeout_seconds: number("For receiving a whole request", 30, { minimum: 1 }),
+    request_timeout_seconds: number("For receiving a whole request", 30, {
+      minimum: 1,
+      maximum: 3600,
+    }),
     keep_alive_timeout_seconds: number("Idle connections; above the balancer's own", 95, {
       minimum: 1,
+      maximum: 3600,
     }),
-    max_event_loop_delay_ms: integer("Beyond this /health/liveness answers 503", 5_000),
+    max_event_loop_delay_ms: integer("Beyond this /health/liveness answers 503", 5_000, {
+      minimum: 10,
+      maximum: dayInMilliseconds,
+    }),
   },
   database: {
-    url: secret("postgresql://user:password@host:5432/name; unset: embedded PostgreSQL"),
+    url: secret("postgresql://user:password@host:5432/name; unset: embedded PostgreSQL", {
+      rule: databaseUrl,
+    }),
     pool_size: integer("Connections kept", 10, { minimum: 1, maximum: 1000 }),
     max_overflow: integer("Connections beyond pool_size under load", 20, { maximum: 1000 }),
-    pool_timeout_ms: integer("How long a query waits for a connection", 2_000, { minimum: 1 }),
-    connect_timeout_ms: integer("For opening a connection", 3_000, { minimum: 1 }),
-    statement_timeout_ms: integer("For one statement; 0 is none", 5_000),
+    pool_timeout_ms: integer("How long a query waits for a connection", 2_000, {
+      minimum: 1,
+      maximum: dayInMilliseconds,
+    }),
+    connect_timeout_ms: integer("For opening a connection", 3_000, {
+      minimum: 1,
+      maximum: dayInMilliseconds,
+    }),
+    statement_timeout_ms: integer("For one statement; 0 is none", 5_000, {
+      maximum: dayInMilliseconds,
+    }),
     pooler: choice(
       "pgbouncer: no session state is used on connections",
       ["none", "pgbouncer"],
@@ -119,22 +146,39 @@ export const settings = {
   redis: {
     url: secret(
       "redis:// or rediss://; several comma-separated hosts: Cluster; unset: in this process",
+      { rule: redisUrl },
     ),
     password: secret("Where it is not part of the URL"),
     sentinel_name: text("Name of the master, if the hosts are Sentinels", null),
     max_connections: integer("Connections to Redis", 10, { minimum: 1, maximum: 1000 }),
     key_prefix: text("In front of every key", "chat:"),
-    command_timeout_ms: integer("For one command", 1_000, { minimum: 10 }),
+    command_timeout_ms: integer("For one command", 1_000, { minimum: 10, maximum: 600_000 }),
   },
   agno: {
     api_url: text("AgentOS server, such as http://127.0.0.1:7777", null, {
       env: ["AGNO_API_BASE"],
+      rule: webUrl,
     }),
     api_key: secret("Security key of AgentOS"),
     servers: json<readonly AgnoServer[]>(
       "Several AgentOS servers: a list of {name, api_url, api_key}",
       [],
-      listOf("servers", ["name", "api_url"], ["name", "api_url", "api_key"]),
+      listOf(
+        "servers",
+        {
+          name,
+          api_url: required(webUrl.words, (value) => isText(value) && webUrl.holds(String(value))),
+          api_key: words,
+        },
+        ["name"],
+      ),
+      {
+        secretMembers: ["api_key"],
+        example: [
+          { name: "research", api_url: "http://10.0.0.5:7777", api_key: "its security key" },
+          { name: "support", api_url: "http://10.0.0.6:7777" },
+        ],
+      },
     ),
     forward_user_token: boolean("Send the caller's own token to AgentOS instead of api_key", false),
     timeout: number("Seconds without any event after which a run has failed", 30, {
@@ -151,11 +195,15 @@ export const settings = {
       "Run in the background of AgentOS where it can, so that runs can be resumed",
       true,
     ),
-    refresh_seconds: number("How often its agents are listed anew", 60, { minimum: 1 }),
+    refresh_seconds: number("Seconds between listings of its agents", 60, {
+      minimum: 1,
+      maximum: day,
+    }),
   },
   models: {
     api_url: text("OpenAI-compatible base URL, such as http://127.0.0.1:11434/v1", null, {
       env: ["OPENAI_BASE_URL"],
+      rule: webUrl,
     }),
     api_key: secret("Key for it", { env: ["OPENAI_API_KEY"] }),
     default_model: text("Model for agents that name none; unset: the endpoint's first", null),
@@ -164,9 +212,32 @@ export const settings = {
       [],
       listOf(
         "agents",
-        ["id", "name"],
-        ["id", "name", "description", "instructions", "model", "temperature", "tools", "handoffs"],
+        {
+          id: agentId,
+          name,
+          description: words,
+          instructions: words,
+          model: words,
+          temperature: optional(
+            "a number from 0 to 2",
+            (value) => typeof value === "number" && value >= 0 && value <= 2,
+          ),
+          tools: wordList,
+          handoffs: wordList,
+        },
+        ["id"],
       ),
+      {
+        example: [
+          {
+            id: "travel",
+            name: "Travel planner",
+            instructions: "Plan trips and name prices.",
+            temperature: 0.5,
+            handoffs: ["analyst"],
+          },
+        ],
+      },
     ),
     default_agents: boolean("Offer general-chat, analyst and creative", true),
     timeout: number("Seconds without any token after which a reply has failed", 60, {
@@ -175,9 +246,9 @@ export const settings = {
     }),
   },
   model_service: {
-    url: text("Base URL of a Model Service", null),
+    url: text("Base URL of a Model Service", null, { rule: webUrl }),
     api_key: secret("Key for it"),
-    cache_ttl_seconds: number("How long its catalogue is kept", 60),
+    cache_ttl_seconds: number("How long its catalogue is kept", 60, { maximum: day }),
   },
   builtin: {
     agents: choice(
@@ -188,15 +259,15 @@ export const settings = {
   },
   voice: {
     enabled: boolean("Speech in and out", true),
-    api_url: text("OpenAI-compatible audio base URL, for both directions", null),
+    api_url: text("OpenAI-compatible audio base URL, for both directions", null, { rule: webUrl }),
     api_key: secret("Key for it"),
-    retention_hours: number("How long spoken replies are kept", 24),
+    retention_hours: number("How long spoken replies are kept", 24, { maximum: 87_600 }),
     "stt.provider": choice(
       "auto: openai if api_url is set, else off",
       ["auto", "openai", "command", "sherpa", "off"],
       "auto",
     ),
-    "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null),
+    "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null, { rule: webUrl }),
     "stt.api_key": secret("Key for it"),
     "stt.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "stt.language": text("Language when the caller names none, such as zh or en", null),
@@ -206,31 +277,40 @@ export const settings = {
       ["auto", "openai", "flite", "command", "sherpa", "off"],
       "auto",
     ),
-    "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null),
+    "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null, { rule: webUrl }),
     "tts.api_key": secret("Key for it"),
     "tts.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "tts.voice": text("Voice when the caller names none", null),
     "tts.voices": list("Voices offered when the provider has no list", []),
     "tts.language": text("Language of pieces whose language cannot be told", null),
     "tts.command": list("Preset name or argv with {text_file} {output} {voice} {speed}", []),
-    "tts.pcm_sample_rate": integer("If set, ask for pcm and take this rate (Hz)", null),
+    "tts.pcm_sample_rate": integer("If set, ask for pcm and take this rate (Hz)", null, {
+      minimum: 8_000,
+      maximum: 192_000,
+    }),
   },
   gateway: {
-    url: text("Base URL of a Gateway Service to register with", null),
+    url: text("Base URL of a Gateway Service to register with", null, { rule: webUrl }),
     api_key: secret("Key for it"),
     service_id: text("instance_id; unset: service name, host and port", null),
-    health_check_interval: number("Seconds between registrations", 30, { minimum: 1 }),
-    advertise_host: text("Address others reach this node at; unset: found out", null),
+    health_check_interval: number("Seconds between registrations", 30, {
+      minimum: 1,
+      maximum: day,
+    }),
+    advertise_host: text("Address others reach this node at; unset: found out", null, {
+      rule: reachableHost,
+    }),
     advertise_port: integer("Port others reach this node at; unset: service.port", null, {
+      minimum: 1,
       maximum: 65_535,
     }),
-    weight: integer("For weighted balancing", 1, { minimum: 1 }),
-    register_path: text("Fixes the path of the registration call", null),
+    weight: integer("For weighted balancing", 1, { minimum: 1, maximum: 1000 }),
+    register_path: text("Fixes the path of the registration call", null, { rule: urlPath }),
   },
   base_service: {
-    url: text("Base URL of a Base Service (users, permissions)", null),
-    prefix: text("In front of its paths", "/api/v1"),
-    cache_ttl_seconds: number("How long identities and verdicts are kept", 30),
+    url: text("Base URL of a Base Service (users, permissions)", null, { rule: webUrl }),
+    prefix: text("In front of its paths", "/api/v1", { rule: urlPathOrEmpty }),
+    cache_ttl_seconds: number("How long identities and verdicts are kept", 30, { maximum: day }),
     on_unreachable: choice(
       "When it cannot be asked: deny, or allow reading to users it has just confirmed",
       ["deny", "allow_read"],
@@ -246,7 +326,30 @@ export const settings = {
     api_keys: json<readonly ConfiguredApiKey[]>(
       "Keys for services: a list of {name, sha256, user_id, roles}",
       [],
-      listOf("keys", ["name", "sha256", "user_id"], ["name", "sha256", "user_id", "roles"]),
+      listOf(
+        "keys",
+        {
+          name,
+          sha256: required(
+            "the SHA-256 of the key in 64 lower-case hex digits, as sha256sum prints it",
+            (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
+          ),
+          user_id: userId,
+          roles: wordList,
+        },
+        ["name", "sha256"],
+      ),
+      {
+        secretMembers: ["sha256"],
+        example: [
+          {
+            name: "reports",
+            sha256: "c48dd3d02924ebed66ed954dc8211f3cada6a64874bea96e6b57749b33438617",
+            user_id: "reports-service",
+            roles: ["reader"],
+          },
+        ],
+      },
     ),
     allow_open_in_production: boolean(
       "Start in open mode although environment is production",
@@ -255,13 +358,17 @@ export const settings = {
   },
   security: {
     secret_key: secret("HS256 secret of the tokens"),
-    jwks_url: text("Where the public keys of the tokens are", null),
+    jwks_url: text("Where the public keys of the tokens are", null, { rule: webUrl }),
     issuer: text("Required iss of tokens", null),
     audience: text("Required aud of tokens", null),
     clock_skew_seconds: number("Tolerance for exp and nbf", 60, { maximum: 300 }),
-    allowed_hosts: list("Host names answered; * for all", ["*"]),
-    cors_origins: list("Origins of browsers allowed; * for all (not with tokens in cookies)", []),
-    trusted_proxies: list("Addresses (CIDR) whose X-Forwarded-For is believed", []),
+    allowed_hosts: list("Host names answered; * for all", ["*"], { rule: hostPattern }),
+    cors_origins: list("Origins of browsers allowed; * for all (not with tokens in cookies)", [], {
+      rule: browserOrigin,
+    }),
+    trusted_proxies: list("Addresses (CIDR) whose X-Forwarded-For is believed", [], {
+      rule: addressRange,
+    }),
   },
   logging: {
     level: choice("Least serious line written", ["DEBUG", "INFO", "WARN", "ERROR"], "INFO"),
@@ -273,14 +380,17 @@ export const settings = {
     file_path: text("All lines also to this file, such as ./logs/chat-service.log", null),
     error_file_path: text("Errors also to this file, such as ./logs/error.log", null),
     access_file_path: text("One line a request to this file, such as ./logs/access.log", null),
-    max_size: bytes("A log file is rotated at this size", 100 * 1024 * 1024),
-    backup_count: integer("Rotated files kept", 5),
+    max_size: bytes("A log file is rotated at this size", 100 * 1024 * 1024, { minimum: 1024 }),
+    backup_count: integer("Rotated files kept", 5, { maximum: 1000 }),
   },
   monitoring: {
     metrics_enabled: boolean("Serve metrics", true),
-    metrics_path: text("Where Prometheus scrapes", "/metrics"),
-    health_check_timeout: number("Seconds a dependency probe may take", 10, { minimum: 0.1 }),
-    otlp_endpoint: text("OpenTelemetry collector (HTTP); unset: no traces", null),
+    metrics_path: text("Where Prometheus scrapes", "/metrics", { rule: urlPath }),
+    health_check_timeout: number("Seconds a dependency probe may take", 10, {
+      minimum: 0.1,
+      maximum: 300,
+    }),
+    otlp_endpoint: text("OpenTelemetry collector (HTTP); unset: no traces", null, { rule: webUrl }),
   },
   limits: {
     max_message_length: integer("Characters in a message", 10_000, { minimum: 1 }),
@@ -309,28 +419,43 @@ export const settings = {
       "For sessions that name none; unset: general-chat, else the first there is",
       null,
     ),
-    retention_days: integer("Sessions without activity are deleted after this; 0: never", 0),
-    cache_ttl_seconds: number("How long sessions are cached", 3_600),
+    retention_days: integer(
+      "Sessions without activity are deleted after so many days; 0: never",
+      0,
+      {
+        maximum: 36_500,
+      },
+    ),
+    cache_ttl_seconds: number("Seconds sessions are cached", 3_600, { maximum: 20 * day }),
     history_messages: integer("Messages of context for agents without memory of their own", 20, {
       maximum: 1000,
     }),
-    idempotency_hours: number("How long an Idempotency-Key is remembered", 24, { minimum: 0.001 }),
+    idempotency_hours: number("How long an Idempotency-Key is remembered", 24, {
+      minimum: 0.001,
+      maximum: 8_760,
+    }),
   },
   streams: {
-    retention_seconds: number("How long the events of an ended reply are kept", 3_600),
+    retention_seconds: number("How long the events of an ended reply are kept", 3_600, {
+      maximum: 20 * day,
+    }),
     max_reply_bytes: bytes("Events kept of one reply", 1024 * 1024, { minimum: 4096 }),
     max_total_bytes: bytes("Events kept in this process", 256 * 1024 * 1024, { minimum: 65_536 }),
-    max_reply_seconds: number("A reply is stopped after this", 900, { minimum: 0.1 }),
+    max_reply_seconds: number("A reply is stopped after this", 900, { minimum: 0.1, maximum: day }),
     max_reply_length: bytes("Text of one reply; more is cut and the reply ends", 4 * 1024 * 1024, {
       minimum: 1024,
     }),
     lease_seconds: number("A node that is silent this long has lost its replies", 15, {
       minimum: 0.5,
+      maximum: 3600,
     }),
-    reap_seconds: number("How often lost replies are looked for", 5, { minimum: 0.1 }),
+    reap_seconds: number("How often lost replies are looked for", 5, {
+      minimum: 0.1,
+      maximum: 3600,
+    }),
   },
   events: {
-    url: text("Where business events are posted (webhook)", null),
+    url: text("Where business events are posted (webhook)", null, { rule: webUrl }),
     secret: secret("Key of the HMAC-SHA256 signature"),
   },
   development: {

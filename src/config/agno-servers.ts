@@ -1,0 +1,29 @@
+import type { AgnoServer, Config } from "./settings.ts";
+
+/** Name of the server of `agno.api_url` among those of `agno.servers`. */
+export const defaultAgnoServerName = "agno";
+
+/**
+ * Every AgentOS server that is configured: the one of `agno.api_url`, named "agno", before those of
+ * `agno.servers`; just the latter if it is listed there as well. Names and addresses are unique.
+ * A key belongs to its own server: `agno.api_key` is sent to no other.
+ */
+export function agnoServers(
+  agno: Pick<Config["agno"], "api_url" | "api_key" | "servers">,
+): readonly AgnoServer[] {
+  const { api_url, api_key, servers } = agno;
+  if (api_url === null || servers.some((server) => sameAddress(server.api_url, api_url))) {
+    return servers;
+  }
+  const first = { name: defaultAgnoServerName, api_url, ...(api_key === null ? {} : { api_key }) };
+  return [first, ...servers];
+}
+
+/** Whether two URLs lead to the same place, whatever the spelling. */
+export function sameAddress(one: string, other: string): boolean {
+  return normalised(one) === normalised(other);
+}
+
+function normalised(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, "");
+}

@@ -1,0 +1,117 @@
+import { agnoServers, sameAddress } from "./agno-servers.ts";
+import type { Config } from "./settings.ts";
+
+/** Something that must hold between settings, each of which is right by itself. */
+interface CrossRule {
+  /** The settings it looks at; if one of them is faulty by itself, the rule is not asked. */
+  readonly settings: readonly string[];
+  /** Sentences that say what is wrong and what would be right. */
+  readonly faults: (config: Config) => readonly string[];
+}
+
+/** Ids of the agents that the `models` backend brings along while `models.default_agents` is true. */
+const defaultAgentIds = ["general-chat", "analyst", "creative"];
+
+const crossRules: readonly CrossRule[] = [
+  {
+    settings: ["auth.mode", "auth.allow_open_in_production", "service.environment"],
+    faults: ({ auth, service }) =>
+      auth.mode === "open" && service.environment === "production" && !auth.allow_open_in_production
+        ? [
+            "auth.mode: open lets everybody act as any user, which is refused while service.environment is production. Set it to jwt or base-service, or set auth.allow_open_in_production to true if something in front of the service checks callers",
+          ]
+        : [],
+  },
+  {
+    settings: ["auth.mode", "security.secret_key", "security.jwks_url"],
+    faults: ({ auth, security }) =>
+      auth.mode === "jwt" && security.secret_key === null && security.jwks_url === null
+        ? ["auth.mode: jwt needs security.secret_key (HS256) or security.jwks_url (public keys)"]
+        : [],
+  },
+  {
+    settings: ["auth.mode", "base_service.url"],
+    faults: ({ auth, base_service }) =>
+      auth.mode === "base-service" && base_service.url === null
+        ? ["auth.mode: base-service needs base_service.url"]
+        : [],
+  },
+  {
+    settings: ["agno.api_url", "agno.servers"],
+    faults: ({ agno }) => {
+      const servers = agnoServers(agno);
+      return servers.flatMap((server, index) => {
+        const twin = servers
+          .slice(0, index)
+          .find(
+            (other) => other.name === server.name || sameAddress(other.api_url, server.api_url),
+          );
+        if (twin === undefined) return [];
+        return twin.name === server.name
+          ? [
+              `agno.servers: ${server.name} is the name of two servers (that of agno.api_url is named agno)`,
+            ]
+          : [`agno.servers: ${twin.name} and ${server.name} have the same api_url`];
+      });
+    },
+  },
+  {
+    settings: ["models.agents", "models.default_agents"],
+    faults: ({ models }) => {
+      const ids = [
+        ...(models.default_agents ? defaultAgentIds : []),
+        ...models.agents.map((agent) => agent.id),
+      ];
+      return models.agents.flatMap(({ id, handoffs = [] }) =>
+        handoffs.flatMap((target) => {
+          if (target === id) return [`models.agents: ${id} hands over to itself`];
+          if (ids.includes(target)) return [];
+          return [
+            `models.agents: ${id} hands over to ${target}, which does not exist; there are ${[...new Set(ids)].join(", ")}`,
+          ];
+        }),
+      );
+    },
+  },
+  ...(["stt", "tts"] as const).flatMap((direction): readonly CrossRule[] => [
+    {
+      settings: [`voice.${direction}.provider`, `voice.${direction}.api_url`, "voice.api_url"],
+      faults: ({ voice }) =>
+        voice[`${direction}.provider`] === "openai" &&
+        voice[`${direction}.api_url`] === null &&
+        voice.api_url === null
+          ? [
+              `voice.${direction}.provider: openai needs voice.${direction}.api_url or voice.api_url`,
+            ]
+          : [],
+    },
+    {
+      settings: [`voice.${direction}.provider`, `voice.${direction}.command`],
+      faults: ({ voice }) =>
+        voice[`${direction}.provider`] === "command" && voice[`${direction}.command`].length === 0
+          ? [`voice.${direction}.provider: command needs voice.${direction}.command`]
+          : [],
+    },
+  ]),
+  {
+    settings: ["redis.sentinel_name", "redis.url"],
+    faults: ({ redis }) =>
+      redis.sentinel_name !== null && redis.url === null
+        ? ["redis.sentinel_name: needs redis.url with the hosts of the Sentinels"]
+        : [],
+  },
+  {
+    settings: ["streams.max_reply_bytes", "streams.max_total_bytes"],
+    faults: ({ streams }) =>
+      streams.max_reply_bytes > streams.max_total_bytes
+        ? ["streams.max_reply_bytes: must not be more than streams.max_total_bytes"]
+        : [],
+  },
+];
+
+/** What is wrong between the settings; `faulty` are the paths of those that are wrong by themselves. */
+export function findCrossFaults(config: Config, faulty: ReadonlySet<string>): readonly string[] {
+  return crossRules
+    .filter((rule) => !rule.settings.some((path) => faulty.has(path)))
+    .flatMap((rule) => rule.faults(config));
+}

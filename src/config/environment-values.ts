@@ -1,0 +1,70 @@
+import { nearest } from "./nearest.ts";
+import type { GivenValue, GivenValues } from "./given-value.ts";
+import { knownByEnvironmentName, knownSettings } from "./known-settings.ts";
+import { settings } from "./settings.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const prefixes = Object.keys(settings).map((section) => `${section.toUpperCase()}_`);
+
+/**
+ * What the environment says. Empty variables count as unset, and so do addresses that Kubernetes
+ * and Docker put where a port is expected (`SERVICE_PORT=tcp://10.0.0.1:80` for a Service named "service").
+ *
+ * The environment also holds variables of others, so an unknown one is a fault only if it is
+ * very probably one of ours misspelt; `misspelt` has the rule.
+ */
+export function readEnvironmentValues(environment: Environment): GivenValues {
+  const values: GivenValue[] = [];
+  for (const { path, setting, environment: names } of knownSettings) {
+    const name = names.find((name) => {
+      const text = environment[name] ?? "";
+      return text !== "" && !(setting.kind === "integer" && isServiceLink(text));
+    });
+    if (name === undefined) continue;
+    const raw = { type: "text", text: environment[name] ?? "" } as const;
+    values.push({ path, raw, origin: { source: "environment", name } });
+  }
+  const faults = Object.entries(environment).flatMap(([name, text = ""]) => {
+    const meant = text === "" ? null : misspelt(name, text, environment);
+    if (meant === null) return [];
+    return [
+      `${name} (environment): is not a known name; did you mean ${meant}? If it belongs to another program, set ${meant} too, empty if need be`,
+    ];
+  });
+  return { values, faults };
+}
+
+/**
+ * The known name that an unknown one is meant to be, or null. It is taken for a slip of the pen if
+ * it begins with the name of a section, is not what Kubernetes and Docker set for a neighbour of that
+ * name, differs from a known name in one letter (two, if the key has eight or more) or only
+ * in the unit at the end, and that known name is not in the environment itself, not even empty.
+ */
+function misspelt(name: string, text: string, environment: Environment): string | null {
+  if (knownByEnvironmentName.has(name)) return null;
+  const prefix = prefixes.find((prefix) => name.startsWith(prefix));
+  if (prefix === undefined || isServiceLink(text) || isLinkName(name.slice(prefix.length))) {
+    return null;
+  }
+  const candidates = [...knownByEnvironmentName.keys()].filter((known) => known.startsWith(prefix));
+  const sameButUnit = candidates.find((known) => withoutUnit(known) === withoutUnit(name));
+  const found =
+    sameButUnit === undefined ? nearest(name, candidates) : { name: sameButUnit, distance: 0 };
+  if (environment[found.name] !== undefined) return null;
+  const tolerance = found.name.length - prefix.length < 8 ? 1 : 2;
+  return found.distance <= tolerance ? found.name : null;
+}
+
+function isServiceLink(text: string): boolean {
+  return /^(tcp|udp|sctp):\/\//.test(text);
+}
+
+/** What follows the neighbour's name in `REDIS_SERVICE_HOST`, `REDIS_PORT_6379_TCP_ADDR`, `REDIS_ENV_…`. */
+function isLinkName(rest: string): boolean {
+  return /^(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_.+)?|NAME|ENV_.+)$/.test(rest);
+}
+
+function withoutUnit(name: string): string {
+  return name.replace(/_(MS|MILLISECONDS|S|SEC|SECS|SECONDS|MINUTES|HOURS|DAYS|BYTES)$/, "");
+}
