@@ -34,17 +34,17 @@ export function allowedValues(setting: Setting): string {
     case "number":
       return `a number${range(setting, String)}`;
     case "bytes":
-      return `a size in bytes such as 65536, 64KB, 10MB or 1GB${range(setting, formatByteSize)}`;
+      return `a size such as 65536, 64KB or 10MB${range(setting, formatByteSize)}`;
     case "boolean":
-      return "true or false (or yes, no, on, off, 1, 0)";
+      return "true or false";
     case "choice":
       return `one of ${(setting.choices ?? []).join(", ")}`;
     case "list":
       return setting.rule === undefined
-        ? "a list of texts, in the environment comma-separated or JSON"
-        : `a list, in the environment comma-separated or JSON, in which each item is ${setting.rule.words}`;
+        ? "a list of texts"
+        : `a list in which each item is ${setting.rule.words}`;
     case "json":
-      return "a list as described, in the environment as JSON";
+      return "a list of structures";
   }
 }
 
@@ -102,12 +102,20 @@ function bounded(setting: Setting, value: number): ParsedValue | null {
 }
 
 function parseList(setting: Setting, raw: RawValue): ParsedValue | null {
-  const items =
-    raw.type === "text" ? splitItems(raw.text.trim()) : raw.type === "items" ? raw.items : null;
-  if (items === null || !items.every((item) => setting.rule?.holds(item) ?? true)) return null;
-  return { ok: true, value: items };
+  if (raw.type === "structure") return null;
+  const items = raw.type === "text" ? splitItems(raw.text.trim()) : raw.items;
+  if (items === null) {
+    return {
+      ok: false,
+      fault: "must be comma-separated or a JSON array of texts, and begins like one",
+    };
+  }
+  return items.every((item) => setting.rule?.holds(item) ?? true)
+    ? { ok: true, value: items }
+    : null;
 }
 
+/** null if the text begins like JSON but is no array of texts. */
 function splitItems(text: string): readonly string[] | null {
   // A bracketed IPv6 address is the one item that looks like the start of JSON.
   if (text.startsWith("[") && !/^\[[0-9a-f]*:[0-9a-f:.]*\]/i.test(text)) {

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { loadConfig } from "./load-config.ts";
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  const loaded = loadConfig({ environment, cwd: "/nonexistent" });
+  return loaded.ok ? [] : loaded.faults;
+}
+
+function servers(...list: readonly [name: string, api_url: string][]): string {
+  return JSON.stringify(list.map(([name, api_url]) => ({ name, api_url })));
+}
+
+function agents(...list: readonly [id: string, ...handoffs: string[]][]): string {
+  return JSON.stringify(list.map(([id, ...handoffs]) => ({ id, name: id, handoffs })));
+}
+
+test.each<[Record<string, string>, RegExp]>([
+  [{ ENVIRONMENT: "production" }, /^auth\.mode: open .* refused .*allow_open_in_production/],
+  [{ AUTH_MODE: "jwt" }, /^auth\.mode: jwt needs security\.secret_key .* security\.jwks_url/],
+  [{ AUTH_MODE: "base-service" }, /^auth\.mode: base-service needs base_service\.url/],
+  [
+    { AGNO_API_URL: "http://a", AGNO_SERVERS: servers(["agno", "http://b"]) },
+    /^agno\.servers: agno is the name of two/,
+  ],
+  [
+    { AGNO_SERVERS: servers(["x", "http://a/"], ["y", "http://A"]) },
+    /^agno\.servers: x and y have the same api_url/,
+  ],
+  [
+    { MODELS_AGENTS: agents(["a", "b"]) },
+    /^models\.agents: a hands over to b, which does not exist/,
+  ],
+  [{ MODELS_AGENTS: agents(["a", "a"]) }, /^models\.agents: a hands over to itself/],
+  [
+    { MODELS_AGENTS: agents(["a", "analyst"]), MODELS_DEFAULT_AGENTS: "false" },
+    /^models\.agents: a hands over to analyst, which does not exist; there are a$/,
+  ],
+  [{ VOICE_STT_PROVIDER: "openai" }, /^voice\.stt\.provider: openai needs voice\.stt\.api_url or/],
+  [{ VOICE_TTS_PROVIDER: "openai" }, /^voice\.tts\.provider: openai needs voice\.tts\.api_url or/],
+  [{ VOICE_STT_PROVIDER: "command" }, /^voice\.stt\.provider: command needs voice\.stt\.command/],
+  [{ VOICE_TTS_PROVIDER: "command" }, /^voice\.tts\.provider: command needs voice\.tts\.command/],
+  [{ REDIS_SENTINEL_NAME: "main" }, /^redis\.sentinel_name: needs redis\.url/],
+  [
+    { STREAMS_MAX_REPLY_BYTES: "1MB", STREAMS_MAX_TOTAL_BYTES: "512KB" },
+    /^streams\.max_reply_bytes: must not be more than streams\.max_total_bytes/,
+  ],
+])("%j is refused", (environment, message) => {
+  expect(faultsOf(environment)).toEqual([expect.stringMatching(message)]);
+});
+
+test.each<[Record<string, string>]>([
+  [{ ENVIRONMENT: "production", AUTH_ALLOW_OPEN_IN_PRODUCTION: "yes" }],
+  [{ ENVIRONMENT: "production", AUTH_MODE: "jwt", SECURITY_SECRET_KEY: "k" }],
+  [{ AUTH_MODE: "jwt", SECURITY_JWKS_URL: "https://h/jwks" }],
+  [{ AUTH_MODE: "base-service", BASE_SERVICE_URL: "http://h" }],
+  [{ AGNO_API_URL: "http://a", AGNO_SERVERS: servers(["x", "http://a"], ["y", "http://b"]) }],
+  [{ MODELS_AGENTS: agents(["a", "b", "creative"], ["b", "a"], ["general-chat", "a"]) }],
+  [{ MODELS_AGENTS: agents(["a", "b"], ["b"]), MODELS_DEFAULT_AGENTS: "false" }],
+  [{ VOICE_STT_PROVIDER: "openai", VOICE_TTS_PROVIDER: "openai", VOICE_API_URL: "http://h" }],
+  [{ VOICE_STT_PROVIDER: "command", VOICE_STT_COMMAND: "pocketsphinx" }],
+  [{ REDIS_SENTINEL_NAME: "main", REDIS_URL: "redis://a,b" }],
+])("%j holds", (environment) => {
+  expect(faultsOf(environment)).toEqual([]);
+});
