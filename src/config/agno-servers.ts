@@ -1,7 +1,7 @@
 import type { AgnoServer, Config } from "./settings.ts";
 
 /** Name of the server of `agno.api_url` among those of `agno.servers`. */
-export const defaultAgnoServerName = "agno";
+const defaultAgnoServerName = "agno";
 
 /**
  * Every AgentOS server that is configured: the one of `agno.api_url`, named "agno", before those of

@@ -26,7 +26,7 @@ export function readEnvironmentValues(environment: Environment): GivenValues {
     values.push({ path, raw, origin: { source: "environment", name } });
   }
   const faults = Object.entries(environment).flatMap(([name, text = ""]) => {
-    const meant = text === "" ? null : misspelt(name, text, environment);
+    const meant = text === "" ? null : misspelt(name, environment);
     if (meant === null) return [];
     return [
       `${name} (environment): is not a known name; did you mean ${meant}? If it belongs to another program, set ${meant} too, empty if need be`,
@@ -37,16 +37,14 @@ export function readEnvironmentValues(environment: Environment): GivenValues {
 
 /**
  * The known name that an unknown one is meant to be, or null. It is taken for a slip of the pen if
- * it begins with the name of a section, is not what Kubernetes and Docker set for a neighbour of that
- * name, differs from a known name in one letter (two, if the key has eight or more) or only
- * in the unit at the end, and that known name is not in the environment itself, not even empty.
+ * it begins with the name of a section, differs from a known name in one letter (two, if the key has
+ * eight or more) or only in the unit at the end, and that known name is not in the environment
+ * itself, not even empty.
  */
-function misspelt(name: string, text: string, environment: Environment): string | null {
+function misspelt(name: string, environment: Environment): string | null {
   if (knownByEnvironmentName.has(name)) return null;
   const prefix = prefixes.find((prefix) => name.startsWith(prefix));
-  if (prefix === undefined || isServiceLink(text) || isLinkName(name.slice(prefix.length))) {
-    return null;
-  }
+  if (prefix === undefined) return null;
   const candidates = [...knownByEnvironmentName.keys()].filter((known) => known.startsWith(prefix));
   const sameButUnit = candidates.find((known) => withoutUnit(known) === withoutUnit(name));
   const found =
@@ -58,11 +56,6 @@ function misspelt(name: string, text: string, environment: Environment): string 
 
 function isServiceLink(text: string): boolean {
   return /^(tcp|udp|sctp):\/\//.test(text);
-}
-
-/** What follows the neighbour's name in `REDIS_SERVICE_HOST`, `REDIS_PORT_6379_TCP_ADDR`, `REDIS_ENV_…`. */
-function isLinkName(rest: string): boolean {
-  return /^(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_.+)?|NAME|ENV_.+)$/.test(rest);
 }
 
 function withoutUnit(name: string): string {

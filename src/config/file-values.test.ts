@@ -72,6 +72,10 @@ describe("faults", () => {
       "limits.history_messages (c.yaml line 1): is not a known key; did you mean sessions.history_messages?",
     ],
     ["events: {zzzzzz: 3}", /^events\.zzzzzz .*The keys of events are url, secret$/],
+    [
+      "database: {port: 3}",
+      /did you mean database\.url\? The keys of database are url, pool_size,/,
+    ],
     ["__proto__: {a: 1}", /^__proto__ .* is not a known section/],
     ["service: {constructor: 1}", /^service\.constructor .* is not a known key/],
     ["service: 3", "service (c.yaml line 1): must contain keys, one a line and indented"],

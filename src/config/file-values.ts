@@ -128,7 +128,6 @@ class FileReading {
     if (isScalar(node)) return { type: "text", text: scalarText(node) };
     if (knownByPath.get(path)?.setting.kind === "list" && isSeq(node)) {
       const items = node.items.map((item) => this.#resolve(item));
-      if (items.includes(undefined)) return null;
       if (items.every(isScalar)) return { type: "items", items: items.map(scalarText) };
     }
     if (!isMap(node) && !isSeq(node)) return null;

@@ -1,7 +1,7 @@
 import { nearest } from "./nearest.ts";
 
 /** What a member of a structure must be. `words` continues "must be …". */
-export interface Member {
+interface Member {
   readonly required: boolean;
   readonly words: string;
   readonly holds: (value: unknown) => boolean;

@@ -165,6 +165,12 @@ describe("faults", () => {
     expect(faults.join("\n")).not.toContain("hunter2");
   });
 
+  test("of a secret that is at fault not even the host is shown", () => {
+    expect(faultsOf({ environment: { DATABASE_URL: "postgres://u:%zz@host/db" } })).toEqual([
+      expect.stringMatching(/^database\.url .* but is "\*{8}" \(not shown\)$/),
+    ]);
+  });
+
   test("a long value is cut, and line feeds are shown as such", () => {
     const [fault = ""] = faultsOf({ environment: { PORT: `1\n${"9".repeat(5000)}` } });
     expect(fault).toContain('"1\\n999');

@@ -24,7 +24,7 @@ export interface LoadedConfig {
 }
 
 /** A configuration that does not hold: everything that is wrong with it, in sentences without secrets. */
-export interface RefusedConfig {
+interface RefusedConfig {
   readonly ok: false;
   readonly faults: readonly string[];
   /** Absolute path of the file that was read or looked for; null if there is none. */

@@ -5,7 +5,7 @@ import { maskValue } from "./mask.ts";
 import { yamlLines, yamlValue } from "./yaml-lines.ts";
 
 /** One setting as it may be shown to anybody who may see the configuration. */
-export interface ShownSetting {
+interface ShownSetting {
   /** `section.key`. */
   readonly path: string;
   /** The effective value, with secrets masked; null if unset. */

@@ -51,6 +51,8 @@ export interface ConfiguredApiKey {
   readonly sha256: string;
   readonly user_id: string;
   readonly roles?: readonly string[];
+  /** Only these actions are allowed, such as access_chat_session; absent: whatever the roles allow. */
+  readonly scopes?: readonly string[];
 }
 
 // Timers of Node run at once when set further ahead than 2^31 ms, so that what they wait for is bounded.
@@ -68,6 +70,15 @@ const agentId = required(
   "text of 1 to 128 characters without spaces and slashes",
   (value) => typeof value === "string" && /^[^\s/\p{Cc}]{1,128}$/u.test(value),
 );
+
+/** What `scopes` of a key may hold: the actions of `src/identity/identity.ts`. */
+const apiKeyScopes: readonly string[] = [
+  "create_chat_session",
+  "access_chat_session",
+  "send_message",
+  "delete_chat_session",
+  "manage_sessions",
+];
 
 /** Every key of `config.yaml` by section, with its default and meaning. `voice` keys with a dot are nested. */
 export const settings = {
@@ -324,7 +335,7 @@ export const settings = {
       "open",
     ),
     api_keys: json<readonly ConfiguredApiKey[]>(
-      "Keys for services: a list of {name, sha256, user_id, roles}",
+      "Keys for services: a list of {name, sha256, user_id, roles, scopes}",
       [],
       listOf(
         "keys",
@@ -336,6 +347,12 @@ export const settings = {
           ),
           user_id: userId,
           roles: wordList,
+          scopes: optional(
+            `a list of ${apiKeyScopes.join(", ")}`,
+            (value) =>
+              Array.isArray(value) &&
+              value.every((scope) => apiKeyScopes.includes(scope as string)),
+          ),
         },
         ["name", "sha256"],
       ),

@@ -13,7 +13,7 @@ export function yamlValue(setting: Setting, value: unknown): string {
 }
 
 /** What stands at one key. */
-export interface YamlRow {
+interface YamlRow {
   readonly section: string;
   /** Dots are levels. */
   readonly key: string;
