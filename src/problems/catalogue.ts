@@ -127,9 +127,15 @@ export const problemCatalogue = {
     en: remedy?.en ?? "No speech service is configured. See docs/voice.md.",
     zh: remedy?.zh ?? "未配置语音服务，参见 docs/voice.md。",
   })),
-  storage_unavailable: define(503, () => ({
-    en: "The database cannot be reached at the moment. Nothing was changed; try again shortly.",
-    zh: "数据库暂时无法访问。未作任何更改，请稍后重试。",
+  storage_unavailable: define<{ what?: "database" | "identity" }>(503, ({ what }) => ({
+    en:
+      what === "identity"
+        ? "Who you are and what you may do cannot be checked at the moment. Nothing was changed; try again shortly."
+        : "The database cannot be reached at the moment. Nothing was changed; try again shortly.",
+    zh:
+      what === "identity"
+        ? "暂时无法核实您的身份或权限。未作任何更改，请稍后重试。"
+        : "数据库暂时无法访问。未作任何更改，请稍后重试。",
   })),
   overloaded: define(503, () => ({
     en: "The service is at its limit of running replies. Try again shortly.",
@@ -142,6 +148,10 @@ export const problemCatalogue = {
   agent_timeout: define<{ agentId: string; seconds: number }>(504, ({ agentId, seconds }) => ({
     en: `Agent ${agentId} sent nothing for ${seconds} s and was stopped. Your message is kept.`,
     zh: `智能体 ${agentId} 在 ${seconds} 秒内没有响应，已停止。您的消息已保存。`,
+  })),
+  speech_timeout: define(504, () => ({
+    en: "The speech service took too long. The text is not affected; try again.",
+    zh: "语音服务超时，文本不受影响，请重试。",
   })),
 } as const;
 
