@@ -1,0 +1,66 @@
+import type { AudioContainer, AudioFormat } from "./audio-format.ts";
+
+function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
+  if (bytes.length < offset + text.length) return false;
+  for (let index = 0; index < text.length; index++) {
+    if (bytes[offset + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Whether four bytes are the header of an MPEG audio frame of layer 3 with a possible bit rate and sample rate. */
+function isMp3Frame(bytes: Uint8Array, offset: number): boolean {
+  const [first, second, third] = [bytes[offset], bytes[offset + 1], bytes[offset + 2]];
+  if (first !== 0xff || second === undefined || third === undefined) return false;
+  const version = (second >> 3) & 3;
+  const layer = (second >> 1) & 3;
+  const bitRate = third >> 4;
+  const sampleRate = (third >> 2) & 3;
+  const possible = version !== 1 && bitRate !== 0 && bitRate !== 15 && sampleRate !== 3;
+  return (second & 0xe0) === 0xe0 && layer === 1 && possible;
+}
+
+/** Bytes of an ID3v2 tag at the start, 0 without one. */
+function id3Length(bytes: Uint8Array): number {
+  if (!hasText(bytes, 0, "ID3") || bytes.length < 10) return 0;
+  const [a = 0, b = 0, c = 0, d = 0] = bytes.subarray(6, 10);
+  return 10 + ((a & 0x7f) << 21) + ((b & 0x7f) << 14) + ((c & 0x7f) << 7) + (d & 0x7f);
+}
+
+/**
+ * The container of a recording by its first bytes, whatever its name or declared type; null when it is none of those
+ * taken. Files that were cut off are recognised all the same.
+ */
+export function sniffAudio(bytes: Uint8Array): AudioContainer | null {
+  if ((hasText(bytes, 0, "RIFF") || hasText(bytes, 0, "RF64")) && hasText(bytes, 8, "WAVE")) {
+    return "wav";
+  }
+  if (hasText(bytes, 0, "OggS")) return "ogg";
+  if (hasText(bytes, 4, "ftyp")) return "mp4";
+  // EBML; mediabunny tells WebM from other Matroska, and both carry what browsers record.
+  if (hasText(bytes, 0, "\u001aE\u00df\u00a3")) return "webm";
+  const start = id3Length(bytes);
+  if (hasText(bytes, start, "fLaC")) return "flac";
+  if (isMp3Frame(bytes, start)) return "mp3";
+  // Some writers leave padding between the tag and the first frame.
+  return start > 0 ? "mp3" : null;
+}
+
+/** The format of speech that a provider answered with, by its first bytes; null for bare samples or anything else. */
+export function sniffSpeech(bytes: Uint8Array): AudioFormat | null {
+  const container = sniffAudio(bytes);
+  switch (container) {
+    case "wav":
+    case "mp3":
+    case "flac":
+      return container;
+    case "ogg":
+      return "opus";
+    case "mp4":
+    case "webm":
+      return null;
+    case null:
+      // AAC in ADTS frames: the sync word with layer 0.
+      return bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xf6) === 0xf0 ? "aac" : null;
+  }
+}
