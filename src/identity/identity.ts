@@ -1,3 +1,14 @@
+/** What a caller wants to do, in the Base Service's words. */
+export const actions = [
+  "create_chat_session",
+  "access_chat_session",
+  "send_message",
+  "delete_chat_session",
+  "manage_sessions",
+] as const;
+
+export type Action = (typeof actions)[number];
+
 /** Who is calling, once established. */
 export interface Identity {
   /** Owner of the sessions this caller creates; 1..128 characters. */
@@ -10,15 +21,13 @@ export interface Identity {
    * AgentOS with JWT). Never logged, never stored in clear.
    */
   readonly token?: string;
+  /** What the token itself grants beside its roles, if it says so. */
+  readonly permissions?: readonly string[];
+  /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */
+  readonly scopes?: readonly Action[];
+  /** When the proof runs out (epoch milliseconds), for connections that outlive a request. */
+  readonly expiresAtMs?: number;
 }
-
-/** What the caller wants to do, in the Base Service's words. */
-export type Action =
-  | "create_chat_session"
-  | "access_chat_session"
-  | "send_message"
-  | "delete_chat_session"
-  | "manage_sessions";
 
 /** The part of a request that says who is calling. */
 export interface Credentials {
@@ -28,17 +37,31 @@ export interface Credentials {
   readonly apiKey?: string;
 }
 
+/** What else is known of the request while its caller is established. */
+export interface AccessContext {
+  /** True for requests that change nothing (GET, HEAD): `base_service.on_unreachable: allow_read` is about these. */
+  readonly readOnly?: boolean;
+  /** Sent to peers as `X-Request-ID`. */
+  readonly requestId?: string;
+  /** Sent to peers as `traceparent`. */
+  readonly traceparent?: string;
+}
+
 /** Authentication and authorisation, one implementation for each `auth.mode`. */
 export interface IdentityProvider {
   readonly mode: "open" | "jwt" | "base-service";
   /**
    * Establishes the caller. In `open` mode without credentials this is null: the caller names `user_id` itself.
-   * Raises `unauthorized` (401) for missing or bad credentials, `storage_unavailable`-style 503 when the
-   * authority cannot be asked.
+   * Raises `unauthorized` (401) for missing or bad credentials, `storage_unavailable` (503, with Retry-After) when
+   * the authority cannot be asked.
    */
-  authenticate(credentials: Credentials): Promise<Identity | null>;
-  /** Raises `forbidden` (403) when the caller may not do this at all. Ownership of a session is checked elsewhere. */
-  authorize(identity: Identity, action: Action): Promise<void>;
+  authenticate(credentials: Credentials, context?: AccessContext): Promise<Identity | null>;
+  /**
+   * Raises `forbidden` (403) when the caller may not do this at all, 401 and 503 as `authenticate`. Ownership of a
+   * session is checked elsewhere.
+   */
+  authorize(identity: Identity, action: Action, context?: AccessContext): Promise<void>;
+  /** Ends what runs in the background. May be called twice. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,76 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { ConfiguredApiKey } from "../config/settings.ts";
+import { bearerToken } from "./credentials.ts";
+import { actions, isAdmin, type Action, type Identity, type IdentityProvider } from "./identity.ts";
+import { forbidden, unauthorized } from "./refusals.ts";
+
+/** The identity behind a key, or null for an unknown one. */
+export type ApiKeyLookup = (key: string) => Identity | null;
+
+/**
+ * Only hashes are known here, so nothing that leaks from memory or configuration is a key. A fast hash is right for
+ * keys, which are long and random, unlike passwords. Raises an Error that names the key whose entry is wrong.
+ */
+export function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLookup {
+  const known = configured.map((entry) => {
+    const hash = Buffer.from(entry.sha256, "hex");
+    if (hash.length !== 32) throw new Error(`auth.api_keys: ${entry.name}: sha256 is no SHA-256`);
+    return { hash, identity: identityOf(entry) };
+  });
+  return (key) => {
+    const given = createHash("sha256").update(key).digest();
+    let found: Identity | null = null;
+    // All of them, always: the time it takes says nothing about which one it was.
+    for (const { hash, identity } of known) {
+      if (timingSafeEqual(hash, given)) found = identity;
+    }
+    return found;
+  };
+}
+
+function identityOf({ name, user_id: userId, roles = [], scopes }: ConfiguredApiKey): Identity {
+  if (scopes === undefined) return { userId, roles, kind: "api_key" };
+  const allowed = scopes.map((scope): Action => {
+    const action = actions.find((known) => known === scope);
+    if (action !== undefined) return action;
+    throw new Error(`auth.api_keys: ${name}: no such scope; there are ${actions.join(", ")}`);
+  });
+  return { userId, roles, kind: "api_key", scopes: allowed };
+}
+
+/**
+ * Lets services with a key in beside whoever `provider` knows: as `X-API-Key`, or as the token of `Authorization`.
+ * Where both headers came, `Authorization` decides, because gateways pass on the `X-API-Key` that was meant for them
+ * (in open mode, where it means nothing, the key does).
+ */
+export function withApiKeys(
+  provider: IdentityProvider,
+  configured: readonly ConfiguredApiKey[],
+): IdentityProvider {
+  if (configured.length === 0) return provider;
+  const lookup = createApiKeyLookup(configured);
+  return {
+    mode: provider.mode,
+    async authenticate(credentials, context) {
+      const { authorization, apiKey } = credentials;
+      const bearer = bearerToken(credentials);
+      const identity = bearer === null ? null : lookup(bearer);
+      if (identity !== null) return identity;
+      if (apiKey !== undefined && (authorization === undefined || provider.mode === "open")) {
+        const caller = lookup(apiKey);
+        if (caller === null) throw unauthorized("invalid");
+        return caller;
+      }
+      return provider.authenticate(credentials, context);
+    },
+    async authorize(identity, action, context) {
+      if (identity.kind !== "api_key") return provider.authorize(identity, action, context);
+      if (identity.scopes !== undefined) {
+        if (!identity.scopes.includes(action)) throw forbidden(action);
+        return;
+      }
+      if (action === "manage_sessions" && !isAdmin(identity)) throw forbidden(action);
+    },
+    close: () => provider.close(),
+  };
+}
