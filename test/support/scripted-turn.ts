@@ -23,7 +23,7 @@ export type Fault =
   /** An event with an error object, then the end without [DONE]. */
   | { readonly kind: "error_frame"; readonly error: unknown }
   /** An event that is no JSON, then the proper end. */
-  | { readonly kind: "garbage" }
+  | { readonly kind: "garbage"; readonly text?: string }
   /** Bytes that are no HTTP at all. */
   | { readonly kind: "no_http" }
   /** One line of this many bytes. */
@@ -231,7 +231,7 @@ async function playLateFault(
       response.end();
       return;
     case "garbage":
-      await write("data: <html>this is no JSON</html>\n\n");
+      await write(`data: <html>${fault.text ?? "this is no JSON"}</html>\n\n`);
       response.end();
       return;
     case "huge_line": {

@@ -16,7 +16,9 @@ export type UpstreamFault =
   /** More than is taken of one event or one body. */
   | "too_large"
   /** Not the format that was asked for. */
-  | "malformed";
+  | "malformed"
+  /** It says itself, in its own format, that it failed. */
+  | "failed";
 
 interface UpstreamErrorOptions {
   readonly status?: number;
@@ -108,6 +110,7 @@ export function toProblem(error: unknown, agentId: string, begun: boolean): unkn
         : new Problem("agent_failed", { agentId }, { cause: error });
     case "too_large":
     case "malformed":
+    case "failed":
       return new Problem("agent_failed", { agentId }, { cause: error });
   }
 }

@@ -1,0 +1,99 @@
+/** A piece of a message that holds more than text. */
+export type ContentPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image_url"; readonly image_url: { readonly url: string } };
+
+/** A call that the model asks for, as it is told back to it. */
+export interface ToolCallMessage {
+  readonly id: string;
+  readonly type: "function";
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+/** A message of the chat completions protocol. */
+export type ChatMessage =
+  | { readonly role: "system"; readonly content: string }
+  | { readonly role: "user"; readonly content: string | readonly ContentPart[] }
+  | {
+      readonly role: "assistant";
+      readonly content: string | null;
+      readonly tool_calls?: readonly ToolCallMessage[];
+    }
+  | { readonly role: "tool"; readonly tool_call_id: string; readonly content: string };
+
+/** A function that the model may call. */
+export interface ToolDefinition {
+  readonly type: "function";
+  readonly function: {
+    readonly name: string;
+    readonly description: string;
+    /** JSON schema. */
+    readonly parameters: Readonly<Record<string, unknown>>;
+  };
+}
+
+/** A call that the model made. */
+export interface ModelToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** As the model wrote it: often, not always, a JSON object. */
+  readonly argumentsText: string;
+}
+
+/** What a model says. Exactly one `end` comes last. */
+export type ModelDelta =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "reasoning"; readonly text: string }
+  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  | {
+      readonly type: "end";
+      readonly reason: FinishReason;
+      readonly toolCalls: readonly ModelToolCall[];
+    };
+
+export type FinishReason = "stop" | "length" | "content_filter";
+
+/** One request to a model. */
+export interface ModelCall {
+  readonly model: ModelChoice;
+  readonly messages: readonly ChatMessage[];
+  readonly tools: readonly ToolDefinition[];
+  /** `none`: the tools are shown, because the messages speak of them, but must not be called any more. */
+  readonly toolChoice: "auto" | "none";
+  readonly temperature?: number;
+  /** For the problem that callers see. */
+  readonly agentId: string;
+  /** Unique to this call. */
+  readonly idempotencyKey: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A model of one source, with what its source wants to be sent with it. */
+export interface ModelChoice {
+  /** As its source names it. */
+  readonly id: string;
+  /** Defaults that belong to the model, such as `max_tokens`. */
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+/** A model that a session may choose. */
+export interface ListedModel {
+  /** As written in `session_config.model`. */
+  readonly id: string;
+  readonly name: string;
+  readonly provider: string;
+}
+
+/** Where models are: an OpenAI-compatible endpoint or a Model Service. */
+export interface ModelSource {
+  readonly kind: "endpoint" | "model_service";
+  /** Raises problems as `Upstream.stream` does. */
+  complete(call: ModelCall, signal: AbortSignal): AsyncGenerator<ModelDelta, void, void>;
+  /** Cached; raises `agent_unavailable` when it was never known and cannot be asked. */
+  models(signal: AbortSignal): Promise<readonly ListedModel[]>;
+  /** The model for agents that name none; null when there is none. */
+  defaultModel(userId: string, signal: AbortSignal): Promise<ModelChoice | null>;
+  /** Null when it answers, else what is wrong, in one word without addresses. */
+  probe(signal: AbortSignal): Promise<string | null>;
+  close(): Promise<void>;
+}

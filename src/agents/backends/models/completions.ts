@@ -1,0 +1,135 @@
+import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { ModelCall, ModelDelta } from "./chat-protocol.ts";
+import { readCompletion } from "./completion-stream.ts";
+import { createRefusedOptions, refusedMember, type OptionalMember } from "./refused-options.ts";
+
+export interface Completions {
+  complete(call: ModelCall, signal: AbortSignal): AsyncGenerator<ModelDelta, void, void>;
+}
+
+/** After the finish_reason only usage may come; servers that neither send it nor end are not waited for. */
+const afterFinishMs = 2_000;
+
+/**
+ * Streamed completions of one server. A request that is refused for a member that it can do without is sent again
+ * without it, and the server's taste is remembered by model.
+ */
+export function createCompletions(options: {
+  readonly upstream: Upstream;
+  readonly path: string;
+  /** The request in the server's dialect. */
+  readonly body: (call: ModelCall) => Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+}): Completions {
+  const { upstream, path, body, log } = options;
+  const refused = createRefusedOptions(log);
+
+  return {
+    async *complete(call, signal) {
+      const omitted = new Set<OptionalMember>(refused.of(call.model.id));
+      let refusal: unknown = null;
+      for (;;) {
+        const members = without(body(call), omitted);
+        const enough = new AbortController();
+        let timer: NodeJS.Timeout | undefined;
+        const events = upstream.stream({
+          method: "POST",
+          path,
+          body: JSON.stringify(members),
+          // Another body is another request.
+          headers: { ...call.headers, "idempotency-key": `${call.idempotencyKey}-${omitted.size}` },
+          signal: AbortSignal.any([signal, enough.signal]),
+          agentId: call.agentId,
+          // A completion has no effects: a second one only costs.
+          retryable: true,
+        });
+        const onFinish = () => {
+          timer = setTimeout(() => enough.abort(), afterFinishMs);
+        };
+        let begun = false;
+        try {
+          for await (const delta of readCompletion(events, onFinish, signal)) {
+            if (!begun) {
+              begun = true;
+              if (refusal !== null) refused.remember(call.model.id, omitted);
+            }
+            yield delta;
+          }
+          return;
+        } catch (error) {
+          const member = begun ? null : refusedMember(error, members);
+          if (member === null) throw explain(refusal ?? error, call.agentId, begun);
+          refusal ??= error;
+          omitted.add(member);
+        } finally {
+          clearTimeout(timer);
+        }
+      }
+    },
+  };
+}
+
+function without(
+  members: Readonly<Record<string, unknown>>,
+  omitted: ReadonlySet<OptionalMember>,
+): Readonly<Record<string, unknown>> {
+  const kept: Record<string, unknown> = { ...members };
+  for (const member of omitted) {
+    delete kept[member];
+    if (member === "tools") delete kept["tool_choice"];
+  }
+  return kept;
+}
+
+/** Says more about a refusal that people can do something about. */
+function explain(error: unknown, agentId: string, begun: boolean): unknown {
+  const problem = toProblem(error, agentId, begun);
+  const fault = upstreamErrorOf(problem);
+  if (!(problem instanceof Problem) || problem.type !== "agent_failed" || !fault) return problem;
+  if (fault.status === 401 || fault.status === 403) {
+    return new Problem(
+      "agent_failed",
+      {
+        agentId,
+        detail: {
+          en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
+          zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
+        },
+      },
+      { cause: fault },
+    );
+  }
+  if (fault.status === 404) return unknownModel(agentId, fault);
+  if (fault.status !== undefined && /context[ _]length|context window/i.test(fault.bodyExcerpt)) {
+    return new Problem(
+      "agent_failed",
+      {
+        agentId,
+        detail: {
+          en: "The conversation is too long for its model. Start a new session or send less text.",
+          zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
+        },
+      },
+      { cause: fault },
+    );
+  }
+  return problem;
+}
+
+/** The model that was asked for does not exist. */
+export function unknownModel(agentId: string, cause: unknown): Problem {
+  return new Problem(
+    "agent_failed",
+    {
+      agentId,
+      detail: {
+        en: "Its model does not exist. GET /chat/models lists those that do.",
+        zh: "其模型不存在。可用的模型见 GET /chat/models。",
+      },
+    },
+    { cause },
+  );
+}

@@ -1,0 +1,122 @@
+import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { AgentBackend, AgentDescriptor, AgentEvent } from "../../agent-backend.ts";
+import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
+import { resolveAgents, type AgentSettings } from "./agents.ts";
+import type { ListedModel } from "./chat-protocol.ts";
+import { converse } from "./conversation.ts";
+import type { ModelAgent } from "./default-agents.ts";
+import { createEndpointSource } from "./endpoint-source.ts";
+import { createModelRouter } from "./model-router.ts";
+import { createModelServiceSource } from "./model-service-source.ts";
+
+export interface ModelsBackendOptions {
+  /** An OpenAI-compatible endpoint; the URL is what `/chat/completions` and `/models` come below. */
+  readonly endpoint: { readonly apiUrl: string; readonly apiKey: string | null } | null;
+  readonly modelService: { readonly url: string; readonly apiKey: string | null } | null;
+  /** How long lists of models and defaults are kept. */
+  readonly cacheTtlMs: number;
+  /** As `models.agents`. */
+  readonly agents: readonly AgentSettings[];
+  /** Whether general-chat, analyst and creative are there too. */
+  readonly defaultAgents: boolean;
+  /** For agents that name none; null: the endpoint's first, or the Model Service's default. */
+  readonly defaultModel: string | null;
+  /** Earlier messages that agents are told; 0: none. */
+  readonly historyMessages: number;
+  /** Without any token, also before the first one: many servers send no headers before it. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+  /** For tests: as those of an upstream. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Agents made of instructions and a model, and the models that sessions may choose from. */
+export interface ModelsBackend extends AgentBackend {
+  /**
+   * What GET /chat/models shows; cached. Raises `agent_unavailable` or another problem of agents when no source of
+   * models can be asked and none ever could.
+   */
+  listModels(signal: AbortSignal): Promise<readonly ListedModel[]>;
+}
+
+/** Raises an error that names every mistake in `agents`. */
+export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
+  const { defaultModel, historyMessages, cacheTtlMs, log, now = () => performance.now() } = options;
+  const agents = resolveAgents(options.agents, options.defaultAgents);
+
+  function upstream(name: string, baseUrl: string, apiKey: string | null): Upstream {
+    return createUpstream({
+      name,
+      baseUrl,
+      headers: () => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+      headersTimeoutMs: options.timeoutMs,
+      firstEventTimeoutMs: options.timeoutMs,
+      idleTimeoutMs: options.timeoutMs,
+      log,
+      now,
+      ...(options.random ? { random: options.random } : {}),
+      ...(options.sleep ? { sleep: options.sleep } : {}),
+    });
+  }
+  const endpoint = options.endpoint
+    ? createEndpointSource({
+        upstream: upstream("models", options.endpoint.apiUrl, options.endpoint.apiKey),
+        cacheTtlMs,
+        now,
+        log,
+      })
+    : null;
+  const modelService = options.modelService
+    ? createModelServiceSource({
+        upstream: upstream("model-service", options.modelService.url, options.modelService.apiKey),
+        cacheTtlMs,
+        now,
+        log,
+      })
+    : null;
+  const router = createModelRouter({ endpoint, modelService, defaultModel });
+  const sources = [endpoint, modelService].filter((source) => source !== null);
+
+  return {
+    source: "models",
+    list: () => Promise.resolve([...agents.values()].map((each) => describe(each, defaultModel))),
+    async *run(request, signal): AsyncGenerator<AgentEvent, void, void> {
+      signal.throwIfAborted();
+      const agent = agents.get(request.agentId);
+      if (!agent) throw new Problem("agent_not_found", { agentId: request.agentId });
+      const history = historyMessages > 0 ? await request.history(historyMessages) : [];
+      yield* converse(agent, request, history, { agents, router, log }, signal);
+    },
+    async probe(signal) {
+      const faults = await Promise.all(sources.map((source) => source.probe(signal)));
+      return {
+        status: faults.every((fault) => fault === null) ? "healthy" : "unhealthy",
+        details: Object.fromEntries(
+          sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
+        ),
+      };
+    },
+    listModels: (signal) => router.models(signal),
+    async close() {
+      await Promise.all(sources.map((source) => source.close()));
+    },
+  };
+}
+
+function describe(agent: ModelAgent, defaultModel: string | null): AgentDescriptor {
+  return {
+    agentId: agent.id,
+    name: agent.name,
+    description: agent.description,
+    type: "agent",
+    model: agent.model ?? defaultModel,
+    tools: [...agent.tools, ...agent.handoffs],
+    metadata: {
+      ...(agent.temperature === null ? {} : { temperature: agent.temperature }),
+      ...(agent.handoffs.length === 0 ? {} : { handoffs: agent.handoffs }),
+    },
+  };
+}
