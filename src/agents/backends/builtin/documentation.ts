@@ -1,0 +1,194 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import MiniSearch from "minisearch";
+import type { Language } from "../../../problems/catalogue.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import { splitMarkdown } from "./markdown-sections.ts";
+import { indexTerms, questionPairs, questionTerms } from "./search-terms.ts";
+
+const maxFiles = 200;
+const maxFileBytes = 512 * 1024;
+const maxDepth = 4;
+const maxQuestionCharacters = 500;
+/** Decision records explain why; people who ask want to know how. */
+const decisionWeight = 0.6;
+const otherLanguageWeight = 0.45;
+
+/** A passage of the documentation. */
+export interface Passage {
+  /** Relative to the package, with forward slashes, such as `docs/api.md`. */
+  readonly file: string;
+  /** From the page's title down. */
+  readonly headings: readonly string[];
+  /** Markdown as it stands in the file. */
+  readonly text: string;
+  readonly language: Language;
+}
+
+export interface FoundPassage extends Passage {
+  /** How much of what was asked for the passage has, 0..1; rare words weigh more than common ones. */
+  readonly coverage: number;
+}
+
+/** The service's own documentation, searchable. Read once, when first asked; pages that are missing are simply not there. */
+export interface Documentation {
+  /** The best passages first, at most `limit`; passages in `language` are preferred. */
+  search(question: string, language: Language, limit: number): Promise<FoundPassage[]>;
+  /** Titles of the pages in `language`, else in the other one. */
+  topics(language: Language): Promise<string[]>;
+}
+
+interface Index {
+  readonly passages: readonly Passage[];
+  readonly search: MiniSearch<IndexedPassage>;
+  /** In how many passages a term stands. */
+  readonly frequency: ReadonlyMap<string, number>;
+}
+
+interface IndexedPassage {
+  readonly id: number;
+  readonly title: string;
+  readonly heading: string;
+  readonly text: string;
+}
+
+/** @param root the package's folder: README*.md in it and every page below its `docs/` are searched */
+export function createDocumentation(root: string, logger: Logger): Documentation {
+  let index: Promise<Index> | undefined;
+  const loaded = () => (index ??= readPassages(root, logger).then(buildIndex));
+  return {
+    async search(question, language, limit) {
+      return searchIndex(await loaded(), question.slice(0, maxQuestionCharacters), language, limit);
+    },
+    async topics(language) {
+      return listTopics((await loaded()).passages, language);
+    },
+  };
+}
+
+async function readPassages(root: string, logger: Logger): Promise<Passage[]> {
+  const passages: Passage[] = [];
+  for (const path of await findPages(root, logger)) {
+    const file = relative(root, path).split(sep).join("/");
+    try {
+      if ((await stat(path)).size > maxFileBytes) {
+        logger.warn({ file }, "documentation page left out: too long");
+        continue;
+      }
+      const page = await readFile(path, "utf8");
+      const language = pageLanguage(file, page);
+      for (const section of splitMarkdown(page)) passages.push({ file, language, ...section });
+    } catch (error) {
+      logger.warn({ file, error }, "documentation page left out: cannot be read");
+    }
+  }
+  if (passages.length === 0) logger.warn({}, "no documentation found: the guide has no answers");
+  return passages;
+}
+
+async function findPages(root: string, logger: Logger): Promise<string[]> {
+  const pages = (await entriesOf(root, logger))
+    .filter((entry) => entry.isFile() && /^README.*\.md$/i.test(entry.name))
+    .map((entry) => join(root, entry.name));
+  const folders = [{ path: join(root, "docs"), depth: 0 }];
+  for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
+    const { path, depth } = folder;
+    for (const entry of await entriesOf(path, logger)) {
+      const below = join(path, entry.name);
+      if (entry.isDirectory() && depth < maxDepth) folders.push({ path: below, depth: depth + 1 });
+      else if (entry.isFile() && entry.name.endsWith(".md")) pages.push(below);
+    }
+  }
+  return pages.sort().slice(0, maxFiles);
+}
+
+async function entriesOf(folder: string, logger: Logger) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    logger.debug({ error }, "documentation folder cannot be read");
+    return [];
+  }
+}
+
+function pageLanguage(file: string, page: string): Language {
+  if (/\.zh(?:-[A-Za-z]+)?\.md$/.test(file)) return "zh";
+  const hanCharacters = page.match(/\p{Script=Han}/gu)?.length ?? 0;
+  return hanCharacters > page.length * 0.15 ? "zh" : "en";
+}
+
+function buildIndex(passages: readonly Passage[]): Index {
+  const search = new MiniSearch<IndexedPassage>({
+    fields: ["title", "heading", "text"],
+    tokenize: indexTerms,
+    processTerm: (term) => term,
+    searchOptions: { boost: { heading: 3, title: 1.5 }, combineWith: "OR" },
+  });
+  const frequency = new Map<string, number>();
+  for (const [id, { headings, text }] of passages.entries()) {
+    const passage = { id, title: headings[0] ?? "", heading: headings.at(-1) ?? "", text };
+    search.add(passage);
+    const terms = new Set(indexTerms(`${passage.title}\n${passage.heading}\n${text}`));
+    for (const term of terms) frequency.set(term, (frequency.get(term) ?? 0) + 1);
+  }
+  return { passages, search, frequency };
+}
+
+function searchIndex(
+  { passages, search, frequency }: Index,
+  question: string,
+  language: Language,
+  limit: number,
+): FoundPassage[] {
+  const groups = questionTerms(question);
+  if (groups.length === 0) return [];
+  const weights = groups.map(({ terms }) => {
+    const passagesWithIt = Math.max(...terms.map((term) => frequency.get(term) ?? 0));
+    return Math.log(1 + (passages.length + 1) / (passagesWithIt + 0.5));
+  });
+  const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
+  const pairs = new Set(questionPairs(question));
+  const terms = [...new Set([...groups.flatMap((group) => group.terms), ...pairs])];
+
+  const results = search.search(terms.join("\n"), {
+    tokenize: (joined) => joined.split("\n"),
+    processTerm: (term) => term,
+    prefix: (term) => /^[a-z]{4,}$/.test(term),
+    fuzzy: (term) => (/^[a-z]{6,}$/.test(term) ? 1 : false),
+    boostTerm: (term) => (pairs.has(term) ? 0.4 : 1),
+    boostDocument: (id) => {
+      const passage = passages[id as number];
+      const preferred = passage?.language === language ? 1 : otherLanguageWeight;
+      return passage?.file.includes("/decisions/") === true
+        ? preferred * decisionWeight
+        : preferred;
+    },
+  });
+  return results
+    .slice(0, 50)
+    .flatMap(({ id, score, queryTerms }) => {
+      const passage = passages[id as number];
+      if (passage === undefined) return [];
+      const matched = new Set(queryTerms);
+      const covered = groups.reduce(
+        (sum, group, index) =>
+          group.terms.some((term) => matched.has(term)) ? sum + (weights[index] ?? 0) : sum,
+        0,
+      );
+      const coverage = covered / totalWeight;
+      return [{ score: score * coverage, found: { ...passage, coverage } }];
+    })
+    .sort((one, other) => other.score - one.score)
+    .slice(0, limit)
+    .map(({ found }) => found);
+}
+
+function listTopics(passages: readonly Passage[], language: Language): string[] {
+  const titlesIn = (wanted: Language) =>
+    passages
+      .filter((passage) => passage.language === wanted && !passage.file.includes("/decisions/"))
+      .map((passage) => passage.headings[0])
+      .filter((title): title is string => title !== undefined);
+  const titles = titlesIn(language);
+  return [...new Set(titles.length > 0 ? titles : titlesIn(language === "zh" ? "en" : "zh"))];
+}
