@@ -88,8 +88,18 @@ export type AgentEvent =
   /** Adds to what the reply has used so far. */
   | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
   /** Media that the agent produced, by reference. */
-  | { readonly type: "media"; readonly kind: string; readonly url: string; readonly name?: string }
-  /** Opaque JSON that `resume` needs to take this run up again; the latest one counts. */
+  | {
+      readonly type: "media";
+      readonly kind: string;
+      readonly url: string;
+      readonly name?: string;
+      /** Who produced it, when that is not the agent addressed. */
+      readonly agentId?: string;
+    }
+  /**
+   * Opaque JSON that `resume` needs to take this run up again; the latest one counts. It stands for exactly the events
+   * before it: store it together with the text up to here, or text is lost or doubled.
+   */
   | { readonly type: "resumable"; readonly state: Readonly<Record<string, unknown>> }
   /** A person must decide; `state` is what `continue` needs, opaque JSON. */
   | {
@@ -185,4 +195,10 @@ export interface AgentBackend {
   probe(signal: AbortSignal): Promise<BackendHealth>;
   /** Releases connections. Running generators were aborted before. May be called twice. */
   close(): Promise<void>;
+}
+
+/** An agent under the name that its backend knows it by, which may differ from the one that callers use. */
+export interface FoundAgent {
+  readonly backend: AgentBackend;
+  readonly agentId: string;
 }

@@ -17,6 +17,8 @@ export interface QueryResult<R> {
  */
 export interface Queryable {
   query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>>;
+  /** Runs several statements without parameters, as migrations need. */
+  execute(sql: string): Promise<void>;
 }
 
 export interface Database extends Queryable {
@@ -26,8 +28,6 @@ export interface Database extends Queryable {
    * never await anything but `tx` inside: embedded storage has a single connection, and a server's pool is small.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
-  /** Runs several statements without parameters, as migrations need; not inside a transaction of its own. */
-  execute(sql: string): Promise<void>;
   /** A round trip, for health probes. */
   ping(): Promise<void>;
   /** What a probe may show: driver, server version, pool figures. No addresses, no credentials. */

@@ -26,6 +26,8 @@ interface ProblemOptions {
 export class Problem<T extends ProblemType = ProblemType> extends Error {
   override readonly name = "Problem";
   readonly type: T;
+  /** What it was built from; enough to build it again in another language. */
+  readonly data: ProblemData<T>;
   readonly status: number;
   readonly details: readonly ProblemDetail[] | undefined;
   readonly retryAfterSeconds: number | undefined;
@@ -40,6 +42,7 @@ export class Problem<T extends ProblemType = ProblemType> extends Error {
     const texts = definition.texts(data);
     super(texts.en, options.cause === undefined ? undefined : { cause: options.cause });
     this.type = type;
+    this.data = data;
     this.status = definition.status;
     this.details = options.details;
     this.retryAfterSeconds = options.retryAfterSeconds;

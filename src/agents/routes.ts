@@ -1,0 +1,108 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { Type } from "typebox";
+import { problemResponses } from "../http/problem-docs.ts";
+import { nullable, ref } from "../http/schemas.ts";
+import type { Language } from "../problems/catalogue.ts";
+import type { LocalizedText } from "./agent-backend.ts";
+import type { Catalogue } from "./catalogue.ts";
+
+/** A model that a session may choose. */
+export interface ModelInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly provider: string;
+}
+
+interface AgentRoutesOptions {
+  readonly catalogue: Catalogue;
+  /** Empty when nothing offers models; bounded in time, and the last known ones while the source is away. */
+  readonly listModels: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
+}
+
+const modelsTimeoutMs = 5_000;
+
+export const agentSchema = Type.Object(
+  {
+    agent_id: Type.String(),
+    name: Type.String(),
+    description: Type.String(),
+    type: Type.Union([Type.Literal("agent"), Type.Literal("team"), Type.Literal("workflow")]),
+    source: Type.Union([Type.Literal("agno"), Type.Literal("models"), Type.Literal("builtin")]),
+    model: nullable(Type.String()),
+    tools: Type.Array(Type.String()),
+    metadata: Type.Record(Type.String(), Type.Unknown()),
+    status: Type.Union([Type.Literal("available"), Type.Literal("unavailable")]),
+  },
+  { $id: "Agent", title: "Agent" },
+);
+
+/** Whom a conversation can be held with, and with which models. */
+export function agentRoutes({
+  catalogue,
+  listModels,
+}: AgentRoutesOptions): FastifyPluginAsyncTypebox {
+  const security = [{ bearer: [] }, { apiKey: [] }, {}];
+  return async (app) => {
+    app.get(
+      "/chat/agents",
+      {
+        schema: {
+          tags: ["Agents"],
+          security,
+          summary: "The agents, teams and workflows there are",
+          response: {
+            200: Type.Object({
+              success: Type.Literal(true),
+              agents: Type.Array(ref("Agent")),
+              count: Type.Integer(),
+            }),
+            ...problemResponses(),
+          },
+        },
+      },
+      async ({ language }) => {
+        const agents = catalogue.list().map(({ agentId, descriptor, backend, status }) => ({
+          agent_id: agentId,
+          name: localized(descriptor.name, language),
+          description: localized(descriptor.description, language),
+          type: descriptor.type,
+          source: backend.source,
+          model: descriptor.model,
+          tools: descriptor.tools,
+          metadata: descriptor.metadata,
+          status,
+        }));
+        return { success: true as const, agents, count: agents.length };
+      },
+    );
+
+    app.get(
+      "/chat/models",
+      {
+        schema: {
+          tags: ["Agents"],
+          security,
+          summary: "The models that a session may choose",
+          response: {
+            200: Type.Object({
+              success: Type.Literal(true),
+              models: Type.Array(
+                Type.Object({ id: Type.String(), name: Type.String(), provider: Type.String() }),
+              ),
+              count: Type.Integer(),
+            }),
+            ...problemResponses(),
+          },
+        },
+      },
+      async () => {
+        const models = await listModels(AbortSignal.timeout(modelsTimeoutMs));
+        return { success: true as const, models, count: models.length };
+      },
+    );
+  };
+}
+
+function localized(text: LocalizedText, language: Language): string {
+  return typeof text === "string" ? text : text[language];
+}

@@ -1,0 +1,67 @@
+import { Type } from "typebox";
+import { nullable, timestampSchema } from "../http/schemas.ts";
+import { problemCatalogue, type ProblemData, type ProblemType } from "../problems/catalogue.ts";
+import { Problem } from "../problems/problem.ts";
+import { AudioResponseSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import type { StoredMessage } from "./message-store.ts";
+
+/** The answer of POST /chat/message and /chat/voice. */
+export const answerSchema = Type.Object(
+  {
+    success: Type.Literal(true),
+    session_id: Type.String({ format: "uuid" }),
+    message_id: Type.String({ format: "uuid", description: "The assistant's message." }),
+    user_message_id: Type.String({ format: "uuid" }),
+    response: Type.String(),
+    timestamp: timestampSchema,
+    agent_id: Type.String(),
+    original_message: Type.String(),
+    processed_message: nullable(Type.String({ description: "The transcript of a spoken message." })),
+    audio_response: nullable(AudioResponseSchema),
+    usage: nullable(UsageSchema),
+    finish_reason: Type.String(),
+    status: Type.String({ examples: ["complete", "cancelled", "paused"] }),
+    requirements: Type.Optional(Type.Array(RequirementSchema)),
+  },
+  { $id: "Answer", title: "Answer" },
+);
+
+/** Raises the problem that the reply ended in, if it did. */
+export function answer(
+  reply: StoredMessage,
+  question: StoredMessage,
+  processedMessage: string | null,
+  audioResponse: object | null,
+) {
+  if (reply.error !== null) throw replyProblem(reply.error, reply.agentId);
+  return {
+    success: true as const,
+    session_id: reply.sessionId,
+    message_id: reply.messageId,
+    user_message_id: question.messageId,
+    response: reply.content,
+    timestamp: reply.createdAt.toISOString(),
+    agent_id: reply.agentId,
+    original_message: question.content,
+    processed_message: processedMessage,
+    audio_response: audioResponse,
+    usage: reply.usage,
+    finish_reason: reply.finishReason ?? "stop",
+    status: reply.status,
+    ...(reply.requirements !== null && { requirements: reply.requirements }),
+  };
+}
+
+/** A stored fault told again, in the language of whoever asks now. */
+function replyProblem(error: NonNullable<StoredMessage["error"]>, agentId: string): Problem {
+  const { type, code, data } = error;
+  const retry = code === 503 ? { retryAfterSeconds: 5 } : {};
+  if (type in problemCatalogue) {
+    const known = type as ProblemType;
+    return new Problem(known, (data ?? {}) as ProblemData<ProblemType>, retry);
+  }
+  // `interrupted`: the node stopped, or the agent's connection broke.
+  return code === 503
+    ? new Problem("shutting_down", {}, retry)
+    : new Problem("agent_failed", { agentId });
+}

@@ -1,0 +1,156 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { Type, type Static } from "typebox";
+import { mayAccess, requireAction } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { problemResponses } from "../http/problem-docs.ts";
+import { idParameter, ref } from "../http/schemas.ts";
+import type { IdentityProvider } from "../identity/identity.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import { sessionInfo } from "../sessions/session-info.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import { messageInfo } from "./message-info.ts";
+import type { HistoryFilter, HistoryRange, MessageStore } from "./message-store.ts";
+
+interface HistoryRoutesOptions {
+  readonly messages: MessageStore;
+  readonly sessions: SessionStore;
+  readonly identity: IdentityProvider;
+}
+
+/** Position in a history: go on behind (`after`) or in front of (`before`) this number. */
+interface HistoryCursor {
+  readonly after?: number;
+  readonly before?: number;
+}
+
+const historyQuery = Type.Object({
+  user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  offset: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1_000_000, description: "From the oldest." }),
+  ),
+  cursor: Type.Optional(Type.String({ maxLength: 500 })),
+  before: Type.Optional(Type.String({ maxLength: 64, description: "Messages before this one." })),
+  after: Type.Optional(Type.String({ maxLength: 64, description: "Messages after this one." })),
+  around: Type.Optional(Type.String({ maxLength: 64, description: "Messages around this one." })),
+  role: Type.Optional(
+    Type.Union([Type.Literal("user"), Type.Literal("assistant"), Type.Literal("system")]),
+  ),
+  agent_id: Type.Optional(Type.String({ maxLength: 200 })),
+  since: Type.Optional(Type.String({ format: "date-time" })),
+  until: Type.Optional(Type.String({ format: "date-time" })),
+  q: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description: "Words that occur; Chinese, Japanese and Korean too.",
+    }),
+  ),
+});
+
+/** The history of a session: pages by position, by cursor or around a message; filtered and searched. */
+export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsyncTypebox {
+  const { messages, sessions, identity } = options;
+
+  const rangeOf = async (
+    sessionId: string,
+    query: Static<typeof historyQuery>,
+    isFiltered: boolean,
+  ): Promise<HistoryRange> => {
+    if (query.cursor !== undefined) {
+      const cursor = decodeCursor(query.cursor, isHistoryCursor);
+      return cursor.before === undefined
+        ? { kind: "after", seq: cursor.after ?? 0 }
+        : { kind: "before", seq: cursor.before };
+    }
+    for (const kind of ["before", "after", "around"] as const) {
+      const messageId = query[kind];
+      if (messageId === undefined) continue;
+      const seq = isId(messageId) ? await messages.seqOf(sessionId, messageId) : null;
+      if (seq === null) throw new Problem("message_not_found", { messageId });
+      return { kind, seq };
+    }
+    const offset = query.offset ?? 0;
+    // Numbers have no gaps, so without a filter the position is the number: no rows are skipped one by one.
+    return isFiltered ? { kind: "offset", offset } : { kind: "after", seq: offset };
+  };
+
+  return async (app) => {
+    app.get(
+      "/chat/history/:session_id",
+      {
+        schema: {
+          tags: ["Messages"],
+          security: [{ bearer: [] }, { apiKey: [] }, {}],
+          summary: "The messages of a session, oldest first",
+          params: Type.Object({ session_id: idParameter("A session.") }),
+          querystring: historyQuery,
+          response: {
+            200: Type.Object({
+              success: Type.Literal(true),
+              session_id: Type.String({ format: "uuid" }),
+              messages: Type.Array(ref("Message")),
+              pagination: ref("Pagination"),
+              session_info: ref("SessionInfo"),
+            }),
+            ...problemResponses("session_not_found", "message_not_found"),
+          },
+        },
+      },
+      async (request) => {
+        const { query } = request;
+        const sessionId = request.params.session_id;
+        await requireAction(request, identity, "access_chat_session");
+        const session = isId(sessionId) ? await sessions.find(sessionId) : null;
+        if (session === null || !mayAccess(request, session.userId, query.user_id)) {
+          throw new Problem("session_not_found", { sessionId });
+        }
+        const filter: HistoryFilter = {
+          role: query.role,
+          agentId: query.agent_id,
+          since: query.since,
+          until: query.until,
+          q: query.q,
+        };
+        const isFiltered = Object.values(filter).some((value) => value !== undefined);
+        const range = await rangeOf(sessionId, query, isFiltered);
+        const backwards = range.kind === "before";
+        // One more than asked for tells whether there is more.
+        const found = await messages.history(
+          sessionId,
+          filter,
+          range,
+          range.kind === "around" ? query.limit : query.limit + 1,
+        );
+        const page = backwards ? found.slice(-query.limit) : found.slice(0, query.limit);
+        const first = page[0];
+        const last = page.at(-1);
+        const hasMore =
+          range.kind === "around"
+            ? last !== undefined && (await messages.hasAfter(sessionId, filter, last.seq))
+            : found.length > query.limit;
+        const next = backwards ? { before: first?.seq } : { after: last?.seq };
+        return {
+          success: true as const,
+          session_id: sessionId,
+          messages: page.map(messageInfo),
+          pagination: {
+            total: isFiltered ? await messages.count(sessionId, filter) : session.messageCount,
+            limit: query.limit,
+            offset: query.offset ?? 0,
+            has_more: hasMore,
+            next_cursor: hasMore ? encodeCursor(next) : null,
+          },
+          session_info: sessionInfo(session),
+        };
+      },
+    );
+  };
+}
+
+function isHistoryCursor(value: unknown): value is HistoryCursor {
+  if (typeof value !== "object" || value === null) return false;
+  const { after, before } = value as HistoryCursor;
+  const isNumber = (number: unknown) => Number.isSafeInteger(number) && Number(number) >= 0;
+  return after === undefined ? isNumber(before) : before === undefined && isNumber(after);
+}

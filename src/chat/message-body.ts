@@ -1,0 +1,50 @@
+import { Type, type Static } from "typebox";
+import { nullable } from "../http/schemas.ts";
+import { metadataSchema, sessionConfigSchema } from "../sessions/session-config.ts";
+
+export const voiceConfigSchema = Type.Object(
+  {
+    enable_tts: Type.Optional(Type.Boolean()),
+    stream_audio: Type.Optional(
+      Type.Boolean({ description: "Speech sentence by sentence while the text is being written." }),
+    ),
+    voice: Type.Optional(Type.String({ maxLength: 200 })),
+    format: Type.Optional(Type.String({ maxLength: 20 })),
+    speed: Type.Optional(Type.Number({ minimum: 0.25, maximum: 4 })),
+  },
+  { title: "VoiceConfig" },
+);
+
+/** The body of both paths that send a message. */
+export function messageBody(maxLength: number) {
+  return Type.Object(
+    {
+      session_id: Type.Optional(
+        nullable(Type.String({ description: "Without one a session is made for user_id." })),
+      ),
+      user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" })),
+      message: Type.String({ minLength: 1, maxLength, pattern: "\\S" }),
+      message_type: Type.Union([Type.Literal("text"), Type.Literal("voice")], { default: "text" }),
+      stream: Type.Optional(Type.Boolean()),
+      voice_config: Type.Optional(nullable(voiceConfigSchema)),
+      agent_id: Type.Optional(
+        nullable(Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." })),
+      ),
+      session_config: Type.Optional(nullable(sessionConfigSchema)),
+      context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()))),
+      metadata: Type.Optional(nullable(metadataSchema)),
+      on_busy: Type.Optional(
+        Type.Union([Type.Literal("enqueue"), Type.Literal("reject"), Type.Literal("interrupt")]),
+      ),
+    },
+    {
+      title: "SendMessage",
+      examples: [
+        { session_id: "019aab3e-7f1c-7c3a-9d52-0d6f4c1e8a11", message: "What is 2 + 2?" },
+        { user_id: "alice", message: "你好" },
+      ],
+    },
+  );
+}
+
+export type MessageBody = Static<ReturnType<typeof messageBody>>;

@@ -1,0 +1,66 @@
+import { Type } from "typebox";
+import { nullable, timestampSchema } from "../http/schemas.ts";
+import { RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import type { StoredMessage } from "./message-store.ts";
+
+/** A message on the wire. */
+export const messageSchema = Type.Object(
+  {
+    message_id: Type.String({ format: "uuid" }),
+    session_id: Type.String({ format: "uuid" }),
+    role: Type.Union([Type.Literal("user"), Type.Literal("assistant"), Type.Literal("system")]),
+    content: Type.String(),
+    timestamp: timestampSchema,
+    agent_id: Type.String(),
+    status: Type.Union(
+      ["queued", "streaming", "paused", "complete", "cancelled", "interrupted", "failed"].map(
+        (status) => Type.Literal(status),
+      ),
+    ),
+    metadata: Type.Record(Type.String(), Type.Unknown()),
+    reply_to: Type.Optional(
+      Type.String({ format: "uuid", description: "Of an assistant message: the user's message." }),
+    ),
+    usage: Type.Optional(nullable(UsageSchema)),
+    finish_reason: Type.Optional(nullable(Type.String())),
+    reasoning: Type.Optional(Type.String()),
+    tool_calls: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
+    media: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
+    audio: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    requirements: Type.Optional(Type.Array(RequirementSchema)),
+    error: Type.Optional(
+      Type.Object({ type: Type.String(), code: Type.Integer(), message: Type.String() }),
+    ),
+  },
+  { $id: "Message", title: "Message" },
+);
+
+export function messageInfo(message: StoredMessage) {
+  return {
+    message_id: message.messageId,
+    session_id: message.sessionId,
+    role: message.role,
+    content: message.content,
+    timestamp: message.createdAt.toISOString(),
+    agent_id: message.agentId,
+    status: message.status,
+    metadata: message.metadata,
+    ...(message.role === "assistant" && {
+      reply_to: message.replyTo,
+      usage: message.usage,
+      finish_reason: message.finishReason,
+      tool_calls: message.toolCalls ?? [],
+    }),
+    ...(message.reasoning !== null && { reasoning: message.reasoning }),
+    ...(message.media !== null && { media: message.media }),
+    ...(message.audio !== null && { audio: message.audio }),
+    ...(message.requirements !== null && { requirements: message.requirements }),
+    ...(message.error !== null && {
+      error: {
+        type: message.error.type,
+        code: message.error.code,
+        message: message.error.message,
+      },
+    }),
+  };
+}

@@ -1,0 +1,62 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Database, Queryable, QueryResult, Row } from "./database.ts";
+import { lockDataDirectory } from "./data-directory-lock.ts";
+
+interface EmbeddedOptions {
+  /** Parent of the database's own folder; null keeps everything in memory, for tests. */
+  readonly dataDir: string | null;
+  readonly log: Logger;
+  /** Called when another process took the directory over; nothing may be written any more. */
+  readonly onLockLost?: () => void;
+}
+
+/**
+ * PostgreSQL inside this process (PGlite). One connection: statements and transactions queue up behind each other.
+ * Survives a killed process; against power loss use a PostgreSQL server, because this one runs without fsync.
+ * Raises `DataDirectoryInUse` when another process owns the directory.
+ */
+export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
+  const { dataDir, log } = options;
+  const lock =
+    dataDir === null ? null : await lockDataDirectory(dataDir, options.onLockLost ?? (() => {}));
+  try {
+    if (dataDir !== null) await mkdir(dataDir, { recursive: true });
+    const client = new PGlite(
+      dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") },
+    );
+    await client.waitReady;
+    log.debug({ dataDir }, "embedded database opened");
+    let closing: Promise<void> | undefined;
+    return {
+      kind: "embedded",
+      ...queryable(client),
+      transaction: (work) => client.transaction((tx) => work(queryable(tx))),
+      async ping() {
+        await client.query("SELECT 1");
+      },
+      describe: () => ({ driver: "embedded PostgreSQL", persistent: dataDir !== null }),
+      close() {
+        closing ??= client.close().then(() => lock?.release());
+        return closing;
+      },
+    };
+  } catch (error) {
+    await lock?.release();
+    throw error;
+  }
+}
+
+function queryable(client: PGlite | Transaction): Queryable {
+  return {
+    async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
+      const result: Results<R> = await client.query<R>(sql, [...params]);
+      return { rows: result.rows, rowCount: result.rows.length || (result.affectedRows ?? 0) };
+    },
+    async execute(sql) {
+      await client.exec(sql);
+    },
+  };
+}

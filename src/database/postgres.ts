@@ -1,0 +1,151 @@
+import pg from "pg";
+import { Problem } from "../problems/problem.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { sqlState, type Database, type Queryable, type QueryResult, type Row } from "./database.ts";
+
+interface PostgresOptions {
+  readonly url: string;
+  /** Upper bound of connections: `pool_size` + `max_overflow`; idle ones above none are closed after 30 s. */
+  readonly maxConnections: number;
+  readonly poolTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  /** PgBouncer in transaction mode keeps no session state: no named statements, no session parameters. */
+  readonly pooler: "none" | "pgbouncer";
+  readonly log: Logger;
+}
+
+const int8 = 20;
+
+/** A PostgreSQL server (14 or newer). Connections are opened lazily; an unreachable server shows at the first query. */
+export function createPostgresDatabase(options: PostgresOptions): Database {
+  const { log, pooler, statementTimeoutMs } = options;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.maxConnections,
+    // One limit for both waits: for a free connection and for opening one.
+    connectionTimeoutMillis: Math.max(options.poolTimeoutMs, options.connectTimeoutMs),
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    application_name: "chat-service",
+    ...(statementTimeoutMs > 0 && {
+      // The client's own limit also covers a server that has gone silent; the server's is sent as a start-up parameter,
+      // which PgBouncer refuses.
+      query_timeout: statementTimeoutMs + 1_000,
+      ...(pooler === "none" && { statement_timeout: statementTimeoutMs }),
+    }),
+    types: {
+      getTypeParser: ((oid: number, format?: "text") =>
+        oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as never,
+    },
+  });
+  pool.on("error", (error) => log.warn({ err: error }, "idle database connection lost"));
+  // A checked-out connection that breaks between two queries emits on the client itself.
+  pool.on("connect", (client) => client.on("error", () => {}));
+
+  const names = new Map<string, string>();
+  /** Named statements are parsed once a connection (3 × the throughput); SQL texts are constants, so the map stays small. */
+  const prepare = (sql: string, params: readonly unknown[]) => {
+    if (pooler !== "none" || params.length === 0) return { text: sql, values: [...params] };
+    let name = names.get(sql);
+    if (name === undefined) {
+      name = `s${names.size}`;
+      names.set(sql, name);
+    }
+    return { name, text: sql, values: [...params] };
+  };
+
+  const queryable = (client: pg.Pool | pg.PoolClient): Queryable => ({
+    async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
+      try {
+        const result = await client.query(prepare(sql, params));
+        return { rows: result.rows as R[], rowCount: result.rowCount ?? 0 };
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+    async execute(sql) {
+      try {
+        await client.query(sql);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+  });
+
+  let closing: Promise<void> | undefined;
+  return {
+    kind: "postgres",
+    ...queryable(pool),
+    async transaction(work) {
+      let client: pg.PoolClient;
+      try {
+        client = await pool.connect();
+      } catch (error) {
+        throw translate(error);
+      }
+      let broken = false;
+      try {
+        await client.query("BEGIN");
+        const result = await work(queryable(client));
+        await client.query("COMMIT");
+        return result;
+      } catch (error) {
+        // After a lost connection there is nothing to roll back, and the client must not return to the pool.
+        broken = isUnavailable(error) || (error instanceof Problem && error.status === 503);
+        if (!broken) {
+          await client.query("ROLLBACK").catch(() => {
+            broken = true;
+          });
+        }
+        throw translate(error);
+      } finally {
+        client.release(broken);
+      }
+    },
+    async ping() {
+      await pool.query("SELECT 1").catch((error: unknown) => {
+        throw translate(error);
+      });
+    },
+    describe: () => ({
+      driver: "PostgreSQL",
+      pool: { open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount },
+    }),
+    close() {
+      closing ??= pool.end();
+      return closing;
+    },
+  };
+}
+
+/** Connection exceptions, insufficient resources, shutdown, cannot connect now, and a statement cut by its time-out. */
+const unavailableStates = /^(08|53|57P0[1-5]|57014|25006)/;
+const unavailableCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENOENT",
+]);
+const unavailableMessages = /connection terminated|timeout exceeded|query read timeout|not queryable|client was closed/i;
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const state = sqlState(error);
+  if (state !== undefined && unavailableStates.test(state)) return true;
+  if ("code" in error && unavailableCodes.has(String(error.code))) return true;
+  // Node raises an AggregateError for a host name with several dead addresses.
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+  return unavailableMessages.test(error.message);
+}
+
+function translate(error: unknown): unknown {
+  return isUnavailable(error)
+    ? new Problem("storage_unavailable", {}, { retryAfterSeconds: 2, cause: error })
+    : error;
+}

@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { readCredentials } from "../identity/credentials.ts";
+import { isAdmin, type Action, type Identity, type IdentityProvider } from "../identity/identity.ts";
+import { Problem } from "../problems/problem.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who is calling; null when nobody has to prove anything (auth.mode open). */
+    identity: Identity | null;
+  }
+  interface FastifyContextConfig {
+    /** Answers without credentials: health, metrics, documents. */
+    isPublic?: boolean;
+  }
+}
+
+/** Establishes the caller of every route that is not public. */
+export function installAuthentication(app: FastifyInstance, provider: IdentityProvider): void {
+  app.decorateRequest("identity", null);
+  app.addHook("onRequest", async (request) => {
+    // Unknown paths are told apart from known ones only to those who are let in: but a 404 tells nothing here.
+    if (request.is404 || request.routeOptions.config.isPublic === true) return;
+    request.identity = await provider.authenticate(readCredentials(request.raw.rawHeaders));
+  });
+}
+
+/**
+ * The user on whose behalf the caller acts: the token's own, the one an admin names, or in open mode the one named.
+ * Raises `forbidden` for somebody else's name, `validation_failed` when open mode gets none.
+ */
+export function callerUser(
+  { identity }: FastifyRequest,
+  named: string | undefined,
+  path = "/user_id",
+): string {
+  if (identity === null) {
+    if (named !== undefined) return named;
+    throw new Problem("validation_failed", {}, { details: [{ path, message: "is required" }] });
+  }
+  if (named === undefined || named === identity.userId) return identity.userId;
+  if (isAdmin(identity)) return named;
+  throw new Problem("forbidden", { action: `user_id ${named}` });
+}
+
+/** Whether what belongs to `ownerId` exists for the caller. In open mode a caller who names nobody may see everything. */
+export function mayAccess(
+  { identity }: FastifyRequest,
+  ownerId: string,
+  named: string | undefined,
+): boolean {
+  if (identity === null) return named === undefined || named === ownerId;
+  return identity.userId === ownerId || isAdmin(identity);
+}
+
+/** What the caller must be allowed to do at all, beyond owning the session. */
+export async function requireAction(
+  { identity }: FastifyRequest,
+  provider: IdentityProvider,
+  action: Action,
+): Promise<void> {
+  if (identity !== null) await provider.authorize(identity, action);
+}
+
+/** Raises `forbidden` for anybody who has proven to be someone without the role; open mode trusts its machine. */
+export function requireAdmin({ identity }: FastifyRequest): void {
+  if (identity !== null && !isAdmin(identity)) throw new Problem("forbidden", { action: "admin" });
+}

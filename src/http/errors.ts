@@ -1,0 +1,94 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { Problem } from "../problems/problem.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { RouteTable } from "./route-table.ts";
+
+/** The body of every error answer. */
+export function problemBody(problem: Problem, request: FastifyRequest): object {
+  return {
+    success: false,
+    error: {
+      code: problem.status,
+      type: problem.type,
+      message: problem.text(request.language),
+      ...(problem.details !== undefined && { details: problem.details }),
+    },
+    request_id: request.id,
+    timestamp: new Date().toISOString(),
+    path: request.originalUrl.split("?", 1)[0],
+  };
+}
+
+/** Turns whatever was thrown into the one error shape; causes and stacks go to the log only. */
+export function installErrorHandling(
+  app: FastifyInstance,
+  telemetry: Telemetry,
+  routes: RouteTable,
+): void {
+  const answer = (problem: Problem, request: FastifyRequest, reply: FastifyReply) => {
+    telemetry.problem(problem.type);
+    if (problem.status >= 500) {
+      const err = problem.cause ?? problem;
+      request.log.error({ err, type: problem.type }, "request failed");
+    } else {
+      request.log.debug({ type: problem.type, status: problem.status }, "request refused");
+    }
+    if (problem.retryAfterSeconds !== undefined) {
+      void reply.header("Retry-After", Math.ceil(problem.retryAfterSeconds));
+    }
+    if (problem.type === "unauthorized") void reply.header("WWW-Authenticate", "Bearer");
+    if (problem.type === "shutting_down") void reply.header("Connection", "close");
+    return reply
+      .code(problem.status)
+      .type("application/json; charset=utf-8")
+      .send(problemBody(problem, request));
+  };
+
+  app.setErrorHandler((error, request, reply) => answer(toProblem(error), request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "/";
+    const allowed = routes.methodsOf(path);
+    if (allowed.length === 0) {
+      return answer(new Problem("not_found", { method: request.method, path }), request, reply);
+    }
+    void reply.header("Allow", allowed.join(", "));
+    return answer(
+      new Problem("method_not_allowed", {
+        method: request.method,
+        allowed: allowed.join(", "),
+      }),
+      request,
+      reply,
+    );
+  });
+}
+
+/** Fastify's own refusals by their code. */
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const { code, statusCode, message } = error as Partial<FastifyError>;
+  switch (code) {
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return new Problem("malformed_json", {});
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+    case "FST_REQ_FILE_TOO_LARGE":
+      return new Problem("payload_too_large", { limit: "limits.max_body_size" });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("unsupported_media_type", {
+        got: "This content type",
+        expected: "application/json",
+      });
+    default:
+  }
+  if (error instanceof SyntaxError && statusCode === 400) return new Problem("malformed_json", {});
+  if (statusCode === 413) return new Problem("payload_too_large", { limit: "less" });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem(
+      "bad_request",
+      { en: `The request is not valid HTTP: ${message ?? ""}`, zh: "请求不是有效的 HTTP 请求。" },
+      { cause: error },
+    );
+  }
+  return new Problem("internal_error", {}, { cause: error });
+}

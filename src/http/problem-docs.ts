@@ -1,0 +1,67 @@
+import type { TSchema } from "typebox";
+import { problemCatalogue, type ProblemType } from "../problems/catalogue.ts";
+import { ref } from "./schemas.ts";
+
+interface ResponseDoc {
+  readonly description: string;
+  readonly content: { readonly "application/json": { schema: TSchema; examples: object } };
+}
+
+/** Errors that any route can answer with. */
+const everywhere: readonly ProblemType[] = ["bad_request", "unauthorized", "forbidden", "validation_failed", "rate_limited", "internal_error", "storage_unavailable"];
+
+/** The error responses of a route for its OpenAPI description, with an example for each type. */
+export function problemResponses(...types: ProblemType[]): Record<number, ResponseDoc> {
+  const byStatus = new Map<number, ProblemType[]>();
+  for (const type of new Set([...types, ...everywhere])) {
+    const { status } = problemCatalogue[type];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), type]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, names]) => [
+      status,
+      {
+        description: names.map((name) => `\`${name}\``).join(", "),
+        content: {
+          "application/json": {
+            schema: ref("Problem"),
+            examples: Object.fromEntries(
+              names.map((name) => [name, { value: example(status, name) }]),
+            ),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+function example(status: number, type: ProblemType) {
+  return {
+    success: false,
+    error: { code: status, type, message: exampleTexts(type) },
+    request_id: "019aab3e-7f1c-7c3a-9d52-0d6f4c1e8a11",
+    timestamp: "2026-11-22T10:00:00.000Z",
+    path: "/chat/message",
+  };
+}
+
+/** The catalogue's own words, built from samples. */
+function exampleTexts(type: ProblemType): string {
+  const sample = {
+    sessionId: "019aab3e-…",
+    messageId: "019aab3f-…",
+    audioId: "019aab40-…",
+    agentId: "general-chat",
+    status: "complete",
+    method: "GET",
+    allowed: "POST",
+    path: "/nowhere",
+    got: "text/csv",
+    expected: "application/json",
+    en: "The request cannot be understood.",
+    zh: "",
+    seconds: 8,
+    limit: 8,
+  };
+  return (problemCatalogue[type].texts as (data: object) => { en: string })(sample).en;
+}

@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import type { Database, Queryable } from "../database/database.ts";
+import { Problem } from "../problems/problem.ts";
+
+/** What an earlier request with the same key has led to. */
+export interface EarlierResult {
+  readonly sessionId: string;
+  /** The reply that it started; null when it created a session. */
+  readonly messageId: string | null;
+}
+
+/** A caller's `Idempotency-Key`, with what the request asks for. */
+export interface IdempotencyKey {
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+/** The same for the same request, whatever the order of its members. `operation` keeps different paths apart. */
+export function fingerprint(operation: string, body: unknown): string {
+  return createHash("sha256").update(operation).update("\n").update(canonical(body)).digest("hex");
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`);
+    return `{${members.join(",")}}`;
+  }
+  return JSON.stringify(value) ?? "null";
+}
+
+export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
+
+/** Keys are rows written in the transaction of what they stand for: a repeat finds either both or neither. */
+export function createIdempotencyStore(database: Database, keepHours: number) {
+  return {
+    /** Null when the key is new. Raises `idempotency_conflict` when it was used for another request. */
+    async find(userId: string, { key, fingerprint }: IdempotencyKey): Promise<EarlierResult | null> {
+      const { rows } = await database.query<EarlierResult & { fingerprint: string }>(
+        `SELECT session_id AS "sessionId", message_id AS "messageId", fingerprint FROM idempotency_keys
+         WHERE user_id = $1 AND key = $2 AND created_at > now() - make_interval(secs => $3)`,
+        [userId, key, keepHours * 3600],
+      );
+      const row = rows[0];
+      if (row === undefined) return null;
+      if (row.fingerprint !== fingerprint) throw new Problem("idempotency_conflict", {});
+      return row;
+    },
+
+    /** False when another request holds the key (it may be in flight: this waits for its commit). An expired key is taken over. */
+    async claim(
+      tx: Queryable,
+      userId: string,
+      { key, fingerprint }: IdempotencyKey,
+      result: EarlierResult,
+    ): Promise<boolean> {
+      const { rowCount } = await tx.query(
+        `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id, key) DO UPDATE
+           SET fingerprint = $3, session_id = $4, message_id = $5, created_at = now()
+           WHERE k.created_at <= now() - make_interval(secs => $6)`,
+        [userId, key, fingerprint, result.sessionId, result.messageId, keepHours * 3600],
+      );
+      return rowCount > 0;
+    },
+
+    async purge(): Promise<void> {
+      await database.query(
+        "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(secs => $1)",
+        [keepHours * 3600],
+      );
+    },
+  };
+}

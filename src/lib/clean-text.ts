@@ -1,0 +1,37 @@
+/**
+ * PostgreSQL's text cannot hold NUL, and neither JSON nor UTF-8 can hold half of a surrogate pair; agents send both.
+ */
+export function cleanText(text: string): string {
+  return text.replaceAll("\u0000", "\uFFFD").toWellFormed();
+}
+
+/** JSON that `jsonb` accepts, whatever strings are in it. */
+export function toJsonb(value: unknown): string {
+  const json = JSON.stringify(value) ?? "null";
+  // JSON.stringify writes exactly these two as escapes; the check is cheap and almost never true.
+  if (!json.includes("\\u0000") && !/\\ud[89a-f]/.test(json)) return json;
+  return JSON.stringify(cleanValue(value));
+}
+
+function cleanValue(value: unknown): unknown {
+  if (typeof value === "string") return cleanText(value);
+  if (Array.isArray(value)) return value.map(cleanValue);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [cleanText(key), cleanValue(member)]),
+  );
+}
+
+/** Cleans a text that comes in pieces: a surrogate pair cut in two is put together again. */
+export function createTextJoiner(): { push(piece: string): string } {
+  let carried = "";
+  return {
+    push(piece) {
+      const text = carried + piece;
+      const last = text.charCodeAt(text.length - 1);
+      const isHalf = last >= 0xd800 && last <= 0xdbff;
+      carried = isHalf ? text.slice(-1) : "";
+      return cleanText(isHalf ? text.slice(0, -1) : text);
+    },
+  };
+}

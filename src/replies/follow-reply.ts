@@ -1,0 +1,141 @@
+import type { ReplyEventBody } from "./reply-event.ts";
+import { isTerminal } from "./reply-event.ts";
+import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
+import { withLogTail } from "./log-tail.ts";
+import type { LoggedEvent, ReplyLog } from "./reply-log.ts";
+import type { ReplyRunner } from "./reply-runner.ts";
+import type { ReplyState, ReplyStore } from "./reply-store.ts";
+import { terminalEvent } from "./terminal-event.ts";
+
+interface FollowerOptions {
+  readonly feeds: ReplyFeeds;
+  readonly log: ReplyLog;
+  readonly store: ReplyStore;
+  readonly runnerOf: (replyId: string) => ReplyRunner | undefined;
+}
+
+/** The next events, or null when nothing happened for the heartbeat time. */
+export type Followed = readonly LoggedEvent[] | null;
+
+export type FollowReply = ReturnType<typeof createFollowReply>;
+
+/** A viewer whose cursor makes no progress this often is cut; it comes back with its cursor. */
+const maxFruitlessGaps = 3;
+
+/**
+ * Every event of a reply after `after`, once and in order, from whatever node, while it runs and after it has ended.
+ * Ends after the terminal event, after a `paused` event that nothing follows yet, and when the reply was deleted.
+ * Where events are no longer kept, a `snapshot` stands for them.
+ */
+export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptions) {
+  return async function* followReply(
+    replyId: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Followed, void, void> {
+    const cursor: Cursor = { seq: after };
+    let fruitless = 0;
+    for await (const item of feeds.follow(replyId, cursor, signal)) {
+      let events: readonly LoggedEvent[];
+      if (item.kind === "events") {
+        fruitless = 0;
+        events = item.events;
+      } else {
+        // The row is asked at every heartbeat too: it knows the end even if the log has lost it.
+        const runner = runnerOf(replyId);
+        if (item.kind === "idle" && runner !== undefined) {
+          yield null;
+          continue;
+        }
+        const state = await store.find(replyId);
+        if (state === null) return;
+        events = await catchUp(state, cursor.seq, runner, log, item.kind === "gap");
+        const last = events.at(-1);
+        if (last !== undefined) {
+          cursor.seq = last.seq;
+        } else if (isOver(state) && cursor.seq >= state.eventSeq) {
+          return;
+        } else if (item.kind === "gap") {
+          fruitless += 1;
+          if (fruitless > maxFruitlessGaps) return;
+          continue;
+        }
+      }
+      yield events.length === 0 ? null : events;
+      const last = events.at(-1);
+      if (last === undefined) continue;
+      if (isTerminal(last.type)) return;
+      if (last.type === "paused" && (await store.find(replyId))?.status === "paused") return;
+    }
+  };
+}
+
+/** What stands for the events after `after` that the log does not have; empty when there are none. */
+async function catchUp(
+  state: ReplyState,
+  after: number,
+  runner: ReplyRunner | undefined,
+  log: ReplyLog,
+  gap: boolean,
+): Promise<LoggedEvent[]> {
+  const ended = isOver(state) || state.status === "paused";
+  if (ended) {
+    // The last event's number belongs to the end itself.
+    const covered = state.eventSeq - 1;
+    return [
+      ...(after < covered ? [snapshotEvent(state, state, covered)] : []),
+      ...(after < state.eventSeq
+        ? [logged(state, state.eventSeq, terminalEvent(state.agentId, state.content, endOf(state)))]
+        : []),
+    ];
+  }
+  if (!gap) return [];
+  if (runner !== undefined) {
+    const current = runner.snapshot();
+    return after < current.eventSeq ? [snapshotEvent(state, current, current.eventSeq)] : [];
+  }
+  if (state.status !== "streaming") return [];
+  const kept = await log.stat(state.replyId);
+  if (kept === null) return [];
+  const { reply } = await withLogTail(log, state);
+  return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
+}
+
+function snapshotEvent(
+  state: ReplyState,
+  text: { readonly content: string; readonly reasoning: string },
+  seq: number,
+): LoggedEvent {
+  return logged(state, seq, {
+    type: "snapshot",
+    content: text.content,
+    ...(text.reasoning !== "" && { reasoning: text.reasoning }),
+  });
+}
+
+function logged(state: ReplyState, seq: number, { type, ...fields }: ReplyEventBody): LoggedEvent {
+  const json = JSON.stringify({
+    type,
+    session_id: state.sessionId,
+    message_id: state.replyId,
+    timestamp: new Date().toISOString(),
+    ...fields,
+  });
+  return { seq, type, json };
+}
+
+function isOver(state: ReplyState): boolean {
+  return !["queued", "streaming", "paused"].includes(state.status);
+}
+
+function endOf(state: ReplyState): Parameters<typeof terminalEvent>[2] {
+  return {
+    status: state.status as Parameters<typeof terminalEvent>[2]["status"],
+    finishReason: state.finishReason ?? "stop",
+    usage: state.usage,
+    error: state.error,
+    requirements: state.requirements,
+    durationMs: state.durationMs ?? 0,
+    timeToFirstTokenMs: state.timeToFirstTokenMs,
+  };
+}

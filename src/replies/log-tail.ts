@@ -1,0 +1,44 @@
+import type { ReplyEvent } from "./reply-event.ts";
+import type { ReplyLog } from "./reply-log.ts";
+import type { ClaimedReply } from "./reply-store.ts";
+
+/**
+ * A lost log may have held events after the last checkpoint, and viewers may have seen them. Numbering goes on this far
+ * ahead, past anything that can have been appended between two checkpoints, so that no number names two events.
+ */
+const lostEvents = 1_024;
+
+/**
+ * A reply as far as it really came: its checkpoint and what the log has after it. `tailLength` counts the characters
+ * of text in that tail. `keepState` leaves everything but text out of account, because a resumed run repeats it.
+ */
+export async function withLogTail<R extends Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">>(
+  log: ReplyLog,
+  reply: R,
+  keepState = false,
+): Promise<{ reply: R; tailLength: number }> {
+  const state = await log.stat(reply.replyId);
+  if (state === null || state.last < reply.eventSeq) {
+    return { reply: { ...reply, eventSeq: reply.eventSeq + lostEvents }, tailLength: 0 };
+  }
+  let { content, reasoning, eventSeq } = reply;
+  let tailLength = 0;
+  for (;;) {
+    const { events } = await log.read(reply.replyId, eventSeq, 200, 64 * 1024);
+    const last = events.at(-1);
+    if (last === undefined) break;
+    for (const { json } of events) {
+      const event = JSON.parse(json) as ReplyEvent;
+      if (event.type === "assistant_chunk") {
+        content += event.chunk;
+        tailLength += event.chunk.length;
+      } else if (event.type === "reasoning_chunk" && !keepState) {
+        reasoning += event.chunk;
+      } else if (event.type === "snapshot") {
+        content = event.content;
+      }
+    }
+    eventSeq = last.seq;
+  }
+  return { reply: { ...reply, content, reasoning, eventSeq }, tailLength };
+}

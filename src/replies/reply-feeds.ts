@@ -1,0 +1,242 @@
+import type { Logger } from "../telemetry/logger.ts";
+import type { LoggedEvent, LogPage, ReplyLog } from "./reply-log.ts";
+
+/** What a follower is handed next. */
+export type FeedItem =
+  | { readonly kind: "events"; readonly events: readonly LoggedEvent[] }
+  /** The events after the cursor are no longer kept, or were never here: ask for a snapshot and go on after it. */
+  | { readonly kind: "gap" }
+  /** Nothing happened for the heartbeat time. */
+  | { readonly kind: "idle" };
+
+interface FeedsOptions {
+  readonly log: ReplyLog;
+  readonly heartbeatMs: number;
+  /** Backstop for lost bells: a remote reply is looked at this often. */
+  readonly sweepMs?: number;
+  readonly ringEvents?: number;
+  readonly ringBytes?: number;
+  readonly logger: Logger;
+}
+
+/** The newest events of one reply that somebody on this node watches. */
+interface Feed {
+  ring: LoggedEvent[];
+  bytes: number;
+  /** Newest event known here; 0 when none. */
+  last: number;
+  followers: number;
+  readonly wake: Set<() => void>;
+  /** Set while the reply is produced on this node: its events arrive by `publish`, the log need not be read. */
+  local: boolean;
+  reading: Promise<void> | undefined;
+  unsubscribe: (() => void) | undefined;
+}
+
+export interface ReplyFeeds {
+  /** The reply is produced here from now on, starting after event `last`. */
+  own(replyId: string, last: number): void;
+  /** Hands events to the followers on this node; call it after the log has acknowledged them. */
+  publish(replyId: string, events: readonly LoggedEvent[]): void;
+  /** The reply is no longer produced here. */
+  disown(replyId: string): void;
+  /**
+   * Every event after `cursor`, once and in order, in pages of at most 64 KiB; never ends by itself but when `signal`
+   * aborts. A page is handed out only when the previous one was taken, so a slow follower costs its cursor and nothing else.
+   */
+  follow(replyId: string, cursor: Cursor, signal: AbortSignal): AsyncGenerator<FeedItem, void, void>;
+  /** Replies watched on this node, and their followers. */
+  stats(): { feeds: number; followers: number };
+  close(): void;
+}
+
+/** The last event a follower has; the follower may move it forward (past a snapshot). */
+export interface Cursor {
+  seq: number;
+}
+
+const pageEvents = 200;
+const pageBytes = 64 * 1024;
+
+/**
+ * One feed for each watched reply, however many watch: followers read from its ring; only who has fallen behind the
+ * ring, or has just come, reads the log. Three phases with a single cursor, so that nothing is lost or doubled between
+ * them: the log while the cursor is older than the ring, the ring while it has something newer, else wait.
+ */
+export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
+  const { log, logger } = options;
+  const ringEvents = options.ringEvents ?? 512;
+  const ringBytes = options.ringBytes ?? 256 * 1024;
+  const feeds = new Map<string, Feed>();
+
+  const feedOf = (replyId: string): Feed => {
+    let feed = feeds.get(replyId);
+    if (feed === undefined) {
+      feed = {
+        ring: [],
+        bytes: 0,
+        last: 0,
+        followers: 0,
+        wake: new Set(),
+        local: false,
+        reading: undefined,
+        unsubscribe: undefined,
+      };
+      feeds.set(replyId, feed);
+    }
+    return feed;
+  };
+
+  const release = (replyId: string, feed: Feed) => {
+    if (feed.followers > 0 || feed.local) return;
+    feed.unsubscribe?.();
+    if (feeds.get(replyId) === feed) feeds.delete(replyId);
+  };
+
+  const push = (feed: Feed, events: readonly LoggedEvent[]) => {
+    for (const event of events) {
+      if (event.seq <= feed.last) continue;
+      if (event.seq !== feed.last + 1) {
+        // The part between is not known here: the ring starts anew, followers fetch it from the log.
+        feed.ring = [];
+        feed.bytes = 0;
+      }
+      feed.ring.push(event);
+      feed.bytes += event.json.length;
+      feed.last = event.seq;
+    }
+    if (feed.ring.length > ringEvents || feed.bytes > ringBytes) shrink(feed);
+    wakeAll(feed);
+  };
+
+  /** To three quarters at once, so that shifting costs little per event; the newest event always stays. */
+  const shrink = (feed: Feed) => {
+    let excess = 0;
+    while (
+      excess < feed.ring.length - 1 &&
+      (feed.ring.length - excess > ringEvents * 0.75 || feed.bytes > ringBytes * 0.75)
+    ) {
+      feed.bytes -= (feed.ring[excess] as LoggedEvent).json.length;
+      excess += 1;
+    }
+    feed.ring.splice(0, excess);
+  };
+
+  const wakeAll = (feed: Feed) => {
+    const waiting = [...feed.wake];
+    feed.wake.clear();
+    for (const wake of waiting) wake();
+  };
+
+  /** Fetches what other nodes have appended; one read at a time, and once more if a bell rang meanwhile. */
+  const refresh = (replyId: string, feed: Feed) => {
+    if (feed.local || feed.reading !== undefined) return;
+    feed.reading = (async () => {
+      try {
+        let page: LogPage;
+        do {
+          page = await log.read(replyId, feed.last, pageEvents, pageBytes);
+          push(feed, page.events);
+        } while (page.events.length > 0);
+      } catch (error) {
+        logger.warn({ replyId, err: error }, "reply log cannot be read; trying again");
+      } finally {
+        feed.reading = undefined;
+      }
+    })();
+  };
+
+  const sweep = setInterval(() => {
+    for (const [replyId, feed] of feeds) refresh(replyId, feed);
+  }, options.sweepMs ?? 1_000);
+  sweep.unref();
+
+  /** Resolves at news, at the heartbeat, or when the signal aborts; true only for news. */
+  const news = (feed: Feed, signal: AbortSignal): Promise<boolean> =>
+    new Promise((resolve) => {
+      const finish = (value: boolean) => {
+        clearTimeout(timer);
+        feed.wake.delete(wake);
+        signal.removeEventListener("abort", stop);
+        resolve(value);
+      };
+      const wake = () => finish(true);
+      const stop = () => finish(false);
+      const timer = setTimeout(stop, options.heartbeatMs);
+      feed.wake.add(wake);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+
+  return {
+    own(replyId, last) {
+      const feed = feedOf(replyId);
+      feed.local = true;
+      if (feed.last < last) feed.last = last;
+    },
+    publish(replyId, events) {
+      const feed = feeds.get(replyId);
+      if (feed !== undefined) push(feed, events);
+    },
+    disown(replyId) {
+      const feed = feeds.get(replyId);
+      if (feed === undefined) return;
+      feed.local = false;
+      release(replyId, feed);
+    },
+    async *follow(replyId, cursor, signal) {
+      const feed = feedOf(replyId);
+      feed.followers += 1;
+      feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
+      try {
+        let primed = feed.local;
+        while (!signal.aborted) {
+          const first = feed.ring[0]?.seq ?? feed.last + 1;
+          if (feed.last > cursor.seq && first <= cursor.seq + 1) {
+            const events = page(feed.ring, cursor.seq + 1 - first);
+            cursor.seq = (events.at(-1) as LoggedEvent).seq;
+            yield { kind: "events", events };
+          } else if (feed.last > cursor.seq || !primed) {
+            primed = true;
+            const read = await log.read(replyId, cursor.seq, pageEvents, pageBytes);
+            if (read.events[0]?.seq === cursor.seq + 1) {
+              cursor.seq = (read.events.at(-1) as LoggedEvent).seq;
+              if (feed.last < cursor.seq && !feed.local) push(feed, read.events);
+              yield { kind: "events", events: read.events };
+            } else {
+              // Trimmed, forgotten, or nothing was written yet: the row knows.
+              yield { kind: "gap" };
+            }
+          } else if (!(await news(feed, signal)) && !signal.aborted) {
+            yield { kind: "idle" };
+          }
+        }
+      } finally {
+        feed.followers -= 1;
+        release(replyId, feed);
+      }
+    },
+    stats() {
+      let followers = 0;
+      for (const feed of feeds.values()) followers += feed.followers;
+      return { feeds: feeds.size, followers };
+    },
+    close() {
+      clearInterval(sweep);
+      for (const feed of feeds.values()) {
+        feed.unsubscribe?.();
+        wakeAll(feed);
+      }
+      feeds.clear();
+    },
+  };
+}
+
+function page(ring: readonly LoggedEvent[], start: number): LoggedEvent[] {
+  let end = start;
+  let bytes = 0;
+  while (end < ring.length && end - start < pageEvents && bytes < pageBytes) {
+    bytes += (ring[end] as LoggedEvent).json.length;
+    end += 1;
+  }
+  return ring.slice(start, end);
+}

@@ -1,0 +1,532 @@
+import {
+  AgentInterrupted,
+  type AgentEvent,
+  type Decision,
+  type FoundAgent,
+  type Requirement,
+} from "../agents/agent-backend.ts";
+import { cleanText, createTextJoiner } from "../lib/clean-text.ts";
+import { Problem } from "../problems/problem.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ReplyFeeds } from "./reply-feeds.ts";
+import { ReplyFenced, type ReplyLog } from "./reply-log.ts";
+import { ReplyProgressTracker } from "./reply-progress.ts";
+import type { SpeakReply } from "./reply-speech.ts";
+import type { ClaimedReply, ReplyEnd, ReplyStore } from "./reply-store.ts";
+import { ReplyWriter } from "./reply-writer.ts";
+import { terminalEvent } from "./terminal-event.ts";
+
+/** Why a running reply is stopped from outside; the abort reason of its signal. */
+export class ReplyStopped extends Error {
+  override readonly name = "ReplyStopped";
+  readonly kind: "cancelled" | "deleted" | "fenced" | "timeout" | "too_long" | "shutdown";
+  readonly reason: string;
+
+  constructor(kind: ReplyStopped["kind"], reason: string = kind) {
+    super(reason);
+    this.kind = kind;
+    this.reason = reason;
+  }
+}
+
+/** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
+export type RunMode =
+  | { readonly kind: "run" }
+  | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
+  /** `skipLength`: characters of text after the resumable state that were delivered already. */
+  | { readonly kind: "resume"; readonly skipLength: number }
+  /** Not at all: the run is lost, what had arrived is its end. */
+  | { readonly kind: "interrupt" };
+
+export interface RunnerOptions {
+  readonly log: ReplyLog;
+  readonly feeds: ReplyFeeds;
+  readonly store: ReplyStore;
+  readonly telemetry: Telemetry;
+  readonly logger: Logger;
+  readonly speak: SpeakReply;
+  /** Messages of context for agents that ask for it without a number. */
+  readonly historyMessages: number;
+  readonly maxReplyMs: number;
+  readonly maxReplyLength: number;
+  /** Well below the lease. */
+  readonly leaseRenewalMs: number;
+  /** False while draining: waiting replies are left to other nodes. */
+  readonly claimsNext: () => boolean;
+}
+
+/** Text is stored at least this often while it grows … */
+const checkpointMs = 2_000;
+/** … or after this many new characters, or this many new events. */
+const checkpointLength = 4_096;
+const checkpointEvents = 500;
+/** The producer waits for the log beyond this. */
+const maxBacklogLength = 1024 * 1024;
+/** After a stop, the agent's connection gets this long to wind down before the end is told; it may take longer unseen. */
+const windDownMs = 200;
+/** How long the end of a reply is tried to be stored while the database is away. */
+const finishPatienceMs = 60_000;
+
+/**
+ * Makes one reply: calls the agent, writes its events to the log, stores checkpoints and finally the end. Everything
+ * about the reply is in here while it runs; see docs/architecture.md for the moments at which it is stored.
+ */
+export class ReplyRunner {
+  readonly reply: ClaimedReply;
+  readonly #agent: FoundAgent | null;
+  readonly #options: RunnerOptions;
+  readonly #abort = new AbortController();
+  readonly #progress: ReplyProgressTracker;
+  readonly #writer: ReplyWriter;
+  readonly #startedMs = performance.now();
+  #firstTextMs: number | null = null;
+  #storing: Promise<void> = Promise.resolve();
+  #checkpointDue = false;
+  #renewedMs = performance.now();
+  readonly #textJoiner = createTextJoiner();
+  readonly #reasoningJoiner = createTextJoiner();
+  #userToken: string | undefined;
+
+  /** `agent` null: it is no longer configured, and the reply will fail. */
+  constructor(
+    reply: ClaimedReply,
+    agent: FoundAgent | null,
+    options: RunnerOptions,
+    userToken?: string,
+  ) {
+    this.reply = reply;
+    this.#agent = agent;
+    this.#options = options;
+    this.#userToken = userToken;
+    this.#progress = new ReplyProgressTracker(reply);
+    this.#writer = new ReplyWriter({
+      replyId: reply.replyId,
+      sessionId: reply.sessionId,
+      epoch: reply.attempt,
+      last: reply.eventSeq,
+      log: options.log,
+      feeds: options.feeds,
+      onLost: (error) =>
+        error instanceof ReplyFenced
+          ? this.stop(new ReplyStopped("fenced"))
+          : this.#abort.abort(error),
+    });
+    options.feeds.own(reply.replyId, reply.eventSeq);
+  }
+
+  /** Where the agent comes from, for limits and metrics. */
+  get source(): string {
+    return this.#agent?.backend.source ?? "none";
+  }
+
+  /** Stops the reply; the first call counts. */
+  stop(reason: ReplyStopped): void {
+    this.#abort.abort(reason);
+  }
+
+  /** The text so far and the number of the last event it covers. */
+  snapshot(): { content: string; reasoning: string; eventSeq: number } {
+    this.#writer.flush();
+    const { content, reasoning, eventSeq } = this.#progress.current(this.#writer.last);
+    return { content, reasoning, eventSeq };
+  }
+
+  /** Runs to the end; resolves with the next reply of the session that this node has taken over. Never rejects. */
+  async run(mode: RunMode): Promise<ClaimedReply | null> {
+    const { feeds, telemetry, logger, leaseRenewalMs, maxReplyMs } = this.#options;
+    const { reply } = this;
+    const fields = {
+      replyId: reply.replyId,
+      sessionId: reply.sessionId,
+      agentId: reply.agentId,
+      attempt: reply.attempt,
+      requestId: reply.turn.requestId,
+    };
+    telemetry.replyStarted(fields);
+    const renewal = setInterval(() => this.#checkpoint(), Math.min(checkpointMs, leaseRenewalMs));
+    const limit = setTimeout(() => this.stop(new ReplyStopped("timeout")), maxReplyMs);
+    try {
+      const end = await this.#produce(mode);
+      if (end === null) {
+        logger.warn(fields, "reply was taken over or deleted; its result is dropped");
+        telemetry.replyEnded(fields, {
+          status: "dropped",
+          errorType: null,
+          durationMs: this.#age(),
+          timeToFirstTokenMs: null,
+          usage: null,
+          source: this.source,
+        });
+        return null;
+      }
+      return await this.#finish(end, fields);
+    } catch (error) {
+      // Whatever is wrong with one reply must not end the process; recovery will find its row.
+      logger.error({ ...fields, err: error }, "reply could not be ended");
+      return null;
+    } finally {
+      clearInterval(renewal);
+      clearTimeout(limit);
+      feeds.disown(reply.replyId);
+    }
+  }
+
+  #age(): number {
+    return Math.round(performance.now() - this.#startedMs);
+  }
+
+  /** Calls the agent and consumes its events; null when the result must be dropped. */
+  async #produce(mode: RunMode): Promise<ReplyEnd | null> {
+    const speech = this.#options.speak(this.reply, (event) => this.#writer.emit(event));
+    const aborted = Promise.withResolvers<never>();
+    // The race below may be over before the abort: then nobody listens any more.
+    aborted.promise.catch(() => undefined);
+    const { signal } = this.#abort;
+    const onAbort = () => aborted.reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const consumed = this.#consume(mode, (text) => speech?.push(text));
+      const outcome = await Promise.race([consumed, aborted.promise]).catch(
+        async (error: unknown) => {
+          if (signal.aborted) await settledWithin(consumed, windDownMs);
+          throw error;
+        },
+      );
+      const paused = outcome.requirements !== null;
+      if (!paused) this.#writer.finishText(this.reply.agentId);
+      const audio = paused ? null : await Promise.race([speech?.finish(), aborted.promise]);
+      return this.#end({
+        status: paused ? "paused" : "complete",
+        finishReason: outcome.finishReason,
+        requirements: outcome.requirements,
+        audio: audio ?? null,
+      });
+    } catch (error) {
+      return this.#failure(error);
+    } finally {
+      speech?.stop();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #consume(
+    mode: RunMode,
+    onText: (text: string) => void,
+  ): Promise<{ finishReason: string; requirements: readonly Requirement[] | null }> {
+    if (mode.kind === "interrupt") throw new AgentInterrupted("the node that made it has died");
+    if (this.#agent === null) {
+      throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
+    }
+    const { signal } = this.#abort;
+    const writer = this.#writer;
+    const events = this.#call(mode, this.#agent);
+    const fresh = mode.kind === "resume" ? skipText(events, mode.skipLength) : events;
+    for await (const event of fresh) {
+      if (signal.aborted) break;
+      if (event.type === "finish") return { finishReason: event.reason, requirements: null };
+      if (event.type === "paused") {
+        this.#progress.backendState = event.state;
+        return { finishReason: "paused", requirements: event.requirements };
+      }
+      this.#apply(event, onText);
+      if (writer.backlog > maxBacklogLength) await writer.flushed();
+    }
+    signal.throwIfAborted();
+    throw new AgentInterrupted("the agent's stream ended without an end");
+  }
+
+  #call(mode: RunMode, agent: FoundAgent): AsyncGenerator<AgentEvent, void, void> {
+    const { reply } = this;
+    const { turn } = reply;
+    const { store, historyMessages } = this.#options;
+    const request = {
+      replyId: reply.replyId,
+      attempt: reply.attempt,
+      sessionId: reply.sessionId,
+      userId: turn.userId,
+      ...(this.#userToken !== undefined && { userToken: this.#userToken }),
+      agentId: agent.agentId,
+      message: reply.message,
+      attachments: [],
+      ...(turn.context !== undefined && { context: turn.context }),
+      settings: turn.settings,
+      language: turn.language,
+      requestId: turn.requestId,
+      ...(turn.traceparent !== undefined && { traceparent: turn.traceparent }),
+      history: (limit = historyMessages) =>
+        store.history(reply.sessionId, reply.messageSeq, limit),
+    };
+    const state = reply.backendState ?? {};
+    const { backend } = agent;
+    if (mode.kind === "continue" && backend.continue !== undefined) {
+      return backend.continue(request, state, mode.decisions, this.#abort.signal);
+    }
+    if (mode.kind === "resume" && backend.resume !== undefined) {
+      return backend.resume(request, state, this.#abort.signal);
+    }
+    return backend.run(request, this.#abort.signal);
+  }
+
+  #apply(
+    event: Exclude<AgentEvent, { type: "finish" | "paused" }>,
+    onText: (text: string) => void,
+  ): void {
+    const progress = this.#progress;
+    const agentId = this.reply.agentId;
+    switch (event.type) {
+      case "text": {
+        const text = this.#textJoiner.push(event.text);
+        if (text === "") return;
+        this.#firstTextMs ??= this.#age();
+        progress.addText(text);
+        this.#writer.text("assistant_chunk", agentId, text);
+        onText(text);
+        if (progress.content.length > this.#options.maxReplyLength) {
+          this.stop(new ReplyStopped("too_long"));
+        } else if (
+          progress.unstoredLength >= checkpointLength ||
+          this.#writer.last - progress.storedSeq >= checkpointEvents
+        ) {
+          this.#checkpoint();
+        }
+        return;
+      }
+      case "replace": {
+        const content = cleanText(event.text);
+        if (content === progress.content) return;
+        progress.replaceText(content);
+        this.#writer.emit({ type: "snapshot", content });
+        return;
+      }
+      case "reasoning": {
+        const text = this.#reasoningJoiner.push(event.text);
+        if (text === "") return;
+        progress.addReasoning(text);
+        this.#writer.text("reasoning_chunk", event.agentId ?? agentId, text);
+        return;
+      }
+      case "tool": {
+        this.#writer.emit(progress.addTool(event, agentId));
+        this.#checkpoint();
+        return;
+      }
+      case "agent": {
+        this.#writer.emit(progress.agentEvent(event));
+        this.#checkpoint();
+        return;
+      }
+      case "media": {
+        this.#writer.emit(progress.addMedia(event, agentId));
+        return;
+      }
+      case "usage": {
+        progress.addUsage(event);
+        return;
+      }
+      case "resumable": {
+        progress.backendState = event.state;
+        return;
+      }
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** At most one write is under way; what changes meanwhile is stored by the next. */
+  #checkpoint(): void {
+    if (this.#checkpointDue) return;
+    this.#checkpointDue = true;
+    this.#storing = this.#storing.then(async () => {
+      this.#checkpointDue = false;
+      await this.#store();
+    });
+  }
+
+  async #store(): Promise<void> {
+    const { store, logger, leaseRenewalMs } = this.#options;
+    if (this.#abort.signal.aborted) return;
+    try {
+      this.#writer.flush();
+      const progress = this.#progress.changed(this.#writer.last);
+      if (progress === null && performance.now() - this.#renewedMs < leaseRenewalMs) return;
+      this.#renewedMs = performance.now();
+      const kept = await store.checkpoint(this.reply, progress);
+      if (kept === null) this.stop(new ReplyStopped("fenced"));
+      else if (kept.cancelReason !== null) {
+        this.stop(new ReplyStopped("cancelled", kept.cancelReason));
+      }
+      if (progress !== null) this.#progress.stored(progress);
+    } catch (error) {
+      // The text is in memory; the next checkpoint stores it. The lease may run out meanwhile: then this attempt is fenced.
+      logger.warn({ replyId: this.reply.replyId, err: error }, "checkpoint failed");
+    }
+  }
+
+  /** What an error means for the reply. */
+  #failure(error: unknown): ReplyEnd | null {
+    if (error instanceof ReplyStopped) {
+      switch (error.kind) {
+        case "fenced":
+          return null;
+        case "deleted":
+        case "cancelled":
+          return this.#end({ status: "cancelled", finishReason: error.reason });
+        case "too_long":
+          this.#writer.finishText(this.reply.agentId);
+          return this.#end({ status: "complete", finishReason: "length" });
+        case "timeout":
+          return this.#problemEnd(
+            new Problem("agent_timeout", {
+              agentId: this.reply.agentId,
+              seconds: Math.round(this.#options.maxReplyMs / 1000),
+            }),
+          );
+        case "shutdown":
+          return this.#end({
+            status: "interrupted",
+            finishReason: "interrupted",
+            problem: new Problem("shutting_down", {}),
+          });
+        default:
+          return error.kind satisfies never;
+      }
+    }
+    if (error instanceof AgentInterrupted) {
+      this.#options.logger.warn(
+        { replyId: this.reply.replyId, err: error },
+        "the agent's connection broke in mid-reply",
+      );
+      return this.#end({
+        status: "interrupted",
+        finishReason: "interrupted",
+        problem: new Problem("agent_failed", { agentId: this.reply.agentId }),
+      });
+    }
+    if (error instanceof Problem) return this.#problemEnd(error);
+    this.#options.logger.error(
+      { replyId: this.reply.replyId, err: error },
+      "unexpected fault while making a reply",
+    );
+    return this.#problemEnd(new Problem("internal_error", {}, { cause: error }));
+  }
+
+  #problemEnd(problem: Problem): ReplyEnd {
+    if (problem.cause !== undefined) {
+      this.#options.logger.warn(
+        { replyId: this.reply.replyId, agentId: this.reply.agentId, err: problem.cause },
+        `reply failed: ${problem.type}`,
+      );
+    }
+    return this.#end({ status: "failed", finishReason: "error", problem });
+  }
+
+  #end(end: {
+    status: ReplyEnd["status"];
+    finishReason: string;
+    requirements?: readonly Requirement[] | null;
+    audio?: object | null;
+    problem?: Problem;
+  }): ReplyEnd {
+    const { problem } = end;
+    return {
+      status: end.status,
+      finishReason: end.finishReason,
+      usage: this.#progress.usage,
+      error:
+        problem === undefined
+          ? null
+          : {
+              type: end.status === "interrupted" ? "interrupted" : problem.type,
+              code: problem.status,
+              message: problem.text(this.reply.turn.language),
+              data: problem.data,
+            },
+      requirements: end.requirements ?? null,
+      audio: end.audio ?? null,
+      durationMs: this.#age(),
+      timeToFirstTokenMs: this.#firstTextMs,
+    };
+  }
+
+  /** Stores the end, then tells it. */
+  async #finish(
+    end: ReplyEnd,
+    fields: Parameters<Telemetry["replyStarted"]>[0],
+  ): Promise<ClaimedReply | null> {
+    const { store, telemetry, logger, claimsNext } = this.#options;
+    await this.#storing;
+    await this.#writer.flushed();
+    // The terminal event's number is stored with the end, so that it is known also where the log is gone.
+    const progress = this.#progress.current(this.#writer.last + 1);
+    const { ended, next } = await withPatience(
+      () => store.finish(this.reply, progress, end, claimsNext()),
+      finishPatienceMs,
+      (error) => logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet"),
+    );
+    if (ended || isDeleted(this.#abort.signal)) {
+      this.#writer.emit(terminalEvent(this.reply.agentId, progress.content, end));
+      await this.#writer.flushed();
+    }
+    telemetry.replyEnded(fields, {
+      status: ended ? end.status : "dropped",
+      errorType: end.error?.type ?? null,
+      durationMs: end.durationMs,
+      timeToFirstTokenMs: end.timeToFirstTokenMs,
+      usage: end.usage,
+      source: this.source,
+    });
+    return next;
+  }
+}
+
+/** A resumed run repeats what came after its last stored state; the part of it that viewers have is left out. */
+async function* skipText(
+  events: AsyncGenerator<AgentEvent, void, void>,
+  skipLength: number,
+): AsyncGenerator<AgentEvent, void, void> {
+  let rest = skipLength;
+  for await (const event of events) {
+    if (rest === 0 || event.type !== "text") {
+      yield event;
+      continue;
+    }
+    const skipped = Math.min(rest, event.text.length);
+    rest -= skipped;
+    if (skipped < event.text.length) yield { ...event, text: event.text.slice(skipped) };
+  }
+}
+
+function isDeleted(signal: AbortSignal): boolean {
+  return signal.reason instanceof ReplyStopped && signal.reason.kind === "deleted";
+}
+
+async function settledWithin(work: Promise<unknown>, timeMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    work.catch(() => undefined),
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, timeMs);
+    }),
+  ]);
+  clearTimeout(timer);
+}
+
+/** Repeats `work` while the database is unavailable, with pauses up to 2 s. Safe here: `finish` acts once per attempt. */
+async function withPatience<T>(
+  work: () => Promise<T>,
+  patienceMs: number,
+  onRetry: (error: unknown) => void,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  for (let pauseMs = 100; ; pauseMs = Math.min(2_000, pauseMs * 2)) {
+    try {
+      return await work();
+    } catch (error) {
+      const retryable = error instanceof Problem && error.type === "storage_unavailable";
+      if (!retryable || performance.now() + pauseMs > deadline) throw error;
+      onRetry(error);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}

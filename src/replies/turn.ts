@@ -1,0 +1,27 @@
+import type { RunSettings } from "../agents/agent-backend.ts";
+import type { Language } from "../problems/catalogue.ts";
+
+/** Speech wanted with a reply (`voice_config`). */
+export interface VoiceRequest {
+  readonly enable_tts?: boolean;
+  readonly stream_audio?: boolean;
+  readonly voice?: string;
+  readonly format?: string;
+  readonly speed?: number;
+}
+
+/**
+ * What an agent is to be called with. Stored with the reply until it has ended, so that any node can start it; it
+ * holds no token and nothing secret.
+ */
+export interface Turn {
+  readonly userId: string;
+  readonly language: Language;
+  readonly requestId: string;
+  readonly traceparent?: string;
+  readonly settings: RunSettings;
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly voice?: VoiceRequest;
+  /** Transcript, when the message was spoken. */
+  readonly processedMessage?: string;
+}

@@ -1,0 +1,115 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { processTime } from "../../http/request-context.ts";
+import { Problem } from "../../problems/problem.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
+import type { FollowReply } from "../follow-reply.ts";
+import type { LoggedEvent } from "../reply-log.ts";
+
+interface SseViewOptions {
+  readonly follow: FollowReply;
+  readonly telemetry: Telemetry;
+  readonly maxViewers: number;
+  /** A viewer that takes nothing for this long is cut; it comes back with its cursor. */
+  readonly stallMs?: number;
+}
+
+export type SseView = ReturnType<typeof createSseView>;
+
+/** Browsers and clients reconnect after this; sent once. */
+const retryLine = "retry: 1000\n\n";
+const heartbeatLine = ": heartbeat\n\n";
+const endLine = "data: [DONE]\n\n";
+
+/**
+ * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: the
+ * next page is fetched when the socket has taken the last one.
+ */
+export function createSseView(options: SseViewOptions) {
+  const { follow, telemetry, maxViewers, stallMs = 30_000 } = options;
+  const open = new Set<AbortController>();
+
+  return {
+    /** Raises `overloaded` when this node shows as many streams as it may; call it before anything is stored. */
+    admit(): void {
+      if (open.size >= maxViewers) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+    },
+
+    /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
+    async stream(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      shown: { readonly replyId: string; readonly sessionId: string; readonly after: number },
+    ): Promise<void> {
+      reply.hijack();
+      const { raw } = reply;
+      const gone = new AbortController();
+      open.add(gone);
+      telemetry.viewers(1);
+      raw.once("close", () => gone.abort());
+      raw.on("error", () => gone.abort());
+      raw.writeHead(200, {
+        ...(reply.getHeaders() as OutgoingHttpHeaders),
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+        "X-Session-ID": shown.sessionId,
+        "X-Message-ID": shown.replyId,
+        "X-Process-Time": processTime(request),
+      });
+      raw.write(retryLine);
+      try {
+        let isOver = true;
+        for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
+          if (gone.signal.aborted) {
+            isOver = false;
+            break;
+          }
+          const text = events === null ? heartbeatLine : events.map(frame).join("");
+          if (!raw.write(text)) await drained(raw, stallMs, gone);
+        }
+        if (isOver && !gone.signal.aborted) raw.write(endLine);
+      } catch (error) {
+        // The client comes back with its cursor; what it has seen so far stays right.
+        request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
+      } finally {
+        raw.end();
+        open.delete(gone);
+        telemetry.viewers(-1);
+      }
+    },
+
+    /** Ends every stream, so that the server can close; readers reconnect elsewhere. */
+    closeAll(): void {
+      for (const gone of open) gone.abort();
+    },
+  };
+}
+
+function frame({ seq, json }: LoggedEvent): string {
+  return `id: ${seq}\ndata: ${json}\n\n`;
+}
+
+/** Resolves when the socket takes more or is gone; a viewer that stalls is cut. */
+function drained(
+  raw: FastifyReply["raw"],
+  stallMs: number,
+  gone: AbortController,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      raw.off("drain", finish);
+      raw.off("close", finish);
+      gone.signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      gone.abort();
+      raw.destroy();
+    }, stallMs);
+    raw.once("drain", finish);
+    raw.once("close", finish);
+    gone.signal.addEventListener("abort", finish, { once: true });
+  });
+}

@@ -1,0 +1,282 @@
+import type { Database, Queryable } from "../database/database.ts";
+import { toJsonb } from "../lib/clean-text.ts";
+
+/** A session as stored, with the reply that is being made in it. */
+export interface Session {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly agentId: string;
+  readonly title: string | null;
+  readonly status: "active" | "archived";
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly messageCount: number;
+  readonly createdAt: Date;
+  readonly lastActivity: Date;
+  readonly activeMessageId: string | null;
+  readonly activeMessageStatus: "streaming" | "paused" | null;
+  /** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
+  readonly position: string;
+}
+
+export interface SessionFilter {
+  readonly userId: string;
+  readonly status?: "active" | "archived" | undefined;
+  readonly agentId?: string | undefined;
+  /** Part of the title, case-insensitive. */
+  readonly titlePart?: string | undefined;
+}
+
+export interface SessionPatch {
+  readonly title?: string | null;
+  readonly status?: "active" | "archived";
+  readonly agentId?: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** Position in a list that is sorted by activity: the last row of the page before. */
+export interface SessionPosition {
+  readonly lastActivity: string;
+  readonly sessionId: string;
+}
+
+export interface UserStatistics {
+  readonly total: number;
+  readonly active: number;
+  readonly archived: number;
+  readonly messages: number;
+  readonly agents: readonly {
+    readonly agentId: string;
+    readonly sessions: number;
+    readonly messages: number;
+  }[];
+}
+
+export type SessionStore = ReturnType<typeof createSessionStore>;
+
+const columns = `
+  s.session_id AS "sessionId", s.user_id AS "userId", s.agent_id AS "agentId", s.title, s.status, s.config,
+  s.metadata, s.message_count AS "messageCount", s.created_at AS "createdAt",
+  s.last_activity AS "lastActivity", a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
+  to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
+/** One index look-up per session: at most one reply of a session is active. */
+const active = `LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')`;
+
+/** All SQL of sessions. Whether the caller may see a session is decided by who calls, from `userId`. */
+export function createSessionStore(database: Database) {
+  const where = (filter: SessionFilter): { sql: string; params: unknown[] } => {
+    const params: unknown[] = [filter.userId];
+    let sql = "s.user_id = $1";
+    const add = (condition: (parameter: string) => string, value: unknown) => {
+      params.push(value);
+      sql += ` AND ${condition(`$${params.length}`)}`;
+    };
+    if (filter.status !== undefined) add((p) => `s.status = ${p}`, filter.status);
+    if (filter.agentId !== undefined) add((p) => `s.agent_id = ${p}`, filter.agentId);
+    if (filter.titlePart !== undefined) {
+      add((p) => `s.title ILIKE ${p}`, `%${filter.titlePart.replace(/[\\%_]/g, "\\$&")}%`);
+    }
+    return { sql, params };
+  };
+
+  return {
+    async create(
+      tx: Queryable,
+      session: {
+        readonly sessionId: string;
+        readonly userId: string;
+        readonly agentId: string;
+        readonly title: string | null;
+        readonly config: Readonly<Record<string, unknown>>;
+        readonly metadata: Readonly<Record<string, unknown>>;
+      },
+    ): Promise<Session> {
+      const { rows } = await tx.query<Session>(
+        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata)
+         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb)
+         RETURNING ${columns.replace("a.message_id", "NULL").replace("a.status", "NULL")}`,
+        [
+          session.sessionId,
+          session.userId,
+          session.agentId,
+          session.title,
+          toJsonb(session.config),
+          toJsonb(session.metadata),
+        ],
+      );
+      return rows[0] as Session;
+    },
+
+    async find(sessionId: string): Promise<Session | null> {
+      const { rows } = await database.query<Session>(
+        `SELECT ${columns} FROM sessions s ${active} WHERE s.session_id = $1`,
+        [sessionId],
+      );
+      return rows[0] ?? null;
+    },
+
+    /** How many active sessions a user has, counted up to `limit`. */
+    async countActive(userId: string, limit: number): Promise<number> {
+      const { rows } = await database.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM (
+           SELECT 1 FROM sessions WHERE user_id = $1 AND status = 'active' LIMIT $2) AS some`,
+        [userId, limit],
+      );
+      return rows[0]?.count ?? 0;
+    },
+
+    /** Newest activity first; `after` continues behind that position. */
+    async list(
+      filter: SessionFilter,
+      page: {
+        readonly limit: number;
+        readonly offset: number;
+        readonly after?: SessionPosition | undefined;
+      },
+    ): Promise<Session[]> {
+      const { sql, params } = where(filter);
+      let position = "";
+      if (page.after !== undefined) {
+        params.push(page.after.lastActivity, page.after.sessionId);
+        position = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
+      }
+      params.push(page.limit, page.offset);
+      const { rows } = await database.query<Session>(
+        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${position}
+         ORDER BY s.last_activity DESC, s.session_id DESC
+         LIMIT $${params.length - 1} OFFSET $${params.length}`,
+        params,
+      );
+      return rows;
+    },
+
+    async count(filter: SessionFilter): Promise<number> {
+      const { sql, params } = where(filter);
+      const { rows } = await database.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM sessions s WHERE ${sql}`,
+        params,
+      );
+      return rows[0]?.count ?? 0;
+    },
+
+    /** False when the session is gone. */
+    async update(sessionId: string, patch: SessionPatch): Promise<boolean> {
+      const { rowCount } = await database.query(
+        `UPDATE sessions SET
+           title = CASE WHEN $2 THEN $3 ELSE title END,
+           status = coalesce($4, status),
+           agent_id = coalesce($5, agent_id),
+           config = coalesce($6::jsonb, config),
+           metadata = coalesce($7::jsonb, metadata),
+           last_activity = now()
+         WHERE session_id = $1`,
+        [
+          sessionId,
+          patch.title !== undefined,
+          patch.title ?? null,
+          patch.status ?? null,
+          patch.agentId ?? null,
+          patch.config === undefined ? null : toJsonb(patch.config),
+          patch.metadata === undefined ? null : toJsonb(patch.metadata),
+        ],
+      );
+      return rowCount > 0;
+    },
+
+    /**
+     * Deletes a session with everything that belongs to it; null when it is gone already. The result names replies
+     * that were still running or waiting, and the agents that took part.
+     */
+    async delete(
+      sessionId: string,
+    ): Promise<{ userId: string; unfinished: string[]; agentIds: string[] } | null> {
+      return database.transaction(async (tx) => {
+        const { rows: owners } = await tx.query<{ userId: string; agentId: string }>(
+          `SELECT user_id AS "userId", agent_id AS "agentId" FROM sessions WHERE session_id = $1 FOR UPDATE`,
+          [sessionId],
+        );
+        const owner = owners[0];
+        if (owner === undefined) return null;
+        const { rows } = await tx.query<{ messageId: string; status: string; agentId: string }>(
+          `SELECT message_id AS "messageId", status, agent_id AS "agentId" FROM messages
+           WHERE session_id = $1 AND role = 'assistant'
+             AND (status IN ('queued', 'streaming', 'paused') OR agent_id <> $2)`,
+          [sessionId, owner.agentId],
+        );
+        await tx.query("DELETE FROM idempotency_keys WHERE session_id = $1", [sessionId]);
+        await tx.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
+        return {
+          userId: owner.userId,
+          unfinished: rows
+            .filter((row) => ["queued", "streaming", "paused"].includes(row.status))
+            .map((row) => row.messageId),
+          agentIds: [...new Set([owner.agentId, ...rows.map((row) => row.agentId)])],
+        };
+      });
+    },
+
+    /** Exact for any number of sessions: the database counts. */
+    async statistics(userId: string): Promise<UserStatistics> {
+      const { rows } = await database.query<{
+        agentId: string;
+        sessions: number;
+        active: number;
+        messages: number;
+      }>(
+        `SELECT agent_id AS "agentId", count(*)::int AS sessions,
+           (count(*) FILTER (WHERE status = 'active'))::int AS active,
+           coalesce(sum(message_count), 0)::int AS messages
+         FROM sessions WHERE user_id = $1 GROUP BY agent_id ORDER BY agent_id`,
+        [userId],
+      );
+      const sum = (value: (row: (typeof rows)[number]) => number) =>
+        rows.reduce((total, row) => total + value(row), 0);
+      const total = sum((row) => row.sessions);
+      const activeCount = sum((row) => row.active);
+      return {
+        total,
+        active: activeCount,
+        archived: total - activeCount,
+        messages: sum((row) => row.messages),
+        agents: rows,
+      };
+    },
+
+    /** Sessions by status and agent, for the metrics report. */
+    async overview(): Promise<{ status: string; agentId: string; sessions: number }[]> {
+      const { rows } = await database.query<{ status: string; agentId: string; sessions: number }>(
+        `SELECT status, agent_id AS "agentId", count(*)::int AS sessions
+         FROM sessions GROUP BY status, agent_id`,
+      );
+      return rows;
+    },
+
+    /** Sessions without activity for `days`, the longest-idle first. */
+    async inactive(
+      days: number,
+      limit: number,
+    ): Promise<{ sessionId: string; userId: string; lastActivity: Date }[]> {
+      const { rows } = await database.query<{
+        sessionId: string;
+        userId: string;
+        lastActivity: Date;
+      }>(
+        `SELECT session_id AS "sessionId", user_id AS "userId", last_activity AS "lastActivity"
+         FROM sessions WHERE last_activity < now() - make_interval(days => $1)
+         ORDER BY last_activity LIMIT $2`,
+        [days, limit],
+      );
+      return rows;
+    },
+
+    async countInactive(days: number): Promise<number> {
+      const { rows } = await database.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM sessions
+         WHERE last_activity < now() - make_interval(days => $1)`,
+        [days],
+      );
+      return rows[0]?.count ?? 0;
+    },
+  };
+}

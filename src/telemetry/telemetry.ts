@@ -1,0 +1,76 @@
+import type { Logger } from "./logger.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What identifies a reply in the log. */
+export interface ReplyFields {
+  readonly replyId: string;
+  readonly sessionId: string;
+  readonly agentId: string;
+  readonly attempt: number;
+  readonly requestId: string;
+}
+
+export interface ReplyOutcome {
+  readonly status: string;
+  readonly errorType: string | null;
+  readonly durationMs: number;
+  readonly timeToFirstTokenMs: number | null;
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+  readonly source: string;
+}
+
+/** One function for each business event: its log line and its metrics together. */
+export interface Telemetry {
+  sessionCreated(fields: { sessionId: string; agentId: string }): void;
+  turnAccepted(fields: {
+    sessionId: string;
+    replyId: string;
+    agentId: string;
+    type: "text" | "voice";
+    queued: boolean;
+  }): void;
+  replyStarted(fields: ReplyFields): void;
+  replyEnded(fields: ReplyFields, outcome: ReplyOutcome): void;
+  /** An error was told to a caller. */
+  problem(type: string): void;
+  /** A stream was opened (+1) or closed (-1). */
+  viewers(change: 1 | -1): void;
+}
+
+export function createTelemetry(log: Logger, metrics: Metrics): Telemetry {
+  return {
+    sessionCreated(fields) {
+      metrics.sessionsCreated.inc();
+      log.info(fields, "session created");
+    },
+    turnAccepted(fields) {
+      metrics.messages.inc({ type: fields.type });
+      log.debug(fields, "message accepted");
+    },
+    replyStarted(fields) {
+      metrics.repliesRunning.inc();
+      log.debug(fields, "reply started");
+    },
+    replyEnded(fields, outcome) {
+      const { source, status, usage } = outcome;
+      metrics.repliesRunning.dec();
+      metrics.replies.inc({ source, status });
+      metrics.replyDuration.observe({ source }, outcome.durationMs / 1000);
+      if (outcome.timeToFirstTokenMs !== null) {
+        metrics.timeToFirstToken.observe({ source }, outcome.timeToFirstTokenMs / 1000);
+      }
+      if (usage !== null) {
+        metrics.tokens.inc({ direction: "input" }, usage.input_tokens);
+        metrics.tokens.inc({ direction: "output" }, usage.output_tokens);
+      }
+      if (outcome.errorType !== null) metrics.problems.inc({ type: outcome.errorType });
+      log.info({ ...fields, ...outcome }, "reply ended");
+    },
+    problem(type) {
+      metrics.problems.inc({ type });
+    },
+    viewers(change) {
+      metrics.viewers.inc(change);
+    },
+  };
+}
