@@ -1,8 +1,6 @@
 /** The parts of the WebAssembly API that are used; the types of Node.js leave it to those of browsers. */
 declare namespace WebAssembly {
-  class Module {
-    private constructor();
-  }
+  type Module = object;
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number });
     readonly buffer: ArrayBuffer;

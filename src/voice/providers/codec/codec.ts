@@ -1,0 +1,112 @@
+import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { AudioDecoder } from "../../audio-decoder.ts";
+import type { AudioEncoder } from "../../audio-encoder.ts";
+import { recognitionRateHz, type AudioContainer } from "../../audio-format.ts";
+import { sniffAudio } from "../../sniff-audio.ts";
+import { bytesToSamples } from "../../wav.ts";
+import type { ProgramRunner } from "../command/run-program.ts";
+import { createWorkerClient } from "../worker-client.ts";
+import type { CodecRequest, CodecResponse } from "./worker.ts";
+
+export interface CodecOptions {
+  readonly logger: Logger;
+  /** Decodes what this process cannot, where the machine has it. */
+  readonly ffmpeg: { readonly program: string; readonly runner: ProgramRunner } | null;
+}
+
+const accepted = "wav, mp3, m4a/mp4, ogg/opus, webm/opus or flac";
+const ffmpegTimeoutMs = 60_000;
+
+/** Demuxers by container: left to itself, ffmpeg would also follow playlists that name other files. */
+const demuxers: Record<AudioContainer, string> = {
+  wav: "wav",
+  mp3: "mp3",
+  mp4: "mov",
+  ogg: "ogg",
+  webm: "matroska",
+  flac: "flac",
+};
+
+function corrupt(): Problem<"validation_failed"> {
+  return new Problem("validation_failed", {
+    en: "The recording is damaged or holds no sound.",
+    zh: "录音文件已损坏或不含声音。",
+  });
+}
+
+function unsupported(got: string, expected: string): Problem<"unsupported_media_type"> {
+  return new Problem("unsupported_media_type", { got, expected });
+}
+
+/**
+ * Reads recordings and writes Opus in a thread of its own: mediabunny takes containers apart, opus-decoder decodes what
+ * browsers record, WAV is read here. Everything else goes to an ffmpeg program.
+ */
+export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder {
+  const worker = createWorkerClient<CodecRequest, CodecResponse>({
+    url: new URL("worker.ts", import.meta.url),
+    name: "audio codec",
+    timeoutMs: 60_000,
+    maxWaiting: 64,
+    maxHeapMb: 512,
+    logger: options.logger,
+  });
+
+  function containerOf(bytes: Uint8Array): AudioContainer {
+    const container = sniffAudio(bytes);
+    if (!container) throw unsupported("This kind of file", `audio as ${accepted}`);
+    return container;
+  }
+
+  return {
+    formats: ["opus"],
+    async inspect(bytes, signal) {
+      signal.throwIfAborted();
+      const container = containerOf(bytes);
+      const response = await worker.call({ kind: "inspect", container, bytes }, signal);
+      if (response.kind === "unsupported") throw unsupported(`This kind of ${container}`, accepted);
+      if (response.kind !== "info") throw corrupt();
+      return { container, codec: response.codec, durationMs: response.durationMs };
+    },
+    async decode(bytes, { maxDurationMs, signal }) {
+      signal.throwIfAborted();
+      const container = containerOf(bytes);
+      const request = { kind: "decode", container, bytes, maxDurationMs } as const;
+      const response = await worker.call(request, signal);
+      if (response.kind === "pcm") return response.audio;
+      if (response.kind !== "unsupported") throw corrupt();
+      if (!options.ffmpeg) {
+        const got = `The codec ${response.codec ?? "of this file"} in ${container}`;
+        throw unsupported(got, "webm/opus, ogg/opus or wav (or install ffmpeg on the server)");
+      }
+      const { program, runner } = options.ffmpeg;
+      const reading = `-v error -nostdin -protocol_whitelist file,pipe -f ${demuxers[container]} -i`;
+      const writing = `-vn -sn -dn -t ${maxDurationMs / 1000} -ac 1 -ar ${recognitionRateHz} -f s16le pipe:1`;
+      const job = {
+        argv: (path: (name: string) => string) => [
+          program,
+          ...reading.split(" "),
+          path("recording"),
+          ...writing.split(" "),
+        ],
+        files: new Map([["recording", bytes]]),
+        maxOutputBytes: Math.ceil((maxDurationMs / 1000) * recognitionRateHz * 2) + 65_536,
+        timeoutMs: ffmpegTimeoutMs,
+      };
+      const { stdout } = await runner.run(job, signal).catch((error: unknown) => {
+        // It ran and did not like the file.
+        throw error instanceof Problem && error.type === "speech_failed" ? corrupt() : error;
+      });
+      if (stdout.length < 2) throw corrupt();
+      return { samples: bytesToSamples(stdout), sampleRateHz: recognitionRateHz };
+    },
+    async encode(audio, format, signal) {
+      if (format !== "opus") throw new Problem("speech_failed", {});
+      const response = await worker.call({ kind: "encode", audio }, signal);
+      if (response.kind !== "file") throw new Problem("speech_failed", {});
+      return response.bytes;
+    },
+    close: () => worker.close(),
+  };
+}
