@@ -1,0 +1,260 @@
+import type { Logger } from "../../../telemetry/logger.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
+import type { ServerSentEvent } from "../../upstream/event-reader.ts";
+import type { ComponentKind } from "./components.ts";
+import type { RunRef } from "./run-state.ts";
+import { asRecord, asText, type Wire } from "./wire.ts";
+
+export interface AgentOsOptions {
+  /** Unique among the servers. */
+  readonly name: string;
+  readonly apiUrl: string;
+  readonly apiKey?: string;
+  /** Sends the caller's own token instead of the key where there is one. */
+  readonly forwardUserToken: boolean;
+  readonly timeoutMs: number;
+  readonly maxRetries: number;
+  readonly log: Logger;
+}
+
+/** On whose behalf, and under which ids in the logs of both sides. */
+export interface Caller {
+  readonly agentId: string;
+  readonly userToken?: string | undefined;
+  readonly requestId?: string;
+  readonly traceparent?: string | undefined;
+}
+
+/** The endpoints of one AgentOS server that a chat needs. Faults are those of `Upstream`. */
+export interface AgentOs {
+  readonly name: string;
+  list(kind: ComponentKind, signal: AbortSignal): Promise<unknown>;
+  config(signal: AbortSignal): Promise<Wire>;
+  /** With its steps. */
+  workflow(id: string, signal: AbortSignal): Promise<Wire>;
+  /** Its version where it tells (2.6 and newer), and something that changes when it is started anew. */
+  identify(
+    signal: AbortSignal,
+  ): Promise<{ readonly version: string | null; readonly startedAt: number }>;
+  /** `idempotencyKey` makes a repetition safe; null: it is not. */
+  start(
+    run: Omit<RunRef, "server" | "runId" | "background">,
+    form: FormData,
+    idempotencyKey: string | null,
+    caller: Caller,
+    signal: AbortSignal,
+  ): AsyncGenerator<ServerSentEvent, void, void>;
+  /** Events after number `lastEventIndex` of a background run, then those to come. */
+  resume(
+    run: RunRef,
+    lastEventIndex: number,
+    sessionId: string,
+    caller: Caller,
+    signal: AbortSignal,
+  ): AsyncGenerator<ServerSentEvent, void, void>;
+  continue(
+    run: RunRef,
+    form: URLSearchParams,
+    caller: Caller,
+    signal: AbortSignal,
+  ): AsyncGenerator<ServerSentEvent, void, void>;
+  /** Only leaves word that the run shall stop. */
+  cancel(run: RunRef, sessionId: string, caller: Caller, signal: AbortSignal): Promise<void>;
+  /** The stored run; null when there is none. */
+  run(run: RunRef, sessionId: string, caller: Caller, signal: AbortSignal): Promise<Wire | null>;
+  /** Null when it cannot be told. */
+  hasSession(
+    session: SessionRef & { readonly kind: ComponentKind },
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<boolean | null>;
+  /** Does nothing when there is none. */
+  deleteSession(session: SessionRef, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SessionRef {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly databaseId: string | null;
+}
+
+const probeTimeoutMs = 3_000;
+/** The last event of a team repeats everything that its members did. */
+const maxEventBytes = 8 * 1024 * 1024;
+
+export function createAgentOs(options: AgentOsOptions): AgentOs {
+  const { name, apiKey, forwardUserToken, timeoutMs } = options;
+  const upstream: Upstream = createUpstream({
+    name: `agno ${name}`,
+    baseUrl: options.apiUrl,
+    headersTimeoutMs: Math.min(15_000, timeoutMs),
+    firstEventTimeoutMs: timeoutMs,
+    idleTimeoutMs: timeoutMs,
+    maxRetries: options.maxRetries,
+    maxEventBytes,
+    maxBodyBytes: 4 * maxEventBytes,
+    log: options.log,
+  });
+
+  function headersOf(caller: Caller): Record<string, string> {
+    const token = forwardUserToken && caller.userToken ? caller.userToken : apiKey;
+    return {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(caller.requestId ? { "x-request-id": caller.requestId } : {}),
+      ...(caller.traceparent ? { traceparent: caller.traceparent } : {}),
+    };
+  }
+
+  const service: Caller = { agentId: name };
+
+  async function get(path: string, signal: AbortSignal, query: Query = {}): Promise<unknown> {
+    return upstream.json({
+      method: "GET",
+      path,
+      query,
+      headers: headersOf(service),
+      agentId: name,
+      signal,
+      timeoutMs: Math.min(10_000, timeoutMs),
+      maxRetries: 0,
+    });
+  }
+
+  return {
+    name,
+    list: (kind, signal) => get(`/${kind}s`, signal),
+    config: async (signal) => asRecord(await get("/config", signal)),
+    workflow: async (id, signal) =>
+      asRecord(await get(`/workflows/${encodeURIComponent(id)}`, signal)),
+    async identify(signal) {
+      const health = asRecord(await get("/health", signal));
+      const started = Date.parse(asText(health["instantiated_at"]) ?? "");
+      let version: string | null = null;
+      try {
+        version = asText(asRecord(await get("/info", signal))["agno_version"]) ?? null;
+      } catch (error) {
+        // Servers before 2.6 have no such route.
+        if (upstreamErrorOf(error)?.status === undefined) throw error;
+      }
+      return { version, startedAt: Number.isNaN(started) ? 0 : started / 1000 };
+    },
+    start(run, form, idempotencyKey, caller, signal) {
+      const key = idempotencyKey === null ? {} : { "idempotency-key": idempotencyKey };
+      return upstream.stream({
+        method: "POST",
+        path: `${componentPath(run)}/runs`,
+        body: form,
+        headers: { ...headersOf(caller), ...key },
+        agentId: caller.agentId,
+        retryable: idempotencyKey !== null,
+        signal,
+      });
+    },
+    resume(run, lastEventIndex, sessionId, caller, signal) {
+      const form = new URLSearchParams({ session_id: sessionId });
+      if (lastEventIndex >= 0) form.set("last_event_index", String(lastEventIndex));
+      return upstream.stream({
+        method: "POST",
+        path: `${runPath(run)}/resume`,
+        body: form,
+        headers: headersOf(caller),
+        agentId: caller.agentId,
+        retryable: true,
+        signal,
+      });
+    },
+    continue: (run, form, caller, signal) =>
+      upstream.stream({
+        method: "POST",
+        path: `${runPath(run)}/continue`,
+        body: form,
+        headers: headersOf(caller),
+        agentId: caller.agentId,
+        signal,
+      }),
+    async cancel(run, sessionId, caller, signal) {
+      await upstream.json({
+        method: "POST",
+        path: `${runPath(run)}/cancel`,
+        query: { session_id: sessionId },
+        headers: headersOf(caller),
+        agentId: caller.agentId,
+        // It does no harm twice, and old servers fail on the first.
+        retryable: true,
+        timeoutMs: probeTimeoutMs,
+        maxRetries: 1,
+        signal,
+      });
+    },
+    async run(run, sessionId, caller, signal) {
+      try {
+        return asRecord(
+          await upstream.json({
+            method: "GET",
+            path: runPath(run),
+            query: { session_id: sessionId },
+            headers: headersOf(caller),
+            agentId: caller.agentId,
+            maxRetries: 0,
+            signal,
+          }),
+        );
+      } catch (error) {
+        const status = upstreamErrorOf(error)?.status;
+        if (status === 404 || status === 405) return null;
+        throw error;
+      }
+    },
+    async hasSession(session, caller, signal) {
+      try {
+        await upstream.json({
+          method: "GET",
+          path: `/sessions/${encodeURIComponent(session.sessionId)}`,
+          query: {
+            type: session.kind,
+            user_id: session.userId,
+            db_id: session.databaseId ?? undefined,
+          },
+          headers: headersOf(caller),
+          agentId: caller.agentId,
+          timeoutMs: probeTimeoutMs,
+          maxRetries: 0,
+          signal,
+        });
+        return true;
+      } catch (error) {
+        const status = upstreamErrorOf(error)?.status;
+        if (status === 404) return false;
+        if (status !== undefined) return null;
+        throw error;
+      }
+    },
+    async deleteSession(session, signal) {
+      await upstream.json({
+        method: "DELETE",
+        path: `/sessions/${encodeURIComponent(session.sessionId)}`,
+        query: { user_id: session.userId, db_id: session.databaseId ?? undefined },
+        headers: headersOf(service),
+        agentId: name,
+        retryable: true,
+        signal,
+      });
+    },
+    close: () => upstream.close(),
+  };
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+function componentPath(run: {
+  readonly kind: ComponentKind;
+  readonly componentId: string;
+}): string {
+  return `/${run.kind}s/${encodeURIComponent(run.componentId)}`;
+}
+
+function runPath(run: RunRef): string {
+  return `${componentPath(run)}/runs/${encodeURIComponent(run.runId)}`;
+}

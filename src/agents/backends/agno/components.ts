@@ -1,0 +1,149 @@
+import type { AgentDescriptor } from "../../agent-backend.ts";
+import { asList, asRecord, asText, type Wire } from "./wire.ts";
+
+export type ComponentKind = AgentDescriptor["type"];
+
+/** One agent, team or workflow of one AgentOS server. */
+export interface Component {
+  readonly kind: ComponentKind;
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly model: string | null;
+  readonly tools: readonly string[];
+  /** Members of a team. */
+  readonly members: readonly string[];
+  /** Where its sessions are; null: it has no database, so it can neither remember nor run in the background. */
+  readonly databaseId: string | null;
+  /** Whether it puts earlier turns of a session before its model; null when AgentOS does not tell. */
+  readonly remembers: boolean | null;
+  /** Wants an object as its input, not a chat message with more around it. */
+  readonly structuredInput: boolean;
+  /** For callers. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Plumbing of teams; who the members are is listed instead. */
+const delegationTools = new Set(["delegate_task_to_member", "delegate_task_to_members"]);
+
+/**
+ * An entry of `GET /agents`, `/teams`, `/workflows`, or of `GET /config`, which has less in it; null without an id.
+ */
+export function toComponent(
+  kind: ComponentKind,
+  entry: Wire,
+  source: "list" | "config",
+): Component | null {
+  const id =
+    asText(entry["id"]) ??
+    asText(entry["agent_id"]) ??
+    asText(entry["team_id"]) ??
+    asText(entry["workflow_id"]);
+  if (!id) return null;
+  const model = asRecord(entry["model"]);
+  const members = asList(entry["members"]).flatMap((member) => asText(member["id"]) ?? []);
+  const tools = asList(asRecord(entry["tools"])["tools"])
+    .flatMap((tool) => asText(tool["name"]) ?? [])
+    .filter((name) => !delegationTools.has(name));
+  const mode = asText(entry["mode"]);
+  const introduction = asText(entry["introduction"]);
+  const framework = asText(asRecord(entry["metadata"])["framework"]);
+  return {
+    kind,
+    id,
+    name: asText(entry["name"]) ?? id,
+    description: asText(entry["description"]) ?? asText(entry["role"]) ?? "",
+    // The lists say `model`, the summaries of /config say `id`.
+    model: asText(model["model"]) ?? asText(model["id"]) ?? null,
+    tools,
+    members,
+    databaseId: asText(entry["db_id"]) ?? null,
+    remembers: kind === "workflow" || source === "config" ? null : remembers(entry),
+    structuredInput: Object.keys(asRecord(entry["input_schema"])).length > 0,
+    metadata: {
+      ...(mode ? { mode } : {}),
+      ...(members.length > 0 ? { members } : {}),
+      ...(introduction ? { introduction } : {}),
+      ...(framework ? { framework } : {}),
+      ...(entry["is_factory"] === true ? { is_factory: true } : {}),
+    },
+  };
+}
+
+/** Lists leave out what is at its default; of a factory they know nothing. */
+function remembers(entry: Wire): boolean | null {
+  if (entry["is_factory"] === true) return null;
+  const sessions = asRecord(entry["sessions"]);
+  const tools = asRecord(entry["default_tools"]);
+  return [
+    sessions["add_history_to_context"],
+    tools["read_chat_history"],
+    tools["read_team_history"],
+  ].includes(true);
+}
+
+/** What callers see of it. */
+export function toDescriptor(
+  component: Component,
+  agentId: string,
+  server: { readonly name: string; readonly version: string | null },
+): AgentDescriptor {
+  return {
+    agentId,
+    name: component.name,
+    description: component.description,
+    type: component.kind,
+    model: component.model,
+    tools: [...component.tools, ...component.members],
+    metadata: {
+      ...component.metadata,
+      server: server.name,
+      ...(server.version ? { agno_version: server.version } : {}),
+    },
+  };
+}
+
+/**
+ * The steps whose text is the answer of a workflow while it is being written. That is known beforehand only when the
+ * last step is an agent or a team, perhaps in a group or behind a condition; the result of a loop, a router, parallel
+ * steps or a function is known at the end. Names that occur twice are left out: events tell steps by name.
+ */
+export function answeringSteps(workflow: Wire): ReadonlySet<string> {
+  const steps = asList(workflow["steps"]);
+  const counts = new Map<string, number>();
+  countNames(steps, counts, 0);
+  const names = lastNames(steps, 0).filter((name) => counts.get(name) === 1);
+  return new Set(names);
+}
+
+const maxDepth = 20;
+
+function lastNames(steps: readonly Wire[], depth: number): readonly string[] {
+  const last = steps.at(-1);
+  if (!last || depth > maxDepth) return [];
+  switch (last["type"]) {
+    case "Step": {
+      const name = asText(last["name"]);
+      return name && (last["agent"] || last["team"]) ? [name] : [];
+    }
+    case "Steps":
+      return lastNames(asList(last["steps"]), depth + 1);
+    case "Condition":
+      return [
+        ...lastNames(asList(last["steps"]), depth + 1),
+        ...lastNames(asList(last["else_steps"]), depth + 1),
+      ];
+    default:
+      return [];
+  }
+}
+
+function countNames(steps: readonly Wire[], counts: Map<string, number>, depth: number): void {
+  if (depth > maxDepth) return;
+  for (const step of steps) {
+    const name = asText(step["name"]);
+    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
+    countNames(asList(step["steps"]), counts, depth + 1);
+    countNames(asList(step["else_steps"]), counts, depth + 1);
+  }
+}

@@ -1,0 +1,256 @@
+import type { AgentDescriptor } from "../../agent-backend.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { AgentOs } from "./agent-os.ts";
+import { toComponent, toDescriptor, type Component, type ComponentKind } from "./components.ts";
+import { asList, asRecord, type Wire } from "./wire.ts";
+
+/** One AgentOS server and what it had when it was last asked. */
+export interface Listing {
+  readonly server: AgentOs;
+  /** Null until it has answered once. */
+  readonly known: Known | null;
+  /** When it was last asked with success, in milliseconds of `performance.now`. */
+  readonly asOfMs: number;
+  /** The last try failed. */
+  readonly away: boolean;
+}
+
+interface Known {
+  readonly version: string | null;
+  /** Epoch seconds by its own clock. */
+  readonly startedAt: number;
+  /** Takes idempotency keys, because it has a durable queue (3.x). */
+  readonly durable: boolean;
+  readonly components: readonly Component[];
+}
+
+/** A component under the id that callers know it by. */
+export interface Entry {
+  readonly agentId: string;
+  readonly component: Component;
+  readonly server: AgentOs;
+  readonly durable: boolean;
+  readonly descriptor: AgentDescriptor;
+}
+
+/** The components of all servers: cached, refreshed in the background, kept while a server is away. */
+export interface Directory {
+  readonly listings: readonly Listing[];
+  /** Raises `agent_unavailable` when no server has ever answered. */
+  entries(signal: AbortSignal): Promise<readonly Entry[]>;
+  /** Asks anew once when it is not known; null when it does not exist. */
+  find(agentId: string, signal: AbortSignal): Promise<Entry | null>;
+  server(name: string): AgentOs | null;
+  /** Asks all servers now; at most one such round at a time. */
+  refresh(signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DirectoryOptions {
+  readonly servers: readonly AgentOs[];
+  readonly refreshMs: number;
+  /** A server was started anew. */
+  readonly onRestart: (server: string) => void;
+  readonly log: Logger;
+}
+
+const kinds: readonly ComponentKind[] = ["agent", "team", "workflow"];
+/** For asking one server everything. */
+const roundTimeoutMs = 15_000;
+
+export function createDirectory(options: DirectoryOptions): Directory {
+  const { servers, refreshMs, onRestart, log } = options;
+  let listings: readonly Listing[] = servers.map((server) => ({
+    server,
+    known: null,
+    asOfMs: Number.NEGATIVE_INFINITY,
+    away: false,
+  }));
+  let entries: readonly Entry[] = [];
+  let round: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  const closing = new AbortController();
+
+  async function ask(listing: Listing): Promise<Listing> {
+    const { server } = listing;
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(roundTimeoutMs)]);
+    try {
+      const known = await survey(server, listing.known, log, signal);
+      if (listing.away) log.info({ server: server.name }, "AgentOS answers again");
+      if (listing.known && listing.known.startedAt !== known.startedAt) onRestart(server.name);
+      return { server, known, asOfMs: performance.now(), away: false };
+    } catch (error) {
+      if (closing.signal.aborted) return listing;
+      if (!listing.away) {
+        log.warn(
+          { server: server.name, status: upstreamErrorOf(error)?.status, err: error },
+          hintFor(error),
+        );
+      }
+      return { ...listing, away: true };
+    }
+  }
+
+  function refresh(): Promise<void> {
+    round ??= (async () => {
+      listings = await Promise.all(listings.map(ask));
+      entries = merge(listings);
+      round = null;
+    })();
+    return round;
+  }
+
+  /** Whoever waits may give up; the round goes on for the others. */
+  async function refreshFor(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let onAbort = () => {};
+    const aborted = new Promise<never>((_resolve, reject) => {
+      onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+    try {
+      await Promise.race([refresh(), aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  function inBackground(): void {
+    refresh().catch((error: unknown) =>
+      log.error({ err: error }, "the list of agents was not refreshed"),
+    );
+  }
+
+  async function current(signal: AbortSignal): Promise<readonly Entry[]> {
+    if (timer === null && !closing.signal.aborted) {
+      timer = setInterval(inBackground, refreshMs);
+      timer.unref();
+    }
+    if (listings.every((listing) => listing.known === null)) await refreshFor(signal);
+    if (listings.every((listing) => listing.known === null)) {
+      const [first] = listings;
+      throw new Problem(
+        "agent_unavailable",
+        { agentId: first?.server.name ?? "agno" },
+        { retryAfterSeconds: 5 },
+      );
+    }
+    return entries;
+  }
+
+  return {
+    get listings() {
+      return listings;
+    },
+    entries: current,
+    async find(agentId, signal) {
+      const known = lookUp(await current(signal), agentId);
+      if (known) return known;
+      await refreshFor(signal);
+      const found = lookUp(entries, agentId);
+      if (found) return found;
+      if (listings.some((listing) => listing.known === null)) {
+        throw new Problem("agent_unavailable", { agentId }, { retryAfterSeconds: 5 });
+      }
+      return null;
+    },
+    server: (name) => servers.find((server) => server.name === name) ?? null,
+    refresh,
+    async close() {
+      closing.abort(new Error("the directory was closed"));
+      if (timer) clearInterval(timer);
+      await Promise.allSettled([round]);
+    },
+  };
+}
+
+/** Also by the long form of an id, which stays valid when a collision comes or goes. */
+function lookUp(entries: readonly Entry[], agentId: string): Entry | null {
+  return (
+    entries.find((entry) => entry.agentId === agentId) ??
+    entries.find((entry) => `${entry.server.name}:${entry.component.id}` === agentId) ??
+    null
+  );
+}
+
+/** Ids stay as they are; on a collision the later one, in the order of configuration, gets its server's name in front. */
+function merge(listings: readonly Listing[]): readonly Entry[] {
+  const taken = new Set<string>();
+  const entries: Entry[] = [];
+  for (const { server, known } of listings) {
+    for (const component of known?.components ?? []) {
+      const candidates = [
+        component.id,
+        `${server.name}:${component.id}`,
+        `${server.name}:${component.kind}:${component.id}`,
+      ];
+      const agentId = candidates.find((candidate) => !taken.has(candidate));
+      if (agentId === undefined || known === null) continue;
+      taken.add(agentId);
+      const descriptor = toDescriptor(component, agentId, {
+        name: server.name,
+        version: known.version,
+      });
+      entries.push({ agentId, component, server, durable: known.durable, descriptor });
+    }
+  }
+  return entries;
+}
+
+/**
+ * Asks one server what it has. Each list may fail on its own (a service account may not read it; a mistake in one
+ * team breaks the list of teams): then the summaries of /config stand in for it, else what was known before.
+ */
+async function survey(
+  server: AgentOs,
+  before: Known | null,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Known> {
+  const identity = await server.identify(signal);
+  const [config, ...lists] = await Promise.allSettled([
+    server.config(signal),
+    ...kinds.map((kind) => server.list(kind, signal)),
+  ]);
+  const summaries: Wire | null = config.status === "fulfilled" ? config.value : null;
+  let answered = 0;
+  const components = kinds.flatMap((kind, index) => {
+    const list = lists[index];
+    if (list?.status === "fulfilled") {
+      answered += 1;
+      return asList(list.value).flatMap((entry) => toComponent(kind, entry, "list") ?? []);
+    }
+    log.debug({ server: server.name, kind, err: list?.reason as unknown }, "AgentOS gave no list");
+    if (summaries) {
+      answered += 1;
+      return asList(summaries[`${kind}s`]).flatMap(
+        (entry) => toComponent(kind, entry, "config") ?? [],
+      );
+    }
+    return (before?.components ?? []).filter((component) => component.kind === kind);
+  });
+  if (answered === 0) {
+    const failed = [config, ...lists].find((each) => each.status === "rejected");
+    throw failed?.status === "rejected" ? (failed.reason as Error) : new Error("no list at all");
+  }
+  if (answered < kinds.length) {
+    log.warn({ server: server.name, lists: answered }, "AgentOS gave only a part of its lists");
+  }
+  return {
+    version: identity.version,
+    startedAt: identity.startedAt,
+    durable: asRecord(summaries?.["queue"])["durable"] === true,
+    components,
+  };
+}
+
+function hintFor(error: unknown): string {
+  const status = upstreamErrorOf(error)?.status;
+  if (status === 401) return "AgentOS refuses the key: see agno.api_key";
+  if (status === 403)
+    return "AgentOS does not let this key list its agents: it needs the scope config:read";
+  if (status === 404) return "this is no AgentOS 2.x";
+  return "AgentOS cannot be asked for its agents";
+}

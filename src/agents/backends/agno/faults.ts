@@ -1,0 +1,117 @@
+import { Problem } from "../../../problems/problem.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { RunOutcome } from "./run-translator.ts";
+import { asText, asRecord, asList, parseJson } from "./wire.ts";
+
+/** What AgentOS wrote as the reason of a refusal. For decisions only: neither for callers nor for the log. */
+export function refusalDetail(error: unknown): string {
+  const body = upstreamErrorOf(error)?.bodyExcerpt ?? "";
+  const detail = asRecord(parseJson(body))["detail"];
+  if (typeof detail === "string") return detail;
+  const faults = asList(detail).flatMap((fault) => asText(fault["msg"]) ?? []);
+  return faults.length > 0 ? faults.join("; ") : body;
+}
+
+/** Whether AgentOS refuses to run this in the background, where it would run it in the foreground. */
+export function refusesBackground(error: unknown): boolean {
+  return upstreamErrorOf(error)?.status === 400 && isBackgroundRefusal(refusalDetail(error));
+}
+
+/** The same as the reason of a failed run, which is how 2.x says it in a stream. */
+export function isBackgroundRefusal(message: string): boolean {
+  return /background execution/i.test(message);
+}
+
+/** What callers are told when AgentOS refused a run; other faults are passed on as they are. */
+export function refusalProblem(error: unknown, agentId: string, withUserToken: boolean): unknown {
+  const status = upstreamErrorOf(error)?.status;
+  const detail = refusalDetail(error);
+  if (status === 404 && /^(agent|team|workflow) not found/i.test(detail)) {
+    return new Problem("agent_not_found", { agentId }, { cause: error });
+  }
+  if (status === 400 && /unsupported file type|empty file/i.test(detail)) {
+    return new Problem(
+      "validation_failed",
+      {
+        en: `Agent ${agentId} does not take a file of this type.`,
+        zh: `智能体 ${agentId} 不支持此类型的文件。`,
+      },
+      { cause: error },
+    );
+  }
+  if (status === 403 && /approval/i.test(detail)) {
+    return new Problem(
+      "agent_failed",
+      {
+        agentId,
+        detail: {
+          en: "An administrator must approve this in AgentOS first.",
+          zh: "须先由管理员在 AgentOS 中批准。",
+        },
+      },
+      { cause: error },
+    );
+  }
+  if (status === 403 && withUserToken) {
+    return new Problem("forbidden", { action: "send_message" }, { cause: error });
+  }
+  if (status === 401 || status === 403) {
+    return new Problem(
+      "agent_failed",
+      {
+        agentId,
+        detail: {
+          en: "Its server refused the credentials.",
+          zh: "其服务器拒绝了凭据。",
+        },
+      },
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+/** What callers are told about a run that ended badly. */
+export function outcomeProblem(
+  outcome: Extract<RunOutcome, { kind: "failed" | "cancelled" }>,
+  agentId: string,
+): Problem {
+  if (outcome.kind === "cancelled") {
+    const detail = { en: "The run was stopped in AgentOS.", zh: "该运行已在 AgentOS 中停止。" };
+    return new Problem("agent_failed", { agentId, detail });
+  }
+  // The message may hold anything, also what the user wrote: only the type is logged.
+  const type = /^[\w.-]{1,64}$/.test(outcome.errorType) ? outcome.errorType : "unknown";
+  const cause = new Error(`the run ended in an error of type ${type}`);
+  switch (outcome.errorType) {
+    case "input_check_error":
+      return new Problem(
+        "agent_failed",
+        {
+          agentId,
+          detail: { en: "It refused this message.", zh: "它拒绝了此消息。" },
+        },
+        { cause },
+      );
+    case "output_check_error":
+      return new Problem(
+        "agent_failed",
+        {
+          agentId,
+          detail: { en: "Its answer was held back by a check.", zh: "其回答未通过检查。" },
+        },
+        { cause },
+      );
+    case "model_authentication_error":
+      return new Problem(
+        "agent_failed",
+        {
+          agentId,
+          detail: { en: "It has no access to its model.", zh: "它无法访问其模型。" },
+        },
+        { cause },
+      );
+    default:
+      return new Problem("agent_failed", { agentId }, { cause });
+  }
+}

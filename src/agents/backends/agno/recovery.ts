@@ -1,0 +1,122 @@
+import { AgentInterrupted, type AgentEvent } from "../../agent-backend.ts";
+import type { ServerSentEvent } from "../../upstream/event-reader.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { sleep } from "../../upstream/retry.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { RunRef } from "./run-state.ts";
+import type { RunStream } from "./run-stream.ts";
+import { asCount, asText, type Wire } from "./wire.ts";
+
+export interface Recovery extends Pick<
+  RunStream,
+  "server" | "request" | "caller" | "translator" | "patienceMs" | "log"
+> {
+  readonly run: () => RunRef;
+  readonly eventIndex: () => number;
+  /** False: the stream ended in order, only without telling how the run ended. */
+  readonly broken: boolean;
+  readonly relay: (
+    events: AsyncGenerator<ServerSentEvent, void, void>,
+  ) => AsyncGenerator<AgentEvent, void, void>;
+  /** Aborts when nobody wants the run any more. */
+  readonly connection: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+const firstDelayMs = 200;
+const maxDelayMs = 2_000;
+/** A run whose connection was cut is stored as cancelled, or as what it became, a moment later. */
+const foregroundTries = 4;
+
+/**
+ * Finds out what became of a run whose stream has ended too early, and relays the rest of it. Raises
+ * `AgentInterrupted` when it died, or when nobody knows after `patienceMs` without progress.
+ */
+export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, void, void> {
+  const { server, translator, patienceMs, log, signal } = recovery;
+  const { background, runId } = recovery.run();
+  if (recovery.broken)
+    log.info({ server: server.name, runId, background }, "connection to a run lost");
+  let canResume = background;
+  let delayMs = firstDelayMs;
+  let index = recovery.eventIndex();
+  let lastProgressMs = performance.now();
+
+  for (let tries = 1; ; tries += 1) {
+    if (canResume && (recovery.broken || tries > 1)) {
+      canResume = yield* resume(recovery);
+      if (translator.outcome) return;
+    }
+    const batch: AgentEvent[] = [];
+    const fate = await settle(recovery, batch);
+    yield* batch;
+    if (fate === "ended") return;
+    if (fate === "lost") throw new AgentInterrupted("AgentOS no longer runs it");
+    if (recovery.eventIndex() > index) {
+      index = recovery.eventIndex();
+      lastProgressMs = performance.now();
+      delayMs = firstDelayMs;
+    }
+    const isOver = background
+      ? performance.now() - lastProgressMs > patienceMs
+      : tries >= foregroundTries;
+    if (isOver) throw new AgentInterrupted("the run could not be taken up again");
+    await sleep(delayMs, signal);
+    delayMs = Math.min(maxDelayMs, delayMs * 2);
+  }
+}
+
+/** Relays what the run says from here on, until it ends or the connection breaks; false: the server cannot do this. */
+async function* resume(recovery: Recovery): AsyncGenerator<AgentEvent, boolean, void> {
+  const { server, request, caller, connection } = recovery;
+  const { sessionId } = request;
+  const run = recovery.run();
+  try {
+    yield* recovery.relay(server.resume(run, recovery.eventIndex(), sessionId, caller, connection));
+    return true;
+  } catch (error) {
+    if (isPassing(error)) return true;
+    const status = upstreamErrorOf(error)?.status;
+    // Servers before 2.6 have no such route; they still know what they have stored.
+    if (status === 400 || status === 404 || status === 405) return false;
+    throw error;
+  }
+}
+
+/** Asks for the stored run. Lost: it will never change again although it has no end. */
+async function settle(
+  recovery: Recovery,
+  into: AgentEvent[],
+): Promise<"ended" | "lost" | "unknown"> {
+  const { server, request, caller, translator, connection } = recovery;
+  try {
+    const stored = await server.run(recovery.run(), request.sessionId, caller, connection);
+    if (stored === null) return "lost";
+    // This service did not ask for it: AgentOS cancels runs whose connection is cut.
+    if (stored["status"] === "CANCELLED" && recovery.broken) return "lost";
+    translator.settle(stored, into);
+    if (translator.outcome) return "ended";
+    const { startedAt } = await server.identify(connection);
+    return diedWithServer(stored, startedAt) ? "lost" : "unknown";
+  } catch (error) {
+    if (isPassing(error)) return "unknown";
+    throw error;
+  }
+}
+
+/** A run that is said to be running, by a server that was started after it, runs no more. */
+function diedWithServer(stored: Wire, serverStartedAt: number): boolean {
+  const created = stored["created_at"];
+  const runStartedAt =
+    typeof created === "number"
+      ? asCount(Math.floor(created))
+      : Date.parse(asText(created) ?? "") / 1000;
+  return runStartedAt > 0 && serverStartedAt > runStartedAt + 1;
+}
+
+/** Worth waiting for: the network, a restart, a proxy without its server. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof AgentInterrupted) return true;
+  if (upstreamErrorOf(error)?.fault === "broken") return true;
+  return error instanceof Problem && error.type === "agent_unavailable";
+}

@@ -1,0 +1,121 @@
+import type { AgentEvent } from "../../agent-backend.ts";
+import { mediaOf } from "./media.ts";
+import { contentText } from "./reply-text.ts";
+import { asRecord, asText, type Wire } from "./wire.ts";
+
+/** Who takes part and what is open is told apart for this many in a run; more are still relayed. */
+const maxTracked = 1_000;
+
+interface Participant {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Tools, members, steps and media of a run: everything that goes on beside its text. */
+export interface RunActivity {
+  /** `foreign`: not the one addressed, but a member or a step. */
+  tool(
+    event: Wire,
+    status: "started" | "completed" | "failed",
+    foreign: boolean,
+    into: AgentEvent[],
+  ): void;
+  member(
+    event: Wire,
+    what: "member_started" | "member_completed",
+    into: AgentEvent[],
+    options?: { readonly detail?: boolean },
+  ): void;
+  step(event: Wire, what: "step_started" | "step_completed", into: AgentEvent[]): void;
+  media(source: Wire, into: AgentEvent[], agentId?: string): void;
+  /** A tool whose end was never told would look busy for ever. */
+  closeTools(status: "completed" | "failed", into: AgentEvent[]): void;
+  speaker(event: Wire): Participant;
+}
+
+export function createRunActivity(componentId: string): RunActivity {
+  const participants = new Map<string, Participant>();
+  const openTools = new Map<string, { readonly name: string; readonly agentId?: string }>();
+  const mediaSeen = new Set<string>();
+  /** For tool calls without an id, which is allowed. */
+  let unnamedCalls = 0;
+
+  function speaker(event: Wire): Participant {
+    const id = asText(event["agent_id"]) ?? asText(event["team_id"]) ?? componentId;
+    return { id, name: asText(event["agent_name"]) ?? asText(event["team_name"]) ?? id };
+  }
+
+  function media(source: Wire, into: AgentEvent[], agentId?: string): void {
+    for (const { key, event } of mediaOf(source)) {
+      if (mediaSeen.has(key)) continue;
+      if (mediaSeen.size < maxTracked) mediaSeen.add(key);
+      into.push(agentId === undefined ? event : { ...event, agentId });
+    }
+  }
+
+  return {
+    speaker,
+    media,
+    tool(event, status, foreign, into) {
+      const call = asRecord(event["tool"]);
+      const name = asText(call["tool_name"]) ?? "tool";
+      if (status === "started" && !asText(call["tool_call_id"])) unnamedCalls += 1;
+      const given = asText(call["tool_call_id"]) ?? `${name}#${unnamedCalls}`;
+      // Models number their calls from 1 in each run.
+      const id = foreign ? `${(asText(event["run_id"]) ?? "").slice(0, 8)}:${given}` : given;
+      const by = foreign ? { agentId: speaker(event).id } : {};
+      if (status === "started") {
+        if (openTools.size < maxTracked) openTools.set(id, { name, ...by });
+      } else if (!openTools.delete(id) && status === "failed") {
+        // ToolCallError repeats what ToolCallCompleted has told.
+        return;
+      }
+      const callArguments = call["tool_args"] ?? undefined;
+      const result = status === "started" ? undefined : (call["result"] ?? undefined);
+      into.push({
+        type: "tool",
+        toolCallId: id,
+        name,
+        status: status === "completed" && call["tool_call_error"] === true ? "failed" : status,
+        ...(callArguments === undefined ? {} : { arguments: callArguments }),
+        ...(result === undefined ? {} : { result }),
+        ...by,
+      });
+      media(event, into, by.agentId);
+    },
+    member(event, what, into, { detail = false } = {}) {
+      const who = speaker(event);
+      const runId = asText(event["run_id"]);
+      if (runId && participants.size < maxTracked) participants.set(runId, who);
+      const parent = participants.get(asText(event["parent_run_id"]) ?? "")?.id;
+      const said = detail ? contentText(event["content"]) : "";
+      into.push({
+        type: "agent",
+        event: what,
+        agentId: who.id,
+        name: who.name,
+        parentAgentId: parent ?? asText(event["step_name"]) ?? componentId,
+        ...(said === "" ? {} : { detail: said }),
+      });
+    },
+    step(event, what, into) {
+      const name = asText(event["step_name"]) ?? asText(event["step_id"]) ?? "step";
+      const said = what === "step_completed" ? contentText(event["content"]) : "";
+      into.push({
+        type: "agent",
+        event: what,
+        agentId: name,
+        name,
+        parentAgentId: componentId,
+        ...(said === "" ? {} : { detail: said }),
+      });
+      media(event, into);
+    },
+    closeTools(status, into) {
+      for (const [toolCallId, tool] of openTools) {
+        into.push({ type: "tool", toolCallId, status, ...tool });
+      }
+      openTools.clear();
+    },
+  };
+}

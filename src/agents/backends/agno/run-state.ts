@@ -1,0 +1,86 @@
+import type { ComponentKind } from "./components.ts";
+import type { TextMark } from "./text-trace.ts";
+import { asCount, asRecord, asText, type Wire } from "./wire.ts";
+
+/** Names one run of one component of one server. */
+export interface RunRef {
+  readonly server: string;
+  readonly kind: ComponentKind;
+  readonly componentId: string;
+  readonly runId: string;
+  /** Whether it lives on without its connection. */
+  readonly background: boolean;
+}
+
+/** What has been delivered of a run; everything that a later process needs to go on exactly there. */
+export interface Progress {
+  /** Of the last event taken; -1 before the first. */
+  readonly eventIndex: number;
+  /** When the run began, by the clock of AgentOS, in epoch seconds; 0 when unknown. */
+  readonly startedAt: number;
+  /** All text of the reply. */
+  readonly text: TextMark;
+  /** Text since the last pause, when there was one. */
+  readonly leg: TextMark | null;
+  /** In workflows: the inner run whose text the reply is. */
+  readonly textRunId: string | null;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** The opaque `resumable` state. */
+export interface ResumableState {
+  readonly run: RunRef;
+  readonly progress: Progress;
+}
+
+/** The opaque `paused` state: `pause` is echoed to AgentOS as it came, with the decisions filled in. */
+export interface PausedState extends ResumableState {
+  readonly pause: readonly Wire[];
+}
+
+const kinds: readonly string[] = ["agent", "team", "workflow"] satisfies ComponentKind[];
+
+/** Reads back a stored state; null when it is not one, such as one of an older version of this service. */
+export function readResumableState(state: Wire): ResumableState | null {
+  const run = asRecord(state["run"]);
+  const progress = asRecord(state["progress"]);
+  const text = readMark(progress["text"]);
+  const server = asText(run["server"]);
+  const kind = asText(run["kind"]);
+  const componentId = asText(run["componentId"]);
+  const runId = asText(run["runId"]);
+  const eventIndex = progress["eventIndex"];
+  if (!text || !server || !kind || !kinds.includes(kind) || !componentId || !runId) return null;
+  if (typeof eventIndex !== "number") return null;
+  return {
+    run: {
+      server,
+      kind: kind as ComponentKind,
+      componentId,
+      runId,
+      background: run["background"] === true,
+    },
+    progress: {
+      eventIndex,
+      startedAt: asCount(progress["startedAt"]),
+      text,
+      leg: readMark(progress["leg"]),
+      textRunId: asText(progress["textRunId"]) ?? null,
+      inputTokens: asCount(progress["inputTokens"]),
+      outputTokens: asCount(progress["outputTokens"]),
+    },
+  };
+}
+
+export function readPausedState(state: Wire): PausedState | null {
+  const resumable = readResumableState(state);
+  const pause = state["pause"];
+  return resumable && Array.isArray(pause) ? { ...resumable, pause: pause.map(asRecord) } : null;
+}
+
+function readMark(value: unknown): TextMark | null {
+  const mark = asRecord(value);
+  const hash = asText(mark["hash"]);
+  return hash ? { length: asCount(mark["length"]), hash } : null;
+}

@@ -1,0 +1,254 @@
+import { AgentInterrupted, type AgentEvent, type RunRequest } from "../../agent-backend.ts";
+import { CircuitOpen } from "../../circuit-breaker.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { ServerSentEvent } from "../../upstream/event-reader.ts";
+import { UpstreamError, upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { AgentOs, Caller } from "./agent-os.ts";
+import { outcomeProblem } from "./faults.ts";
+import { interruptible, type Interruptible } from "./interruptible.ts";
+import { controlEvents } from "./known-events.ts";
+import { recover } from "./recovery.ts";
+import type { PausedState, ResumableState, RunRef } from "./run-state.ts";
+import type { RunTranslator } from "./run-translator.ts";
+import { asRecord, asText, parseJson } from "./wire.ts";
+
+/** One run on its way, however it was begun: anew, by `continue`, or by `resume`. */
+export interface RunStream {
+  readonly server: AgentOs;
+  readonly request: RunRequest;
+  readonly caller: Caller;
+  /** As this service knows it before AgentOS has answered. */
+  readonly run: RunRef;
+  /** Opens the stream of events. Its signal aborts when nobody wants it any more. */
+  readonly open: (signal: AbortSignal) => AsyncGenerator<ServerSentEvent, void, void>;
+  readonly translator: RunTranslator;
+  /** Of the last event taken; -1: none yet. */
+  readonly eventIndex: number;
+  /** AgentOS has taken the run: it can be asked about it. */
+  readonly accepted: boolean;
+  /** Told when AgentOS has taken it. */
+  readonly onAccepted?: () => void;
+  /** How long a broken connection is mended without any progress. */
+  readonly patienceMs: number;
+  readonly log: Logger;
+  /** Work that goes on after the stream was given up; awaited when the backend closes. */
+  readonly inBackground: (work: Promise<void>) => void;
+}
+
+/** The state is written again at most this often, but for tools and steps. */
+const stateIntervalMs = 1_000;
+/** How long AgentOS may take to end what was stopped, or to store what has ended. */
+const goodbyeMs = 3_000;
+
+/** A frame that has no `event` in it, sent after the pause of a workflow. */
+const runOutputFrame = "WorkflowRunOutput";
+
+/**
+ * Relays a run to its end. A background run whose connection breaks is taken up again; a stream that ends without
+ * saying how is settled from the stored run. Leaving the generator or aborting stops the run in AgentOS.
+ */
+export async function* relayRun(
+  stream: RunStream,
+  signal: AbortSignal,
+): AsyncGenerator<AgentEvent, void, void> {
+  signal.throwIfAborted();
+  const { translator, request } = stream;
+  const connection = new AbortController();
+  const progress = { eventIndex: stream.eventIndex, accepted: stream.accepted };
+  let source: Interruptible<ServerSentEvent> | null = null;
+  let stateAt = Number.NEGATIVE_INFINITY;
+  let isRenewed = stream.eventIndex >= 0;
+  /** Whether there may be something to stop in AgentOS. */
+  let mayRun = true;
+
+  function currentRun(): RunRef {
+    return { ...stream.run, runId: translator.runId ?? stream.run.runId };
+  }
+
+  function state(): ResumableState {
+    return {
+      run: currentRun(),
+      progress: { ...translator.progress, eventIndex: progress.eventIndex },
+    };
+  }
+
+  /** Takes one event in; returns whether the state should be told. */
+  function take(frame: ServerSentEvent, into: AgentEvent[]): boolean {
+    const parsed = parseJson(frame.data);
+    if (typeof parsed !== "object" || parsed === null) {
+      throw new Problem(
+        "agent_failed",
+        { agentId: request.agentId },
+        { cause: new UpstreamError("malformed", "an event of the run is not JSON") },
+      );
+    }
+    const event = asRecord(parsed);
+    const name = asText(event["event"]) ?? frame.event ?? "";
+    if (controlEvents.has(name)) return false;
+    if (!progress.accepted) {
+      progress.accepted = true;
+      stream.onAccepted?.();
+    }
+    if (name === runOutputFrame && event["event"] === undefined) {
+      if (event["status"] === "PAUSED") translator.settle(event, into);
+      return true;
+    }
+    const index = stream.run.background ? event["event_index"] : undefined;
+    if (typeof index === "number") {
+      // Told again after the connection was renewed.
+      if (index <= progress.eventIndex && isRenewed) return false;
+      progress.eventIndex = Math.max(progress.eventIndex, index);
+    }
+    return translator.translate(
+      event["event"] === undefined ? { ...event, event: name } : event,
+      into,
+    );
+  }
+
+  async function* relay(
+    events: AsyncGenerator<ServerSentEvent, void, void>,
+  ): AsyncGenerator<AgentEvent, void, void> {
+    source?.release();
+    const reading = interruptible(events, signal);
+    source = reading;
+    const batch: AgentEvent[] = [];
+    while (translator.outcome === null) {
+      const item = await reading.next();
+      if (item.done) return;
+      const boundary = take(item.value, batch);
+      for (const event of batch) yield event;
+      batch.length = 0;
+      if (!stream.run.background || progress.eventIndex < 0 || translator.outcome) continue;
+      const now = performance.now();
+      if (boundary || now - stateAt >= stateIntervalMs) {
+        stateAt = now;
+        yield { type: "resumable", state: { ...state() } };
+      }
+    }
+  }
+
+  try {
+    let failure: unknown = null;
+    try {
+      yield* relay(stream.open(connection.signal));
+    } catch (error) {
+      if (signal.aborted || !isBroken(error)) {
+        mayRun = !wasRefused(error);
+        throw error;
+      }
+      failure = error;
+    }
+    if (translator.outcome === null) {
+      // Nothing was taken, nothing is lost: the caller may try again.
+      if (!progress.accepted && failure !== null) throw failure;
+      isRenewed = true;
+      yield* recover({
+        ...stream,
+        run: currentRun,
+        eventIndex: () => progress.eventIndex,
+        broken: failure !== null,
+        relay,
+        connection: connection.signal,
+        signal,
+      });
+    }
+    const { outcome } = translator;
+    if (outcome === null) throw new AgentInterrupted("AgentOS ended the run without an end");
+    mayRun = false;
+    if (outcome.kind === "failed" || outcome.kind === "cancelled") {
+      throw outcomeProblem(outcome, request.agentId);
+    }
+    if (outcome.kind === "paused") {
+      const paused: PausedState = { ...state(), pause: outcome.pause.echo };
+      yield { type: "paused", requirements: outcome.pause.requirements, state: { ...paused } };
+    } else {
+      yield { type: "finish", reason: "stop" };
+    }
+  } finally {
+    stream.inBackground(
+      mayRun
+        ? stop(stream, currentRun, source, connection, progress.accepted)
+        : leave(source, connection),
+    );
+  }
+}
+
+/** Nothing was begun that would have to be stopped. */
+function wasRefused(error: unknown): boolean {
+  if (error instanceof Problem && error.cause instanceof CircuitOpen) return true;
+  const fault = upstreamErrorOf(error)?.fault;
+  return fault === "unreachable" || fault === "status";
+}
+
+/** Whether the connection is to blame, and not the run. */
+function isBroken(error: unknown): boolean {
+  return error instanceof AgentInterrupted || upstreamErrorOf(error)?.fault === "broken";
+}
+
+/**
+ * A foreground run that has told its end may still be storing what it learned, and would be cut short by a closed
+ * connection.
+ */
+async function leave(
+  source: Interruptible<ServerSentEvent> | null,
+  connection: AbortController,
+): Promise<void> {
+  const timer = setTimeout(() => connection.abort(new Error("the run is over")), goodbyeMs);
+  try {
+    await source?.drain(() => {});
+  } catch {
+    // Whatever breaks now: the run had its end.
+  } finally {
+    clearTimeout(timer);
+    source?.release();
+    connection.abort(new Error("the run is over"));
+  }
+}
+
+/** Stops a run that nobody wants any more: says so to AgentOS, gives it a moment to end, then closes the connection. */
+async function stop(
+  stream: RunStream,
+  currentRun: () => RunRef,
+  source: Interruptible<ServerSentEvent> | null,
+  connection: AbortController,
+  accepted: boolean,
+): Promise<void> {
+  const { server, request, caller, log } = stream;
+  const deadline = AbortSignal.timeout(goodbyeMs);
+  const close = () => connection.abort(new Error("the run was stopped"));
+  deadline.addEventListener("abort", close, { once: true });
+  let cancelled = "";
+  const cancel = async () => {
+    const run = currentRun();
+    if (run.runId === cancelled) return;
+    cancelled = run.runId;
+    try {
+      await server.cancel(run, request.sessionId, caller, deadline);
+    } catch (error) {
+      // Without its connection a foreground run ends all the same.
+      log.warn(
+        { server: server.name, runId: run.runId, err: error },
+        "the run could not be cancelled",
+      );
+      close();
+    }
+  };
+  try {
+    await cancel();
+    if (!accepted) {
+      // A queue gives runs an id of its own, which the first event tells.
+      await source?.drain((frame) => {
+        stream.translator.translate(asRecord(parseJson(frame.data)), []);
+        if (currentRun().runId !== cancelled) cancel().catch(() => {});
+      });
+    } else {
+      await source?.drain(() => {});
+    }
+  } catch {
+    // The stream broke, or the moment is over.
+  } finally {
+    source?.release();
+    close();
+  }
+}

@@ -1,0 +1,159 @@
+"""The AgentOS that the tests talk to: one agent, team or workflow for each thing that a client has to cope with.
+
+Started by start-agent-os.ts. Environment: MODEL_BASE_URL (an OpenAI-compatible server), PORT, DATABASE (path of a
+SQLite file, or "none").
+"""
+
+import asyncio
+import os
+
+import uvicorn
+from agno.agent import Agent
+from agno.media import Image
+from agno.models.openai.like import OpenAILike
+from agno.os import AgentOS
+from agno.team import Team
+from agno.team.mode import TeamMode
+from agno.tools import tool
+from agno.tools.function import ToolResult
+from agno.workflow import HumanReview, Step, StepInput, StepOutput, Workflow
+from pydantic import BaseModel
+
+database_path = os.environ["DATABASE"]
+database = None
+if database_path != "none":
+    from agno.db.sqlite import SqliteDb
+
+    database = SqliteDb(db_file=database_path, id="main")
+
+
+def model():
+    return OpenAILike(id="test-model", api_key="test", base_url=os.environ["MODEL_BASE_URL"], retries=0)
+
+
+def get_weather(city: str) -> str:
+    """Weather of a city."""
+    return f"Sunny in {city}"
+
+
+def break_down() -> str:
+    """Always fails."""
+    raise RuntimeError("the tool broke down")
+
+
+async def wait_long(seconds: float) -> str:
+    """Waits."""
+    await asyncio.sleep(seconds)
+    return "waited"
+
+
+def draw(subject: str) -> ToolResult:
+    """Draws a picture."""
+    return ToolResult(
+        content=f"Drew {subject}",
+        images=[Image(url=f"http://pictures.invalid/{subject}.png")],
+    )
+
+
+@tool(requires_confirmation=True)
+def delete_file(path: str) -> str:
+    """Deletes a file."""
+    return f"Deleted {path}"
+
+
+@tool(requires_user_input=True, user_input_fields=["to_address"])
+def send_email(subject: str, to_address: str) -> str:
+    """Sends an e-mail.
+
+    Args:
+        subject (str): What it is about.
+        to_address (str): Who gets it.
+    """
+    return f"Sent {subject} to {to_address}"
+
+
+@tool(external_execution=True)
+def run_command(command: str) -> str:
+    """Runs a command on the user's own machine."""
+    raise RuntimeError("never runs here")
+
+
+class City(BaseModel):
+    name: str
+    inhabitants: int
+
+
+assistant = Agent(
+    id="assistant",
+    name="Assistant",
+    description="Answers questions",
+    model=model(),
+    add_history_to_context=True,
+    num_history_runs=5,
+)
+forgetful = Agent(id="forgetful", name="Forgetful", model=model())
+weather = Agent(id="weather", name="Weather", model=model(), tools=[get_weather, break_down, wait_long])
+artist = Agent(id="artist", name="Artist", model=model(), tools=[draw])
+geographer = Agent(id="geographer", name="Geographer", model=model(), output_schema=City)
+janitor = Agent(id="janitor", name="Janitor", role="deletes files", model=model(), tools=[delete_file])
+secretary = Agent(id="secretary", name="Secretary", model=model(), tools=[send_email])
+operator = Agent(id="operator", name="Operator", model=model(), tools=[run_command])
+scout = Agent(id="scout", name="Scout", role="finds facts", model=model(), tools=[get_weather])
+writer = Agent(id="writer", name="Writer", role="writes texts", model=model())
+crew = Team(id="crew", name="Crew", description="Finds and writes", model=model(), members=[scout, writer])
+cleaners = Team(id="cleaners", name="Cleaners", model=model(), members=[janitor])
+router = Team(id="router", name="Router", model=model(), members=[scout, writer], mode=TeamMode.route)
+
+
+def shout(step_input: StepInput) -> StepOutput:
+    """A step that is no agent: its text exists only in the result."""
+    return StepOutput(content=f"{step_input.previous_step_content}!")
+
+
+drafter = Agent(id="drafter", name="Drafter", model=model(), instructions="You draft.")
+polisher = Agent(id="polisher", name="Polisher", model=model(), instructions="You polish.")
+article = Workflow(
+    id="article",
+    name="Article",
+    description="Drafts, then polishes",
+    steps=[Step(name="draft", agent=drafter), Step(name="polish", agent=polisher)],
+)
+shouting = Workflow(
+    id="shouting", name="Shouting", steps=[Step(name="draft", agent=drafter), Step(name="shout", executor=shout)]
+)
+checked = Workflow(
+    id="checked",
+    name="Checked",
+    steps=[
+        Step(name="draft", agent=drafter),
+        Step(
+            name="publish",
+            agent=polisher,
+            human_review=HumanReview(requires_confirmation=True, confirmation_message="Publish it?"),
+        ),
+    ],
+)
+cleaning = Workflow(id="cleaning", name="Cleaning", steps=[Step(name="clean", agent=janitor)])
+
+agent_os = AgentOS(
+    id="test-os",
+    name="Test OS",
+    agents=[
+        assistant,
+        forgetful,
+        weather,
+        artist,
+        geographer,
+        janitor,
+        secretary,
+        operator,
+    ],
+    teams=[crew, cleaners, router],
+    workflows=[article, shouting, checked, cleaning],
+    db=database,
+    telemetry=False,
+)
+app = agent_os.get_app()
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
