@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from "fastify";
-import { pino, type DestinationStream } from "pino";
+import { pino } from "pino";
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "./logger.ts";
 import { createPrettyLine } from "./pretty-line.ts";
@@ -70,13 +70,14 @@ export function createLogger(
     lastLevel: 0,
     lastMsg: undefined as string | undefined,
     write(line: string) {
-      if (this.lastMsg === accessMessage) access?.write(line);
-      if (this.lastLevel < numbers[level]) return;
+      const { lastLevel, lastMsg } = targets;
+      if (lastMsg === accessMessage) access?.write(line);
+      if (lastLevel < numbers[level]) return;
       target.write(toConsole(line));
       all?.write(line);
-      if (this.lastLevel >= numbers.ERROR) errors?.write(line);
+      if (lastLevel >= numbers.ERROR) errors?.write(line);
     },
-  } satisfies DestinationStream & Record<PropertyKey, unknown>;
+  };
 
   const everything = pino(
     {

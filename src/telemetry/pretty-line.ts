@@ -1,16 +1,16 @@
-import pinoPretty from "pino-pretty";
+import pinoPretty, { type PrettyOptions } from "pino-pretty";
 
 /** Members of a request line that its text shows already. */
 const requestMembers = "method,path,status,durationMs,reqId,requestId";
 
 /** Turns lines of the log into short ones for people; a request becomes `GET /health 200 3 ms`. */
 export function createPrettyLine(isColoured: boolean): (line: string) => string {
-  const common = {
+  const common: PrettyOptions = {
     colorize: isColoured,
     singleLine: true,
     translateTime: "SYS:HH:MM:ss.l",
     errorLikeObjectKeys: ["err"],
-  } as const;
+  };
   const plain = pinoPretty.prettyFactory({ ...common, ignore: "pid,hostname,service" });
   const request = pinoPretty.prettyFactory({
     ...common,
