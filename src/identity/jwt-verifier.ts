@@ -80,7 +80,7 @@ export function createJwtVerifier({
 
   async function checkedClaims(token: string): Promise<JWTPayload> {
     const { algorithm, keys } = await keysFor(token);
-    let refusal: unknown = new Error("no such key");
+    let refusal: unknown = unauthorized("invalid", new Error("no such key"));
     for (const key of keys) {
       try {
         const { payload } = await jwtVerify(token, key, {
