@@ -1,63 +1,80 @@
 import { AgentInterrupted } from "../../agent-backend.ts";
 import { UpstreamError } from "../../upstream/upstream-error.ts";
-import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import type { FinishReason, ModelDelta } from "./chat-protocol.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
 
-/**
- * Translates the events of a streamed completion. Ends in one `end` delta when a finish_reason or `[DONE]` was seen;
- * raises `AgentInterrupted` when the answer stops without either, and an `UpstreamError` when it says that it failed
- * or is not in the format. `onFinish` is called at the finish_reason: only usage may follow, and what goes wrong after
- * it goes wrong with nothing that matters, unless it is the caller's abort.
- */
-export async function* readCompletion(
-  events: AsyncGenerator<ServerSentEvent, void, void>,
-  onFinish: () => void,
-  signal: AbortSignal,
-): AsyncGenerator<ModelDelta, void, void> {
+/** Translates one streamed completion, event by event; no generator, because each costs time for each token. */
+export interface CompletionReader {
+  /** Whether finish_reason or `[DONE]` was seen: at most usage may follow, what goes wrong now does not matter any more. */
+  readonly finished: boolean;
+  /**
+   * The deltas of one event; at most two. Raises an `UpstreamError` when it reports a failure or is not in the format.
+   */
+  read(data: string): readonly ModelDelta[];
+  /**
+   * The last deltas, after `[DONE]` or the end of the stream. Raises `AgentInterrupted` when the answer stopped without
+   * a finish_reason and without `[DONE]`.
+   */
+  end(): readonly ModelDelta[];
+}
+
+/** The last event's data. */
+export const doneMark = "[DONE]";
+
+const nothing: readonly ModelDelta[] = [];
+
+export function createCompletionReader(): CompletionReader {
   const toolCalls = createToolCallCollector();
   let reason: FinishReason | null = null;
   let usage: ModelDelta | null = null;
   let begun = false;
-  try {
-    for await (const { data } of events) {
-      if (data === "[DONE]") {
-        reason ??= "stop";
-        break;
+  let done = false;
+  return {
+    get finished() {
+      return reason !== null || done;
+    },
+    read(data) {
+      if (data === doneMark) {
+        done = true;
+        return nothing;
       }
       const chunk = parseChunk(data);
       const failure = failureOf(chunk);
       if (failure) throw failure;
       begun = true;
-      const choice = chunk.choices?.[0];
-      // Some servers answer with a whole message where a delta is expected.
-      const delta = choice?.delta ?? choice?.message;
-      if (delta) {
-        const thinking = delta.reasoning_content ?? delta.reasoning;
-        if (typeof thinking === "string" && thinking !== "") {
-          yield { type: "reasoning", text: thinking };
-        }
-        if (typeof delta.content === "string" && delta.content !== "") {
-          yield { type: "text", text: delta.content };
-        }
-        if (Array.isArray(delta.tool_calls)) toolCalls.add(delta.tool_calls);
-      }
       // Some servers send the sum so far with each event: the last one counts.
       if (chunk.usage) usage = usageOf(chunk.usage) ?? usage;
+      const choice = chunk.choices?.[0];
       if (reason === null && typeof choice?.finish_reason === "string") {
         reason = finishReasonOf(choice.finish_reason);
-        onFinish();
       }
-    }
-  } catch (error) {
-    if (reason === null || signal.aborted) throw error;
-  }
-  if (reason === null) {
-    if (begun) throw new AgentInterrupted("the model's answer ended without a finish_reason");
-    throw new UpstreamError("malformed", "the answer held no event");
-  }
-  if (usage) yield usage;
-  yield { type: "end", reason, toolCalls: toolCalls.finish() };
+      // Some servers answer with a whole message where a delta is expected.
+      const delta = choice?.delta ?? choice?.message;
+      if (!delta) return nothing;
+      if (Array.isArray(delta.tool_calls)) toolCalls.add(delta.tool_calls);
+      const deltas: ModelDelta[] = [];
+      const thinking = delta.reasoning_content ?? delta.reasoning;
+      if (typeof thinking === "string" && thinking !== "") {
+        deltas.push({ type: "reasoning", text: thinking });
+      }
+      if (typeof delta.content === "string" && delta.content !== "") {
+        deltas.push({ type: "text", text: delta.content });
+      }
+      return deltas;
+    },
+    end() {
+      if (reason === null && !done) {
+        if (begun) throw new AgentInterrupted("the model's answer ended without a finish_reason");
+        throw new UpstreamError("malformed", "the answer held no event");
+      }
+      const end: ModelDelta = {
+        type: "end",
+        reason: reason ?? "stop",
+        toolCalls: toolCalls.finish(),
+      };
+      return usage ? [usage, end] : [end];
+    },
+  };
 }
 
 /** The members that are read; all of them may be missing or of another type. */

@@ -3,7 +3,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { ModelCall, ModelDelta } from "./chat-protocol.ts";
-import { readCompletion } from "./completion-stream.ts";
+import { createCompletionReader, doneMark } from "./completion-stream.ts";
 import { createRefusedOptions, refusedMember, type OptionalMember } from "./refused-options.ts";
 
 export interface Completions {
@@ -12,6 +12,8 @@ export interface Completions {
 
 /** After the finish_reason only usage may come; servers that neither send it nor end are not waited for. */
 const afterFinishMs = 2_000;
+/** After `[DONE]` nothing comes but the end of the body; reading it keeps the connection for the next call. */
+const afterDoneMs = 100;
 
 /**
  * Streamed completions of one server. A request that is refused for a member that it can do without is sent again
@@ -46,18 +48,27 @@ export function createCompletions(options: {
           // A completion has no effects: a second one only costs.
           retryable: true,
         });
-        const onFinish = () => {
-          timer = setTimeout(() => enough.abort(), afterFinishMs);
-        };
+        const reader = createCompletionReader();
         let begun = false;
         try {
-          for await (const delta of readCompletion(events, onFinish, signal)) {
-            if (!begun) {
-              begun = true;
-              if (refusal !== null) refused.remember(call.model.id, omitted);
+          try {
+            for await (const { data } of events) {
+              const deltas = reader.read(data);
+              if (!begun) {
+                begun = true;
+                if (refusal !== null) refused.remember(call.model.id, omitted);
+              }
+              for (const delta of deltas) yield delta;
+              if (reader.finished) {
+                clearTimeout(timer);
+                const limitMs = data === doneMark ? afterDoneMs : afterFinishMs;
+                timer = setTimeout(() => enough.abort(), limitMs);
+              }
             }
-            yield delta;
+          } catch (error) {
+            if (signal.aborted || !reader.finished) throw error;
           }
+          for (const delta of reader.end()) yield delta;
           return;
         } catch (error) {
           const member = begun ? null : refusedMember(error, members);

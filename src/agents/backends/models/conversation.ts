@@ -28,6 +28,8 @@ const maxKeptLength = 64 * 1024;
 export interface ConversationOptions {
   readonly agents: ReadonlyMap<string, ModelAgent>;
   readonly router: ModelRouter;
+  /** Earlier messages that agents are told; 0: none. */
+  readonly historyMessages: number;
   readonly log: Logger;
 }
 
@@ -44,6 +46,7 @@ interface Turn {
   readonly agent: ModelAgent;
   /** Ids of the agents that wait for this one, itself included. */
   readonly chain: readonly string[];
+  readonly reply: Reply;
   readonly messages: ChatMessage[];
   /** Its words, cut at 64 KiB. */
   text: string;
@@ -51,32 +54,49 @@ interface Turn {
 }
 
 /**
- * Holds one turn of a conversation with `agent`: asks its model, does what the model calls for, and asks again until
+ * Holds one turn of a conversation with an agent: asks its model, does what the model calls for, and asks again until
  * it answers without a call. An agent that delegates keeps the conversation: the colleague works on the task in a
  * conversation of its own, its answer goes back as detail, and the agent addressed goes on speaking.
  */
-export async function* converse(
-  agent: ModelAgent,
+export function converse(
   request: RunRequest,
-  history: readonly HistoryMessage[],
   options: ConversationOptions,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
-  const reply: Reply = { request, history, modelCalls: 0 };
-  const messages = promptFor(agent, request, history, request.message);
-  const turn: Turn = { agent, chain: [agent.id], messages, text: "", reason: "stop" };
-  yield* speak(turn, reply, options, signal);
-  yield { type: "finish", reason: turn.reason };
+  return speak(() => begin(request, options, signal), options, signal);
 }
 
-/** Lets the agent of `turn` work on its messages until it answers; only the agent addressed is heard. */
+async function begin(
+  request: RunRequest,
+  options: ConversationOptions,
+  signal: AbortSignal,
+): Promise<Turn> {
+  signal.throwIfAborted();
+  const agent = options.agents.get(request.agentId);
+  if (!agent) throw new Problem("agent_not_found", { agentId: request.agentId });
+  const limit = options.historyMessages;
+  const history = limit > 0 ? await request.history(limit) : [];
+  return {
+    agent,
+    chain: [agent.id],
+    reply: { request, history, modelCalls: 0 },
+    messages: promptFor(agent, request, history, request.message),
+    text: "",
+    reason: "stop",
+  };
+}
+
+/**
+ * Lets the agent of a turn work on its messages until it answers. Only the agent addressed is heard, and ends the
+ * reply. All of it is one generator: each one more would cost time for each token.
+ */
 async function* speak(
-  turn: Turn,
-  reply: Reply,
+  prepare: () => Turn | Promise<Turn>,
   options: ConversationOptions,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
-  const { agent, chain, messages } = turn;
+  const turn = await prepare();
+  const { agent, chain, messages, reply } = turn;
   const { request } = reply;
   const addressed = chain.length === 1;
   // The session's choices are for the agent addressed; others keep their own.
@@ -132,10 +152,10 @@ async function* speak(
       }
     }
     if (turn.text.length < maxKeptLength) turn.text += text;
-    if (calls.length === 0) return;
-    if (!mayCall) {
-      // It calls although it was told not to: the rounds are used up.
-      turn.reason = "length";
+    // It calls although it was told not to: the rounds are used up.
+    if (calls.length > 0 && !mayCall) turn.reason = "length";
+    if (calls.length === 0 || !mayCall) {
+      if (addressed) yield { type: "finish", reason: turn.reason };
       return;
     }
     messages.push({
@@ -147,7 +167,7 @@ async function* speak(
         function: { name, arguments: argumentsText },
       })),
     });
-    yield* answerCalls(calls, { turn, colleagues, reply, options }, signal);
+    yield* answerCalls(calls, { turn, colleagues, options }, signal);
   }
 }
 
@@ -165,7 +185,6 @@ function headersOf({ requestId, traceparent }: RunRequest): Readonly<Record<stri
 interface Place {
   readonly turn: Turn;
   readonly colleagues: readonly Colleague[];
-  readonly reply: Reply;
   readonly options: ConversationOptions;
 }
 
@@ -245,9 +264,10 @@ function parseArguments(text: string): Readonly<Record<string, unknown>> {
 async function* delegate(
   colleague: Colleague,
   args: Readonly<Record<string, unknown>>,
-  { turn, reply, options }: Place,
+  { turn, options }: Place,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, string, void> {
+  const { reply } = turn;
   const { request, history } = reply;
   const { task } = args;
   if (typeof task !== "string" || task.trim() === "") throw new ToolFault("task must be a text");
@@ -266,12 +286,13 @@ async function* delegate(
   const member: Turn = {
     agent: colleague.agent,
     chain: [...turn.chain, colleague.agent.id],
+    reply,
     messages: promptFor(colleague.agent, request, history, message),
     text: "",
     reason: "stop",
   };
   try {
-    yield* speak(member, reply, options, signal);
+    yield* speak(() => member, options, signal);
   } catch (error) {
     const faulty = error instanceof Problem || error instanceof AgentInterrupted;
     if (signal.aborted || !faulty) throw error;

@@ -1,6 +1,5 @@
-import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import type { AgentBackend, AgentDescriptor, AgentEvent } from "../../agent-backend.ts";
+import type { AgentBackend, AgentDescriptor } from "../../agent-backend.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import { resolveAgents, type AgentSettings } from "./agents.ts";
 import type { ListedModel } from "./chat-protocol.ts";
@@ -83,13 +82,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   return {
     source: "models",
     list: () => Promise.resolve([...agents.values()].map((each) => describe(each, defaultModel))),
-    async *run(request, signal): AsyncGenerator<AgentEvent, void, void> {
-      signal.throwIfAborted();
-      const agent = agents.get(request.agentId);
-      if (!agent) throw new Problem("agent_not_found", { agentId: request.agentId });
-      const history = historyMessages > 0 ? await request.history(historyMessages) : [];
-      yield* converse(agent, request, history, { agents, router, log }, signal);
-    },
+    run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
     async probe(signal) {
       const faults = await Promise.all(sources.map((source) => source.probe(signal)));
       return {
