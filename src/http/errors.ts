@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { preferredLanguage } from "./language.ts";
 import type { RouteTable } from "./route-table.ts";
 
 /** The body of every error answer. */
@@ -61,6 +62,21 @@ export function installErrorHandling(
       reply,
     );
   });
+}
+
+/** The answer to a request that Fastify refuses before its hooks run: they have not made its headers yet. */
+export function rawProblem(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const problem = toProblem(error);
+  request.language = preferredLanguage(request.headers["accept-language"]);
+  void reply
+    .code(problem.status)
+    .headers({ "X-Request-ID": request.id, "X-Service": "chat-service", "X-Process-Time": "0" })
+    .type("application/json; charset=utf-8")
+    .send(problemBody(problem, request));
 }
 
 /** Fastify's own refusals by their code. */

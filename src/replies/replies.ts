@@ -26,7 +26,6 @@ export interface RepliesOptions {
   readonly maxReplyMs: number;
   readonly maxReplyLength: number;
   readonly leaseMs: number;
-  readonly reapMs: number;
   readonly limits: {
     readonly perNode: number;
     readonly perSource: number;

@@ -275,7 +275,8 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
           UPDATE messages m SET attempt = m.attempt + 1, lease_owner = $2, lease_until = ${lease}
           FROM (
             SELECT session_id, message_id FROM messages
-            WHERE status = 'streaming' AND ($3 OR lease_until < now())
+            WHERE status = 'streaming'
+              AND (lease_until < now() OR ($3 AND lease_owner IS DISTINCT FROM $2))
             ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED) AS orphan
           WHERE m.session_id = orphan.session_id AND m.message_id = orphan.message_id
           RETURNING ${claimedColumns}`),

@@ -1,0 +1,49 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { agentSchema } from "./agents/routes.ts";
+import { answerSchema } from "./chat/answer.ts";
+import { messageSchema } from "./chat/message-info.ts";
+import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
+import { installOpenApi } from "./http/openapi.ts";
+import { paginationSchema, problemSchema } from "./http/schemas.ts";
+import { replyEventSchemas } from "./replies/reply-event.ts";
+import { sessionInfoSchema } from "./sessions/session-info.ts";
+
+interface AppOptions extends ServerOptions {
+  readonly version: string;
+  /** Each feature's routes, in the order of the documentation. */
+  readonly routes: readonly FastifyPluginAsyncTypebox[];
+  /** Ends every open stream: the server cannot close before. */
+  readonly closeStreams: () => void;
+}
+
+/** The HTTP application: what all routes share, the documents, and each feature's routes. */
+export async function createApp(options: AppOptions): Promise<Server> {
+  const { development, service } = options.config;
+  const server = await createServer(options);
+  const { app } = server;
+  await installOpenApi(app, {
+    version: options.version,
+    isServed:
+      development.enable_docs === "always" ||
+      (development.enable_docs === "auto" && service.environment !== "production"),
+    schemas: [
+      problemSchema,
+      paginationSchema,
+      sessionInfoSchema,
+      messageSchema,
+      answerSchema,
+      agentSchema,
+      ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
+        ...schema,
+        $id: `event_${name}`,
+      })),
+    ],
+  });
+  for (const routes of options.routes) await app.register(routes);
+  app.addHook("preClose", (done) => {
+    options.closeStreams();
+    done();
+  });
+  await app.ready();
+  return server;
+}

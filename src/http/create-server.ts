@@ -1,0 +1,92 @@
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify, { type FastifyBaseLogger } from "fastify";
+import type { Config } from "../config/settings.ts";
+import type { IdentityProvider } from "../identity/identity.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { installAuthentication } from "./caller.ts";
+import { installErrorHandling, rawProblem } from "./errors.ts";
+import { installHostCheck } from "./host-check.ts";
+import { installRequestContext, requestId } from "./request-context.ts";
+import { installRouteTable } from "./route-table.ts";
+import { compileValidator } from "./validation.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly logger: FastifyBaseLogger;
+  readonly identity: IdentityProvider;
+  readonly telemetry: Telemetry;
+  readonly metrics: Metrics;
+}
+
+export type Server = Awaited<ReturnType<typeof createServer>>;
+
+/** A Fastify instance with everything that all routes share; routes are added in `app.ts`. */
+export async function createServer(options: ServerOptions) {
+  const { config, identity, telemetry, metrics } = options;
+  const { server } = config;
+  const app = Fastify({
+    loggerInstance: options.logger,
+    disableRequestLogging: true,
+    genReqId: (raw) => requestId(raw.headers["x-request-id"]),
+    rewriteUrl: prefixStripper(server.prefixes),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+    bodyLimit: config.limits.max_body_size,
+    requestTimeout: server.request_timeout_seconds * 1000,
+    keepAliveTimeout: server.keep_alive_timeout_seconds * 1000,
+    trustProxy:
+      config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
+    // A path that cannot be decoded never reaches the routes and their hooks.
+    frameworkErrors: (error, request, reply) => rawProblem(error, request, reply),
+    return503OnClosing: false,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(compileValidator);
+  // Response schemas document; what is sent is what the handlers made.
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+
+  const routes = installRouteTable(app);
+  installRequestContext(app, config.service.name, metrics);
+  installErrorHandling(app, telemetry, routes);
+  installHostCheck(app, config.security.allowed_hosts);
+  installAuthentication(app, identity);
+
+  await app.register(helmet, {
+    // The pages set their own policy; JSON needs none.
+    contentSecurityPolicy: {
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      useDefaults: false,
+    },
+    crossOriginResourcePolicy: { policy: "cross-origin" },
+    hsts: false,
+  });
+  const origins = config.security.cors_origins;
+  if (origins.length > 0) {
+    await app.register(cors, {
+      origin: origins.includes("*") ? "*" : [...origins],
+      methods: ["GET", "POST", "PATCH", "DELETE"],
+      exposedHeaders: ["X-Request-ID", "X-Session-ID", "X-Message-ID", "Retry-After"],
+      maxAge: 600,
+    });
+  }
+  return { app, routes };
+}
+
+/** Every path is served below each prefix too; the longest that fits is taken off. */
+function prefixStripper(prefixes: readonly string[]): (request: { url?: string | undefined }) => string {
+  const sorted = prefixes
+    .map((prefix) => `/${prefix.replaceAll(/^\/+|\/+$/g, "")}`)
+    .filter((prefix) => prefix !== "/")
+    .sort((left, right) => right.length - left.length);
+  return ({ url = "/" }) => {
+    const prefix = sorted.find(
+      (candidate) =>
+        url.startsWith(candidate) && ["/", "?", undefined].includes(url[candidate.length]),
+    );
+    if (prefix === undefined) return url;
+    const rest = url.slice(prefix.length);
+    return rest.startsWith("/") ? rest : `/${rest}`;
+  };
+}

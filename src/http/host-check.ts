@@ -1,0 +1,15 @@
+import type { FastifyInstance } from "fastify";
+import { Problem } from "../problems/problem.ts";
+
+/** Refuses requests for other host names than the configured ones (DNS rebinding, mis-routed proxies); `*` is all. */
+export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
+  if (allowed.includes("*")) return;
+  const names = new Set(allowed.map((name) => name.toLowerCase()));
+  app.addHook("onRequest", async (request) => {
+    if (names.has(request.hostname.toLowerCase())) return;
+    throw new Problem("bad_request", {
+      en: "This host name is not served here (security.allowed_hosts).",
+      zh: "此主机名不在服务范围内（security.allowed_hosts）。",
+    });
+  });
+}

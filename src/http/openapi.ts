@@ -1,0 +1,62 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance } from "fastify";
+import type { TSchema } from "typebox";
+
+interface OpenApiOptions {
+  readonly version: string;
+  /** Whether /docs and /openapi.json are served; the document exists in any case. */
+  readonly isServed: boolean;
+  /** Schemas with an `$id`, to be referred to by routes. */
+  readonly schemas: readonly TSchema[];
+}
+
+/** The OpenAPI 3.1 document of all routes registered after this, and Swagger UI. */
+export async function installOpenApi(app: FastifyInstance, options: OpenApiOptions): Promise<void> {
+  for (const schema of options.schemas) app.addSchema(schema);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Chat Service",
+        version: options.version,
+        description:
+          "Conversations with AI agents: sessions, resumable streamed replies, history, voice. " +
+          "Every path is served at the root and below /api and /api/v1.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/", description: "This server" }],
+      tags: [
+        { name: "Sessions", description: "Conversations of a user" },
+        { name: "Messages", description: "Sent, streamed, followed, stopped; the history" },
+        { name: "Agents", description: "Whom to talk to" },
+        { name: "Voice", description: "Speech in and out" },
+        { name: "Service", description: "Health, metrics and documents" },
+      ],
+      components: {
+        securitySchemes: {
+          bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+        },
+      },
+    },
+    refResolver: {
+      buildLocalReference: (json, _baseUri, _fragment, index) =>
+        typeof json["$id"] === "string" ? json["$id"] : `schema${index}`,
+    },
+    convertConstToEnum: false,
+  });
+  if (!options.isServed) return;
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    uiConfig: { docExpansion: "list", tryItOutEnabled: true },
+    staticCSP: true,
+    transformStaticCSP: (header) => header.replace("upgrade-insecure-requests;", ""),
+    indexPrefix: "",
+  });
+  app.get(
+    "/openapi.json",
+    { config: { isPublic: true }, schema: { hide: true } },
+    (_request, reply) => reply.send(app.swagger()),
+  );
+}

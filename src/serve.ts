@@ -1,0 +1,84 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "./config/settings.ts";
+import { DataDirectoryInUse } from "./database/data-directory-lock.ts";
+import { MigrationMismatch } from "./database/migrate.ts";
+import { Problem } from "./problems/problem.ts";
+import { startService } from "./service.ts";
+import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import { version } from "./version.ts";
+
+/** After an error that nobody has caught, running replies get this long to be stored. */
+const crashDrainMs = 5_000;
+
+/** Runs the service until it is told to stop; sets the exit code. */
+export async function serve(config: Config, log: LoggerHandle): Promise<void> {
+  const { logger } = log;
+  announceStorage(config, log);
+  const startedMs = performance.now();
+  const service = await startService(config, log).catch((error: unknown) => {
+    if (error instanceof DataDirectoryInUse || error instanceof MigrationMismatch) {
+      process.stderr.write(`${error.message}\n`);
+    } else {
+      logger.error({ err: causeOf(error) }, "the service cannot start");
+    }
+    return null;
+  });
+  if (service === null) {
+    await log.close();
+    process.exit(1);
+  }
+
+  let stopping = false;
+  const stop = async (reason: string, exitCode: number) => {
+    if (stopping) {
+      logger.warn({ reason }, "told to stop twice: leaving at once");
+      process.exit(1);
+    }
+    stopping = true;
+    logger.info({ reason }, "stopping: running replies may end first");
+    await service.close().catch((error: unknown) => {
+      logger.error({ err: error }, "closing failed");
+    });
+    logger.info({}, "stopped");
+    await log.close();
+    process.exit(exitCode);
+  };
+  process.on("SIGTERM", () => void stop("SIGTERM", 0));
+  process.on("SIGINT", () => void stop("SIGINT", 0));
+  process.on("SIGUSR2", () => logger.warn({ level: log.cycleLevel() }, "log level changed"));
+  const crash = (error: unknown) => {
+    logger.error({ err: error }, "an error that nobody has caught: leaving");
+    setTimeout(() => process.exit(1), crashDrainMs).unref();
+    if (!stopping) void stop("uncaught error", 1);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  logger.info({ url: service.url, version, seconds: Number(seconds) }, "Chat Service is ready");
+  if (config.service.environment !== "production") {
+    logger.info({}, `Try it in a browser: ${service.url}/docs`);
+  }
+}
+
+function announceStorage(config: Config, { logger }: LoggerHandle): void {
+  if (config.database.url !== null) {
+    logger.info({}, "connecting to PostgreSQL");
+    return;
+  }
+  const { data_dir: dataDir } = config.service;
+  if (existsSync(join(dataDir, "pgdata", "PG_VERSION"))) {
+    logger.info({ dataDir }, "opening the embedded database");
+  } else {
+    logger.info(
+      { dataDir },
+      "creating the embedded database (once; takes a few seconds). Set DATABASE_URL to use a PostgreSQL server",
+    );
+  }
+}
+
+/** A start is for operators: they get the cause, not the sentence for callers. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Problem && error.cause !== undefined ? error.cause : error;
+}

@@ -1,0 +1,281 @@
+import type { AddressInfo } from "node:net";
+import type { AgentBackend } from "./agents/agent-backend.ts";
+import { createBuiltinBackend } from "./agents/backends/builtin/builtin-backend.ts";
+import { createModelsBackend } from "./agents/backends/models/models-backend.ts";
+import { createCatalogue } from "./agents/catalogue.ts";
+import { agentRoutes, type ModelInfo } from "./agents/routes.ts";
+import { createApp } from "./app.ts";
+import { createMemoryRateLimiter } from "./cache/memory-rate-limiter.ts";
+import { createMemoryCache } from "./cache/memory.ts";
+import { createAcceptTurn } from "./chat/accept-turn.ts";
+import { historyRoutes } from "./chat/history-routes.ts";
+import { createMessageStore } from "./chat/message-store.ts";
+import { chatRoutes } from "./chat/routes.ts";
+import { createTurns } from "./chat/turns.ts";
+import type { Config } from "./config/settings.ts";
+import type { Database } from "./database/database.ts";
+import { createEmbeddedDatabase } from "./database/embedded.ts";
+import { migrate, migrationState, MigrationMismatch } from "./database/migrate.ts";
+import { createPostgresDatabase } from "./database/postgres.ts";
+import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
+import { createIdentityProvider } from "./identity/create-identity-provider.ts";
+import { newId } from "./lib/ids.ts";
+import { createFollowReply } from "./replies/follow-reply.ts";
+import { createMemoryReplyLog } from "./replies/logs/memory.ts";
+import { startRecovery } from "./replies/recovery.ts";
+import { createReplies } from "./replies/replies.ts";
+import { createReplyFeeds } from "./replies/reply-feeds.ts";
+import { createReplyStore } from "./replies/reply-store.ts";
+import { createSseView } from "./replies/views/sse.ts";
+import { startRetention } from "./sessions/retention.ts";
+import { sessionRoutes } from "./sessions/routes.ts";
+import { createSessionStore } from "./sessions/session-store.ts";
+import { createSessions } from "./sessions/sessions.ts";
+import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { createTelemetry } from "./telemetry/telemetry.ts";
+import { version } from "./version.ts";
+
+export interface Service {
+  /** Where it listens, such as http://127.0.0.1:8001. */
+  readonly url: string;
+  /** Drains and closes everything: see spec of shutdown in docs/operations.md. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** The whole service, listening. The only place that knows which adapter stands behind which port. */
+export async function startService(config: Config, log: LoggerHandle): Promise<Service> {
+  const { logger } = log;
+  const nodeId = newId();
+  const metrics = createMetrics();
+  const telemetry = createTelemetry(logger, metrics);
+  const database = await openDatabase(config, logger);
+  const cache = createMemoryCache({});
+  const limiter = createMemoryRateLimiter({});
+  const identity = createIdentityProvider(config, { cache, log: logger });
+
+  const { streams, sessions: sessionSettings, limits } = config;
+  const models = modelsBackend(config, logger);
+  const backends: AgentBackend[] = [
+    ...(models === null ? [] : [models]),
+    ...builtinBackends(config, logger),
+  ];
+  const catalogue = createCatalogue({
+    backends,
+    defaultAgent: sessionSettings.default_agent,
+    refreshMs: config.agno.refresh_seconds * 1000,
+    logger,
+  });
+
+  const replyLog = createMemoryReplyLog({
+    maxReplyBytes: streams.max_reply_bytes,
+    maxTotalBytes: streams.max_total_bytes,
+    retentionMs: streams.retention_seconds * 1000,
+  });
+  const feeds = createReplyFeeds({
+    log: replyLog,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
+    logger,
+  });
+  const replyStore = createReplyStore({ database, nodeId, leaseSeconds: streams.lease_seconds });
+  const replies = createReplies({
+    database,
+    log: replyLog,
+    feeds,
+    store: replyStore,
+    catalogue,
+    telemetry,
+    logger,
+    speak: () => null,
+    historyMessages: sessionSettings.history_messages,
+    maxReplyMs: streams.max_reply_seconds * 1000,
+    maxReplyLength: streams.max_reply_length,
+    leaseMs: streams.lease_seconds * 1000,
+    limits: {
+      perNode: limits.max_concurrent_replies,
+      perSource: limits.max_concurrent_replies_per_agent,
+      perUser: limits.max_concurrent_replies_per_user,
+    },
+  });
+  const follow = createFollowReply({
+    feeds,
+    log: replyLog,
+    store: replyStore,
+    runnerOf: (replyId) => replies.running(replyId),
+  });
+  const sse = createSseView({ follow, telemetry, maxViewers: limits.max_viewers });
+
+  const idempotency = createIdempotencyStore(database, sessionSettings.idempotency_hours);
+  const sessionStore = createSessionStore(database);
+  const sessions = createSessions({
+    database,
+    store: sessionStore,
+    idempotency,
+    catalogue,
+    replies,
+    telemetry,
+    logger,
+    maxActive: limits.max_concurrent_sessions,
+    onDelete: async () => {},
+  });
+  const turns = createTurns({
+    accept: createAcceptTurn({
+      database,
+      replies: replyStore,
+      idempotency,
+      nodeId,
+      leaseSeconds: streams.lease_seconds,
+      maxQueued: limits.max_queued_per_session,
+      insertSession: (tx, session) => sessions.insert(tx, session),
+      admit: (agentId, userId) => replies.admit(agentId, userId),
+    }),
+    sessions,
+    catalogue,
+    replies,
+    limiter,
+    telemetry,
+    messageRateLimit: limits.message_rate_limit,
+  });
+
+  const messages = createMessageStore(database);
+  const { app } = await createApp({
+    config,
+    version,
+    logger: log.pino,
+    identity,
+    telemetry,
+    metrics,
+    closeStreams: () => sse.closeAll(),
+    routes: [
+      sessionRoutes({ sessions, store: sessionStore, catalogue, identity }),
+      chatRoutes({
+        turns,
+        messages,
+        replyStore,
+        replies,
+        follow,
+        sse,
+        identity,
+        maxMessageLength: limits.max_message_length,
+        audioResponse: async () => null,
+      }),
+      historyRoutes({ messages, sessions: sessionStore, identity }),
+      agentRoutes({
+        catalogue,
+        listModels: models === null ? async (): Promise<ModelInfo[]> => [] : models.listModels,
+      }),
+    ],
+  });
+
+  await catalogue.start();
+  // An embedded database belongs to this process alone, so whatever is marked running was running before it started.
+  await recoverAll(replies, database.kind === "embedded");
+  const recovery = startRecovery({ replies, reapMs: streams.reap_seconds * 1000, logger });
+  const retention = startRetention({
+    sessions,
+    idempotency,
+    retentionDays: sessionSettings.retention_days,
+    purge: async () => {},
+    logger,
+  });
+  await app.listen({ host: config.service.host, port: config.service.port });
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    recovery.stop();
+    retention.stop();
+    catalogue.close();
+    await replies.drain(config.server.drain_seconds * 1000);
+    await app.close();
+    feeds.close();
+    await replyLog.close();
+    await Promise.all(backends.map((backend) => backend.close()));
+    await identity.close();
+    await database.close();
+  };
+  return {
+    url: urlOf(app.server.address()),
+    close: () => (closing ??= close()),
+  };
+}
+
+/** The configured database, with its migrations applied. Raises what its driver or MigrationMismatch says. */
+export async function openDatabase(config: Config, logger: Logger): Promise<Database> {
+  const { database: settings, service } = config;
+  const database =
+    settings.url === null
+      ? await createEmbeddedDatabase({
+          dataDir: service.data_dir,
+          log: logger,
+          onLockLost() {
+            logger.error({}, "another process has taken the data directory; stopping at once");
+            process.exit(1);
+          },
+        })
+      : createPostgresDatabase({
+          url: settings.url,
+          maxConnections: settings.pool_size + settings.max_overflow,
+          poolTimeoutMs: settings.pool_timeout_ms,
+          connectTimeoutMs: settings.connect_timeout_ms,
+          statementTimeoutMs: settings.statement_timeout_ms,
+          pooler: settings.pooler,
+          log: logger,
+        });
+  try {
+    if (settings.migrate) {
+      const { applied } = await migrate(database);
+      if (applied.length > 0) logger.info({ applied }, "migrations applied");
+    } else {
+      const { pending } = await migrationState(database);
+      if (pending.length > 0) {
+        throw new MigrationMismatch(
+          `Migrations are missing: ${pending.join(", ")}. Run: chat-service migrate`,
+        );
+      }
+    }
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+function modelsBackend({ models, model_service: service, sessions }: Config, log: Logger) {
+  if (models.api_url === null && service.url === null) return null;
+  return createModelsBackend({
+    endpoint: models.api_url === null ? null : { apiUrl: models.api_url, apiKey: models.api_key },
+    modelService: service.url === null ? null : { url: service.url, apiKey: service.api_key },
+    cacheTtlMs: service.cache_ttl_seconds * 1000,
+    agents: models.agents,
+    defaultAgents: models.default_agents,
+    defaultModel: models.default_model,
+    historyMessages: sessions.history_messages,
+    timeoutMs: models.timeout * 1000,
+    log,
+  });
+}
+
+function builtinBackends(config: Config, logger: Logger): AgentBackend[] {
+  const { builtin, models, model_service: service, agno } = config;
+  const modelsConnected =
+    models.api_url !== null ||
+    service.url !== null ||
+    agno.api_url !== null ||
+    agno.servers.length > 0;
+  const isWanted = builtin.agents === "always" || (builtin.agents === "auto" && !modelsConnected);
+  return isWanted ? [createBuiltinBackend({ logger, modelsConnected })] : [];
+}
+
+async function recoverAll(
+  replies: { recover(everything: boolean): Promise<number> },
+  everything: boolean,
+): Promise<void> {
+  while ((await replies.recover(everything)) > 0);
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === "string") return String(address);
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
