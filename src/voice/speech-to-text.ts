@@ -3,7 +3,12 @@ import type { AudioContainer, PcmAudio } from "./audio-format.ts";
 /** A recording of one speaker's turn. */
 export type Recording =
   /** As it was uploaded. */
-  | { readonly kind: "upload"; readonly container: AudioContainer; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "upload";
+      readonly container: AudioContainer;
+      readonly bytes: Uint8Array;
+      readonly durationMs: number;
+    }
   /** Decoded to 16 kHz. */
   | { readonly kind: "pcm"; readonly audio: PcmAudio };
 

@@ -1,4 +1,5 @@
 import type { AudioFormat } from "./audio-format.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { SpeechHealth } from "./speech-to-text.ts";
 
 export interface VoiceDescription {
@@ -16,10 +17,10 @@ export interface Speech {
   /** Where it is known before the end. */
   readonly sampleRateHz: number | null;
   /**
-   * The bytes as they are made; may be read once, and must be read or returned. A WAV header may not tell the right
-   * length. Raises what `synthesize` raises, or the signal's reason.
+   * The bytes as they are made; to be read to the end or returned. A WAV header may not tell the right length. Raises
+   * what `synthesize` raises, or the signal's reason.
    */
-  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly bytes: ByteStream;
 }
 
 export interface SynthesizeOptions {

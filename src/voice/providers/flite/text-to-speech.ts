@@ -1,4 +1,5 @@
 import type { Logger } from "../../../telemetry/logger.ts";
+import { streamOf } from "../../byte-stream.ts";
 import { latinShare } from "../../language.ts";
 import type { TextToSpeech, VoiceDescription } from "../../text-to-speech.ts";
 import { voiceUnavailable } from "../../unavailable.ts";
@@ -54,7 +55,7 @@ export function createFliteTextToSpeech(options: FliteOptions): TextToSpeech {
       return {
         format: "wav",
         sampleRateHz: readWavLayout(wav)?.sampleRateHz ?? null,
-        bytes: once(wav),
+        bytes: streamOf(wav),
       };
     },
     async voices(signal) {
@@ -66,8 +67,4 @@ export function createFliteTextToSpeech(options: FliteOptions): TextToSpeech {
     },
     close: () => worker.close(),
   };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
