@@ -1,0 +1,103 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface AgentOsProcess {
+  readonly url: string;
+  /** What it wrote, for messages of failed tests. */
+  readonly output: string;
+  /** As `kill -9`, waits until it is gone. */
+  kill(): Promise<void>;
+  /** After `kill`: with the same address and database. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AgentOsProcessOptions {
+  readonly python: string;
+  /** Of an OpenAI-compatible server. */
+  readonly modelUrl: string;
+  /** Default true. */
+  readonly database?: boolean;
+  /** When set, callers need it. */
+  readonly securityKey?: string;
+}
+
+const startTimeoutMs = 90_000;
+
+/** Starts agent_os.py and waits until it answers. */
+export async function startAgentOs(options: AgentOsProcessOptions): Promise<AgentOsProcess> {
+  const folder = await mkdtemp(join(tmpdir(), "agent-os-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  let output = "";
+  let child: ChildProcess | null = null;
+
+  async function start(): Promise<void> {
+    const started = spawn(options.python, [join(import.meta.dirname, "agent_os.py")], {
+      env: {
+        PATH: process.env["PATH"],
+        AGNO_TELEMETRY: "false",
+        MODEL_BASE_URL: options.modelUrl,
+        PORT: String(port),
+        DATABASE: options.database === false ? "none" : join(folder, "agent-os.db"),
+        ...(options.securityKey ? { OS_SECURITY_KEY: options.securityKey } : {}),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child = started;
+    const note = (piece: Buffer) => void (output = (output + piece.toString()).slice(-20_000));
+    started.stdout.on("data", note);
+    started.stderr.on("data", note);
+    const deadline = Date.now() + startTimeoutMs;
+    while (!(await answers(url))) {
+      if (started.exitCode !== null) throw new Error(`AgentOS did not start:\n${output}`);
+      if (Date.now() > deadline) throw new Error(`AgentOS does not answer:\n${output}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async function kill(): Promise<void> {
+    const running = child;
+    child = null;
+    if (!running || running.exitCode !== null || running.signalCode !== null) return;
+    running.kill("SIGKILL");
+    await once(running, "exit");
+  }
+
+  await start();
+  return {
+    url,
+    get output() {
+      return output;
+    },
+    kill,
+    start,
+    async close() {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
