@@ -61,6 +61,7 @@ function readScaled(characters: string): string | undefined {
   let total = 0;
   let section = 0;
   let digit: number | undefined;
+  let lastStep = Number.POSITIVE_INFINITY;
   for (const character of characters) {
     const scale = small.get(character);
     const step = large.get(character);
@@ -68,7 +69,10 @@ function readScaled(characters: string): string | undefined {
       section += (digit ?? 1) * scale;
       digit = undefined;
     } else if (step !== undefined) {
-      total = (total + section + (digit ?? 0)) * step;
+      // 三亿五千万 adds, 一万亿 multiplies.
+      const below = section + (digit ?? 0);
+      total = step > lastStep ? (total + below) * step : total + (below === 0 ? 1 : below) * step;
+      lastStep = step;
       section = 0;
       digit = undefined;
     } else {

@@ -3,7 +3,7 @@ import { join, relative, sep } from "node:path";
 import MiniSearch from "minisearch";
 import type { Language } from "../../../problems/catalogue.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import { splitMarkdown } from "./markdown-sections.ts";
+import { separateCode, splitMarkdown } from "./markdown-sections.ts";
 import { indexTerms, questionPairs, questionTerms } from "./search-terms.ts";
 
 const maxFiles = 200;
@@ -13,6 +13,7 @@ const maxQuestionCharacters = 500;
 /** Decision records explain why; people who ask want to know how. */
 const decisionWeight = 0.6;
 const otherLanguageWeight = 0.45;
+const fewPages = 4;
 
 /** A passage of the documentation. */
 export interface Passage {
@@ -28,13 +29,15 @@ export interface Passage {
 export interface FoundPassage extends Passage {
   /** How much of what was asked for the passage has, 0..1; rare words weigh more than common ones. */
   readonly coverage: number;
+  /** Index terms of the passage that the question led to. */
+  readonly terms: readonly string[];
 }
 
 /** The service's own documentation, searchable. Read once, when first asked; pages that are missing are simply not there. */
 export interface Documentation {
   /** The best passages first, at most `limit`; passages in `language` are preferred. */
   search(question: string, language: Language, limit: number): Promise<FoundPassage[]>;
-  /** Titles of the pages in `language`, else in the other one. */
+  /** Titles of the pages in `language`, else in the other one; of few pages, their chapters. */
   topics(language: Language): Promise<string[]>;
 }
 
@@ -50,6 +53,7 @@ interface IndexedPassage {
   readonly title: string;
   readonly heading: string;
   readonly text: string;
+  readonly code: string;
 }
 
 /** @param root the package's folder: README*.md in it and every page below its `docs/` are searched */
@@ -119,15 +123,17 @@ function pageLanguage(file: string, page: string): Language {
 
 function buildIndex(passages: readonly Passage[]): Index {
   const search = new MiniSearch<IndexedPassage>({
-    fields: ["title", "heading", "text"],
+    fields: ["title", "heading", "text", "code"],
     tokenize: indexTerms,
     processTerm: (term) => term,
-    searchOptions: { boost: { heading: 3, title: 1.5 }, combineWith: "OR" },
+    // What stands in examples is rarely what a passage is about.
+    searchOptions: { boost: { heading: 3, title: 1.5, code: 0.2 }, combineWith: "OR" },
   });
   const frequency = new Map<string, number>();
   for (const [id, { headings, text }] of passages.entries()) {
-    const passage = { id, title: headings[0] ?? "", heading: headings.at(-1) ?? "", text };
-    search.add(passage);
+    const [prose, code] = separateCode(text);
+    const passage = { id, title: headings[0] ?? "", heading: headings.at(-1) ?? "" };
+    search.add({ ...passage, text: prose, code });
     const terms = new Set(indexTerms(`${passage.title}\n${passage.heading}\n${text}`));
     for (const term of terms) frequency.set(term, (frequency.get(term) ?? 0) + 1);
   }
@@ -166,7 +172,7 @@ function searchIndex(
   });
   return results
     .slice(0, 50)
-    .flatMap(({ id, score, queryTerms }) => {
+    .flatMap(({ id, score, queryTerms, match }) => {
       const passage = passages[id as number];
       if (passage === undefined) return [];
       const matched = new Set(queryTerms);
@@ -176,7 +182,12 @@ function searchIndex(
         0,
       );
       const coverage = covered / totalWeight;
-      return [{ score: score * coverage, found: { ...passage, coverage } }];
+      return [
+        {
+          score: score * coverage ** 2,
+          found: { ...passage, coverage, terms: Object.keys(match) },
+        },
+      ];
     })
     .sort((one, other) => other.score - one.score)
     .slice(0, limit)
@@ -184,11 +195,10 @@ function searchIndex(
 }
 
 function listTopics(passages: readonly Passage[], language: Language): string[] {
-  const titlesIn = (wanted: Language) =>
-    passages
-      .filter((passage) => passage.language === wanted && !passage.file.includes("/decisions/"))
-      .map((passage) => passage.headings[0])
-      .filter((title): title is string => title !== undefined);
-  const titles = titlesIn(language);
-  return [...new Set(titles.length > 0 ? titles : titlesIn(language === "zh" ? "en" : "zh"))];
+  const guides = passages.filter((passage) => !passage.file.includes("/decisions/"));
+  const inLanguage = guides.filter((passage) => passage.language === language);
+  const listed = inLanguage.length > 0 ? inLanguage : guides;
+  const titles = new Set(listed.flatMap(({ headings }) => headings.slice(0, 1)));
+  const chapters = new Set(listed.flatMap(({ headings }) => headings.slice(1, 2)));
+  return [...(titles.size < fewPages && chapters.size > 0 ? chapters : titles)];
 }

@@ -54,7 +54,7 @@ export function createEvaluator(logger: Logger, limits: Limits = defaultLimits):
     clearTimeout(timer);
     const job = waiting.shift();
     if (job === undefined) {
-      timer = setTimeout(() => void endWorker(), limits.idleMs).unref();
+      timer = setTimeout(() => void endIdleWorker(), limits.idleMs).unref();
       return;
     }
     const fresh = worker === undefined;
@@ -100,6 +100,11 @@ export function createEvaluator(logger: Logger, limits: Limits = defaultLimits):
       }
     });
     return thread;
+  }
+
+  async function endIdleWorker(): Promise<void> {
+    await endWorker();
+    logger.debug({ idleMs: limits.idleMs }, "calculation thread ended: nothing to do");
   }
 
   async function endWorker(): Promise<void> {

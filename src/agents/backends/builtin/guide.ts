@@ -2,6 +2,7 @@ import type { Language } from "../../../problems/catalogue.ts";
 import type { AgentDescriptor, AgentEvent } from "../../agent-backend.ts";
 import type { Documentation, FoundPassage } from "./documentation.ts";
 import { trimMarkdown } from "./markdown-sections.ts";
+import { indexTerms } from "./search-terms.ts";
 import { streamText } from "./text-pieces.ts";
 
 /** Below this share of what was asked for, a passage is about something else. */
@@ -67,7 +68,9 @@ function sourceOf({ file, headings }: FoundPassage): string {
 }
 
 function quote(best: FoundPassage, others: readonly FoundPassage[], language: Language): string {
-  const lines = [trimMarkdown(best.text, maxQuotedCharacters[best.language]), ""];
+  const wanted = new Set(best.terms);
+  const matters = (line: string) => indexTerms(line).some((term) => wanted.has(term));
+  const lines = [trimMarkdown(best.text, maxQuotedCharacters[best.language], matters), ""];
   if (language === "zh") {
     if (best.language === "en") lines.unshift("文档中的这一节目前只有英文：", "");
     lines.push(`来源：${sourceOf(best)}`);

@@ -42,23 +42,53 @@ function plainHeading(text: string): string {
   return text.replace(/[`*]/g, "").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
 }
 
+/** The text without its code blocks, and the code blocks. */
+export function separateCode(text: string): readonly [prose: string, code: string] {
+  const blocks = blocksOf(text);
+  const isCode = (block: string) => block.split("\n").some((line) => fence.test(line));
+  return [
+    blocks.filter((block) => !isCode(block)).join("\n\n"),
+    blocks.filter(isCode).join("\n\n"),
+  ];
+}
+
+/** Tables with more rows than this are cut down to the rows that matter, when space is short. */
+const maxFullTableRows = 6;
+
 /**
  * The first paragraphs and code blocks of a text that fit into `maxCharacters`, none of them torn where that can
- * be avoided; ends in an ellipsis when something was left out.
+ * be avoided; ends in an ellipsis when something was left out. Of a long table only its head and the rows that
+ * `matters` says are kept.
  */
-export function trimMarkdown(text: string, maxCharacters: number): string {
+export function trimMarkdown(
+  text: string,
+  maxCharacters: number,
+  matters: (line: string) => boolean,
+): string {
   if (text.length <= maxCharacters) return text;
   const kept: string[] = [];
   let length = 0;
   for (const block of blocksOf(text)) {
-    if (length + block.length > maxCharacters) {
-      if (kept.length === 0) kept.push(tearBlock(block, maxCharacters));
+    const shown = trimTable(block, matters);
+    if (length + shown.length > maxCharacters) {
+      if (kept.length === 0) kept.push(tearBlock(shown, maxCharacters));
       break;
     }
-    kept.push(block);
-    length += block.length + 2;
+    kept.push(shown);
+    length += shown.length + 2;
   }
   return `${kept.join("\n\n")}\n\n…`;
+}
+
+function trimTable(block: string, matters: (line: string) => boolean): string {
+  const lines = block.split("\n");
+  if (lines.length <= maxFullTableRows + 2 || !/^\|[ :|-]+\|$/.test(lines[1] ?? "")) return block;
+  const rows = lines.slice(2);
+  const wanted = rows.filter(matters);
+  return [
+    ...lines.slice(0, 2),
+    ...(wanted.length > 0 ? wanted : rows).slice(0, maxFullTableRows),
+  ].join("\n");
 }
 
 /** Paragraphs, lists, tables and code blocks, as separated by blank lines outside of fences. */

@@ -14,20 +14,20 @@ const stopWords = new Set(
     "into is it its let like make many may me more much my need no not of off on once one or our out please shall " +
     "should so some tell than that the their them then there these they thing this to too up us use used using very " +
     "want was way we were what when where which who whom whose why will with would you your about any also just " +
-    "need show explain works work service chat does"
+    "need show explain works work service chat does occur occurs exist exists happen happens possible mean means available"
   ).split(" "),
 );
 const chineseStopWords = new Set(
   (
     "怎么 怎样 怎么样 如何 什么 请问 可以 一个 一下 这个 那个 这些 那些 哪些 哪个 哪里 多少 为什么 是否 能否 有没有 我们 你们 他们 " +
     "告诉 帮我 需要 应该 使用 进行 关于 以及 或者 还是 如果 的话 服务 聊天 介绍 说明 解释 知道 想要 时候 支持 没有 不能 能够 " +
-    "它们 自己 现在 就是 这样 那样 之后 之前 然后 因为 所以 但是 并且 而且 可能 已经 请 做"
+    "它们 自己 现在 就是 这样 那样 之后 之前 然后 因为 所以 但是 并且 而且 可能 已经 正在 怎么办 请 做"
   ).split(" "),
 );
 
-/** What Chinese questions call the things that the English pages name otherwise. */
-const englishFor = new Map<string, readonly string[]>(
-  Object.entries({
+/** What questions call the things that the pages name otherwise; the Chinese ones are also words to segment by. */
+const synonyms = new Map(
+  Object.entries<readonly string[]>({
     会话: ["session"],
     对话: ["session", "conversation"],
     消息: ["message"],
@@ -98,7 +98,30 @@ const englishFor = new Map<string, readonly string[]>(
     权限: ["permission", "authorization"],
     用户: ["user"],
     迁移: ["migration", "migrate"],
-  }),
+    健康检查: ["health"],
+    断线续传: ["resume", "reconnect"],
+    authentication: ["auth", "token"],
+    authorization: ["auth", "permission"],
+    login: ["auth", "token"],
+    reconnect: ["resume"],
+    stop: ["cancel"],
+    abort: ["cancel"],
+    remove: ["delete"],
+    speech: ["voice"],
+    audio: ["voice"],
+    variable: ["environment"],
+    settings: ["configuration"],
+    throttle: ["rate", "limit"],
+    cluster: ["nodes", "redis"],
+    scale: ["nodes", "redis"],
+  }).map(([name, terms]) => [stem(name), terms.map(stem)]),
+);
+const knownWords = new RegExp(
+  `(${[...synonyms.keys()]
+    .filter((name) => eastAsian.test(name))
+    .sort((one, other) => other.length - one.length)
+    .join("|")})`,
+  "u",
 );
 
 /** Index terms of a text: words and parts of identifiers, for East Asian text words and pairs of characters. */
@@ -111,7 +134,7 @@ export function questionTerms(question: string): TermGroup[] {
   const groups = new Map<string, TermGroup>();
   for (const found of wordsOf(question)) {
     for (const term of found.whole) {
-      const terms = [term, ...(englishFor.get(term) ?? []).map(stem)];
+      const terms = [term, ...(synonyms.get(term) ?? [])];
       if (terms.length === 1 && eastAsian.test(term)) terms.push(...pairsOf(term));
       groups.set(term, { terms: [...new Set(terms)] });
     }
@@ -133,10 +156,13 @@ function wordsOf(text: string): Words[] {
   const found: Words[] = [];
   for (const [run] of text.normalize("NFKC").toLowerCase().matchAll(word)) {
     if (eastAsian.test(run)) {
-      const whole = [...segmenter.segment(run)]
-        .map(({ segment }) => segment)
+      const whole = run
+        .split(knownWords)
+        .flatMap((part) =>
+          synonyms.has(part) ? [part] : [...segmenter.segment(part)].map(({ segment }) => segment),
+        )
         .filter((term) => !chineseStopWords.has(term))
-        .filter((term) => [...term].length > 1 || englishFor.has(term));
+        .filter((term) => [...term].length > 1 || synonyms.has(term));
       found.push({ whole, pairs: pairsOf(run) });
     } else {
       const parts = run.split(/[_.-]/).filter((part) => part !== "");

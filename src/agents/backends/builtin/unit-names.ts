@@ -98,9 +98,21 @@ const chineseUnit = new RegExp(
   "gu",
 );
 
-/** Replaces Chinese unit names: "120平方米" → "120 m^2 ", "公里每小时" → "km / hour". */
+const englishPhrases: readonly (readonly [RegExp, string])[] = [
+  [/\bnautical miles?\b/gi, "nauticalmile"],
+  [/\blight[- ]years?\b/gi, "lightyear"],
+  [/\bastronomical units?\b/gi, "astronomicalunit"],
+  [/\b(?:square|sq\.?) (?!roots?\b)(\p{L}+)/giu, "$1^2"],
+  [/\b(?:cubic|cu\.?) (?!roots?\b)(\p{L}+)/giu, "$1^3"],
+  [/\bdegrees? (celsius|fahrenheit)\b/gi, "$1"],
+  [/\b(\p{L}+) per (\p{L}+)\b/giu, "$1 / $2"],
+];
+
+/** Writes units of several words as one, and Chinese ones by name: "120平方米" → "120 m^2", "公里每小时" → "km / hour". */
 export function nameUnits(text: string): string {
-  return text
+  let named = text;
+  for (const [spoken, written] of englishPhrases) named = named.replace(spoken, written);
+  return named
     .replace(chineseUnit, (whole, power: string | undefined, unit: string) => {
       const name = chineseUnits[unit];
       if (name === undefined) return whole;
