@@ -25,7 +25,9 @@ export async function startReplayServer(
   const unknown: string[] = [];
 
   function answerTo(method: string, path: string): Exchange | null {
-    const matches = (each: Exchange) => each.method === method && each.path === path;
+    const wanted = withoutSession(path);
+    const matches = (each: Exchange) =>
+      each.method === method && withoutSession(each.path) === wanted;
     const at = left.findIndex(matches);
     if (at >= 0) return left.splice(at, 1)[0] ?? null;
     return method === "GET" ? (recorded.findLast(matches) ?? null) : null;
@@ -47,7 +49,8 @@ export async function startReplayServer(
             return;
           }
           const query = Object.fromEntries(url.searchParams);
-          exchanges.push({ ...found, query, form, headers: pickHeaders(request.headers) });
+          const headers = pickHeaders(request.headers);
+          exchanges.push({ ...found, path: url.pathname, query, form, headers });
           await send(found, response, options.pieceBytes ?? 113);
         })
         .catch((error: unknown) => response.destroy(error as Error));
@@ -68,6 +71,11 @@ export async function startReplayServer(
       await closed;
     },
   };
+}
+
+/** Sessions are named anew each time. */
+function withoutSession(path: string): string {
+  return path.replace(/^\/sessions\/[^/]+/, "/sessions/*");
 }
 
 /** In pieces that end anywhere, also within a character. */
