@@ -1,7 +1,8 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** Seconds; replies take from tenths of a second to minutes. */
 const replyBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640];
+const queryBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Every metric of the service. Labels are bounded: sources, statuses, types, route patterns; never ids of users or sessions. */
@@ -69,7 +70,71 @@ export function createMetrics() {
       help: "Open streams on this node",
       registers,
     }),
+    sessions: new Gauge({
+      name: "chat_sessions",
+      help: "Sessions in the database, by status; the same on every node",
+      labelNames: ["status"] as const,
+      registers,
+    }),
+    messagesQueued: new Gauge({
+      name: "chat_messages_queued",
+      help: "Messages that wait for an earlier reply of their session; the same on every node",
+      registers,
+    }),
+    upstreamDuration: new Histogram({
+      name: "chat_upstream_request_duration_seconds",
+      help: "Calls to agents and other services, to the end of their answer",
+      labelNames: ["upstream", "outcome"] as const,
+      buckets: replyBuckets,
+      registers,
+    }),
+    databaseDuration: new Histogram({
+      name: "chat_database_query_duration_seconds",
+      help: "Statements and transactions, with the wait for a connection",
+      labelNames: ["kind", "outcome"] as const,
+      buckets: queryBuckets,
+      registers,
+    }),
+    databaseConnections: new Gauge({
+      name: "chat_database_connections",
+      help: "Connections of the pool by state; waiting: queries without one",
+      labelNames: ["state"] as const,
+      registers,
+    }),
+    cacheDuration: new Histogram({
+      name: "chat_cache_operation_duration_seconds",
+      help: "Operations of the cache by what became of them",
+      labelNames: ["operation", "outcome"] as const,
+      buckets: queryBuckets,
+      registers,
+    }),
+    speechDuration: new Histogram({
+      name: "chat_speech_duration_seconds",
+      help: "Recognition and synthesis by engine",
+      labelNames: ["direction", "provider", "outcome"] as const,
+      buckets: replyBuckets,
+      registers,
+    }),
+    dependencyUp: new Gauge({
+      name: "chat_dependency_up",
+      help: "1 if the last look at the dependency found it well, 0 if not; absent where it is not configured",
+      labelNames: ["dependency"] as const,
+      registers,
+    }),
+    dependencyLatency: new Gauge({
+      name: "chat_dependency_latency_seconds",
+      help: "How long the last look at the dependency took",
+      labelNames: ["dependency"] as const,
+      registers,
+    }),
+    eventLoopDelay: new Gauge({
+      name: "chat_event_loop_delay_seconds",
+      help: "Longest delay of the event loop in the last seconds",
+      registers,
+    }),
   };
+  // process_* and nodejs_*: memory, processor time, handles, garbage collection.
+  collectDefaultMetrics({ register: registry });
   return { registry, ...metrics };
 }
 

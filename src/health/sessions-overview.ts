@@ -1,0 +1,55 @@
+import type { Logger } from "../telemetry/logger.ts";
+
+/** How many sessions there are with a status and an agent. */
+export interface SessionCount {
+  readonly status: string;
+  readonly agentId: string;
+  readonly sessions: number;
+}
+
+export interface SessionFigures {
+  readonly counts: readonly SessionCount[];
+  readonly queued: number;
+}
+
+interface SessionsOverviewOptions {
+  /** Counts in the database, which takes longer the more sessions there are. */
+  readonly sessions: () => Promise<readonly SessionCount[]>;
+  /** Messages waiting for an earlier reply. */
+  readonly queued: () => Promise<number>;
+  readonly cacheMs?: number;
+  readonly waitMs?: number;
+  readonly logger: Logger;
+}
+
+/**
+ * The figures of the database for metrics: counted at most every 15 s however many ask, and never waited for longer
+ * than 2 s; until a new count is there, and when counting fails, the last one is given.
+ */
+export function createSessionsOverview(options: SessionsOverviewOptions) {
+  const { cacheMs = 15_000, waitMs = 2_000, logger } = options;
+  let figures: SessionFigures = { counts: [], queued: 0 };
+  let countedMs = Number.NEGATIVE_INFINITY;
+  let counting: Promise<void> | null = null;
+
+  const count = async () => {
+    try {
+      const [counts, queued] = await Promise.all([options.sessions(), options.queued()]);
+      figures = { counts, queued };
+    } catch (error) {
+      logger.debug({ err: error }, "sessions cannot be counted");
+    }
+    countedMs = performance.now();
+    counting = null;
+  };
+
+  return async (): Promise<SessionFigures> => {
+    if (counting === null && performance.now() - countedMs < cacheMs) return figures;
+    counting ??= count();
+    const { promise: timeout, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, waitMs);
+    await Promise.race([counting, timeout]);
+    clearTimeout(timer);
+    return figures;
+  };
+}

@@ -1,0 +1,75 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { silentLogger } from "./logger.ts";
+import { createMetricsReport, type MetricsReport } from "./metrics-report.ts";
+import { createMetrics } from "./metrics.ts";
+import { createTelemetry, type ReplyFields, type ReplyOutcome } from "./telemetry.ts";
+
+const fields: ReplyFields = {
+  replyId: "r",
+  sessionId: "s",
+  agentId: "a",
+  attempt: 1,
+  requestId: "q",
+};
+const outcome: ReplyOutcome = {
+  status: "complete",
+  errorType: null,
+  durationMs: 1_500,
+  timeToFirstTokenMs: 200,
+  usage: { input_tokens: 10, output_tokens: 30 },
+  source: "models",
+};
+
+let report: MetricsReport;
+afterEach(() => {
+  report.close();
+});
+
+function start() {
+  const clock = { ms: 0 };
+  const metrics = createMetrics();
+  report = createMetricsReport({ metrics, now: () => clock.ms });
+  return { clock, metrics, telemetry: createTelemetry(silentLogger, metrics) };
+}
+
+describe("createMetricsReport", () => {
+  it("counts what happened and how fast", async () => {
+    const { clock, telemetry } = start();
+    for (let turn = 0; turn < 10; turn++) {
+      telemetry.turnAccepted({ ...fields, type: turn < 4 ? "voice" : "text", queued: false });
+      telemetry.replyStarted(fields);
+    }
+    for (let turn = 0; turn < 8; turn++) telemetry.replyEnded(fields, outcome);
+    telemetry.replyEnded(fields, { ...outcome, status: "failed", errorType: "agent_failed" });
+    clock.ms = 60_000;
+    expect(await report.read()).toMatchObject({
+      window_seconds: 60,
+      messages: { total: 10, by_type: { voice: 4, text: 6 }, per_minute: 10 },
+      replies: {
+        total: 9,
+        by_status: { complete: 8, failed: 1 },
+        by_source: { models: 9 },
+        running: 1,
+        error_rate: 0.111,
+      },
+      errors: { total: 1, by_type: { agent_failed: 1 }, per_minute: 1 },
+      tokens: { input: 90, output: 270, per_second: 6 },
+    });
+  });
+
+  it("estimates percentiles from the buckets", async () => {
+    const { metrics } = start();
+    for (let request = 1; request <= 100; request++) {
+      metrics.httpDuration.observe({ method: "GET", route: "/", status: "200" }, request / 1000);
+    }
+    metrics.httpDuration.observe({ method: "GET", route: "/", status: "500" }, 99);
+    const { latency_ms: latency, requests } = await report.read();
+    expect(latency.request.count).toBe(101);
+    expect(latency.request.p50).toBeGreaterThan(48);
+    expect(latency.request.p50).toBeLessThan(53);
+    expect(latency.request.p95).toBeGreaterThan(90);
+    expect(latency.request.p95).toBeLessThan(100);
+    expect(requests.error_rate).toBe(0.01);
+    expect(latency.reply).toEqual({ count: 0, p50: null, p90: null, p95: null, p99: null });
+  });
+});
