@@ -30,8 +30,6 @@ export interface EventReader {
 /** Beyond this much unread data the socket is not read. */
 const pauseLength = 65_536;
 
-const lineFeed = 0x0a;
-
 const readerClosed = new Error("the reader was closed");
 
 /**
@@ -52,7 +50,6 @@ export function openEventReader(
   let ended = false;
   let failure: Error | null = null;
   let wake: (() => void) | null = null;
-  let lastByte = 0;
   let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
 
   // UTF-8 sequences may be cut between two pieces.
@@ -79,7 +76,6 @@ export function openEventReader(
 
   const exchange = startExchange(dispatcher, options, {
     onChunk(chunk) {
-      lastByte = chunk[chunk.length - 1] ?? lastByte;
       parser.feed(decoder.write(chunk));
       if (queue.length === 0) return;
       if (queuedLength > pauseLength && !paused) {
@@ -89,8 +85,8 @@ export function openEventReader(
       wake?.();
     },
     onEnd(error) {
-      // A last event whose lines are complete counts without the blank line; a half line does not.
-      if (!error && lastByte === lineFeed) parser.feed("\n");
+      // A last event whose lines are complete counts without its blank line. A half line only becomes a line.
+      if (!error) parser.feed("\n");
       ended = true;
       failure = error;
       clearTimeout(timer);

@@ -364,12 +364,19 @@ describe("refusals", () => {
   });
 
   test("only 4 KiB of an error answer are read, and an endless one is not waited for", async () => {
+    let written = 0;
     handler = (_request, response) => {
       response.writeHead(500);
-      response.write("y".repeat(100_000));
+      const fill = () => {
+        do written += 65_536;
+        while (response.write("y".repeat(65_536)) && !response.destroyed);
+        response.once("drain", fill);
+      };
+      fill();
     };
     const { error } = await collect();
     expect(upstreamErrorOf(error)?.bodyExcerpt).toHaveLength(4096);
+    expect(written).toBeLessThan(32 * 1024 * 1024);
   });
 
   test("is tried again when that is allowed and may help, at most twice", async () => {

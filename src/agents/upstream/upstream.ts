@@ -190,7 +190,6 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       } catch (error) {
         throw toProblem(error, request.agentId, true);
       } finally {
-        permit.settle("neutral");
         reader.close();
       }
     }
