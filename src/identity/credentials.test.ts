@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bearerToken, readCredentials, readWebSocketCredentials } from "./credentials.ts";
+import { bearerToken, readCredentials, tokenCredentials } from "./credentials.ts";
 
 const invalid = expect.objectContaining({ type: "unauthorized", status: 401 });
 
@@ -81,28 +81,11 @@ test.each([
   expect(bearerToken({ authorization })).toBe(token);
 });
 
-test("a WebSocket may offer its token as a subprotocol", () => {
-  const offer = (value: string) => ["Sec-WebSocket-Protocol", value];
-  expect(readWebSocketCredentials(offer("chat.v1, bearer.a.b.c"))).toEqual({
-    authorization: "Bearer a.b.c",
-  });
-  expect(readWebSocketCredentials([...offer("chat.v1"), ...offer("bearer.a")])).toEqual({
-    authorization: "Bearer a",
-  });
-  expect(readWebSocketCredentials(offer("chat.v1"))).toEqual({});
-  expect(readWebSocketCredentials(["authorization", "Bearer h"])).toEqual({
-    authorization: "Bearer h",
-  });
-});
-
-test("but not twice, not beside a header, and not a huge one", () => {
-  const protocol = "sec-websocket-protocol";
-  for (const rawHeaders of [
-    [protocol, "bearer.a, bearer.a"],
-    [protocol, "bearer.a", "Authorization", "Bearer a"],
-    [protocol, `bearer.${"a".repeat(9_000)}`],
-    ["Authorization", "Bearer a", "Authorization", "Bearer a"],
-  ]) {
-    expect(() => readWebSocketCredentials(rawHeaders)).toThrow(invalid);
+test("a token in a message is treated as one in a header", () => {
+  expect(bearerToken(tokenCredentials("a.b.c"))).toBe("a.b.c");
+  expect(bearerToken(tokenCredentials("a b"))).toBeNull();
+  expect(bearerToken(tokenCredentials("a, Bearer b"))).toBeNull();
+  for (const token of [undefined, null, "", 7, ["a"], { token: "a" }, "a".repeat(9_000)]) {
+    expect(() => tokenCredentials(token)).toThrow(invalid);
   }
 });

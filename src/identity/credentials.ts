@@ -4,9 +4,6 @@ import type { Credentials } from "./identity.ts";
 /** Longer ones are refused unread: no issuer makes them. */
 const maxCredentialLength = 8_192;
 
-/** A WebSocket client that can set no headers offers its token as a subprotocol: `bearer.<token>`. */
-const bearerSubprotocol = "bearer.";
-
 /**
  * Reads who is calling from a request's headers, as Node lists them (`request.raw.rawHeaders`: name, value, name,
  * value …): only there can be seen that a header came twice. Two of them are refused (401) even when they are equal,
@@ -22,22 +19,12 @@ export function readCredentials(rawHeaders: readonly string[]): Credentials {
   };
 }
 
-/**
- * The same for a WebSocket handshake, where a token may instead be offered as the subprotocol `bearer.<token>`
- * beside the one the client speaks. The server must choose that other one, never echo the token.
- */
-export function readWebSocketCredentials(rawHeaders: readonly string[]): Credentials {
-  const credentials = readCredentials(rawHeaders);
-  const offered = valuesOf(rawHeaders, "sec-websocket-protocol")
-    .flatMap((value) => value.split(","))
-    .map((protocol) => protocol.trim())
-    .filter((protocol) => protocol.startsWith(bearerSubprotocol));
-  const [token, ...others] = offered;
-  if (token === undefined) return credentials;
-  if (others.length > 0 || credentials.authorization !== undefined) throw unauthorized("invalid");
-  const authorization = `Bearer ${token.slice(bearerSubprotocol.length)}`;
-  if (authorization.length > maxCredentialLength) throw unauthorized("invalid");
-  return { ...credentials, authorization };
+/** The same for a token that came in a message, as WebSocket clients send it: `{"type": "auth", "token": …}`. */
+export function tokenCredentials(token: unknown): Credentials {
+  if (typeof token !== "string" || token === "" || token.length > maxCredentialLength) {
+    throw unauthorized("invalid");
+  }
+  return { authorization: `Bearer ${token}` };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface JsonServerRequest {
 export interface JsonServerAnswer {
   readonly status: number;
   readonly body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  readonly bytes?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -45,6 +47,7 @@ export const faultText = "Traceback: secret-of-the-peer at line 42";
 
 export async function startJsonServer(
   handle: (request: JsonServerRequest) => JsonServerAnswer | Promise<JsonServerAnswer>,
+  onPort = 0,
 ): Promise<JsonServer> {
   const requests: JsonServerRequest[] = [];
   const waiting = new Set<{
@@ -54,7 +57,7 @@ export async function startJsonServer(
   let fault: ServerFault | null = null;
   let recovered = Promise.withResolvers<void>();
   let server: Server | null = null;
-  let port = 0;
+  let port = onPort;
 
   function build(): Server {
     return createServer((request, response) => {
@@ -93,9 +96,9 @@ export async function startJsonServer(
           };
           more();
         } else {
-          const { status, body, headers } = await handle(seen);
+          const { status, body, bytes, headers } = await handle(seen);
           response.writeHead(status, { "content-type": "application/json", ...headers });
-          response.end(body === undefined ? "" : JSON.stringify(body));
+          response.end(bytes ?? (body === undefined ? "" : JSON.stringify(body)));
         }
       })().catch(() => request.socket.destroy());
     });
