@@ -102,6 +102,20 @@ describe("a folder of pages", () => {
     );
   });
 
+  test("a passage that has all of the question comes before one that has a part of it often", async () => {
+    const documentation = createDocumentation(
+      await pages({
+        "docs/a.md": "# Wombat wombat\n\nwombat wombat wombat",
+        "docs/b.md":
+          "# Feeding\n\nHere is how to groom a wombat of a certain age with some patience.",
+        "docs/c.md": "# Other\n\nA numbat, an age.",
+      }),
+      silentLogger,
+    );
+    const [best] = await documentation.search("How do I groom a wombat?", "en", 1);
+    assert.equal(best?.file, "docs/b.md");
+  });
+
   test("without pages nothing is found and nothing raised", async () => {
     const documentation = createDocumentation(join(await pages({}), "missing"), silentLogger);
     assert.deepEqual(await documentation.search("resume", "en", 3), []);
