@@ -9,17 +9,17 @@ export interface Answer<T = Record<string, unknown>> {
 /** A user's client of a running service. */
 export interface Client {
   readonly url: string;
-  get<T = Record<string, never>>(path: string, headers?: HeadersInit): Promise<Answer<T>>;
+  get<T = Record<string, never>>(path: string, headers?: Record<string, string>): Promise<Answer<T>>;
   send<T = Record<string, never>>(
     method: string,
     path: string,
     body?: unknown,
-    headers?: HeadersInit,
+    headers?: Record<string, string>,
   ): Promise<Answer<T>>;
   /** Creates a session and returns its id. */
   session(userId: string, more?: object): Promise<string>;
   /** Sends a message and follows its reply. */
-  stream(body: object, headers?: HeadersInit): Promise<ReplyStream>;
+  stream(body: object, headers?: Record<string, string>): Promise<ReplyStream>;
   /** Follows a reply after an event. */
   follow(messageId: string, after?: number): Promise<ReplyStream>;
 }
@@ -29,14 +29,14 @@ export function createClient(url: string, defaultHeaders: Record<string, string>
     method: string,
     path: string,
     body: unknown,
-    headers: HeadersInit = {},
+    headers: Record<string, string> = {},
   ): Promise<Answer<T>> => {
     const response = await fetch(url + path, {
       method,
       headers: {
         ...defaultHeaders,
         ...(body !== undefined && { "content-type": "application/json" }),
-        ...Object.fromEntries(new Headers(headers)),
+        ...headers,
       },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
@@ -66,7 +66,7 @@ export function createClient(url: string, defaultHeaders: Record<string, string>
         headers: {
           ...defaultHeaders,
           "content-type": "application/json",
-          ...Object.fromEntries(new Headers(headers)),
+          ...headers,
         },
         body: JSON.stringify(body),
       }),

@@ -163,6 +163,7 @@ export function record(
     headers: request.headers,
     body,
     receivedAtMs: performance.now(),
+    remotePort: request.socket.remotePort,
     closed: new Promise((resolve) => {
       response.once("close", () => resolve(response.writableFinished ? "finished" : "aborted"));
     }),

@@ -73,17 +73,20 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       { user, cwd: directory },
     );
   let server = await start();
+  const stopServer = (mode: "fast" | "immediate") =>
+    server.end(mode === "fast" ? "SIGINT" : "SIGQUIT");
+  const startServer = async () => {
+    server = await start();
+  };
   return {
     ...queries(url),
     url,
     port,
-    stopServer: (mode) => server.end(mode === "fast" ? "SIGINT" : "SIGQUIT"),
-    async startServer() {
-      server = await start();
-    },
+    stopServer,
+    startServer,
     async restart(mode = "fast") {
-      await this.stopServer(mode);
-      await this.startServer();
+      await stopServer(mode);
+      await startServer();
     },
     async stop() {
       await server.end("SIGQUIT");

@@ -57,6 +57,8 @@ export interface Turn {
   readonly delayMs?: number;
   /** Writes the answer in pieces of so many bytes, so that characters and lines are cut. */
   readonly fragmentBytes?: number;
+  /** The connection stays open after the last event until this settles. */
+  readonly holdOpen?: Promise<void>;
   readonly fault?: Fault;
 }
 
@@ -67,6 +69,8 @@ export interface RecordedRequest {
   /** Parsed JSON. */
   readonly body: Readonly<Record<string, unknown>>;
   readonly receivedAtMs: number;
+  /** Of the connection: the same for requests that shared one. */
+  readonly remotePort: number | undefined;
   /** Settles when the exchange is over: answered to the end, or closed by the client before. */
   readonly closed: Promise<"finished" | "aborted">;
 }
@@ -201,6 +205,7 @@ export async function streamTurn(
   const usage = usageOf(turn);
   if (dialect.includeUsage && usage) await chunk([], { usage });
   if (turn.done !== false) await write("data: [DONE]\n\n");
+  if (turn.holdOpen) await Promise.race([turn.holdOpen, left]);
   response.end();
 }
 

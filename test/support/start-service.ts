@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,9 +28,19 @@ interface StartOptions {
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
+/** A directory with an empty, migrated embedded database in it, for services that are started more than once. */
+export async function createDataDir(): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), "chat-service-"));
+  const template = process.env["TEST_DATA_TEMPLATE"];
+  if (template !== undefined) {
+    await cp(join(template, "pgdata"), join(dataDir, "pgdata"), { recursive: true });
+  }
+  return dataDir;
+}
+
 /** Resolves when the service is ready; rejects with its output when it ends before. */
 export async function startService(options: StartOptions = {}): Promise<TestService> {
-  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "chat-service-")));
+  const dataDir = options.dataDir ?? (await createDataDir());
   const child = spawn(process.execPath, [main, "serve", ...(options.args ?? [])], {
     cwd: dataDir,
     env: {

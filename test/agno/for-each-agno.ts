@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { agnoVersions, pythonOf, type AgnoVersion } from "./environment.ts";
+
+/**
+ * Registers tests for each AgentOS version. Where Python or the registry is missing they are skipped with a message;
+ * `REQUIRE_BACKENDS` with `agno` in it makes that a failure.
+ */
+export function forEachAgno(register: (version: AgnoVersion, python: string) => void): void {
+  for (const version of agnoVersions) {
+    const found = environments.get(version);
+    if (found && "python" in found) {
+      register(version, found.python);
+      continue;
+    }
+    const missing = found?.missing ?? "";
+    const required = (process.env["REQUIRE_BACKENDS"] ?? "").split(",").includes("agno");
+    console.warn(`\n*** AgentOS ${version} is NOT tested: ${missing} ***\n`);
+    (required ? test : test.skip)(`AgentOS ${version} can be installed`, () => {
+      expect.fail(missing);
+    });
+  }
+}
+
+const environments = new Map<
+  AgnoVersion,
+  { readonly python: string } | { readonly missing: string }
+>();
+for (const version of agnoVersions) environments.set(version, await pythonOf(version));

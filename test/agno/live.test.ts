@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { AgentInterrupted, type AgentBackend } from "../../src/agents/agent-backend.ts";
+import { Problem } from "../../src/problems/problem.ts";
+import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { messagesOf, scriptedModel } from "./model-script.ts";
+import { forEachAgno } from "./for-each-agno.ts";
+import { startRecordingProxy } from "./recording-proxy.ts";
+import { collect, never, only, request } from "./scenarios.ts";
+import { backendFor } from "./stage.ts";
+import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
+
+const slowText = Array.from({ length: 60 }, (_, index) => `w${index} `).join("");
+
+/** What recordings cannot show: runs that are stopped, processes that die, servers set up in another way. */
+forEachAgno((version, python) => {
+  describe(`AgentOS ${version}, live`, () => {
+    let model: OpenAiServer;
+    let agentOs: AgentOsProcess;
+    beforeAll(async () => {
+      model = await startOpenAiServer({ respond: scriptedModel });
+      agentOs = await startAgentOs({ python, modelUrl: model.url });
+    }, 120_000);
+    afterAll(async () => {
+      await agentOs?.close();
+      await model?.close();
+    });
+
+    async function using(work: (backend: AgentBackend) => Promise<void>, changes = {}) {
+      const backend = backendFor(agentOs.url, changes);
+      try {
+        await work(backend);
+      } finally {
+        await backend.close();
+      }
+    }
+
+    async function storedStatus(agentId: string, runId: string, sessionId: string) {
+      const path = `/agents/${agentId}/runs/${runId}?session_id=${sessionId}`;
+      for (;;) {
+        const run = (await (await fetch(agentOs.url + path)).json()) as { status?: string };
+        if (run.status !== undefined && run.status !== "RUNNING") return run.status;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+
+    for (const background of [true, false]) {
+      const where = background ? "in the background" : "in the foreground";
+      test(`a run ${where} that is aborted stops in AgentOS`, async () => {
+        await using(
+          async (backend) => {
+            const asked = request("assistant", "slowly");
+            const stop = new AbortController();
+            const reason = new Error("enough");
+            const answer = await collect(backend.run(asked, stop.signal), (_event, text) => {
+              if (text.includes("w5 ")) stop.abort(reason);
+            });
+            assert.equal(answer.error, reason);
+            const modelCall = model.requests.at(-1);
+            assert.equal(await modelCall?.closed, "aborted", "the model is no longer asked");
+            const runs = await (
+              await fetch(`${agentOs.url}/agents/assistant/runs?session_id=${asked.sessionId}`)
+            ).json();
+            const [run] = runs as { run_id: string }[];
+            const status = await storedStatus("assistant", run!.run_id, asked.sessionId);
+            assert.equal(status, "CANCELLED");
+          },
+          { background },
+        );
+      });
+    }
+
+    test("a run is taken up by another process from its last state: no token lost, none doubled", async () => {
+      const proxy = await startRecordingProxy(agentOs.url);
+      const first = backendFor(proxy.url);
+      const asked = request("assistant", "slowly");
+      let said = "";
+      let stored: { state: Record<string, unknown>; text: string } | null = null;
+      const dying = collect(first.run(asked, never), (event, text) => {
+        said = text;
+        // What a node stores in one transaction.
+        if (event.type === "resumable") stored = { state: { ...event.state }, text };
+        // Dies without a word: nothing more reaches AgentOS.
+        if (said.includes("w35 ")) void proxy.unplug();
+      });
+      await dying;
+      await first.close();
+      assert.ok(stored);
+      const { state, text } = JSON.parse(JSON.stringify(stored)) as {
+        state: Record<string, unknown>;
+        text: string;
+      };
+      assert.ok(text.length > 0 && text.length <= said.length);
+      await using(async (second) => {
+        assert.ok(second.resume);
+        const rest = await collect(second.resume({ ...asked, attempt: 2 }, state, never));
+        assert.equal(rest.error, null);
+        assert.deepEqual(only(rest, "replace"), []);
+        assert.equal(text + rest.text, slowText);
+        assert.deepEqual(rest.events.at(-1), { type: "finish", reason: "stop" });
+      });
+    });
+
+    test("a run that ended meanwhile is taken up too", async () => {
+      const proxy = await startRecordingProxy(agentOs.url);
+      const first = backendFor(proxy.url, { patienceMs: 100 });
+      const asked = request("crew", "Write about cats");
+      let stored: { state: Record<string, unknown>; text: string } | null = null;
+      let told = 0;
+      await collect(first.run(asked, never), (event, text) => {
+        if (event.type === "resumable" && (told += 1) === 2) {
+          stored = { state: { ...event.state }, text };
+          void proxy.unplug();
+        }
+      });
+      await first.close();
+      const kept = stored as unknown as { state: Record<string, unknown>; text: string };
+      await using(async (second) => {
+        const rest = await collect(second.resume!({ ...asked, attempt: 2 }, kept.state, never));
+        assert.equal(rest.error, null);
+        assert.equal(kept.text + rest.text, "The crew is done.");
+      });
+    });
+
+    test("AgentOS dies in mid-run: interrupted in bounded time, and the next run works", async () => {
+      await using(
+        async (backend) => {
+          const begun = performance.now();
+          const answer = await collect(
+            backend.run(request("assistant", "slowly"), never),
+            (_event, text) => {
+              if (text.endsWith("w20 ")) void agentOs.kill().then(() => agentOs.start());
+            },
+          );
+          assert.ok(answer.error instanceof AgentInterrupted, String(answer.error));
+          assert.ok(slowText.startsWith(answer.text) && answer.text.includes("w20 "));
+          assert.ok(performance.now() - begun < 60_000);
+          const next = await collect(backend.run(request("assistant", "hello"), never));
+          assert.equal(next.error, null);
+          assert.equal(next.text, "You said: hello");
+        },
+        { patienceMs: 45_000 },
+      );
+    }, 120_000);
+
+    test("a run whose AgentOS died cannot be taken up: interrupted", async () => {
+      await using(async (backend) => {
+        const asked = request("assistant", "slowly");
+        const stop = new AbortController();
+        let state: Record<string, unknown> | null = null;
+        await collect(backend.run(asked, stop.signal), (event, text) => {
+          if (event.type === "resumable") state = { ...event.state };
+          if (text.endsWith("w20 ")) stop.abort(new Error("died"));
+        });
+        await agentOs.kill();
+        await agentOs.start();
+        assert.ok(state);
+        const rest = await collect(backend.resume!(asked, state, never));
+        assert.equal(rest.text, "");
+        assert.ok(rest.error instanceof AgentInterrupted, String(rest.error));
+      });
+    }, 120_000);
+
+    test("a foreground run whose connection breaks is interrupted", async () => {
+      const proxy = await startRecordingProxy(agentOs.url);
+      const backend = backendFor(proxy.url, { background: false });
+      proxy.cutAfter(/\/runs$/, 12);
+      const answer = await collect(backend.run(request("assistant", "slowly"), never));
+      assert.ok(answer.error instanceof AgentInterrupted, String(answer.error));
+      assert.ok(answer.text.length > 0 && slowText.startsWith(answer.text));
+      await backend.close();
+      await proxy.close();
+    });
+
+    test("a run that falls silent ends in agent_timeout, and stops in AgentOS", async () => {
+      await using(
+        async (backend) => {
+          const answer = await collect(backend.run(request("assistant", "hang"), never));
+          assert.equal(answer.text, "Wait ");
+          assert.ok(answer.error instanceof Problem, String(answer.error));
+          assert.equal(answer.error.type, "agent_timeout");
+          assert.equal(await model.requests.at(-1)?.closed, "aborted");
+        },
+        { timeoutMs: 1_500 },
+      );
+    });
+
+    test("AgentOS remembers a conversation under our session id", async () => {
+      await using(async (backend) => {
+        const asked = request("assistant", "my name is Ann");
+        assert.equal((await collect(backend.run(asked, never))).error, null);
+        const history = () =>
+          Promise.resolve([{ role: "user" as const, content: "my name is Ann", agentId: null }]);
+        // A backend that has just been started does not know whether AgentOS knows.
+        await using(async (fresh) => {
+          const next = { ...asked, message: "who am I?", history };
+          assert.equal((await collect(fresh.run(next, never))).error, null);
+        });
+        const heard = messagesOf(model.requests.at(-1)!).filter((each) => each.role === "user");
+        assert.deepEqual(
+          heard.map((each) => each.content),
+          ["my name is Ann", "who am I?"],
+        );
+        await backend.forgetSession!({
+          sessionId: asked.sessionId,
+          userId: asked.userId,
+          agentIds: ["assistant"],
+        });
+        const session = await fetch(`${agentOs.url}/sessions/${asked.sessionId}?type=agent`);
+        assert.equal(session.status, 404);
+      });
+    });
+
+    test("an abandoned pause does no harm", async () => {
+      await using(async (backend) => {
+        const asked = request("janitor", "clean");
+        const paused = await collect(backend.run(asked, never));
+        const [last] = only(paused, "paused");
+        await backend.abandon!(asked, last!.state);
+        const next = await collect(backend.run({ ...asked, message: "think" }, never));
+        assert.equal(next.error, null);
+      });
+    });
+  });
+
+  describe(`AgentOS ${version} set up in another way`, () => {
+    test("without a database runs are in the foreground, and earlier messages go along", async () => {
+      const model = await startOpenAiServer({ respond: scriptedModel });
+      const agentOs = await startAgentOs({ python, modelUrl: model.url, database: false });
+      const backend = backendFor(agentOs.url);
+      try {
+        const history = () =>
+          Promise.resolve([{ role: "user" as const, content: "I am Ann", agentId: null }]);
+        const answer = await collect(
+          backend.run(request("assistant", "who am I?", { history }), never),
+        );
+        assert.equal(answer.error, null);
+        assert.match(answer.text, /I am Ann[^]*who am I\?/);
+        assert.deepEqual(only(answer, "resumable"), []);
+        const article = await collect(backend.run(request("article", "cats"), never));
+        assert.equal(article.error, null);
+        assert.equal(article.text, "You said: You said: cats");
+        await backend.forgetSession!({
+          sessionId: "s",
+          userId: "u",
+          agentIds: ["assistant"],
+        });
+      } finally {
+        await backend.close();
+        await agentOs.close();
+        await model.close();
+      }
+    }, 120_000);
+
+    test("with a security key", async () => {
+      const model = await startOpenAiServer({ respond: scriptedModel });
+      const securityKey = "the-key";
+      const agentOs = await startAgentOs({ python, modelUrl: model.url, securityKey });
+      const withKey = (apiKey?: string) =>
+        backendFor(agentOs.url, {
+          servers: [{ name: "test", apiUrl: agentOs.url, ...(apiKey ? { apiKey } : {}) }],
+        });
+      const good = withKey(securityKey);
+      const bad = withKey("wrong");
+      const none = withKey();
+      try {
+        const answer = await collect(good.run(request("assistant", "hello"), never));
+        assert.equal(answer.text, "You said: hello");
+        for (const refused of [bad, none]) {
+          await assert.rejects(
+            refused.list(never),
+            (error) => error instanceof Problem && error.type === "agent_unavailable",
+          );
+        }
+      } finally {
+        await Promise.all([good, bad, none].map((backend) => backend.close()));
+        await agentOs.close();
+        await model.close();
+      }
+    }, 120_000);
+  });
+});

@@ -1,0 +1,148 @@
+import { rm } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient } from "../support/client.ts";
+import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { textOf } from "../support/reply-stream.ts";
+import { createDataDir, startService } from "../support/start-service.ts";
+
+describe("a process that is killed", () => {
+  let model: OpenAiServer;
+  let dataDir: string;
+
+  beforeAll(async () => {
+    model = await startOpenAiServer();
+    dataDir = await createDataDir();
+  });
+  afterAll(async () => {
+    await model.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const start = () => startService({ dataDir, env: { OPENAI_BASE_URL: model.url } });
+
+  it("loses nothing acknowledged in 20 tries, and leaves half replies as interrupted", async () => {
+    const sent: { sessionId: string; messageId: string; shown: string }[] = [];
+    let service = await start();
+    model.setRespond(() => ({
+      tokens: ["one ", "two ", "three "],
+      delayMs: 5,
+      fault: { kind: "hang" },
+    }));
+    for (let round = 0; round < 20; round += 1) {
+      const client = createClient(service.url);
+      const sessionId = await client.session("alice");
+      const stream = await client.stream({ session_id: sessionId, message: `round ${round}` });
+      // Killed at different moments: at once, after the first words, after a while.
+      const wanted = round % 3;
+      await stream.next((event) =>
+        wanted === 0 ? event.id === 1 : event.type === "assistant_chunk" && event.id >= wanted + 1,
+      );
+      await service.kill();
+      sent.push({
+        sessionId,
+        messageId: stream.headers.get("x-message-id") ?? "",
+        shown: textOf(stream.events),
+      });
+      service = await start();
+    }
+    const client = createClient(service.url);
+    for (const { sessionId, messageId } of sent) {
+      const { body } = await client.get<{
+        messages: { role: string; status: string; content: string }[];
+        session_info: { active_message_id: null };
+      }>(`/chat/history/${sessionId}`);
+      expect(body.messages.map(({ role, status }) => `${role}:${status}`)).toEqual([
+        "user:complete",
+        "assistant:interrupted",
+      ]);
+      expect("one two three ".startsWith(body.messages[1]?.content ?? "?")).toBe(true);
+      expect(body.session_info.active_message_id).toBeNull();
+      const events = await (await client.follow(messageId)).all();
+      expect(events.at(-1)).toMatchObject({ type: "error", error_type: "interrupted" });
+    }
+    // The session is usable.
+    model.setRespond(() => ({ tokens: ["well"] }));
+    const stream = await client.stream({
+      session_id: sent[0]?.sessionId,
+      message: "still there?",
+    });
+    expect(textOf(await stream.all())).toBe("well");
+    await service.stop();
+  }, 300_000);
+
+  it("gives a reader that comes back with its cursor the rest of the reply", async () => {
+    let service = await start();
+    let client = createClient(service.url);
+    const sessionId = await client.session("alice");
+    model.enqueue({ tokens: ["a ", "b ", "c "], delayMs: 40, fault: { kind: "hang" } });
+    const stream = await client.stream({ session_id: sessionId, message: "x" });
+    await stream.next((event) => event["chunk"] === "c ");
+    await service.kill();
+    service = await start();
+    client = createClient(service.url);
+    const messageId = stream.headers.get("x-message-id") ?? "";
+    const cursor = stream.events.at(-1)?.id ?? 0;
+    const rest = await (await client.follow(messageId, cursor)).all();
+    expect(rest.at(-1)?.type).toBe("error");
+    expect(rest.every((event) => event.id > cursor)).toBe(true);
+    await service.stop();
+  });
+
+  it("starts what was waiting", async () => {
+    model.setRespond(() => ({ tokens: ["an answer"] }));
+    let service = await start();
+    let client = createClient(service.url);
+    const sessionId = await client.session("alice");
+    model.enqueue({ tokens: ["never "], fault: { kind: "hang" } });
+    const first = await client.stream({ session_id: sessionId, message: "first" });
+    await first.next((event) => event.type === "assistant_chunk");
+    const second = await client.stream({ session_id: sessionId, message: "second" });
+    await second.next((event) => event.type === "queued");
+    await service.kill();
+    service = await start();
+    client = createClient(service.url);
+    const events = await (await client.follow(second.headers.get("x-message-id") ?? "")).all();
+    expect(events.map((event) => event.id)).toEqual(events.map((_event, index) => index + 1));
+    expect(events[0]).toMatchObject({ type: "user_message", message: "second" });
+    expect(events.at(-1)).toMatchObject({
+      type: "conversation_complete",
+      full_response: "an answer",
+    });
+    await service.stop();
+  });
+
+  it("marks running replies when it is told to stop, and ends their streams properly", async () => {
+    const service = await startService({
+      dataDir,
+      env: { OPENAI_BASE_URL: model.url, SERVER_DRAIN_SECONDS: "0.1" },
+    });
+    const client = createClient(service.url);
+    const sessionId = await client.session("alice");
+    model.enqueue({ tokens: ["half "], fault: { kind: "hang" } });
+    const stream = await client.stream({ session_id: sessionId, message: "x" });
+    await stream.next((event) => event.type === "assistant_chunk");
+    expect(await service.stop()).toBe(0);
+    expect((await stream.all()).at(-1)).toMatchObject({
+      type: "error",
+      error_type: "interrupted",
+      code: 503,
+      full_response: "half ",
+    });
+    expect(stream.isDone()).toBe(true);
+  });
+});
+
+describe("the data directory", () => {
+  it("belongs to one process: a second one is refused at once and says why", async () => {
+    const dataDir = await createDataDir();
+    const owner = await startService({ dataDir });
+    await expect(startService({ dataDir })).rejects.toThrow(
+      new RegExp(`in use by process ${owner.process.pid} .*DATABASE_URL`),
+    );
+    // The owner is not disturbed.
+    expect((await createClient(owner.url).get("/chat/agents")).status).toBe(200);
+    await owner.kill();
+    const next = await startService({ dataDir });
+    expect(await next.stop()).toBe(0);
+    await rm(dataDir, { recursive: true, force: true });
+  });
+});
