@@ -33,7 +33,7 @@ export type Calculation =
 
 /** Longer ones than people type by hand are not read. */
 export const maxExpressionCharacters = 1_000;
-export const maxNumbers = 5_000;
+const maxNumbers = 5_000;
 const maxPlannedCharacters = 60_000;
 
 const allMeasures: readonly Measure[] = ["count", "sum", "mean", "median", "min", "max", "std"];

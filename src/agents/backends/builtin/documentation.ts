@@ -16,7 +16,7 @@ const otherLanguageWeight = 0.45;
 const fewPages = 4;
 
 /** A passage of the documentation. */
-export interface Passage {
+interface Passage {
   /** Relative to the package, with forward slashes, such as `docs/api.md`. */
   readonly file: string;
   /** From the page's title down. */

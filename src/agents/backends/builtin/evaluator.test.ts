@@ -5,6 +5,8 @@ import { silentLogger } from "../../../telemetry/logger.ts";
 import { planCalculation } from "./calculation.ts";
 import { createEvaluator, type Evaluator } from "./evaluator.ts";
 
+const unavailable = (error: unknown) =>
+  error instanceof Problem && error.type === "agent_unavailable";
 const never = new AbortController().signal;
 const expression = (text: string) => ({ kind: "expression", expression: text }) as const;
 /** Takes seconds, and the thread gets 50 ms below. */
@@ -165,7 +167,7 @@ describe("the thread", () => {
   let evaluator: Evaluator | undefined;
   afterEach(() => evaluator?.close());
   const create = (
-    limits: Partial<Record<"taskMs" | "maxWaiting" | "idleMs", number>> = {},
+    limits: Partial<Record<"taskMs" | "maxWaiting" | "maxWaitMs" | "idleMs", number>> = {},
     logger = silentLogger,
   ) => {
     evaluator = createEvaluator(logger, {
@@ -173,6 +175,7 @@ describe("the thread", () => {
       startMs: 20_000,
       idleMs: 60_000,
       maxWaiting: 64,
+      maxWaitMs: 60_000,
       ...limits,
     });
     return evaluator;
@@ -211,14 +214,21 @@ describe("the thread", () => {
     await assert.rejects(subject.evaluate(expression("1+1"), AbortSignal.abort(reason)));
   });
 
+  test("a task that waited too long is agent_unavailable", async () => {
+    const subject = create({ taskMs: 50, maxWaitMs: 20 });
+    assert.deepEqual(await subject.evaluate(expression("1+1"), never), two);
+    const running = subject.evaluate(slow, never);
+    await assert.rejects(subject.evaluate(expression("1+1"), never), unavailable);
+    await running;
+    assert.deepEqual(await subject.evaluate(expression("1+1"), never), two);
+  });
+
   test("more than may wait are agent_unavailable, as is everything after closing", async () => {
     const subject = create({ maxWaiting: 1 });
     const accepted = [
       subject.evaluate(expression("1+1"), never),
       subject.evaluate(expression("1+1"), never),
     ];
-    const unavailable = (error: unknown) =>
-      error instanceof Problem && error.type === "agent_unavailable";
     await assert.rejects(subject.evaluate(expression("1+1"), never), unavailable);
     const closed = Promise.all(accepted.map((one) => assert.rejects(one, unavailable)));
     await subject.close();

@@ -10,7 +10,7 @@ export interface Evaluator {
   understands(calculation: Calculation, signal: AbortSignal): Promise<boolean>;
   /**
    * Bounded in time and memory; whatever the formula is, the outcome says so. Throws the abort reason, and raises
-   * `agent_unavailable` when too many wait or this is closed, `agent_failed` when the thread cannot run.
+   * `agent_unavailable` when too many wait, it waited too long or this is closed, `agent_failed` when the thread cannot run.
    */
   evaluate(calculation: Calculation, signal: AbortSignal): Promise<Outcome>;
   /** Ends the thread. May be called twice. */
@@ -25,14 +25,23 @@ interface Limits {
   /** The thread ends when there was nothing to do for so long. */
   readonly idleMs: number;
   readonly maxWaiting: number;
+  /** A task that waited longer for its turn is refused. */
+  readonly maxWaitMs: number;
 }
 
-const defaultLimits: Limits = { taskMs: 1_500, startMs: 20_000, idleMs: 300_000, maxWaiting: 64 };
+const defaultLimits: Limits = {
+  taskMs: 1_500,
+  startMs: 20_000,
+  idleMs: 300_000,
+  maxWaiting: 500,
+  maxWaitMs: 15_000,
+};
 const overLimit: Outcome = { ok: false, refusal: { reason: "limit" } };
 const agentId = "calculator";
 
 interface Job {
   readonly task: Omit<Task, "id">;
+  readonly since: number;
   readonly settle: (outcome: Outcome) => void;
   readonly fail: (error: Error) => void;
 }
@@ -52,7 +61,11 @@ export function createEvaluator(logger: Logger, limits: Limits = defaultLimits):
 
   function startNext(): void {
     clearTimeout(timer);
-    const job = waiting.shift();
+    let job = waiting.shift();
+    while (job !== undefined && performance.now() - job.since > limits.maxWaitMs) {
+      job.fail(unavailable());
+      job = waiting.shift();
+    }
     if (job === undefined) {
       timer = setTimeout(() => void endIdleWorker(), limits.idleMs).unref();
       return;
@@ -119,7 +132,7 @@ export function createEvaluator(logger: Logger, limits: Limits = defaultLimits):
       return Promise.reject(unavailable());
     }
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const job: Job = { task, settle: resolve, fail: reject };
+    const job: Job = { task, since: performance.now(), settle: resolve, fail: reject };
     const abort = () => {
       const at = waiting.indexOf(job);
       if (at >= 0) waiting.splice(at, 1);
