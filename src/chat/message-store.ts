@@ -148,6 +148,14 @@ export function createMessageStore(database: Database) {
       return rows[0]?.count ?? 0;
     },
 
+    /** Messages that wait for an earlier reply of their session, in all sessions. */
+    async countQueued(): Promise<number> {
+      const { rows } = await database.query<{ count: number }>(
+        "SELECT count(*)::int AS count FROM messages WHERE status = 'queued'",
+      );
+      return rows[0]?.count ?? 0;
+    },
+
     /** Whether anything follows message number `seq` under the same filter. */
     async hasAfter(sessionId: string, filter: HistoryFilter, seq: number): Promise<boolean> {
       const built = where(sessionId, filter);

@@ -9,7 +9,7 @@ import type { ReplyFeeds } from "./reply-feeds.ts";
 import type { ReplyLog } from "./reply-log.ts";
 import { ReplyRunner, ReplyStopped, type RunMode, type RunnerOptions } from "./reply-runner.ts";
 import type { SpeakReply } from "./reply-speech.ts";
-import type { ClaimedReply, ReplyState, ReplyStore } from "./reply-store.ts";
+import type { ClaimedReply, ReplyState, ReplyStore, UnfinishedReply } from "./reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { withLogTail } from "./log-tail.ts";
 
@@ -269,10 +269,15 @@ export function createReplies(options: RepliesOptions) {
       return "cancelled";
     },
 
-    /** The reply's row is gone (its session was deleted): stops its run and forgets its log. */
-    async forget(replyId: string): Promise<void> {
-      running.get(replyId)?.stop(new ReplyStopped("deleted", "session_deleted"));
-      await log.signal(replyId);
+    /** The reply's row is gone (its session was deleted): stops its run wherever it is, and tells its viewers. */
+    async forget(reply: UnfinishedReply): Promise<void> {
+      if (reply.status === "streaming") {
+        running.get(reply.replyId)?.stop(new ReplyStopped("deleted", "session_deleted"));
+        await log.signal(reply.replyId);
+        return;
+      }
+      const ended = { eventSeq: reply.eventSeq + 1, attempt: reply.attempt + 1 };
+      await tellCancelled(reply, ended, "session_deleted");
     },
 
     /** The reply's row asks for a cancellation, set in the caller's own transaction: its owner looks at once. */

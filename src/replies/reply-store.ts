@@ -85,6 +85,16 @@ export interface ReplyState {
   readonly cancelReason: string | null;
 }
 
+/** A reply that was not over when its session was deleted. */
+export interface UnfinishedReply {
+  readonly replyId: string;
+  readonly sessionId: string;
+  readonly status: "queued" | "streaming" | "paused";
+  readonly content: string;
+  readonly attempt: number;
+  readonly eventSeq: number;
+}
+
 export type ReplyStore = ReturnType<typeof createReplyStore>;
 
 interface ReplyStoreOptions {

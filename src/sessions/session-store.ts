@@ -1,4 +1,5 @@
 import type { Database, Queryable } from "../database/database.ts";
+import type { UnfinishedReply } from "../replies/reply-store.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
 /** A session as stored, with the reply that is being made in it. */
@@ -190,7 +191,7 @@ export function createSessionStore(database: Database) {
      */
     async delete(
       sessionId: string,
-    ): Promise<{ userId: string; unfinished: string[]; agentIds: string[] } | null> {
+    ): Promise<{ userId: string; unfinished: UnfinishedReply[]; agentIds: string[] } | null> {
       return database.transaction(async (tx) => {
         const { rows: owners } = await tx.query<{ userId: string; agentId: string }>(
           `SELECT user_id AS "userId", agent_id AS "agentId" FROM sessions WHERE session_id = $1 FOR UPDATE`,
@@ -198,8 +199,9 @@ export function createSessionStore(database: Database) {
         );
         const owner = owners[0];
         if (owner === undefined) return null;
-        const { rows } = await tx.query<{ messageId: string; status: string; agentId: string }>(
-          `SELECT message_id AS "messageId", status, agent_id AS "agentId" FROM messages
+        const { rows } = await tx.query<UnfinishedReply & { agentId: string }>(
+          `SELECT message_id AS "replyId", session_id AS "sessionId", status, content, attempt,
+             event_seq AS "eventSeq", agent_id AS "agentId" FROM messages
            WHERE session_id = $1 AND role = 'assistant'
              AND (status IN ('queued', 'streaming', 'paused') OR agent_id <> $2)`,
           [sessionId, owner.agentId],
@@ -208,9 +210,9 @@ export function createSessionStore(database: Database) {
         await tx.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
         return {
           userId: owner.userId,
-          unfinished: rows
-            .filter((row) => ["queued", "streaming", "paused"].includes(row.status))
-            .map((row) => row.messageId),
+          unfinished: rows.filter((row) =>
+            ["queued", "streaming", "paused"].includes(row.status),
+          ),
           agentIds: [...new Set([owner.agentId, ...rows.map((row) => row.agentId)])],
         };
       });

@@ -150,7 +150,7 @@ export function createSessions(options: SessionsOptions) {
   async function remove(sessionId: string): Promise<boolean> {
       const deleted = await store.delete(sessionId);
       if (deleted === null) return false;
-      await Promise.all(deleted.unfinished.map((replyId) => replies.forget(replyId)));
+      await Promise.all(deleted.unfinished.map((reply) => replies.forget(reply)));
       await options.onDelete(sessionId);
       forgetUpstream(sessionId, deleted.userId, deleted.agentIds).catch((error: unknown) =>
         logger.warn({ sessionId, err: error }, "forgetting a session upstream failed"),
