@@ -579,6 +579,19 @@ describe("json", () => {
     expect(received).toHaveLength(5);
   });
 
+  test("GET is repeated when the connection broke, POST is not", async () => {
+    handler = (request, response) => {
+      if (received.length === 1) request.socket.destroy();
+      else response.end("1");
+    };
+    expect(await upstream.json(get)).toBe(1);
+    received = [];
+    await expect(upstream.json({ ...get, method: "POST" })).rejects.toMatchObject({
+      type: "agent_failed",
+    });
+    expect(received).toHaveLength(1);
+  });
+
   test("a body that is no JSON has failed, and is not quoted", async () => {
     handler = (_request, response) => response.end("secret words");
     const error = await upstream.json(get).catch((caught: unknown) => caught);

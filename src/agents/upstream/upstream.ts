@@ -141,7 +141,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     const limit = request.maxRetries ?? maxRetries;
     const safe =
       error instanceof UpstreamError &&
-      (!sent || (request.retryable === true && isTransientStatus(error.status)));
+      (!sent ||
+        (request.retryable === true && isTransientStatus(error.status)) ||
+        // A kept connection may be closed by the peer just when it is used again; asking twice changes nothing.
+        (request.method === "GET" && error.fault === "broken"));
     const delayMs =
       safe && tries < limit ? retryDelayMs(tries, error.retryAfterSeconds, random) : null;
     if (delayMs === null) throw toProblem(error, request.agentId, false);

@@ -1,24 +1,37 @@
-import { expect } from "vitest";
-import { startOpenAiServer } from "../../../../test/support/openai-server.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  startModelService,
+  type ModelServiceOptions,
+  type ModelServiceServer,
+} from "../../../../test/support/model-service-server.ts";
+import { startOpenAiServer, type OpenAiServer } from "../../../../test/support/openai-server.ts";
 import { turnOf } from "../../../../test/support/scene-turn.ts";
 import { silentLogger } from "../../../telemetry/logger.ts";
-import { runAgentBackendContract, type AgentBackendSubject } from "../../agent-backend.contract.ts";
-import { createModelsBackend } from "./models-backend.ts";
+import {
+  runAgentBackendContract,
+  runRequest,
+  type AgentBackendSubject,
+} from "../../agent-backend.contract.ts";
+import type { AgentEvent, RunRequest } from "../../agent-backend.ts";
+import { createModelsBackend, type ModelsBackendOptions } from "./models-backend.ts";
 
-async function createSubject(): Promise<AgentBackendSubject> {
+const never = new AbortController().signal;
+
+const defaults: Omit<ModelsBackendOptions, "endpoint" | "modelService"> = {
+  cacheTtlMs: 60_000,
+  agents: [],
+  defaultAgents: true,
+  defaultModel: null,
+  historyMessages: 20,
+  timeoutMs: 400,
+  log: silentLogger,
+  sleep: () => Promise.resolve(),
+};
+
+async function endpointSubject(): Promise<AgentBackendSubject> {
   const server = await startOpenAiServer();
-  const backend = createModelsBackend({
-    endpoint: { apiUrl: server.url, apiKey: null },
-    modelService: null,
-    cacheTtlMs: 60_000,
-    agents: [],
-    defaultAgents: true,
-    defaultModel: null,
-    historyMessages: 20,
-    timeoutMs: 400,
-    log: silentLogger,
-    sleep: () => Promise.resolve(),
-  });
+  const endpoint = { apiUrl: server.url, apiKey: null };
+  const backend = createModelsBackend({ ...defaults, endpoint, modelService: null });
   return {
     backend,
     agentId: "general-chat",
@@ -34,4 +47,282 @@ async function createSubject(): Promise<AgentBackendSubject> {
   };
 }
 
-runAgentBackendContract({ name: "models", create: createSubject });
+async function modelServiceSubject(): Promise<AgentBackendSubject> {
+  let respond = turnOf({ kind: "answer", texts: [] });
+  const server = await startModelService({ respond: () => respond });
+  const modelService = { url: server.url, apiKey: null };
+  const backend = createModelsBackend({
+    ...defaults,
+    endpoint: null,
+    modelService,
+    defaultModel: "zhipu/glm-4",
+  });
+  return {
+    backend,
+    agentId: "general-chat",
+    play: (scene) => {
+      respond = turnOf(scene);
+    },
+    async stopped() {
+      expect(await server.requests.at(-1)?.closed).toBe("aborted");
+    },
+    unplug: () => server.close(),
+    async close() {
+      await backend.close();
+      await server.close();
+    },
+  };
+}
+
+runAgentBackendContract({ name: "models over an endpoint", create: endpointSubject });
+runAgentBackendContract({ name: "models over a Model Service", create: modelServiceSubject });
+
+describe("models", () => {
+  let endpoint: OpenAiServer;
+  let service: ModelServiceServer;
+  const clock = { ms: 0 };
+  const closes: (() => Promise<void>)[] = [];
+
+  beforeEach(async () => {
+    clock.ms = 0;
+    endpoint = await startOpenAiServer({
+      models: ["text-embedding-3", "big-model", "small-model"],
+    });
+    service = await start();
+    closes.push(() => endpoint.close());
+  });
+
+  afterEach(async () => {
+    for (const close of closes.splice(0).toReversed()) await close();
+  });
+
+  async function start(options: ModelServiceOptions = {}): Promise<ModelServiceServer> {
+    const server = await startModelService({
+      models: [
+        { provider_id: "zhipu", model_id: "glm-4", name: "GLM-4", provider_name: "智谱AI" },
+        { provider_id: "Qwen", model_id: "Qwen3/32B", name: "Qwen3", is_enabled: false },
+        { provider_id: "zhipu", model_id: "embedding-3", name: "E", model_type: "embedding" },
+      ],
+      ...options,
+    });
+    closes.push(() => server.close());
+    return server;
+  }
+
+  function create(
+    which: "endpoint" | "service" | "both",
+    changes: Partial<ModelsBackendOptions> = {},
+  ) {
+    const backend = createModelsBackend({
+      ...defaults,
+      endpoint: which === "service" ? null : { apiUrl: endpoint.url, apiKey: null },
+      modelService: which === "endpoint" ? null : { url: service.url, apiKey: "service-key" },
+      now: () => clock.ms,
+      ...changes,
+    });
+    closes.push(() => backend.close());
+    const run = async (request: Partial<RunRequest> = {}) => {
+      const events: AgentEvent[] = [];
+      for await (const event of backend.run(runRequest("general-chat", request), never)) {
+        events.push(event);
+      }
+      return events;
+    };
+    return { backend, run };
+  }
+
+  test("are listed from both sources; speech and embeddings of a Model Service are not", async () => {
+    const { backend } = create("both");
+    expect(await backend.listModels(never)).toEqual([
+      { id: "text-embedding-3", name: "text-embedding-3", provider: "tests" },
+      { id: "big-model", name: "big-model", provider: "tests" },
+      { id: "small-model", name: "small-model", provider: "tests" },
+      { id: "zhipu/glm-4", name: "GLM-4", provider: "智谱AI" },
+      { id: "Qwen/Qwen3/32B", name: "Qwen3", provider: "Qwen" },
+    ]);
+  });
+
+  test("lists are kept for a while, asked for once, and kept longer when a source is down", async () => {
+    const { backend } = create("both");
+    await Promise.all([backend.listModels(never), backend.listModels(never)]);
+    await backend.listModels(never);
+    expect([endpoint.modelRequests, service.catalogueRequests]).toEqual([1, 1]);
+    clock.ms += 60_000;
+    endpoint.setModels(["new-model"]);
+    service.setCatalogueStatus(500);
+    const ids = (await backend.listModels(never)).map((model) => model.id);
+    expect(ids).toEqual(["new-model", "zhipu/glm-4", "Qwen/Qwen3/32B"]);
+    expect([endpoint.modelRequests, service.catalogueRequests]).toEqual([2, 2]);
+  });
+
+  test("a source that cannot be asked is left out, none at all is an error", async () => {
+    const { backend } = create("both");
+    service.setCatalogueStatus(500);
+    expect(await backend.listModels(never)).toHaveLength(3);
+    const { backend: alone } = create("service");
+    await expect(alone.listModels(never)).rejects.toMatchObject({ type: "agent_failed" });
+    await service.close();
+    const { backend: cut } = create("service");
+    await expect(cut.listModels(never)).rejects.toMatchObject({ type: "agent_unavailable" });
+  });
+
+  test("the default is the endpoint's first that can talk", async () => {
+    const { run, backend } = create("both");
+    await run();
+    await run();
+    expect(endpoint.requests.map((request) => request.body["model"])).toEqual([
+      "big-model",
+      "big-model",
+    ]);
+    expect(endpoint.modelRequests).toBe(1);
+    expect((await backend.list(never))[0]?.model).toBeNull();
+  });
+
+  test("without any model to be had the agent is unavailable or has failed", async () => {
+    endpoint.setModels([]);
+    await expect(create("endpoint").run()).rejects.toMatchObject({ type: "agent_failed" });
+    await endpoint.close();
+    await expect(create("endpoint").run()).rejects.toMatchObject({
+      type: "agent_unavailable",
+      retryAfterSeconds: 5,
+    });
+  });
+
+  test("of a Model Service: the user's default before the system's, with its parameters", async () => {
+    service = await start({
+      defaults: [
+        {
+          scope: "system",
+          provider_id: "zhipu",
+          model_id: "glm-4",
+          config_params: { max_tokens: 100, top_p: 0.5, temperature: 0.1, other: 1 },
+        },
+        { scope: "system", category: "embedding", provider_id: "x", model_id: "y" },
+        { scope: "user", user_id: "ann&co", provider_id: "Qwen", model_id: "Qwen3/32B" },
+      ],
+    });
+    const { run } = create("service");
+    await run({ userId: "bob" });
+    await run({ userId: "ann&co" });
+    await run({ userId: "bob" });
+    const [bob, ann, again] = service.requests.map((request) => request.body);
+    expect(bob).toMatchObject({
+      provider_id: "zhipu",
+      model_id: "glm-4",
+      max_tokens: 100,
+      top_p: 0.5,
+      temperature: 0.7,
+      stream: true,
+    });
+    expect(bob).not.toHaveProperty("other");
+    expect(bob).not.toHaveProperty("user_id");
+    expect(bob).not.toHaveProperty("stream_options");
+    expect(ann).toMatchObject({ provider_id: "Qwen", model_id: "Qwen3/32B" });
+    expect(again).toEqual(bob);
+    // Two users' defaults and the system's, each once.
+    expect(service.catalogueRequests).toBe(3);
+    expect(service.requests[0]?.headers.authorization).toBe("Bearer service-key");
+  });
+
+  test("speak the Model Service's dialect: texts only, usage unasked, text/plain", async () => {
+    const { run } = create("service", { defaultModel: "zhipu/glm-4" });
+    service.enqueue({ tokens: ["你", "好"], usage: { input_tokens: 3, output_tokens: 2 } });
+    const image = { name: "a.png", mediaType: "image/png", bytes: new Uint8Array([1]) };
+    expect(await run({ attachments: [image] })).toEqual([
+      { type: "text", text: "你" },
+      { type: "text", text: "好" },
+      { type: "usage", inputTokens: 3, outputTokens: 2 },
+      { type: "finish", reason: "stop" },
+    ]);
+    const messages = service.requests[0]?.body["messages"] as { content: unknown }[];
+    expect(messages.at(-1)?.content).toBe("Hello\n[image, not shown to this model]");
+  });
+
+  test("delegation works over a Model Service that takes tools", async () => {
+    const { backend } = create("service", {
+      defaultModel: "zhipu/glm-4",
+      agents: [{ id: "boss", name: "Boss", handoffs: ["analyst"] }],
+    });
+    service.enqueue(
+      { toolCalls: [{ name: "ask_analyst", arguments: { task: "x" } }] },
+      { tokens: ["because"] },
+      { tokens: ["it is so"] },
+    );
+    let text = "";
+    for await (const event of backend.run(runRequest("boss"), never)) {
+      if (event.type === "text") text += event.text;
+    }
+    expect(text).toBe("it is so");
+    expect(service.requests).toHaveLength(3);
+  });
+
+  test.each([
+    ["both", "zhipu/glm-4", "service"],
+    ["both", "Qwen/Qwen3/32B", "service"],
+    ["both", "deepseek-ai/DeepSeek-V3", "endpoint"],
+    ["both", "big-model", "endpoint"],
+    ["endpoint", "zhipu/glm-4", "endpoint"],
+    ["service", "other/model", "service"],
+    ["service", "glm-4", "service"],
+  ] as const)("with %s configured, %s is asked of the %s", async (which, model, source) => {
+    await create(which).run({ settings: { model } });
+    expect([endpoint.requests.length, service.requests.length]).toEqual(
+      source === "endpoint" ? [1, 0] : [0, 1],
+    );
+  });
+
+  test("a name with a slash goes to the Model Service when its list is not to be had, unless the endpoint has it", async () => {
+    service.setCatalogueStatus(500);
+    endpoint.setModels(["deepseek-ai/DeepSeek-V3"]);
+    const { run } = create("both");
+    await run({ settings: { model: "zhipu/glm-4" } });
+    await run({ settings: { model: "deepseek-ai/DeepSeek-V3" } });
+    expect([endpoint.requests.length, service.requests.length]).toEqual([1, 1]);
+  });
+
+  test("a name that a Model Service does not have is told", async () => {
+    const { run } = create("service");
+    const error = await run({ settings: { model: "gpt-9" } }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ type: "agent_failed" });
+    expect(String(error)).toMatch(/model does not exist/);
+    expect(service.requests).toHaveLength(0);
+  });
+
+  test("connections to a source are kept", async () => {
+    const { run } = create("endpoint", { defaultModel: "m" });
+    const ports = new Set<number | undefined>();
+    endpoint.setRespond((request) => {
+      ports.add(request.remotePort);
+      return { tokens: ["x"] };
+    });
+    for (let i = 0; i < 6; i += 1) await run();
+    expect(ports.size).toBeLessThanOrEqual(2);
+  });
+
+  test("a probe tells each source's state in a word", async () => {
+    const { backend } = create("both");
+    const probe = () => backend.probe(AbortSignal.timeout(2_000));
+    expect(await probe()).toEqual({
+      status: "healthy",
+      details: { endpoint: "healthy", model_service: "healthy" },
+    });
+    endpoint.setModelsStatus(404);
+    service.setCatalogueStatus(500);
+    expect(await probe()).toEqual({
+      status: "unhealthy",
+      details: { endpoint: "healthy", model_service: "status 500" },
+    });
+    endpoint.setModelsStatus(401);
+    await service.close();
+    expect((await probe()).details).toEqual({
+      endpoint: "unauthorized",
+      model_service: "unreachable",
+    });
+  });
+
+  test("mistakes in the agents are told at once", () => {
+    expect(() =>
+      create("endpoint", { agents: [{ id: "a", name: "A", tools: ["shell"] }] }),
+    ).toThrow(/models\.agents: a names the unknown tool shell/);
+  });
+});

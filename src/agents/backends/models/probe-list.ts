@@ -15,13 +15,12 @@ export async function probeList(
     await upstream.json({ method: "GET", path, signal, agentId: "models", maxRetries: 0 });
     return null;
   } catch (error) {
-    const status = upstreamErrorOf(error)?.status;
+    const { status, fault } = upstreamErrorOf(error) ?? {};
     if (status === 401 || status === 403) return "unauthorized";
     if (status === 404 || status === 405) return null;
     if (status !== undefined) return `status ${status}`;
-    if (error instanceof Problem && error.type === "agent_failed") return "not understood";
-    return signal.aborted || (error instanceof Problem && error.type === "agent_timeout")
-      ? "timeout"
-      : "unreachable";
+    if (fault === "malformed" || fault === "too_large") return "not understood";
+    const timedOut = error instanceof Problem && error.type === "agent_timeout";
+    return signal.aborted || timedOut ? "timeout" : "unreachable";
   }
 }
