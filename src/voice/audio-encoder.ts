@@ -7,8 +7,13 @@ import type { AudioFormat, PcmAudio } from "./audio-format.ts";
  */
 export interface AudioEncoder {
   readonly formats: readonly AudioFormat[];
-  /** A whole file in one of `formats`. */
-  encode(audio: PcmAudio, format: AudioFormat, signal: AbortSignal): Promise<Uint8Array>;
+  /** A whole file in one of `formats`, a little worse where it would not fit into `maxBytes` otherwise. */
+  encode(
+    audio: PcmAudio,
+    format: AudioFormat,
+    signal: AbortSignal,
+    maxBytes?: number,
+  ): Promise<Uint8Array>;
   /** May be called twice. */
   close(): Promise<void>;
 }

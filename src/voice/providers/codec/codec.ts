@@ -101,9 +101,9 @@ export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder 
       if (stdout.length < 2) throw corrupt();
       return { samples: bytesToSamples(stdout), sampleRateHz: recognitionRateHz };
     },
-    async encode(audio, format, signal) {
+    async encode(audio, format, signal, maxBytes) {
       if (format !== "opus") throw new Problem("speech_failed", {});
-      const response = await worker.call({ kind: "encode", audio }, signal);
+      const response = await worker.call({ kind: "encode", audio, maxBytes }, signal);
       if (response.kind !== "file") throw new Problem("speech_failed", {});
       return response.bytes;
     },

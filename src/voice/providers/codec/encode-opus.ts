@@ -13,7 +13,11 @@ import { resample } from "../../resample.ts";
 const codecRatesHz = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
 const frameSeconds = 0.02;
 /** Transparent for one voice: 240 KB a minute. */
-const bitRate = 32_000;
+const goodBitRate = 32_000;
+/** Still understood. */
+const leastBitRate = 10_000;
+/** Of a file; the rest is container. */
+const payloadShare = 0.85;
 /** OPUS_SET_BITRATE */
 const setBitRate = 4002;
 /** Samples at 48 kHz that the decoder is to drop: what the encoder looks ahead. */
@@ -31,8 +35,11 @@ function opusHead(inputRateHz: number): Uint8Array {
   return head;
 }
 
-/** An Ogg file with Opus. */
-export async function encodeOpus(audio: PcmAudio): Promise<Uint8Array> {
+/** An Ogg file with Opus that aims to be no larger than `maxBytes`. */
+export async function encodeOpus(audio: PcmAudio, maxBytes?: number): Promise<Uint8Array> {
+  const seconds = audio.samples.length / audio.sampleRateHz;
+  const fitting = ((maxBytes ?? Number.POSITIVE_INFINITY) * 8 * payloadShare) / seconds;
+  const bitRate = Math.floor(Math.max(leastBitRate, Math.min(goodBitRate, fitting)));
   const rateHz = codecRatesHz.find((rate) => rate >= audio.sampleRateHz) ?? 48_000;
   const { samples } = resample(audio, rateHz);
   const frameSamples = rateHz * frameSeconds;

@@ -25,7 +25,11 @@ export type CodecRequest =
       readonly bytes: Uint8Array;
       readonly maxDurationMs: number;
     }
-  | { readonly kind: "encode"; readonly audio: PcmAudio };
+  | {
+      readonly kind: "encode";
+      readonly audio: PcmAudio;
+      readonly maxBytes: number | undefined;
+    };
 
 export type CodecResponse =
   | { readonly kind: "info"; readonly codec: string | null; readonly durationMs: number }
@@ -134,7 +138,7 @@ async function handle(request: CodecRequest): Promise<CodecResponse> {
     case "decode":
       return judged(() => decode(request.container, request.bytes, request.maxDurationMs));
     case "encode":
-      return { kind: "file", bytes: await encodeOpus(request.audio) };
+      return { kind: "file", bytes: await encodeOpus(request.audio, request.maxBytes) };
   }
 }
 
