@@ -41,6 +41,8 @@ describe("createMetricsReport", () => {
     }
     for (let turn = 0; turn < 8; turn++) telemetry.replyEnded(fields, outcome);
     telemetry.replyEnded(fields, { ...outcome, status: "failed", errorType: "agent_failed" });
+    telemetry.problem("rate_limited");
+    telemetry.problem("rate_limited");
     clock.ms = 60_000;
     expect(await report.read()).toMatchObject({
       window_seconds: 60,
@@ -51,8 +53,9 @@ describe("createMetricsReport", () => {
         by_source: { models: 9 },
         running: 1,
         error_rate: 0.111,
+        errors_by_type: { agent_failed: 1 },
       },
-      errors: { total: 1, by_type: { agent_failed: 1 }, per_minute: 1 },
+      errors: { total: 2, by_type: { rate_limited: 2 }, per_minute: 2 },
       tokens: { input: 90, output: 270, per_second: 6 },
     });
   });

@@ -118,6 +118,7 @@ export function createMetricsReport(options: MetricsReportOptions) {
           running: single(await valuesOf(metrics.repliesRunning)),
           per_minute: rate(grown("replies"), 60),
           error_rate: share(grown("repliesFailed"), grown("replies")),
+          errors_by_type: byLabel(await valuesOf(metrics.replyProblems), "type"),
         },
         requests: {
           total: last.requests,

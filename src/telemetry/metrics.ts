@@ -19,7 +19,13 @@ export function createMetrics() {
     }),
     problems: new Counter({
       name: "chat_errors_total",
-      help: "Errors told to callers, by type",
+      help: "Requests answered with an error, by its type",
+      labelNames: ["type"] as const,
+      registers,
+    }),
+    replyProblems: new Counter({
+      name: "chat_reply_errors_total",
+      help: "Replies that failed or were interrupted, by the type of error in their stream",
       labelNames: ["type"] as const,
       registers,
     }),

@@ -31,7 +31,7 @@ export interface Telemetry {
   }): void;
   replyStarted(fields: ReplyFields): void;
   replyEnded(fields: ReplyFields, outcome: ReplyOutcome): void;
-  /** An error was told to a caller. */
+  /** A request was answered with an error. */
   problem(type: string): void;
   /** A stream was opened (+1) or closed (-1). */
   viewers(change: 1 | -1): void;
@@ -63,7 +63,7 @@ export function createTelemetry(log: Logger, metrics: Metrics): Telemetry {
         metrics.tokens.inc({ direction: "input" }, usage.input_tokens);
         metrics.tokens.inc({ direction: "output" }, usage.output_tokens);
       }
-      if (outcome.errorType !== null) metrics.problems.inc({ type: outcome.errorType });
+      if (outcome.errorType !== null) metrics.replyProblems.inc({ type: outcome.errorType });
       log.info({ ...fields, ...outcome }, "reply ended");
     },
     problem(type) {

@@ -1,0 +1,140 @@
+import { Problem } from "../problems/problem.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Span, Tracer } from "../telemetry/tracer.ts";
+import {
+  AgentInterrupted,
+  type AgentBackend,
+  type AgentEvent,
+  type RunRequest,
+} from "./agent-backend.ts";
+
+interface Observers {
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+}
+
+type Events = AsyncGenerator<AgentEvent, void, void>;
+
+/** Tools of one run that may be under way in a trace at the same time; more of them get no span. */
+const maxOpenTools = 64;
+
+/**
+ * The same backend, with its runs in the metrics and in traces: one span a run and one a tool, in the words of
+ * OpenTelemetry's conventions for generative AI, without any text. The run's trace context goes upstream.
+ */
+export function observeBackend(backend: AgentBackend, observers: Observers): AgentBackend {
+  const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
+    observeRun(backend.source, observers, request, signal, run);
+  const { continue: goOn, resume, abandon, forgetSession } = backend;
+  return {
+    source: backend.source,
+    list: (signal) => backend.list(signal),
+    run: (request, signal) => watch(request, signal, (traced) => backend.run(traced, signal)),
+    ...(goOn && {
+      continue: (request, state, decisions, signal) =>
+        watch(request, signal, (traced) => goOn.call(backend, traced, state, decisions, signal)),
+    }),
+    ...(resume && {
+      resume: (request, state, signal) =>
+        watch(request, signal, (traced) => resume.call(backend, traced, state, signal)),
+    }),
+    ...(abandon && { abandon: (request, state) => abandon.call(backend, request, state) }),
+    ...(forgetSession && { forgetSession: (session) => forgetSession.call(backend, session) }),
+    probe: (signal) => backend.probe(signal),
+    close: () => backend.close(),
+  };
+}
+
+async function* observeRun(
+  source: AgentBackend["source"],
+  { metrics, tracer }: Observers,
+  request: RunRequest,
+  signal: AbortSignal,
+  run: (request: RunRequest) => Events,
+): Events {
+  const stopTimer = metrics.upstreamDuration.startTimer({ upstream: source });
+  const span = startSpan(source, tracer, request);
+  const tools = new Map<string, Span>();
+  const traced =
+    span.traceparent === undefined ? request : { ...request, traceparent: span.traceparent };
+  // What it is when the consumer walks away without an abort.
+  let outcome = "abandoned";
+  let inputTokens = 0;
+  let outputTokens = 0;
+  try {
+    for await (const event of run(traced)) {
+      if (event.type === "usage") {
+        inputTokens += event.inputTokens;
+        outputTokens += event.outputTokens;
+      } else if (event.type === "finish") {
+        outcome = "ok";
+        span.set({ "gen_ai.response.finish_reasons": [event.reason] });
+      } else if (event.type === "paused") {
+        outcome = "paused";
+      } else if (event.type === "tool" && tracer.isOn) {
+        traceTool(tracer, span, tools, event);
+      }
+      yield event;
+    }
+    if (outcome === "abandoned") outcome = "interrupted";
+  } catch (error) {
+    outcome = outcomeOf(error, signal);
+    throw error;
+  } finally {
+    if (outcome === "abandoned" && signal.aborted) outcome = "cancelled";
+    stopTimer({ outcome });
+    for (const tool of tools.values()) tool.end();
+    if (inputTokens + outputTokens > 0) {
+      span.set({
+        "gen_ai.usage.input_tokens": inputTokens,
+        "gen_ai.usage.output_tokens": outputTokens,
+      });
+    }
+    if (!["ok", "paused", "cancelled"].includes(outcome)) span.fail(outcome);
+    span.end();
+  }
+}
+
+function startSpan(source: string, tracer: Tracer, request: RunRequest): Span {
+  const { agentId, settings } = request;
+  return tracer.start(`invoke_agent ${agentId}`, "client", request.traceparent, {
+    "gen_ai.operation.name": "invoke_agent",
+    "gen_ai.provider.name": source,
+    "gen_ai.agent.id": agentId,
+    "gen_ai.conversation.id": request.sessionId,
+    "gen_ai.request.model": settings.model,
+    "gen_ai.request.temperature": settings.temperature,
+    "chat.request.id": request.requestId,
+    "chat.reply.id": request.replyId,
+    "chat.reply.attempt": request.attempt,
+  });
+}
+
+function traceTool(
+  tracer: Tracer,
+  run: Span,
+  tools: Map<string, Span>,
+  event: Extract<AgentEvent, { type: "tool" }>,
+): void {
+  if (event.status === "started") {
+    if (tools.size >= maxOpenTools || tools.has(event.toolCallId)) return;
+    const span = tracer.start(`execute_tool ${event.name}`, "internal", run.traceparent, {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": event.name,
+      "gen_ai.tool.call.id": event.toolCallId,
+      "gen_ai.agent.id": event.agentId,
+    });
+    tools.set(event.toolCallId, span);
+    return;
+  }
+  const span = tools.get(event.toolCallId);
+  if (event.status === "failed") span?.fail("tool_failed");
+  span?.end();
+  tools.delete(event.toolCallId);
+}
+
+function outcomeOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return "cancelled";
+  if (error instanceof AgentInterrupted) return "interrupted";
+  return error instanceof Problem ? error.type : "error";
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryCache } from "../cache/memory.ts";
+import type { Database } from "../database/database.ts";
+import { createMetrics } from "./metrics.ts";
+import { observeCache } from "./observe-cache.ts";
+import { observeDatabase } from "./observe-database.ts";
+
+describe("observeDatabase", () => {
+  it("times statements and transactions by their outcome, and changes nothing else", async () => {
+    const metrics = createMetrics();
+    const fault = new Error("syntax");
+    const database: Database = {
+      kind: "embedded",
+      query: (sql) =>
+        sql === "bad" ? Promise.reject(fault) : Promise.resolve({ rows: [], rowCount: 7 }),
+      execute: async () => {},
+      transaction: (work) => work(database),
+      ping: async () => {},
+      describe: () => ({ driver: "x" }),
+      close: async () => {},
+    };
+    const observed = observeDatabase(database, metrics);
+    expect((await observed.query("good")).rowCount).toBe(7);
+    await expect(observed.query("bad")).rejects.toBe(fault);
+    expect(await observed.transaction(async (tx) => (await tx.query("inside")).rowCount)).toBe(7);
+    expect(observed.describe()).toEqual({ driver: "x" });
+    const text = await metrics.registry.metrics();
+    const count = (labels: string) =>
+      new RegExp(`chat_database_query_duration_seconds_count{${labels}} (\\d+)`).exec(text)?.[1];
+    expect(count('kind="query",outcome="ok"')).toBe("1");
+    expect(count('kind="query",outcome="error"')).toBe("1");
+    expect(count('kind="transaction",outcome="ok"')).toBe("1");
+  });
+});
+
+describe("observeCache", () => {
+  it("counts hits and misses", async () => {
+    const metrics = createMetrics();
+    const cache = observeCache(createMemoryCache({}), metrics);
+    const miss = await cache.read("k");
+    if (miss.hit) throw new Error("it was empty");
+    expect(await cache.fill("k", miss.fillToken, "v", 1_000)).toBe(true);
+    expect(await cache.fill("k", miss.fillToken, "w", 1_000)).toBe(false);
+    expect(await cache.read("k")).toEqual({ hit: true, value: "v" });
+    await cache.set("k", "x", 1_000);
+    expect(await cache.delete("k")).toBe(true);
+    const text = await metrics.registry.metrics();
+    for (const labels of [
+      'operation="read",outcome="miss"',
+      'operation="read",outcome="hit"',
+      'operation="fill",outcome="stored"',
+      'operation="fill",outcome="refused"',
+      'operation="set",outcome="ok"',
+      'operation="delete",outcome="ok"',
+    ]) {
+      expect(text).toContain(`chat_cache_operation_duration_seconds_count{${labels}} 1`);
+    }
+  });
+});
