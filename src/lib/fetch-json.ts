@@ -15,6 +15,8 @@ export interface JsonRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is instead of `body`: JSON that was signed. */
+  readonly bodyText?: string;
   /** For the whole exchange, the body included. */
   readonly timeoutMs: number;
   /** Of the answer; more is a fault. */
@@ -53,19 +55,20 @@ const closedByPeer = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
 async function exchange(
   url: string,
-  { method = "GET", headers, body, maxBytes = 256 * 1024 }: JsonRequest,
+  { method = "GET", headers, body, bodyText, maxBytes = 256 * 1024 }: JsonRequest,
   signal: AbortSignal,
 ): Promise<JsonAnswer> {
+  const sent = bodyText ?? (body === undefined ? undefined : JSON.stringify(body));
   const response = await fetch(url, {
     method,
     headers: {
       accept: "application/json",
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(sent === undefined ? {} : { "content-type": "application/json" }),
       ...headers,
     },
     redirect: "manual",
     signal,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(sent === undefined ? {} : { body: sent }),
   });
   const text = await readText(response, maxBytes);
   return {
