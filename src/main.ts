@@ -1,9 +1,9 @@
 #!/usr/bin/env node
+import { openDatabase } from "./composition/open-database.ts";
 import { describeFaults } from "./config/describe-faults.ts";
 import { loadFromProcess } from "./config/load-from-process.ts";
 import { printConfig, showConfig } from "./config/print-config.ts";
 import { serve } from "./serve.ts";
-import { openDatabase } from "./service.ts";
 import { createLogger } from "./telemetry/create-logger.ts";
 
 const [command = "serve", ...args] = process.argv.slice(2);

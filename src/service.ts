@@ -1,9 +1,7 @@
 import type { AddressInfo } from "node:net";
-import type { AgentBackend } from "./agents/agent-backend.ts";
-import { createBuiltinBackend } from "./agents/backends/builtin/builtin-backend.ts";
-import { createModelsBackend } from "./agents/backends/models/models-backend.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { createCatalogue } from "./agents/catalogue.ts";
-import { agentRoutes, type ModelInfo } from "./agents/routes.ts";
+import { agentRoutes } from "./agents/routes.ts";
 import { createApp } from "./app.ts";
 import { createMemoryRateLimiter } from "./cache/memory-rate-limiter.ts";
 import { createMemoryCache } from "./cache/memory.ts";
@@ -12,11 +10,11 @@ import { historyRoutes } from "./chat/history-routes.ts";
 import { createMessageStore } from "./chat/message-store.ts";
 import { chatRoutes } from "./chat/routes.ts";
 import { createTurns } from "./chat/turns.ts";
+import { createAgentBackends } from "./composition/agent-backends.ts";
+import { createHealthReports } from "./composition/health-reports.ts";
+import { openDatabase } from "./composition/open-database.ts";
 import type { Config } from "./config/settings.ts";
-import type { Database } from "./database/database.ts";
-import { createEmbeddedDatabase } from "./database/embedded.ts";
-import { migrate, migrationState, MigrationMismatch } from "./database/migrate.ts";
-import { createPostgresDatabase } from "./database/postgres.ts";
+import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
 import { createIdentityProvider } from "./identity/create-identity-provider.ts";
 import { newId } from "./lib/ids.ts";
@@ -32,7 +30,6 @@ import { sessionRoutes } from "./sessions/routes.ts";
 import { createSessionStore } from "./sessions/session-store.ts";
 import { createSessions } from "./sessions/sessions.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
-import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
@@ -40,7 +37,7 @@ import { version } from "./version.ts";
 export interface Service {
   /** Where it listens, such as http://127.0.0.1:8001. */
   readonly url: string;
-  /** Drains and closes everything: see spec of shutdown in docs/operations.md. May be called twice. */
+  /** Lets running replies end, marks the rest, closes everything; docs/operations.md has the order. May be called twice. */
   close(): Promise<void>;
 }
 
@@ -56,13 +53,9 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   const identity = createIdentityProvider(config, { cache, log: logger });
 
   const { streams, sessions: sessionSettings, limits } = config;
-  const models = modelsBackend(config, logger);
-  const backends: AgentBackend[] = [
-    ...(models === null ? [] : [models]),
-    ...builtinBackends(config, logger),
-  ];
+  const backends = createAgentBackends(config, logger);
   const catalogue = createCatalogue({
-    backends,
+    backends: backends.all,
     defaultAgent: sessionSettings.default_agent,
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,
@@ -139,6 +132,24 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   });
 
   const messages = createMessageStore(database);
+  const gateway = createGatewayRegistration({ config, version, log: logger });
+  let isDraining = false;
+  const health = createHealthReports({
+    config,
+    version,
+    database,
+    backends,
+    catalogue,
+    replies,
+    feeds,
+    gateway,
+    sessionStore,
+    messages,
+    metrics,
+    logger,
+    features: { transcription: false, synthesis: false, websocket: false },
+    isDraining: () => isDraining,
+  });
   const { app } = await createApp({
     config,
     version,
@@ -161,10 +172,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         audioResponse: async () => null,
       }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
-      agentRoutes({
-        catalogue,
-        listModels: models === null ? async (): Promise<ModelInfo[]> => [] : models.listModels,
-      }),
+      agentRoutes({ catalogue, listModels: backends.listModels }),
+      ...health.routes,
     ],
   });
 
@@ -181,8 +190,15 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   });
   await app.listen({ host: config.service.host, port: config.service.port });
 
+  const address = app.server.address();
+  if (typeof address === "object" && address !== null) gateway?.start(address.port);
+
   let closing: Promise<void> | undefined;
   const close = async () => {
+    // Readiness says no at once; for a moment requests are still served, so that balancers notice before they fail.
+    isDraining = true;
+    await gateway?.stop();
+    await delay(config.server.shutdown_delay_seconds * 1000);
     recovery.stop();
     retention.stop();
     catalogue.close();
@@ -190,81 +206,15 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     await app.close();
     feeds.close();
     await replyLog.close();
-    await Promise.all(backends.map((backend) => backend.close()));
+    await Promise.all(backends.all.map((backend) => backend.close()));
     await identity.close();
+    health.close();
     await database.close();
   };
   return {
-    url: urlOf(app.server.address()),
+    url: urlOf(address),
     close: () => (closing ??= close()),
   };
-}
-
-/** The configured database, with its migrations applied. Raises what its driver or MigrationMismatch says. */
-export async function openDatabase(config: Config, logger: Logger): Promise<Database> {
-  const { database: settings, service } = config;
-  const database =
-    settings.url === null
-      ? await createEmbeddedDatabase({
-          dataDir: service.data_dir,
-          log: logger,
-          onLockLost() {
-            logger.error({}, "another process has taken the data directory; stopping at once");
-            process.exit(1);
-          },
-        })
-      : createPostgresDatabase({
-          url: settings.url,
-          maxConnections: settings.pool_size + settings.max_overflow,
-          poolTimeoutMs: settings.pool_timeout_ms,
-          connectTimeoutMs: settings.connect_timeout_ms,
-          statementTimeoutMs: settings.statement_timeout_ms,
-          pooler: settings.pooler,
-          log: logger,
-        });
-  try {
-    if (settings.migrate) {
-      const { applied } = await migrate(database);
-      if (applied.length > 0) logger.info({ applied }, "migrations applied");
-    } else {
-      const { pending } = await migrationState(database);
-      if (pending.length > 0) {
-        throw new MigrationMismatch(
-          `Migrations are missing: ${pending.join(", ")}. Run: chat-service migrate`,
-        );
-      }
-    }
-    return database;
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-}
-
-function modelsBackend({ models, model_service: service, sessions }: Config, log: Logger) {
-  if (models.api_url === null && service.url === null) return null;
-  return createModelsBackend({
-    endpoint: models.api_url === null ? null : { apiUrl: models.api_url, apiKey: models.api_key },
-    modelService: service.url === null ? null : { url: service.url, apiKey: service.api_key },
-    cacheTtlMs: service.cache_ttl_seconds * 1000,
-    agents: models.agents,
-    defaultAgents: models.default_agents,
-    defaultModel: models.default_model,
-    historyMessages: sessions.history_messages,
-    timeoutMs: models.timeout * 1000,
-    log,
-  });
-}
-
-function builtinBackends(config: Config, logger: Logger): AgentBackend[] {
-  const { builtin, models, model_service: service, agno } = config;
-  const modelsConnected =
-    models.api_url !== null ||
-    service.url !== null ||
-    agno.api_url !== null ||
-    agno.servers.length > 0;
-  const isWanted = builtin.agents === "always" || (builtin.agents === "auto" && !modelsConnected);
-  return isWanted ? [createBuiltinBackend({ logger, modelsConnected })] : [];
 }
 
 async function recoverAll(

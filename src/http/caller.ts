@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { readCredentials } from "../identity/credentials.ts";
-import { isAdmin, type Action, type Identity, type IdentityProvider } from "../identity/identity.ts";
+import {
+  isAdmin,
+  type AccessContext,
+  type Action,
+  type Identity,
+  type IdentityProvider,
+} from "../identity/identity.ts";
 import { Problem } from "../problems/problem.ts";
 
 declare module "fastify" {
@@ -20,7 +26,10 @@ export function installAuthentication(app: FastifyInstance, provider: IdentityPr
   app.addHook("onRequest", async (request) => {
     // Unknown paths are told apart from known ones only to those who are let in: but a 404 tells nothing here.
     if (request.is404 || request.routeOptions.config.isPublic === true) return;
-    request.identity = await provider.authenticate(readCredentials(request.raw.rawHeaders));
+    request.identity = await provider.authenticate(
+      readCredentials(request.raw.rawHeaders),
+      accessContext(request),
+    );
   });
 }
 
@@ -54,11 +63,20 @@ export function mayAccess(
 
 /** What the caller must be allowed to do at all, beyond owning the session. */
 export async function requireAction(
-  { identity }: FastifyRequest,
+  request: FastifyRequest,
   provider: IdentityProvider,
   action: Action,
 ): Promise<void> {
-  if (identity !== null) await provider.authorize(identity, action);
+  const { identity } = request;
+  if (identity !== null) await provider.authorize(identity, action, accessContext(request));
+}
+
+function accessContext(request: FastifyRequest): AccessContext {
+  return {
+    readOnly: request.method === "GET" || request.method === "HEAD",
+    requestId: request.id,
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+  };
 }
 
 /** Raises `forbidden` for anybody who has proven to be someone without the role; open mode trusts its machine. */

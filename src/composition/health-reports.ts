@@ -1,0 +1,110 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { AgentBackend } from "../agents/agent-backend.ts";
+import type { Catalogue } from "../agents/catalogue.ts";
+import type { MessageStore } from "../chat/message-store.ts";
+import type { Config } from "../config/settings.ts";
+import type { Database } from "../database/database.ts";
+import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
+import { watchEventLoop } from "../health/event-loop.ts";
+import type { BuiltFeatures } from "../health/features.ts";
+import { createHealth, databaseProbe, migrationsProbe } from "../health/health.ts";
+import { infoRoutes } from "../health/info-routes.ts";
+import type { Probe } from "../health/probe.ts";
+import { createRefreshGauges } from "../health/refresh-gauges.ts";
+import { healthRoutes } from "../health/routes.ts";
+import { createSessionsOverview } from "../health/sessions-overview.ts";
+import type { Replies } from "../replies/replies.ts";
+import type { ReplyFeeds } from "../replies/reply-feeds.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { createMetricsReport } from "../telemetry/metrics-report.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { AgentBackends } from "./agent-backends.ts";
+
+interface HealthReportsOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly database: Database;
+  readonly backends: AgentBackends;
+  readonly catalogue: Catalogue;
+  readonly replies: Replies;
+  readonly feeds: ReplyFeeds;
+  readonly gateway: GatewayRegistration | null;
+  readonly sessionStore: SessionStore;
+  readonly messages: MessageStore;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly features: BuiltFeatures;
+  readonly isDraining: () => boolean;
+}
+
+/** Health, metrics and information about the service, wired to its parts. */
+export function createHealthReports(options: HealthReportsOptions): {
+  readonly routes: readonly FastifyPluginAsyncTypebox[];
+  close(): void;
+} {
+  const { config, version, database, backends, metrics, logger, gateway, features } = options;
+  const eventLoop = watchEventLoop();
+  const health = createHealth({
+    probes: {
+      database: databaseProbe(database),
+      redis: null,
+      agno: backendProbe(backends.agno),
+      models: backendProbe(backends.models),
+      voice: null,
+      gateway:
+        gateway &&
+        (async () => {
+          const { registered, failures_in_a_row: failures } = gateway.status();
+          return { status: registered ? "healthy" : "unhealthy", details: { registered, failures } };
+        }),
+      base_service: null,
+    },
+    migrations: migrationsProbe(database),
+    agents: () => options.catalogue.sources(),
+    components: {
+      replies: () => ({ status: "healthy", details: options.replies.stats() }),
+      streams: () => ({ status: "healthy", details: options.feeds.stats() }),
+    },
+    isDraining: options.isDraining,
+    eventLoop,
+    maxEventLoopDelayMs: config.server.max_event_loop_delay_ms,
+    timeoutMs: config.monitoring.health_check_timeout * 1000,
+    metrics,
+    logger,
+  });
+  const sessionsOverview = createSessionsOverview({
+    sessions: () => options.sessionStore.overview(),
+    queued: () => options.messages.countQueued(),
+    logger,
+  });
+  const report = createMetricsReport({ metrics });
+  return {
+    routes: [
+      healthRoutes({
+        config,
+        version,
+        health,
+        metrics,
+        report,
+        refreshGauges: createRefreshGauges({
+          metrics,
+          health,
+          eventLoop,
+          database,
+          sessionsOverview,
+        }),
+        features,
+      }),
+      infoRoutes({ config, version, features }),
+    ],
+    close() {
+      eventLoop.close();
+      report.close();
+    },
+  };
+}
+
+function backendProbe(backend: AgentBackend | null): Probe | null {
+  return backend === null ? null : (signal) => backend.probe(signal);
+}
