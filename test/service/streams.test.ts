@@ -68,7 +68,7 @@ describe("following a reply", () => {
         if (delayMs === 0) await asked.all();
         const seen: SeenEvent[] = [];
         const url = `${service.url}/chat/message/${messageId}/stream`;
-        for (let isDone = false; !isDone; ) {
+        for (let isDone = false; !isDone;) {
           const cut = cuts[used % cuts.length] ?? 100;
           used += 1;
           // The shortest cuts are shorter than any event: such an attempt sees nothing at all.
@@ -90,7 +90,10 @@ describe("following a reply", () => {
   it("keeps silent streams awake with comments", async () => {
     const sessionId = await client.session("alice");
     const gate = Promise.withResolvers<void>();
-    model.enqueue({ tokens: ["a", "b"], pace: (index) => (index === 0 ? undefined : gate.promise) });
+    model.enqueue({
+      tokens: ["a", "b"],
+      pace: (index) => (index === 0 ? undefined : gate.promise),
+    });
     const response = await fetch(`${service.url}/chat/message/stream`, {
       method: "POST",
       headers: { "content-type": "application/json" },

@@ -138,7 +138,7 @@ describe("turns of a session", () => {
     const events = await (await client.stream({ session_id: sessionId, message: "quick" })).all();
     const { status, body } = await client.send(
       "POST",
-      `/chat/message/${events[0]?.["message_id"]}/cancel`,
+      `/chat/message/${String(events[0]?.["message_id"])}/cancel`,
     );
     expect(status).toBe(409);
     expect(body).toMatchObject({ error: { type: "message_not_running" } });
@@ -158,7 +158,10 @@ describe("turns of a session", () => {
     );
     expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
     expect(new Set(answers.map((answer) => answer.body.message_id)).size).toBe(1);
-    expect(await contents(sessionId)).toEqual(["user:complete:once", "assistant:complete:You said: once"]);
+    expect(await contents(sessionId)).toEqual([
+      "user:complete:once",
+      "assistant:complete:You said: once",
+    ]);
   });
 
   it("refuses a key that was used for something else, and replays a stream from its first event", async () => {
