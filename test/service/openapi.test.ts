@@ -1,0 +1,146 @@
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormatsModule from "ajv-formats";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient, type Client } from "../support/client.ts";
+import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { startService, type TestService } from "../support/start-service.ts";
+
+interface Operation {
+  summary?: string;
+  responses: Record<string, { content?: Record<string, { schema?: object; examples?: object }> }>;
+}
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, object> };
+}
+
+const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
+
+describe("the OpenAPI document", () => {
+  let model: OpenAiServer;
+  let service: TestService;
+  let client: Client;
+  let document: Document;
+  let ajv: Ajv2020;
+
+  beforeAll(async () => {
+    model = await startOpenAiServer();
+    service = await startService({ env: { OPENAI_BASE_URL: model.url } });
+    client = createClient(service.url);
+    document = (await client.get<Document>("/openapi.json")).body;
+    ajv = new Ajv2020({ strict: false, allErrors: true });
+    addFormats(ajv);
+    ajv.addSchema({ ...document, $id: "document" });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await model.close();
+  });
+
+  const pointer = (parts: readonly string[]) =>
+    parts.map((part) => part.replaceAll("~", "~0").replaceAll("/", "~1")).join("/");
+
+  const expectValid = (schemaPath: readonly string[], value: unknown) => {
+    const validate = ajv.getSchema(`document#/${pointer(schemaPath)}`);
+    if (validate === undefined) throw new Error(`no schema at ${schemaPath.join(" ")}`);
+    expect(validate(value), `${schemaPath.join(" ")} ${JSON.stringify(validate.errors)}`).toBe(true);
+  };
+
+  it("is valid OpenAPI 3.1", async () => {
+    const result = await new Validator().validate(structuredClone(document) as object);
+    expect(result).toMatchObject({ valid: true });
+    expect((document as unknown as { openapi: string }).openapi).toBe("3.1.0");
+  });
+
+  it("describes every operation: summary, answer, and errors with examples", () => {
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+    expect(operations.length).toBeGreaterThanOrEqual(25);
+    for (const { path, method, operation } of operations) {
+      const name = `${method} ${path}`;
+      expect(operation.summary, name).toMatch(/\S/);
+      expect(operation.responses["200"], name).toBeDefined();
+      if (!path.startsWith("/chat") && !path.startsWith("/sessions")) continue;
+      const failure = operation.responses["500"]?.content?.["application/json"];
+      expect(failure?.schema, name).toEqual({ $ref: "#/components/schemas/Problem" });
+      expect(failure?.examples, name).toHaveProperty("internal_error");
+    }
+  });
+
+  it("names all events of a stream", () => {
+    const stream =
+      document.paths["/chat/message/stream"]?.["post"]?.responses["200"]?.content?.[
+        "text/event-stream"
+      ];
+    const { anyOf } = stream?.schema as { anyOf: { $ref: string }[] };
+    expect(anyOf.map(({ $ref }) => $ref.split("/").at(-1))).toEqual(
+      [
+        "user_message",
+        "queued",
+        "assistant_chunk",
+        "reasoning_chunk",
+        "tool_call",
+        "agent_event",
+        "media",
+        "audio_chunk",
+        "audio_response",
+        "paused",
+        "snapshot",
+        "conversation_complete",
+        "cancelled",
+        "error",
+      ].map((name) => `event_${name}`),
+    );
+  });
+
+  it("is what the service really answers", async () => {
+    const sessionId = await client.session("alice");
+    model.enqueue({ tokens: ["a", "b"], reasoning: ["hm"] });
+    const events = await (await client.stream({ session_id: sessionId, message: "x" })).all();
+    const messageId = events[0]?.["message_id"] as string;
+    for (const { id, ...event } of events) {
+      expect(id).toBeGreaterThan(0);
+      expectValid(["components", "schemas", `event_${event.type}`], event);
+    }
+    const failing = { tokens: ["a"], fault: { kind: "die" }, delayMs: 30 } as const;
+    model.enqueue(failing);
+    const failed = await (await client.stream({ session_id: sessionId, message: "x" })).all();
+    const { id: _id, ...last } = failed.at(-1) ?? { id: 0, type: "none" };
+    expectValid(["components", "schemas", "event_error"], last);
+
+    const calls: [string, string, string, unknown?][] = [
+      ["post", "/chat/session", "/chat/session", { user_id: "alice" }],
+      ["get", "/chat/session/{session_id}/status", `/chat/session/${sessionId}/status`],
+      ["get", "/sessions", "/sessions?user_id=alice"],
+      ["get", "/sessions/{session_id}", `/sessions/${sessionId}`],
+      ["patch", "/sessions/{session_id}", `/sessions/${sessionId}`, { title: "t" }],
+      ["get", "/sessions/user/{user_id}/stats", "/sessions/user/alice/stats"],
+      ["post", "/sessions/cleanup", "/sessions/cleanup"],
+      ["post", "/chat/message", "/chat/message", { session_id: sessionId, message: "again" }],
+      ["get", "/chat/message/{message_id}", `/chat/message/${messageId}`],
+      ["get", "/chat/history/{session_id}", `/chat/history/${sessionId}`],
+      ["get", "/chat/agents", "/chat/agents"],
+      ["get", "/chat/models", "/chat/models"],
+      ["post", "/sessions/batch", "/sessions/batch", { session_ids: ["x"], operation: "archive" }],
+      ["get", "/health", "/health"],
+      ["get", "/health/liveness", "/health/liveness"],
+      ["get", "/health/readiness", "/health/readiness"],
+      ["get", "/health/detailed", "/health/detailed"],
+      ["get", "/health/metrics", "/health/metrics"],
+      ["get", "/health/config", "/health/config"],
+      ["get", "/", "/"],
+      ["get", "/info", "/info"],
+      ["delete", "/sessions/{session_id}", `/sessions/${sessionId}`],
+      ["delete", "/chat/session/{session_id}", `/chat/session/${sessionId}`],
+      ["post", "/chat/message/{message_id}/cancel", `/chat/message/${messageId}/cancel`],
+    ];
+    for (const [method, path, url, body] of calls) {
+      const answer = await client.send(method.toUpperCase(), url, body);
+      const schemaPath = ["paths", path, method, "responses", String(answer.status)];
+      expectValid([...schemaPath, "content", "application/json", "schema"], answer.body);
+    }
+  });
+});
