@@ -1,0 +1,81 @@
+import type { ReplyEvent } from "../replies/reply-event.ts";
+import { painter, printable, type Terminal } from "./terminal.ts";
+
+const maxArgumentsLength = 200;
+
+/** Writes a reply as it comes: its text as it is, what happens beside it in dim lines. */
+export function createReplyPrinter({ output, errors, isColoured, isInteractive }: Terminal) {
+  const paint = painter(isColoured);
+  let column: "start" | "text" | "reasoning" = "start";
+  let shown = "";
+
+  const line = (text: string) => {
+    if (column !== "start") output.write("\n");
+    column = "start";
+    // Scripts want the answer alone.
+    if (isInteractive) output.write(`${paint("dim", printable(text))}\n`);
+  };
+  const text = (piece: string, agentId: string) => {
+    if (piece === "") return;
+    if (column === "reasoning") output.write("\n");
+    if (column !== "text" && isInteractive && shown === "") {
+      output.write(paint("cyan", `${agentId} › `));
+    }
+    column = "text";
+    shown += piece;
+    output.write(printable(piece));
+  };
+
+  return {
+    print(event: ReplyEvent): void {
+      switch (event.type) {
+        case "assistant_chunk":
+          return text(event.chunk, event.agent_id);
+        case "snapshot":
+          if (event.content.startsWith(shown)) return text(event.content.slice(shown.length), "…");
+          line("(the text so far was replaced)");
+          shown = "";
+          return text(event.content, "…");
+        case "reasoning_chunk":
+          if (!isInteractive) return;
+          if (column === "text") output.write("\n");
+          column = "reasoning";
+          output.write(paint("dim", printable(event.chunk)));
+          return;
+        case "queued":
+          return line(`waiting behind ${event.position} other message(s)`);
+        case "tool_call": {
+          const args = JSON.stringify(event.arguments ?? {}).slice(0, maxArgumentsLength);
+          if (event.status === "started") return line(`· ${event.name} ${args}`);
+          if (event.status === "failed") return line(`· ${event.name} failed`);
+          return;
+        }
+        case "agent_event":
+          if (event.event.endsWith("_completed")) return;
+          return line(`· ${event.event === "handoff" ? "handed over to " : ""}${event.name}`);
+        case "media":
+          return line(`${event.kind}: ${event.url}`);
+        case "cancelled":
+          return line(`stopped (${event.reason})`);
+        case "error":
+          if (column !== "start") output.write("\n");
+          column = "start";
+          errors.write(`${paint("red", `${event.error} (${event.error_type})`)}\n`);
+          return;
+        case "user_message":
+        case "audio_chunk":
+        case "audio_response":
+        case "paused":
+        case "conversation_complete":
+          return;
+        default:
+          event satisfies never;
+      }
+    },
+    /** Leaves the cursor at the start of a line. */
+    end(): void {
+      if (column !== "start") output.write("\n");
+      column = "start";
+    },
+  };
+}
