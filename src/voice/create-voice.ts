@@ -1,6 +1,7 @@
 import type { Logger } from "../telemetry/logger.ts";
 import type { AudioDecoder } from "./audio-decoder.ts";
 import type { AudioEncoder } from "./audio-encoder.ts";
+import type { SpeechWork } from "./engine-fallback.ts";
 import { createJoinSpeech, type JoinOptions } from "./join-speech.ts";
 import { createRecognition, type Recognition } from "./recognition.ts";
 import { createReplySpeaker, type ReplySpeaker } from "./reply-speaker.ts";
@@ -38,6 +39,8 @@ export interface VoiceOptions {
   readonly defaultVoice: string | null;
   readonly maxUploadBytes: number;
   readonly logger: Logger;
+  /** Told of each engine's work, for metrics. */
+  readonly observe?: (work: SpeechWork) => void;
 }
 
 /** What one direction can do. */
@@ -61,7 +64,7 @@ export interface Voice
   readonly detector: VoiceActivityDetector;
   /** Speech of a text that is all there; see `speakText`. */
   speak(text: string, options: { style: SpeechStyle; signal: AbortSignal }): Promise<Speech>;
-  /** Speech of a text that is being written; see `ReplySpeaker`. */
+  /** Speech of a text that is being written; see `ReplySpeaker`. `language`: of the caller, where none is configured. */
   speaker(options: { style: SpeechStyle; signal: AbortSignal; language?: string }): ReplySpeaker;
   /** One file of all pieces; see `createJoinSpeech`. */
   join(pieces: readonly SpeechPiece[], options: JoinOptions): Promise<SpeechPiece | null>;
@@ -76,7 +79,7 @@ export interface Voice
 }
 
 export async function createVoice(options: VoiceOptions): Promise<Voice> {
-  const { enabled, engines, logger } = options;
+  const { enabled, engines, logger, observe = () => {} } = options;
   const { decoder, encoder, detector } = engines;
   const speechToText = enabled ? engines.speechToText : [];
   const textToSpeech = enabled ? engines.textToSpeech : [];
@@ -89,6 +92,7 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
     maxBytes: options.maxUploadBytes,
     absence: enabled ? "recognition" : "off",
     logger,
+    observe,
   });
   const synthesis = await createSynthesis({
     engines: textToSpeech,
@@ -96,6 +100,7 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
     encoder,
     absence: enabled ? "synthesis" : "off",
     logger,
+    observe,
   });
   const all = [...speechToText, ...textToSpeech];
 
@@ -108,8 +113,13 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
     style: synthesis.style,
     speak: (text, { style, signal }) =>
       speakText({ synthesis, encoder }, text, { style, signal, language: speechLanguage }),
-    speaker: ({ style, signal, language = speechLanguage }) =>
-      createReplySpeaker({ synthesis, style, signal, language }),
+    speaker: ({ style, signal, language }) =>
+      createReplySpeaker({
+        synthesis,
+        style,
+        signal,
+        language: options.speechLanguage ?? language ?? "en",
+      }),
     join: createJoinSpeech({ decoder, encoder }),
     async voices(signal) {
       const voices = await synthesis.voices(signal);

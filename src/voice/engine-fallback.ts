@@ -9,6 +9,21 @@ export function isEngineFault(error: unknown): error is Problem {
   );
 }
 
+/** What one engine has done, for metrics. */
+export interface SpeechWork {
+  readonly direction: "recognition" | "synthesis";
+  readonly provider: string;
+  /** `ok`, `cancelled`, or the error type. */
+  readonly outcome: string;
+  readonly durationMs: number;
+}
+
+export interface EngineCalls {
+  readonly direction: SpeechWork["direction"];
+  readonly logger: Logger;
+  readonly observe: (work: SpeechWork) => void;
+}
+
 /**
  * The outcome of the first engine that succeeds, in order. Raises the last engine's fault, or at once one that no engine
  * can mend. `engines` is not empty.
@@ -16,14 +31,20 @@ export function isEngineFault(error: unknown): error is Problem {
 export async function firstToSucceed<E extends { readonly provider: string }, T>(
   engines: readonly E[],
   work: (engine: E) => Promise<T>,
-  logger: Logger,
+  { direction, logger, observe }: EngineCalls,
 ): Promise<T> {
   for (const [index, engine] of engines.entries()) {
+    const { provider } = engine;
+    const started = performance.now();
+    const observed = (outcome: string) =>
+      observe({ direction, provider, outcome, durationMs: performance.now() - started });
     try {
-      return await work(engine);
+      const result = await work(engine);
+      observed("ok");
+      return result;
     } catch (error) {
+      observed(error instanceof Problem ? error.type : "cancelled");
       if (!isEngineFault(error)) throw error;
-      const { provider } = engine;
       logger.warn({ provider, type: error.type, err: error.cause }, "a speech engine failed");
       if (index === engines.length - 1) throw error;
     }

@@ -2,7 +2,7 @@ import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { AudioDecoder, RecordingInfo } from "./audio-decoder.ts";
 import { pcmDurationMs, type PcmAudio } from "./audio-format.ts";
-import { firstToSucceed } from "./engine-fallback.ts";
+import { firstToSucceed, type SpeechWork } from "./engine-fallback.ts";
 import { primaryLanguage } from "./language.ts";
 import { containsSpeech } from "./speech-activity.ts";
 import type { Recording, SpeechToText } from "./speech-to-text.ts";
@@ -20,6 +20,7 @@ export interface RecognitionOptions {
   /** Why there are no engines, where there are none. */
   readonly absence: UnavailableReason;
   readonly logger: Logger;
+  readonly observe: (work: SpeechWork) => void;
 }
 
 export interface RecognizedSpeech {
@@ -57,7 +58,8 @@ function invalid(en: string, zh: string): Problem<"validation_failed"> {
 }
 
 export function createRecognition(options: RecognitionOptions): Recognition {
-  const { engines, decoder, detector, logger } = options;
+  const { engines, decoder, detector, logger, observe } = options;
+  const calls = { direction: "recognition", logger, observe } as const;
 
   /** What engines are told; undefined: find out. Raises `validation_failed` for what is no language. */
   function languageFor(asked: string | undefined): string | undefined {
@@ -95,7 +97,7 @@ export function createRecognition(options: RecognitionOptions): Recognition {
         if (recording === null) throw new Error("there is no recording for this engine");
         return engine.transcribe(recording, { language, signal });
       },
-      logger,
+      calls,
     );
     return {
       text: transcript.text.trim(),

@@ -4,7 +4,7 @@ import type { AudioDecoder } from "./audio-decoder.ts";
 import type { AudioEncoder } from "./audio-encoder.ts";
 import { audioFormats, isAudioFormat, type AudioFormat } from "./audio-format.ts";
 import { collect } from "./byte-stream.ts";
-import { firstToSucceed } from "./engine-fallback.ts";
+import { firstToSucceed, type SpeechWork } from "./engine-fallback.ts";
 import type { Speech, TextToSpeech, VoiceDescription } from "./text-to-speech.ts";
 import { voiceUnavailable, type UnavailableReason } from "./unavailable.ts";
 import { readWav, readWavLayout, samplesToBytes, wavDurationMs, writeWav } from "./wav.ts";
@@ -17,6 +17,7 @@ export interface SynthesisOptions {
   /** Why there are no engines, where there are none. */
   readonly absence: UnavailableReason;
   readonly logger: Logger;
+  readonly observe: (work: SpeechWork) => void;
 }
 
 /** How a caller wants something said, checked. */
@@ -63,7 +64,8 @@ export interface Synthesis {
 const maxPieceBytes = 16 * 1024 * 1024;
 
 export async function createSynthesis(options: SynthesisOptions): Promise<Synthesis> {
-  const { engines, decoder, encoder, logger } = options;
+  const { engines, decoder, encoder, logger, observe } = options;
+  const calls = { direction: "synthesis", logger, observe } as const;
   /** Voices of the engines that have a fixed list; servers are asked only when somebody wants to choose. */
   const localVoices = new Map<string, TextToSpeech>();
   for (const engine of engines) {
@@ -165,14 +167,14 @@ export async function createSynthesis(options: SynthesisOptions): Promise<Synthe
     enginesFor,
     async open(text, say) {
       const able = enginesFor(say.language, say.style);
-      return firstToSucceed(able, (engine) => begin(engine, text, say), logger);
+      return firstToSucceed(able, (engine) => begin(engine, text, say), calls);
     },
     async say(text, say) {
       const able = enginesFor(say.language, say.style);
       return firstToSucceed(
         able,
         async (engine) => whole(await begin(engine, text, say), say.style, say.signal),
-        logger,
+        calls,
       );
     },
     async voices(signal) {

@@ -40,11 +40,13 @@ export async function createCommandSpeechToText(
   if (!uses(argv, "input")) throw new Error("voice.stt.command needs {input}, the recording");
   const intoFile = uses(argv, "output");
   const spoken = options.language === null ? null : [primaryLanguage(options.language)];
+  // Then the configured language is only the one of callers who name none.
+  const anyLanguage = preset?.languages === "any" || uses(argv, "language");
   let closed = false;
 
   return {
     provider: "command",
-    languages: spoken ?? preset?.languages ?? "any",
+    languages: anyLanguage ? "any" : (spoken ?? preset?.languages ?? "any"),
     accepts: "pcm",
     async transcribe(recording, { language, signal }) {
       signal.throwIfAborted();

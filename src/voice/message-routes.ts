@@ -1,0 +1,277 @@
+import multipart from "@fastify/multipart";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { createHash } from "node:crypto";
+import { answer } from "../chat/answer.ts";
+import type { MessageStore } from "../chat/message-store.ts";
+import { streamResponse } from "../chat/stream-docs.ts";
+import type { SendMessage, Turns } from "../chat/turns.ts";
+import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
+import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
+import { problemResponses } from "../http/problem-docs.ts";
+import { ref } from "../http/schemas.ts";
+import type { IdentityProvider } from "../identity/identity.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem, type ProblemDetail } from "../problems/problem.ts";
+import type { FollowReply } from "../replies/follow-reply.ts";
+import type { SseView } from "../replies/views/sse.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import { fileOf } from "./audio-format.ts";
+import { maxStoredAudioBytes, type AudioStore } from "./audio-store.ts";
+import type { Voice } from "./create-voice.ts";
+import { readUpload } from "./read-upload.ts";
+import { goneSignal, unvalidated, uploadContent } from "./routes.ts";
+import { sniffAudio } from "./sniff-audio.ts";
+import { audioUrl, type StoredReplyAudio } from "./stored-reply-audio.ts";
+
+interface VoiceMessageRoutesOptions {
+  readonly voice: Voice;
+  readonly store: AudioStore;
+  readonly turns: Turns;
+  readonly messages: MessageStore;
+  readonly sessions: Pick<SessionStore, "find">;
+  readonly follow: FollowReply;
+  readonly sse: SseView;
+  readonly identity: IdentityProvider;
+  readonly audioResponse: StoredReplyAudio;
+  readonly maxUploadBytes: number;
+  readonly maxMessageLength: number;
+}
+
+/** The fields beside the recording, checked. */
+interface VoiceMessage {
+  readonly sessionId: string | undefined;
+  readonly userId: string | undefined;
+  readonly agentId: string | undefined;
+  readonly language: string | undefined;
+  readonly onBusy: SendMessage["onBusy"];
+  readonly stream: boolean;
+  readonly speech: NonNullable<SendMessage["voice"]>;
+}
+
+const textField = (description: string) => ({ type: "string", description });
+
+/** Spoken messages: the transcript is the user's message, its sound is kept with it, the reply is spoken too. */
+export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyPluginAsyncTypebox {
+  const { voice, store, turns, messages, identity } = options;
+
+  /** Before the recording is worked on: the session must exist for the caller. */
+  async function checkSession(request: FastifyRequest, { sessionId, userId }: VoiceMessage) {
+    if (sessionId === undefined) return;
+    const session = isId(sessionId) ? await options.sessions.find(sessionId) : null;
+    if (session === null || !mayAccess(request, session.userId, userId)) {
+      throw new Problem("session_not_found", { sessionId });
+    }
+  }
+
+  /** Keeps the recording where it is small enough; what the user's message says about it. */
+  async function keepRecording(file: Uint8Array, durationMs: number) {
+    const container = sniffAudio(file);
+    if (!container) throw new Error("a transcribed recording has no container");
+    const described = { format: container, duration_ms: durationMs };
+    if (file.length > maxStoredAudioBytes) return { audioId: null, described };
+    const audioId = await store.save({
+      sessionId: null,
+      userId: "",
+      messageId: null,
+      format: container,
+      mediaType: fileOf(container).mediaType,
+      durationMs,
+      bytes: file,
+    });
+    const reference = { audio_id: audioId, url: audioUrl(audioId), ...described };
+    return { audioId, described: reference };
+  }
+
+  async function found(messageId: string) {
+    const message = await messages.find(messageId);
+    if (message === null) throw new Problem("message_not_found", { messageId });
+    return message;
+  }
+
+  async function handle(request: FastifyRequest, reply: FastifyReply) {
+    await requireAction(request, identity, "send_message");
+    const { file, fields } = await readUpload(request, options.maxUploadBytes).catch(
+      (error: unknown) => {
+        // The rest of a body that is refused is not read.
+        void reply.header("Connection", "close");
+        throw error;
+      },
+    );
+    const message = readFields(fields);
+    const recording = createHash("sha256").update(file).digest("hex");
+    // The same recording with the same fields is the same request.
+    const key = idempotencyKey(request, "POST /chat/voice", { recording, fields });
+    const style = voice.style(message.speech);
+    await checkSession(request, message);
+    const named = message.sessionId === undefined || request.identity !== null;
+    const userId = named ? callerUser(request, message.userId) : message.userId;
+    if (message.stream) options.sse.admit();
+
+    const signal = goneSignal(reply);
+    const heard = await voice.transcribe(file, { language: message.language, signal });
+    if (heard.text.length > options.maxMessageLength) {
+      const limit = `${options.maxMessageLength} characters of transcript`;
+      throw new Problem("payload_too_large", { limit });
+    }
+    const { audioId, described } = await keepRecording(file, heard.durationMs);
+    const sent = await turns.send({
+      sessionId: message.sessionId,
+      ownerId: userId ?? null,
+      userId,
+      userToken: request.identity?.token,
+      message: heard.text,
+      messageType: "voice",
+      agentId: message.agentId,
+      onBusy: message.onBusy,
+      context: undefined,
+      metadata: {},
+      sessionConfig: {},
+      voice: { ...message.speech, format: style.format },
+      audio: described,
+      processedMessage: heard.text,
+      requestId: request.id,
+      traceparent: request.traceparent,
+      language: request.language,
+      idempotency: key,
+    });
+    const question = (await found(sent.replyId)).replyTo;
+    if (audioId !== null) await store.attach(audioId, sent.sessionId, question);
+    if (message.stream) {
+      await options.sse.stream(request, reply, { ...sent, after: 0 });
+      return reply;
+    }
+    const events = options.follow(sent.replyId, 1, signal);
+    while (!(await events.next()).done);
+    const made = await found(sent.replyId);
+    return answer(
+      made,
+      await found(made.replyTo ?? ""),
+      heard.text,
+      await options.audioResponse(made),
+    );
+  }
+
+  return async (app) => {
+    await app.register(async (uploads) => {
+      await uploads.register(multipart);
+      uploads.addContentTypeParser("*", (_request, _payload, done) => done(null));
+      uploads.post(
+        "/chat/voice",
+        {
+          ...unvalidated,
+          schema: {
+            tags: ["Voice"],
+            security: [{ bearer: [] }, { apiKey: [] }, {}],
+            summary: "Send a spoken message",
+            description:
+              "The answer is that of POST /chat/message, or with `stream` that of " +
+              "POST /chat/message/stream. The members may also come in one JSON part `request`.",
+            consumes: ["multipart/form-data"],
+            headers: idempotencyHeaders,
+            body: {
+              type: "object",
+              required: ["audio_file"],
+              properties: {
+                audio_file: uploadContent,
+                session_id: textField("Without one a session is made for user_id."),
+                user_id: textField("In auth.mode open."),
+                audio_format: textField("Told by the content in any case."),
+                enable_tts: { type: "boolean", default: true },
+                stream_audio: { type: "boolean", default: false },
+                voice: { type: "string", default: "default" },
+                format: textField("Of the reply's speech; a wish."),
+                speed: { type: "number", minimum: 0.25, maximum: 4, default: 1 },
+                language: textField("Spoken in the recording, such as en or zh."),
+                agent_id: textField("For this turn only."),
+                on_busy: { type: "string", enum: ["enqueue", "reject", "interrupt"] },
+                stream: { type: "boolean", default: false },
+              },
+            },
+            response: {
+              200: {
+                description: "The answer, or the stream of the reply.",
+                content: {
+                  "application/json": { schema: ref("Answer") },
+                  ...streamResponse.content,
+                },
+              },
+              ...problemResponses(
+                "malformed_json",
+                "session_not_found",
+                "agent_not_found",
+                "session_busy",
+                "session_archived",
+                "idempotency_conflict",
+                "payload_too_large",
+                "unsupported_media_type",
+                "queue_full",
+                "agent_failed",
+                "speech_failed",
+                "agent_unavailable",
+                "voice_unavailable",
+                "overloaded",
+                "shutting_down",
+                "agent_timeout",
+                "speech_timeout",
+              ),
+            },
+          },
+        },
+        handle,
+      );
+    });
+  };
+}
+
+/** Form fields are strings, members of the JSON part are not: both are taken. Raises `validation_failed`. */
+function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
+  const details: ProblemDetail[] = [];
+  const refuse = (name: string, message: string) => {
+    details.push({ path: `/${name}`, message });
+    return undefined;
+  };
+  const text = (name: string, maxLength = 200) => {
+    const value = fields[name];
+    if (value === undefined || value === null || value === "") return undefined;
+    return typeof value === "string" && value.length <= maxLength && /\S/.test(value)
+      ? value
+      : refuse(name, `must be a text of at most ${maxLength} characters`);
+  };
+  const flag = (name: string, fallback: boolean) => {
+    const value = fields[name];
+    if (value === undefined || value === null || value === "") return fallback;
+    if (value === true || /^(true|1|yes|on)$/i.test(String(value))) return true;
+    if (value === false || /^(false|0|no|off)$/i.test(String(value))) return false;
+    refuse(name, "must be true or false");
+    return fallback;
+  };
+  const choice = text("on_busy");
+  const onBusy = (["enqueue", "reject", "interrupt"] as const).find((each) => each === choice);
+  if (choice !== undefined && !onBusy) {
+    refuse("on_busy", "must be one of enqueue, reject, interrupt");
+  }
+  const given = fields["speed"];
+  const speed = given === undefined || given === null || given === "" ? undefined : Number(given);
+  if (speed !== undefined && !(speed >= 0.25 && speed <= 4)) {
+    refuse("speed", "must be from 0.25 to 4");
+  }
+  const [voice, format] = [text("voice"), text("format", 20)];
+  const message = {
+    sessionId: text("session_id"),
+    userId: text("user_id", 128),
+    agentId: text("agent_id"),
+    language: text("language", 35),
+    onBusy: onBusy ?? null,
+    stream: flag("stream", false),
+    speech: {
+      enable_tts: flag("enable_tts", true),
+      stream_audio: flag("stream_audio", false),
+      ...(voice !== undefined && { voice }),
+      ...(format !== undefined && { format }),
+      ...(speed !== undefined && { speed }),
+    },
+  };
+  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+  return message;
+}

@@ -1,0 +1,109 @@
+import type { FastifyRequest } from "fastify";
+import type { Multipart } from "@fastify/multipart";
+import { Problem } from "../problems/problem.ts";
+
+/** A recording and the fields beside it. */
+export interface Upload {
+  readonly file: Uint8Array;
+  /** Flat fields, over the members of a JSON part `request`. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+const maxFields = 20;
+const maxFieldBytes = 64 * 1024;
+/** Of a body beside its file: boundaries, headers, fields. */
+const overheadBytes = 256 * 1024;
+
+function missing(): Problem<"validation_failed"> {
+  const details = [{ path: "/audio_file", message: "is required" }];
+  return new Problem("validation_failed", {}, { details });
+}
+
+/**
+ * Reads a multipart body with one file, `audio_file`. Raises `payload_too_large` as soon as it is known to be,
+ * `unsupported_media_type` for another kind of body, `validation_failed`, or `bad_request` for a broken one.
+ */
+export async function readUpload(request: FastifyRequest, maxFileBytes: number): Promise<Upload> {
+  if (!request.isMultipart()) {
+    throw new Problem("unsupported_media_type", {
+      got: request.headers["content-type"] ?? "A body without a content type",
+      expected: "multipart/form-data with a file audio_file",
+    });
+  }
+  const tooLarge = () => new Problem("payload_too_large", { limit: `${maxFileBytes} bytes` });
+  if (Number(request.headers["content-length"] ?? 0) > maxFileBytes + overheadBytes)
+    throw tooLarge();
+  const fields: Record<string, unknown> = {};
+  let inner: Record<string, unknown> = {};
+  let file: Uint8Array | null = null;
+  const limits = {
+    fileSize: maxFileBytes,
+    files: 1,
+    fields: maxFields,
+    fieldSize: maxFieldBytes,
+    parts: maxFields + 1,
+  };
+  try {
+    for await (const part of request.parts({ limits })) {
+      if (part.type === "file") {
+        const bytes = await readFile(part);
+        if (bytes === null) throw tooLarge();
+        if (part.fieldname !== "audio_file") throw missing();
+        file = bytes;
+      } else if (part.fieldname === "request") {
+        inner = parseRequest(part.value);
+      } else {
+        fields[part.fieldname] = part.value;
+      }
+    }
+  } catch (error) {
+    throw toProblem(error, maxFileBytes);
+  }
+  if (!file) throw missing();
+  return { file, fields: { ...inner, ...fields } };
+}
+
+async function readFile(part: Extract<Multipart, { type: "file" }>): Promise<Uint8Array | null> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of part.file) chunks.push(chunk as Buffer);
+  return part.file.truncated ? null : Buffer.concat(chunks);
+}
+
+function parseRequest(value: unknown): Record<string, unknown> {
+  let parsed = value;
+  if (typeof value === "string") {
+    try {
+      parsed = JSON.parse(value);
+    } catch {
+      throw new Problem("malformed_json", {});
+    }
+  }
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
+    return parsed as Record<string, unknown>;
+  }
+  const details = [{ path: "/request", message: "must be a JSON object" }];
+  throw new Problem("validation_failed", {}, { details });
+}
+
+function toProblem(error: unknown, maxFileBytes: number): Problem {
+  if (error instanceof Problem) return error;
+  const code = (error as { code?: unknown }).code;
+  switch (code) {
+    case "FST_REQ_FILE_TOO_LARGE":
+      return new Problem("payload_too_large", { limit: `${maxFileBytes} bytes` });
+    case "FST_FILES_LIMIT":
+      return new Problem("payload_too_large", { limit: "1 file" });
+    case "FST_FIELDS_LIMIT":
+    case "FST_PARTS_LIMIT":
+      return new Problem("payload_too_large", { limit: `${maxFields} fields` });
+    default:
+      return new Problem(
+        "bad_request",
+        {
+          en: "The multipart body is broken or was cut off.",
+          zh: "multipart 请求体已损坏或被截断。",
+        },
+        { cause: error },
+      );
+  }
+}
