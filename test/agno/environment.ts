@@ -18,7 +18,8 @@ export async function pythonOf(
 ): Promise<{ readonly python: string } | { readonly missing: string }> {
   const folder = join(root, ".cache", `agno-${version}`);
   const python = join(folder, "bin", "python");
-  const requirements = await readFile(join(import.meta.dirname, "requirements.txt"), "utf8");
+  const requirementsFile = join(import.meta.dirname, "requirements.txt");
+  const requirements = await readFile(requirementsFile, "utf8");
   const ready = `agno ${version}\n${requirements}`;
   const mark = join(folder, "ready.txt");
   if ((await readFile(mark, "utf8").catch(() => "")) === ready) return { python };
@@ -41,11 +42,7 @@ export async function pythonOf(
     await run("python3", ["-m", "venv", folder], { timeout: installTimeoutMs });
     await run(
       python,
-      [
-        ...["-m", "pip", "install", "--quiet", "--disable-pip-version-check"],
-        `agno[os]==${version}`,
-        ...["-r", join(import.meta.dirname, "requirements.txt")],
-      ],
+      ["-m", "pip", "install", "--quiet", `agno[os]==${version}`, "-r", requirementsFile],
       { timeout: installTimeoutMs },
     );
     await writeFile(mark, ready);

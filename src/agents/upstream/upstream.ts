@@ -50,6 +50,8 @@ export interface UpstreamRequest {
   readonly agentId: string;
   /** Whether 429, 502, 503 and 504 may be answered by sending it again. Requests that never left are always retried. */
   readonly retryable?: boolean;
+  /** Instead of the upstream's own; 0 for a probe. */
+  readonly maxRetries?: number;
 }
 
 export interface JsonRequest extends UpstreamRequest {
@@ -57,8 +59,6 @@ export interface JsonRequest extends UpstreamRequest {
   readonly timeoutMs?: number;
   /** Default: true for GET. */
   readonly retryable?: boolean;
-  /** Instead of the upstream's own; 0 for a probe. */
-  readonly maxRetries?: number;
 }
 
 /**

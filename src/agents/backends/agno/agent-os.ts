@@ -161,7 +161,8 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
         body: form,
         headers: headersOf(caller),
         agentId: caller.agentId,
-        retryable: true,
+        // Whoever resumes tries again by itself.
+        maxRetries: 0,
         signal,
       });
     },

@@ -43,15 +43,20 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
   let lastProgressMs = performance.now();
 
   for (let tries = 1; ; tries += 1) {
+    let isAway = false;
     if (canResume && (recovery.broken || tries > 1)) {
-      canResume = yield* resume(recovery);
+      const answer = yield* resume(recovery);
       if (translator.outcome) return;
+      canResume = answer !== "impossible";
+      isAway = answer === "away";
     }
-    const batch: AgentEvent[] = [];
-    const fate = await settle(recovery, batch);
-    yield* batch;
-    if (fate === "ended") return;
-    if (fate === "lost") throw new AgentInterrupted("AgentOS no longer runs it");
+    if (!isAway) {
+      const batch: AgentEvent[] = [];
+      const fate = await settle(recovery, batch);
+      yield* batch;
+      if (fate === "ended") return;
+      if (fate === "lost") throw new AgentInterrupted("AgentOS no longer runs it");
+    }
     if (recovery.eventIndex() > index) {
       index = recovery.eventIndex();
       lastProgressMs = performance.now();
@@ -66,19 +71,22 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
   }
 }
 
-/** Relays what the run says from here on, until it ends or the connection breaks; false: the server cannot do this. */
-async function* resume(recovery: Recovery): AsyncGenerator<AgentEvent, boolean, void> {
+/** Relays what the run says from here on, until it ends or the connection breaks. */
+async function* resume(
+  recovery: Recovery,
+): AsyncGenerator<AgentEvent, "over" | "away" | "impossible", void> {
   const { server, request, caller, connection } = recovery;
   const { sessionId } = request;
   const run = recovery.run();
   try {
     yield* recovery.relay(server.resume(run, recovery.eventIndex(), sessionId, caller, connection));
-    return true;
+    return "over";
   } catch (error) {
-    if (isPassing(error)) return true;
+    if (isAway(error)) return "away";
+    if (isPassing(error)) return "over";
     const status = upstreamErrorOf(error)?.status;
     // Servers before 2.6 have no such route; they still know what they have stored.
-    if (status === 400 || status === 404 || status === 405) return false;
+    if (status === 400 || status === 404 || status === 405) return "impossible";
     throw error;
   }
 }
@@ -116,7 +124,10 @@ function diedWithServer(stored: Wire, serverStartedAt: number): boolean {
 
 /** Worth waiting for: the network, a restart, a proxy without its server. */
 function isPassing(error: unknown): boolean {
-  if (error instanceof AgentInterrupted) return true;
-  if (upstreamErrorOf(error)?.fault === "broken") return true;
+  if (error instanceof AgentInterrupted || isAway(error)) return true;
+  return upstreamErrorOf(error)?.fault === "broken";
+}
+
+function isAway(error: unknown): boolean {
   return error instanceof Problem && error.type === "agent_unavailable";
 }

@@ -140,8 +140,13 @@ export async function* relayRun(
       failure = error;
     }
     if (translator.outcome === null) {
-      // Nothing was taken, nothing is lost: the caller may try again.
-      if (!progress.accepted && failure !== null) throw failure;
+      if (!progress.accepted && failure !== null) {
+        throw new Problem(
+          "agent_unavailable",
+          { agentId: request.agentId },
+          { retryAfterSeconds: 5, cause: failure },
+        );
+      }
       isRenewed = true;
       yield* recover({
         ...stream,
@@ -242,7 +247,8 @@ async function stop(
         stream.translator.translate(asRecord(parseJson(frame.data)), []);
         if (currentRun().runId !== cancelled) cancel().catch(() => {});
       });
-    } else {
+    } else if (!stream.run.background) {
+      // Closing the connection would stop it too, but keep AgentOS from storing how far it came.
       await source?.drain(() => {});
     }
   } catch {

@@ -1,0 +1,356 @@
+import assert from "node:assert/strict";
+import { describe, test } from "vitest";
+import type { AgentEvent } from "../../agent-backend.ts";
+import type { ComponentKind } from "./components.ts";
+import { createRunTranslator, type RunTranslatorOptions } from "./run-translator.ts";
+import type { Wire } from "./wire.ts";
+
+/** Translates events, with the members that all of a family have. */
+function translated(
+  kind: ComponentKind,
+  events: readonly Wire[],
+  more: Partial<RunTranslatorOptions> = {},
+) {
+  const unknown: string[] = [];
+  const translator = createRunTranslator({
+    kind,
+    componentId: "it",
+    answeringSteps: new Set(["last"]),
+    onUnknown: (type) => unknown.push(type),
+    ...more,
+  });
+  const into: AgentEvent[] = [];
+  for (const event of events) translator.translate(event, into);
+  let text = "";
+  for (const event of into) {
+    if (event.type === "text") text += event.text;
+    if (event.type === "replace") text = event.text;
+  }
+  return { events: into, text, outcome: translator.outcome, unknown, translator };
+}
+
+const agent = (event: string, members: Wire = {}): Wire => ({
+  event,
+  agent_id: "it",
+  run_id: "run",
+  ...members,
+});
+const team = (event: string, members: Wire = {}): Wire => ({
+  event,
+  team_id: "it",
+  run_id: "run",
+  ...members,
+});
+const member = (event: string, members: Wire = {}): Wire => ({
+  event,
+  agent_id: "scout",
+  agent_name: "Scout",
+  run_id: "inner",
+  parent_run_id: "run",
+  ...members,
+});
+const flow = (event: string, members: Wire = {}): Wire => ({
+  event,
+  workflow_id: "it",
+  run_id: "run",
+  ...members,
+});
+const inner = (event: string, step: string, members: Wire = {}): Wire => ({
+  event,
+  agent_id: "writer",
+  run_id: "inner",
+  workflow_run_id: "run",
+  step_id: `id-of-${step}`,
+  step_name: step,
+  ...members,
+});
+const says = (content: string): Wire => ({ content, content_type: "str" });
+
+describe("the end of a run", () => {
+  test("the first one counts", () => {
+    const { outcome, text } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunContent", says("half")),
+      agent("RunCancelled", { content: "half" }),
+      agent("RunCompleted", { content: "half and more" }),
+    ]);
+    assert.deepEqual(outcome, { kind: "cancelled" });
+    assert.equal(text, "half");
+  });
+
+  test("nothing after it is shown", () => {
+    const { events } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunCompleted", says("done")),
+      agent("RunContent", says("late")),
+      agent("RunError", says("telemetry")),
+    ]);
+    assert.deepEqual(events, [{ type: "text", text: "done" }]);
+  });
+
+  test("an error without ids is the run's", () => {
+    const { outcome } = translated("agent", [
+      { event: "RunError", agent_id: "", content: "no database", error_type: "ValueError" },
+    ]);
+    assert.deepEqual(outcome, { kind: "failed", errorType: "ValueError", message: "no database" });
+  });
+
+  test("of a member ends only the member", () => {
+    const { outcome, events } = translated("team", [
+      team("TeamRunStarted"),
+      member("RunStarted"),
+      member("RunError", says("secret")),
+      team("TeamRunCompleted", says("done without")),
+    ]);
+    assert.deepEqual(outcome, { kind: "completed" });
+    assert.doesNotMatch(JSON.stringify(events), /secret/);
+  });
+
+  test("tools that were never told to end are closed", () => {
+    const tool = { tool_call_id: "c1", tool_name: "search", tool_args: { q: "x" } };
+    const { events } = translated("agent", [
+      agent("RunStarted"),
+      agent("ToolCallStarted", { tool }),
+      agent("RunError", says("broken")),
+    ]);
+    assert.deepEqual(events.at(-1), {
+      type: "tool",
+      toolCallId: "c1",
+      name: "search",
+      status: "failed",
+    });
+  });
+});
+
+describe("the text", () => {
+  test("is replaced when the whole is something else: a fallback model took over", () => {
+    const { events, text } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunContent", says("I cann")),
+      agent("RunContent", says("The answer")),
+      agent("RunCompleted", says("The answer")),
+    ]);
+    assert.equal(text, "The answer");
+    assert.deepEqual(events.at(-1), { type: "replace", text: "The answer" });
+  });
+
+  test("starts over when a queue runs it a second time", () => {
+    const { text, events } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunContent", says("first try")),
+      agent("RunStarted"),
+      agent("RunContent", says("second")),
+      agent("RunCompleted", says("second")),
+    ]);
+    assert.equal(text, "second");
+    assert.equal(events.filter((event) => event.type === "replace").length, 1);
+  });
+
+  test("of a spoken answer is its transcript", () => {
+    const { text } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunCompleted", { response_audio: { id: "a", transcript: "Hello" } }),
+    ]);
+    assert.equal(text, "Hello");
+  });
+
+  test("after a pause may be told alone or with what was said before", () => {
+    const before = translated("agent", [
+      agent("RunStarted"),
+      agent("RunContent", says("Before. ")),
+    ]);
+    const progress = { ...before.translator.progress, eventIndex: 3 };
+    const begun = { runId: "run", progress };
+    for (const whole of ["After.", "Before. After."]) {
+      const after = translated(
+        "agent",
+        [
+          agent("RunContinued"),
+          agent("RunContent", says("After.")),
+          agent("RunCompleted", says(whole)),
+        ],
+        { begun, newLeg: true },
+      );
+      assert.deepEqual(after.events, [{ type: "text", text: "After." }]);
+    }
+  });
+
+  test("of a member in a nested team is never the answer", () => {
+    const { text, events } = translated("team", [
+      team("TeamRunStarted"),
+      {
+        event: "TeamRunStarted",
+        team_id: "sub",
+        team_name: "Sub",
+        run_id: "sub",
+        parent_run_id: "run",
+      },
+      {
+        event: "TeamRunContent",
+        team_id: "sub",
+        run_id: "sub",
+        parent_run_id: "run",
+        ...says("x"),
+      },
+      member("RunStarted", { parent_run_id: "sub" }),
+      member("RunContent", { parent_run_id: "sub", ...says("y") }),
+      team("TeamRunContent", says("answer")),
+      team("TeamRunCompleted", says("answer")),
+    ]);
+    assert.equal(text, "answer");
+    const parents = events.flatMap((event) =>
+      event.type === "agent" ? [[event.agentId, event.parentAgentId]] : [],
+    );
+    assert.deepEqual(parents, [
+      ["sub", "it"],
+      ["scout", "sub"],
+    ]);
+  });
+});
+
+describe("a workflow", () => {
+  test("whose last step is tried again starts over", () => {
+    const { text, outcome } = translated("workflow", [
+      flow("WorkflowStarted"),
+      inner("RunStarted", "last"),
+      inner("RunContent", "last", says("half a ")),
+      inner("RunError", "last", says("broke")),
+      inner("RunStarted", "last", { run_id: "inner-2" }),
+      inner("RunContent", "last", { run_id: "inner-2", ...says("whole") }),
+      inner("RunCompleted", "last", { run_id: "inner-2", ...says("whole") }),
+      flow("WorkflowCompleted", says("whole")),
+    ]);
+    assert.equal(text, "whole");
+    assert.deepEqual(outcome, { kind: "completed" });
+  });
+
+  test("that stops early answers with the step that stopped it", () => {
+    const { text } = translated("workflow", [
+      flow("WorkflowStarted"),
+      inner("RunContent", "first", says("enough")),
+      flow("WorkflowCompleted", says("enough")),
+    ]);
+    assert.equal(text, "enough");
+  });
+
+  test("whose team speaks last: only its leader's text is the answer", () => {
+    const { text } = translated("workflow", [
+      flow("WorkflowStarted"),
+      inner("TeamRunStarted", "last", { agent_id: undefined, team_id: "crew" }),
+      inner("RunStarted", "last", { run_id: "m", parent_run_id: "inner" }),
+      inner("RunContent", "last", { run_id: "m", parent_run_id: "inner", ...says("member") }),
+      inner("TeamRunContent", "last", { agent_id: undefined, team_id: "crew", ...says("leader") }),
+      flow("WorkflowCompleted", says("leader")),
+    ]);
+    assert.equal(text, "leader");
+  });
+
+  test("inside a workflow does not end the outer one", () => {
+    const { outcome } = translated("workflow", [
+      flow("WorkflowStarted"),
+      flow("WorkflowStarted", { run_id: "nested", workflow_id: "sub" }),
+      flow("WorkflowCompleted", { run_id: "nested", ...says("part") }),
+    ]);
+    assert.equal(outcome, null);
+  });
+
+  test("whose own agent answers without any step", () => {
+    const { text, events } = translated("workflow", [
+      flow("WorkflowStarted"),
+      { event: "RunContent", run_id: "wa", agent_id: "wa", workflow_agent: true, ...says("Hi ") },
+      { event: "RunContent", run_id: "wa", agent_id: "wa", workflow_agent: true, ...says("you") },
+      flow("WorkflowCompleted", says("Hi you")),
+    ]);
+    assert.equal(text, "Hi you");
+    assert.equal(events.filter((event) => event.type === "text").length, 2);
+  });
+});
+
+describe("beside the text", () => {
+  test("usage is what models reported, or more when the total says so", () => {
+    const used = (tokens: Wire) =>
+      translated("agent", [
+        agent("RunStarted"),
+        agent("ModelRequestCompleted", tokens),
+        agent("RunCompleted", { content: "x", metrics: { input_tokens: 30, output_tokens: 7 } }),
+      ]).events.filter((event) => event.type === "usage");
+    assert.deepEqual(used({ input_tokens: 30, output_tokens: 7 }), [
+      { type: "usage", inputTokens: 30, outputTokens: 7 },
+    ]);
+    assert.deepEqual(used({}), [{ type: "usage", inputTokens: 30, outputTokens: 7 }]);
+    assert.deepEqual(used({ input_tokens: 10 }), [
+      { type: "usage", inputTokens: 10, outputTokens: 0 },
+      { type: "usage", inputTokens: 20, outputTokens: 7 },
+    ]);
+  });
+
+  test("unknown events are told and left out", () => {
+    const { events, unknown } = translated("agent", [
+      agent("RunStarted"),
+      agent("SomethingNew", says("x")),
+      agent("MemoryUpdateStarted"),
+      team("TeamTaskCreated", { title: "t" }),
+    ]);
+    assert.deepEqual(events, []);
+    assert.deepEqual(unknown, ["SomethingNew"]);
+  });
+
+  test("steps of thought are told unless they were told in pieces", () => {
+    const step = { content: { title: "Plan", reasoning: "because" } };
+    const thought = (events: readonly Wire[]) =>
+      translated("agent", [agent("RunStarted"), ...events]).events.flatMap((event) =>
+        event.type === "reasoning" ? event.text : [],
+      );
+    assert.deepEqual(thought([agent("ReasoningStep", step)]), ["Plan\nbecause\n"]);
+    const delta = agent("ReasoningContentDelta", { reasoning_content: "bec" });
+    assert.deepEqual(thought([delta, agent("ReasoningStep", step)]), ["bec"]);
+  });
+
+  test("small pictures become data URLs, other addresses than http are left out", () => {
+    const { events } = translated("agent", [
+      agent("RunStarted"),
+      agent("RunCompleted", {
+        content: "x",
+        images: [
+          { id: "1", content: "aGk=", mime_type: "image/png" },
+          { id: "2", url: "file:///etc/passwd" },
+          { id: "3", content: "x".repeat(300_000), mime_type: "image/png" },
+        ],
+        files: [{ id: "4", url: "https://files.invalid/a.pdf", filename: "a.pdf" }],
+      }),
+    ]);
+    assert.deepEqual(
+      events.filter((event) => event.type === "media"),
+      [
+        { type: "media", kind: "image", url: "data:image/png;base64,aGk=" },
+        { type: "media", kind: "file", url: "https://files.invalid/a.pdf", name: "a.pdf" },
+      ],
+    );
+  });
+
+  test("tool calls of members have ids of their own", () => {
+    const tool = { tool_call_id: "call_1", tool_name: "search" };
+    const { events } = translated("team", [
+      team("TeamRunStarted"),
+      team("TeamToolCallStarted", { tool }),
+      member("ToolCallStarted", { tool }),
+    ]);
+    const ids = events.flatMap((event) => (event.type === "tool" ? event.toolCallId : []));
+    assert.equal(new Set(ids).size, 2);
+  });
+
+  test("hostile events do no harm", () => {
+    const odd = [null, 0, "", "x", [], {}, [null], { a: 1 }, -1, Number.NaN, true];
+    const names = ["RunContent", "ToolCallStarted", "RunStarted", "StepCompleted", "RunCompleted"];
+    for (const event of names) {
+      for (const value of odd) {
+        for (const kind of ["agent", "team", "workflow"] as const) {
+          translated(kind, [
+            { event, content: value, tool: value, images: value, metrics: value, run_id: value },
+            { event: `Team${event}`, content: value, parent_run_id: value, step_name: value },
+          ]);
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,254 @@
+import { v4 } from "uuid";
+import {
+  AgentInterrupted,
+  type AgentEvent,
+  type Decision,
+  type RunRequest,
+} from "../../agent-backend.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { Caller } from "./agent-os.ts";
+import { toFiles } from "./attachments.ts";
+import { applyDecisions } from "./decisions.ts";
+import type { Directory, Entry } from "./directory.ts";
+import { isBackgroundRefusal, refusalProblem, refusesBackground } from "./faults.ts";
+import type { HistoryReplay } from "./history-replay.ts";
+import { pauseField } from "./requirements.ts";
+import { relayRun, type RunStream } from "./run-stream.ts";
+import { readPausedState, readResumableState, type RunRef } from "./run-state.ts";
+import { createRunTranslator, type RunTranslatorOptions } from "./run-translator.ts";
+import type { Wire } from "./wire.ts";
+import type { WorkflowSteps } from "./workflow-steps.ts";
+
+export interface RunsOptions {
+  readonly directory: Directory;
+  readonly history: HistoryReplay;
+  readonly workflowSteps: WorkflowSteps;
+  readonly forwardUserToken: boolean;
+  readonly background: boolean;
+  readonly patienceMs: number;
+  readonly onUnknownEvent: (type: string) => void;
+  readonly inBackground: (work: Promise<void>) => void;
+  readonly log: Logger;
+}
+
+type Events = AsyncGenerator<AgentEvent, void, void>;
+
+/** The three ways to begin relaying a run: anew, after a pause, after this service or the connection died. */
+export interface Runs {
+  run(request: RunRequest, signal: AbortSignal): Events;
+  continue(
+    request: RunRequest,
+    state: Wire,
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+  ): Events;
+  resume(request: RunRequest, state: Wire, signal: AbortSignal): Events;
+}
+
+export function createRuns(options: RunsOptions): Runs {
+  const { directory, history, workflowSteps, log } = options;
+  /** Components that AgentOS cannot run in the background. */
+  const foregroundOnly = new Set<string>();
+
+  async function* relay(
+    stream: Omit<RunStream, "patienceMs" | "log" | "inBackground" | "translator">,
+    more: Pick<RunTranslatorOptions, "begun" | "newLeg">,
+    signal: AbortSignal,
+  ): Events {
+    const { server, run, request } = stream;
+    const translator = createRunTranslator({
+      kind: run.kind,
+      componentId: run.componentId,
+      answeringSteps:
+        run.kind === "workflow"
+          ? await workflowSteps.of(server, run.componentId, signal)
+          : new Set<string>(),
+      onUnknown: options.onUnknownEvent,
+      ...more,
+    });
+    const { patienceMs, inBackground } = options;
+    try {
+      yield* relayRun({ ...stream, translator, patienceMs, log, inBackground }, signal);
+    } catch (error) {
+      const { outcome } = translator;
+      if (outcome?.kind === "failed" && isBackgroundRefusal(outcome.message)) {
+        throw new BackgroundRefused({ cause: error });
+      }
+      if (refusesBackground(error)) throw new BackgroundRefused({ cause: error });
+      const withToken = options.forwardUserToken && request.userToken !== undefined;
+      throw refusalProblem(error, request.agentId, withToken);
+    }
+  }
+
+  async function knowsSession(
+    request: RunRequest,
+    { server, component }: Entry,
+    signal: AbortSignal,
+  ): Promise<boolean | null> {
+    const session = {
+      sessionId: request.sessionId,
+      userId: request.userId,
+      databaseId: component.databaseId,
+      kind: component.kind,
+    };
+    try {
+      return await server.hasSession(session, callerOf(request), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug({ server: server.name, err: error }, "AgentOS did not say if it knows a session");
+      return null;
+    }
+  }
+
+  async function* run(request: RunRequest, signal: AbortSignal): Events {
+    const entry = await directory.find(request.agentId, signal);
+    if (!entry) throw new Problem("agent_not_found", { agentId: request.agentId });
+    const { component, server } = entry;
+    const caller = callerOf(request);
+    const where = { kind: component.kind, componentId: component.id };
+    const key = `${server.name} ${component.kind} ${component.id}`;
+    const files = toFiles(component, request.attachments);
+    const message = await history.messageFor(request, component, server.name, () =>
+      knowsSession(request, entry, signal),
+    );
+
+    let background =
+      options.background && component.databaseId !== null && !foregroundOnly.has(key);
+    for (;;) {
+      // Never used twice: a run with a known id would take the place of the older one.
+      const runId = v4();
+      const form = runForm(request, message, files, { runId, background });
+      // Only a durable queue looks at it.
+      const idempotencyKey =
+        entry.durable && background ? `${request.replyId}-${request.attempt}` : null;
+      const stream = {
+        server,
+        request,
+        caller,
+        run: { server: server.name, ...where, runId, background },
+        open: (connection: AbortSignal) =>
+          server.start(where, form, idempotencyKey, caller, connection),
+        eventIndex: -1,
+        accepted: false,
+        onAccepted: () => history.remember(server.name, request.sessionId),
+      };
+      try {
+        yield* relay(stream, {}, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof BackgroundRefused)) throw error;
+        if (!background) throw new Problem("agent_failed", { agentId: request.agentId }, error);
+        log.info({ server: server.name, agentId: component.id }, "runs in the foreground only");
+        foregroundOnly.add(key);
+        background = false;
+      }
+    }
+  }
+
+  async function* goOn(
+    request: RunRequest,
+    state: Wire,
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+  ): Events {
+    const { agentId } = request;
+    const paused = readPausedState(state);
+    const server = paused && directory.server(paused.run.server);
+    if (!paused || !server) {
+      const cause = new Error("the state of the pause is of no use here");
+      throw new Problem("agent_failed", { agentId }, { cause });
+    }
+    const { progress } = paused;
+    // Workflows go on in the foreground, whatever they were begun in.
+    const background = paused.run.background && paused.run.kind !== "workflow";
+    const run: RunRef = { ...paused.run, background };
+    const caller = callerOf(request);
+    const answers = applyDecisions(run.kind, paused.pause, decisions);
+    const form = new URLSearchParams({
+      session_id: request.sessionId,
+      user_id: request.userId,
+      stream: "true",
+      background: String(background),
+      [pauseField[run.kind]]: JSON.stringify(answers),
+    });
+    const stream = {
+      server,
+      request,
+      caller,
+      run,
+      open: (connection: AbortSignal) => server.continue(run, form, caller, connection),
+      eventIndex: background ? progress.eventIndex : -1,
+      accepted: false,
+    };
+    try {
+      yield* relay(stream, { begun: { runId: run.runId, progress }, newLeg: true }, signal);
+    } catch (error) {
+      if (!(error instanceof BackgroundRefused)) throw error;
+      throw new Problem("agent_failed", { agentId }, error);
+    }
+  }
+
+  async function* resume(request: RunRequest, state: Wire, signal: AbortSignal): Events {
+    const stored = readResumableState(state);
+    const server = stored && directory.server(stored.run.server);
+    if (!stored || !server) throw new AgentInterrupted("the state of the run is of no use here");
+    const { run, progress } = stored;
+    const caller = callerOf(request);
+    const stream = {
+      server,
+      request,
+      caller,
+      run,
+      open: (connection: AbortSignal) =>
+        server.resume(run, progress.eventIndex, request.sessionId, caller, connection),
+      eventIndex: progress.eventIndex,
+      accepted: true,
+    };
+    try {
+      yield* relay(stream, { begun: { runId: run.runId, progress } }, signal);
+    } catch (error) {
+      // It had begun: whatever keeps it from being taken up again, it was cut off.
+      const isAway = error instanceof Problem && error.type === "agent_unavailable";
+      if (!isAway && upstreamErrorOf(error)?.fault !== "status") throw error;
+      throw new AgentInterrupted("the run could not be taken up again", { cause: error });
+    }
+  }
+
+  return { run, continue: goOn, resume };
+}
+
+/** AgentOS runs this in the foreground only. */
+class BackgroundRefused extends Error {
+  override readonly name = "BackgroundRefused";
+
+  constructor(options: ErrorOptions) {
+    super("AgentOS does not run this in the background", options);
+  }
+}
+
+export function callerOf(request: RunRequest): Caller {
+  const { agentId, userToken, requestId, traceparent } = request;
+  return { agentId, userToken, requestId, traceparent };
+}
+
+function runForm(
+  request: RunRequest,
+  message: string,
+  files: readonly File[],
+  { runId, background }: Pick<RunRef, "runId" | "background">,
+): FormData {
+  const form = new FormData();
+  form.set("message", message);
+  form.set("stream", "true");
+  form.set("session_id", request.sessionId);
+  form.set("user_id", request.userId);
+  form.set("run_id", runId);
+  if (background) form.set("background", "true");
+  // Stored with the run in AgentOS. Not among the dependencies: those may replace the agent's own.
+  const context = request.context === undefined ? {} : { context: request.context };
+  form.set("metadata", JSON.stringify({ message_id: request.replyId, ...context }));
+  for (const file of files) form.append("files", file);
+  return form;
+}
