@@ -122,7 +122,7 @@ describe("chat-service chat", () => {
 
   it("ends with 1 and the fault when the agent fails or nobody is there, with 2 for wrong arguments", async () => {
     const failing = openTerminal();
-    model.enqueue({ tokens: ["so ", "far"], delayMs: 50, fault: { kind: "die" } });
+    model.enqueue({ tokens: ["so ", "far"], fault: { kind: "end_early" } });
     expect(await runChat(["--url", service.url, "hi"], failing.terminal)).toBe(1);
     expect(failing.seen.output).toBe("so far\n");
     expect(failing.seen.errors).toContain("(interrupted)");

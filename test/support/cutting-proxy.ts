@@ -33,15 +33,16 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  const cut = () => {
+    for (const socket of open) socket.resetAndDestroy();
+  };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections: () => connections,
-    cut() {
-      for (const socket of open) socket.resetAndDestroy();
-    },
+    cut,
     close() {
       server.close();
-      this.cut();
+      cut();
     },
   };
 }
