@@ -33,6 +33,13 @@ export interface Telemetry {
   replyEnded(fields: ReplyFields, outcome: ReplyOutcome): void;
   /** A request was answered with an error. */
   problem(type: string): void;
+  /** A speech engine has done, or failed to do, a piece of work; `outcome` is `ok`, `cancelled` or an error type. */
+  speech(work: {
+    readonly direction: "recognition" | "synthesis";
+    readonly provider: string;
+    readonly outcome: string;
+    readonly durationMs: number;
+  }): void;
   /** A stream was opened (+1) or closed (-1). */
   viewers(change: 1 | -1): void;
 }
@@ -68,6 +75,9 @@ export function createTelemetry(log: Logger, metrics: Metrics): Telemetry {
     },
     problem(type) {
       metrics.problems.inc({ type });
+    },
+    speech({ durationMs, ...labels }) {
+      metrics.speechDuration.observe(labels, durationMs / 1000);
     },
     viewers(change) {
       metrics.viewers.inc(change);
