@@ -37,8 +37,10 @@ export interface ConversationOptions {
 interface Reply {
   readonly request: RunRequest;
   readonly history: readonly HistoryMessage[];
-  /** Requests to models so far. */
+  /** Requests to models so far, with the next one of each agent at work: counted before anything is waited for. */
   modelCalls: number;
+  /** Numbers the requests that were sent. */
+  sent: number;
 }
 
 /** One agent at work, and what came of it. */
@@ -79,7 +81,7 @@ async function begin(
   return {
     agent,
     chain: [agent.id],
-    reply: { request, history, modelCalls: 0 },
+    reply: { request, history, modelCalls: 1, sent: 0 },
     messages: promptFor(agent, request, history, request.message),
     text: "",
     reason: "stop",
@@ -111,8 +113,8 @@ async function* speak(
     ...agent.tools.flatMap((name) => findTool(name)?.definition ?? []),
   ];
   for (;;) {
-    reply.modelCalls += 1;
     const mayCall = reply.modelCalls < maxModelCalls;
+    reply.sent += 1;
     const completion = route.source.complete(
       {
         model: route.model,
@@ -121,7 +123,7 @@ async function* speak(
         toolChoice: mayCall ? "auto" : "none",
         ...(temperature === null ? {} : { temperature }),
         agentId: request.agentId,
-        idempotencyKey: `${request.replyId}-${request.attempt}-${reply.modelCalls}`,
+        idempotencyKey: `${request.replyId}-${request.attempt}-${reply.sent}`,
         headers: headersOf(request),
       },
       signal,
@@ -168,6 +170,7 @@ async function* speak(
       })),
     });
     yield* answerCalls(calls, { turn, colleagues, options }, signal);
+    reply.modelCalls += 1;
   }
 }
 
@@ -274,6 +277,7 @@ async function* delegate(
   if (reply.modelCalls >= maxModelCalls) {
     throw new ToolFault("nobody can be asked any more; answer with what you have");
   }
+  reply.modelCalls += 1;
   const event = {
     type: "agent",
     agentId: colleague.agent.id,

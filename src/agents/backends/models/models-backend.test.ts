@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   startModelService,
@@ -13,6 +15,8 @@ import {
   type AgentBackendSubject,
 } from "../../agent-backend.contract.ts";
 import type { AgentEvent, RunRequest } from "../../agent-backend.ts";
+import { createUpstream } from "../../upstream/upstream.ts";
+import { createModelServiceSource } from "./model-service-source.ts";
 import { createModelsBackend, type ModelsBackendOptions } from "./models-backend.ts";
 
 const never = new AbortController().signal;
@@ -318,6 +322,62 @@ describe("models", () => {
       endpoint: "unauthorized",
       model_service: "unreachable",
     });
+  });
+
+  test("a probe asks once, also of a source that is busy", async () => {
+    const { backend } = create("endpoint");
+    endpoint.setModelsStatus(503);
+    expect((await backend.probe(never)).details).toEqual({ endpoint: "status 503" });
+    expect(endpoint.modelRequests).toBe(1);
+  });
+
+  test("an abort ends the wait for a list of models", async () => {
+    const deaf = createServer();
+    deaf.listen(0, "127.0.0.1");
+    await once(deaf, "listening");
+    closes.push(async () => {
+      deaf.close();
+      await once(deaf, "close");
+    });
+    const sockets: Socket[] = [];
+    const stop = new AbortController();
+    const reason = new Error("stopped");
+    deaf.on("connection", (socket) => {
+      sockets.push(socket);
+      stop.abort(reason);
+    });
+    const { port } = deaf.address() as AddressInfo;
+    const backend = createModelsBackend({
+      ...defaults,
+      endpoint: { apiUrl: `http://127.0.0.1:${port}/v1`, apiKey: null },
+      modelService: null,
+    });
+    const first = backend.run(runRequest("general-chat"), stop.signal).next();
+    await expect(first).rejects.toBe(reason);
+    await expect(backend.listModels(stop.signal)).rejects.toBe(reason);
+    await backend.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test("only so many users' defaults are remembered", async () => {
+    const source = createModelServiceSource({
+      upstream: createUpstream({
+        name: "model-service",
+        baseUrl: service.url,
+        idleTimeoutMs: 1_000,
+        log: silentLogger,
+      }),
+      cacheTtlMs: 60_000,
+      now: () => clock.ms,
+      log: silentLogger,
+    });
+    closes.push(() => source.close());
+    for (let user = 0; user <= 1_000; user += 1) await source.defaultModel(`user-${user}`, never);
+    const asked = service.catalogueRequests;
+    await source.defaultModel("user-1", never);
+    expect(service.catalogueRequests).toBe(asked);
+    await source.defaultModel("user-0", never);
+    expect(service.catalogueRequests).toBe(asked + 1);
   });
 
   test("mistakes in the agents are told at once", () => {
