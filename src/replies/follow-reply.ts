@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "./reply-event.ts";
 import { isTerminal } from "./reply-event.ts";
 import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
@@ -19,8 +20,10 @@ export type Followed = readonly LoggedEvent[] | null;
 
 export type FollowReply = ReturnType<typeof createFollowReply>;
 
-/** A viewer whose cursor makes no progress this often is cut; it comes back with its cursor. */
-const maxFruitlessGaps = 3;
+/** While the events after a viewer's cursor are nowhere to be had, the row is asked this often … */
+const gapPauseMs = 1_000;
+/** … and after so many times the viewer is cut; it comes back with its cursor. */
+const maxFruitlessGaps = 60;
 
 /**
  * Every event of a reply after `after`, once and in order, from whatever node, while it runs and after it has ended.
@@ -57,7 +60,9 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
           return;
         } else if (item.kind === "gap") {
           fruitless += 1;
-          if (fruitless > maxFruitlessGaps) return;
+          if (fruitless > maxFruitlessGaps) throw new Error("the events after the cursor are lost");
+          await setTimeout(gapPauseMs, undefined, { signal }).catch(() => undefined);
+          if (fruitless % 5 === 0) yield null;
           continue;
         }
       }
@@ -96,7 +101,10 @@ async function catchUp(
   }
   if (state.status !== "streaming") return [];
   const kept = await log.stat(state.replyId);
-  if (kept === null) return [];
+  if (kept === null || kept.last < state.eventSeq) {
+    // Only the database is left: its last checkpoint, which is seldom older than two seconds.
+    return after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
+  }
   const { reply } = await withLogTail(log, state);
   return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
 }

@@ -12,11 +12,9 @@ const lostEvents = 1_024;
  * A reply as far as it really came: its checkpoint and what the log has after it. `tailLength` counts the characters
  * of text in that tail. `keepState` leaves everything but text out of account, because a resumed run repeats it.
  */
-export async function withLogTail<R extends Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">>(
-  log: ReplyLog,
-  reply: R,
-  keepState = false,
-): Promise<{ reply: R; tailLength: number }> {
+export async function withLogTail<
+  R extends Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">,
+>(log: ReplyLog, reply: R, keepState = false): Promise<{ reply: R; tailLength: number }> {
   const state = await log.stat(reply.replyId);
   if (state === null || state.last < reply.eventSeq) {
     return { reply: { ...reply, eventSeq: reply.eventSeq + lostEvents }, tailLength: 0 };
@@ -26,7 +24,8 @@ export async function withLogTail<R extends Pick<ClaimedReply, "replyId" | "even
   for (;;) {
     const { events } = await log.read(reply.replyId, eventSeq, 200, 64 * 1024);
     const last = events.at(-1);
-    if (last === undefined) break;
+    // Behind a hole the text would not fit together any more.
+    if (last === undefined || events[0]?.seq !== eventSeq + 1) break;
     for (const { json } of events) {
       const event = JSON.parse(json) as ReplyEvent;
       if (event.type === "assistant_chunk") {

@@ -30,6 +30,9 @@ interface Feed {
   /** Set while the reply is produced on this node: its events arrive by `publish`, the log need not be read. */
   local: boolean;
   reading: Promise<void> | undefined;
+  /** The log has forgotten the reply, or is away: the database's checkpoints are all there is. */
+  lost: boolean;
+  lostToldMs: number;
   unsubscribe: (() => void) | undefined;
 }
 
@@ -44,7 +47,11 @@ export interface ReplyFeeds {
    * Every event after `cursor`, once and in order, in pages of at most 64 KiB; never ends by itself but when `signal`
    * aborts. A page is handed out only when the previous one was taken, so a slow follower costs its cursor and nothing else.
    */
-  follow(replyId: string, cursor: Cursor, signal: AbortSignal): AsyncGenerator<FeedItem, void, void>;
+  follow(
+    replyId: string,
+    cursor: Cursor,
+    signal: AbortSignal,
+  ): AsyncGenerator<FeedItem, void, void>;
   /** Replies watched on this node, and their followers. */
   stats(): { feeds: number; followers: number };
   close(): void;
@@ -55,6 +62,8 @@ export interface Cursor {
   seq: number;
 }
 
+/** Followers of a reply that the log does not have look at its row this often. */
+const lostMs = 2_000;
 const pageEvents = 200;
 const pageBytes = 64 * 1024;
 
@@ -80,6 +89,8 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
         wake: new Set(),
         local: false,
         reading: undefined,
+        lost: false,
+        lostToldMs: -Infinity,
         unsubscribe: undefined,
       };
       feeds.set(replyId, feed);
@@ -138,6 +149,11 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
           page = await log.read(replyId, feed.last, pageEvents, pageBytes);
           push(feed, page.events);
         } while (page.events.length > 0);
+        feed.lost = page.first === null && !feed.local;
+        if (feed.lost && performance.now() - feed.lostToldMs > lostMs) {
+          feed.lostToldMs = performance.now();
+          wakeAll(feed);
+        }
       } catch (error) {
         logger.warn({ replyId, err: error }, "reply log cannot be read; trying again");
       } finally {
@@ -171,6 +187,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
     own(replyId, last) {
       const feed = feedOf(replyId);
       feed.local = true;
+      log.own(replyId);
       if (feed.last < last) feed.last = last;
     },
     publish(replyId, events) {
@@ -178,6 +195,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       if (feed !== undefined) push(feed, events);
     },
     disown(replyId) {
+      log.release(replyId);
       const feed = feeds.get(replyId);
       if (feed === undefined) return;
       feed.local = false;
@@ -206,8 +224,10 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
               // Trimmed, forgotten, or nothing was written yet: the row knows.
               yield { kind: "gap" };
             }
-          } else if (!(await news(feed, signal)) && !signal.aborted) {
-            yield { kind: "idle" };
+          } else if (!(await news(feed, signal))) {
+            if (!signal.aborted) yield { kind: "idle" };
+          } else if (feed.lost && feed.last <= cursor.seq) {
+            yield { kind: "gap" };
           }
         }
       } finally {

@@ -36,13 +36,21 @@ export interface ReplyLog {
   readonly kind: "memory" | "redis";
   /**
    * Appends `events`, which continue the log without a gap. Idempotent: events that this epoch has appended before are
-   * skipped. Raises ReplyFenced when a later epoch has written. One call at a time per reply.
+   * skipped. Raises ReplyFenced when a later epoch has written. One call at a time per reply. A log that cannot be
+   * reached takes the events all the same, within a moment, and makes up for it later.
    */
   append(replyId: string, epoch: number, events: readonly LoggedEvent[]): Promise<void>;
-  /** Events after `after` (exclusive; 0 for all), at most `limit` and about `maxBytes`, at least one if there is one. */
+  /**
+   * Events after `after` (exclusive; 0 for all), at most `limit` and about `maxBytes`, at least one if there is one.
+   * A log that cannot be reached answers as if it kept nothing.
+   */
   read(replyId: string, after: number, limit: number, maxBytes: number): Promise<LogPage>;
-  /** Null when nothing is kept. */
+  /** Null when nothing is kept, or when the log cannot be reached. */
   stat(replyId: string): Promise<LogState | null>;
+  /** This node makes the reply from now on: until `release` its own events are answered without asking anybody. */
+  own(replyId: string): void;
+  /** This node no longer makes the reply. */
+  release(replyId: string): void;
   /** Calls `listener` when there may be something new; may call without cause and may miss one. Returns the end of it. */
   onBell(replyId: string, listener: () => void): () => void;
   /** Tells the node that owns the reply to look at its row (somebody wants it cancelled). Best effort. */

@@ -114,6 +114,8 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
           : { first: first.seq, last: last.seq, epoch: entry.epoch },
       );
     },
+    own() {},
+    release() {},
     onBell(replyId, listener) {
       const listeners = bells.get(replyId) ?? new Set();
       bells.set(replyId, listeners.add(listener));

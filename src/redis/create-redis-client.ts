@@ -1,0 +1,191 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { Logger } from "../telemetry/logger.ts";
+import {
+  RedisRefused,
+  RedisUnavailable,
+  type RedisArgument,
+  type RedisClient,
+} from "./redis-client.ts";
+import { createSubscriptions } from "./subscriptions.ts";
+import type { RedisTarget } from "./redis-target.ts";
+
+interface RedisClientOptions {
+  readonly target: RedisTarget;
+  readonly commandTimeoutMs: number;
+  readonly connectTimeoutMs?: number;
+  readonly logger: Logger;
+}
+
+/** Answers in the shapes that all versions of the protocol share. */
+type Connection = RedisOptions & { replyMapping: "legacy" };
+
+/** Pauses between attempts to connect: short at first, never long enough to be noticed as an outage of its own. */
+function retryDelayMs(attempt: number): number {
+  return Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.75 + Math.random() * 0.5);
+}
+
+/**
+ * Two connections per server: one for commands, one for messages. Returns at once; whether Redis is there shows at the
+ * first command, and again and again until it is.
+ */
+export function createRedisClient(options: RedisClientOptions): RedisClient {
+  const { target, commandTimeoutMs, logger, connectTimeoutMs = 3_000 } = options;
+  const connection: Connection = {
+    ...(target.username !== null && { username: target.username }),
+    ...(target.password !== null && { password: target.password }),
+    ...(target.tls && { tls: {} }),
+    db: target.database,
+    connectTimeout: connectTimeoutMs,
+    commandTimeout: commandTimeoutMs,
+    // A connection that takes commands and answers none (a black hole) is given up; without this it stays for ever.
+    socketTimeout: Math.max(2_000, 2 * commandTimeoutMs),
+    keepAlive: 10_000,
+    connectionName: "chat-service",
+    // Callers have something better to do than to wait in a queue, and know whether a repeat is safe.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: retryDelayMs,
+    // After a fail-over the old primary still answers, as a replica: leave it.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    lazyConnect: true,
+    replyMapping: "legacy",
+  };
+  const client =
+    target.kind === "cluster" ? openCluster(target, connection) : openServer(target, connection);
+
+  let wasReady: boolean | null = null;
+  let closed = false;
+  const readyListeners = new Set<() => void>();
+  client.on("ready", () => {
+    if (wasReady !== true) logger.info({ kind: target.kind }, "connected to Redis");
+    wasReady = true;
+    for (const listener of readyListeners) listener();
+  });
+  client.on("error", (error: Error) => {
+    // Every failed attempt ends up here: one line per outage is enough.
+    if (wasReady !== false && !closed) {
+      logger.warn({ err: error }, "Redis cannot be reached; going on without it");
+    }
+    wasReady = false;
+  });
+  client.on("close", () => {
+    if (wasReady === true && !closed) {
+      logger.warn({}, "the connection to Redis was lost; going on without it");
+      wasReady = false;
+    }
+  });
+  const subscriptions = createSubscriptions(client, logger);
+  void client.connect().catch(() => undefined);
+
+  const isReady = () => client.status === "ready";
+  const send = (...[name, ...args]: readonly RedisArgument[]): Promise<unknown> =>
+    isReady()
+      ? withDeadline(client.call(String(name), ...args.map(String)), commandTimeoutMs)
+      : Promise.reject(new RedisUnavailable("not connected"));
+
+  return {
+    kind: target.kind,
+    isReady,
+    send,
+    async sendAll(commands) {
+      if (!isReady()) throw new RedisUnavailable("not connected");
+      const pipeline = client.pipeline();
+      for (const [name, ...args] of commands) pipeline.call(String(name), ...args.map(String));
+      const results = await withDeadline(pipeline.exec(), commandTimeoutMs);
+      if (results === null) throw new RedisUnavailable("aborted");
+      return results.map(([error, result]) => (error === null ? result : translate(error)));
+    },
+    async run(script, keys, args) {
+      try {
+        return await send("EVALSHA", script.sha, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (!(error instanceof RedisRefused) || !error.message.startsWith("NOSCRIPT")) throw error;
+        return send("EVAL", script.source, keys.length, ...keys, ...args);
+      }
+    },
+    publish: (channel, message) => {
+      if (isReady()) subscriptions.publish(channel, message);
+    },
+    subscribe: subscriptions.subscribe,
+    onReady(listener) {
+      readyListeners.add(listener);
+      return () => readyListeners.delete(listener);
+    },
+    async describe() {
+      const info = String(await send("INFO", "server"));
+      const version = /(?:valkey|redis)_version:(\S+)/g;
+      const versions = [...info.matchAll(version)].map((found) => found[1]);
+      return { kind: target.kind, version: versions.at(-1) ?? "unknown" };
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      subscriptions.close();
+      client.disconnect();
+    },
+  };
+}
+
+function openServer(target: RedisTarget, connection: Connection): Redis {
+  const [node] = target.nodes;
+  return target.kind === "sentinel"
+    ? new Redis({
+        ...connection,
+        sentinels: [...target.nodes],
+        name: target.sentinelName ?? "",
+        sentinelRetryStrategy: retryDelayMs,
+        ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
+        failoverDetector: true,
+      })
+    : new Redis({ ...connection, host: node?.host ?? "localhost", port: node?.port ?? 6379 });
+}
+
+function openCluster(target: RedisTarget, connection: Connection): Cluster {
+  return new Cluster([...target.nodes], {
+    redisOptions: connection,
+    clusterRetryStrategy: retryDelayMs,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    slotsRefreshTimeout: connection.connectTimeout ?? 3_000,
+    slotsRefreshInterval: 5_000,
+    // With a deadline on every call a few redirections are all there is time for.
+    maxRedirections: 4,
+    shardedSubscribers: true,
+    // Certificates name hosts; the cluster tells addresses.
+    ...(target.tls && {
+      dnsLookup: (address: string, done: (error: null, address: string) => void) =>
+        done(null, address),
+    }),
+  });
+}
+
+/** Errors that say something about the server's state rather than about the command. */
+const transient =
+  /^(LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|OOM|NOREPLICAS|MOVED|ASK|NOAUTH|WRONGPASS|UNBLOCKED)\b/;
+
+function translate(error: unknown): Error {
+  if (error instanceof RedisRefused || error instanceof RedisUnavailable) return error;
+  const { name, message } = error as Error;
+  return name === "ReplyError" && !transient.test(message)
+    ? new RedisRefused(message)
+    : new RedisUnavailable(message, { cause: error });
+}
+
+/** The client's own time-out does not cover redirections in a Cluster; this one covers everything. */
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new RedisUnavailable(`no answer in ${timeoutMs} ms`)),
+      timeoutMs + 50,
+    );
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } catch (error) {
+    throw translate(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
