@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createCatalogue } from "./agents/catalogue.ts";
 import { agentRoutes } from "./agents/routes.ts";
@@ -18,6 +19,7 @@ import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
 import { createIdentityProvider } from "./identity/create-identity-provider.ts";
 import { newId } from "./lib/ids.ts";
+import { pageRoutes } from "./page/page-routes.ts";
 import { createFollowReply } from "./replies/follow-reply.ts";
 import { createMemoryReplyLog } from "./replies/logs/memory.ts";
 import { startRecovery } from "./replies/recovery.ts";
@@ -174,6 +176,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({ catalogue, listModels: backends.listModels }),
       ...health.routes,
+      pageRoutes({ directory: join(import.meta.dirname, "../web/dist") }),
     ],
   });
 

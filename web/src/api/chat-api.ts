@@ -1,0 +1,138 @@
+import { namedUser } from "../state/identity.ts";
+import { request, requestJson } from "./request.ts";
+import type {
+  Agent,
+  Decision,
+  Message,
+  Model,
+  Pagination,
+  ServiceConfig,
+  SessionConfig,
+  SessionInfo,
+} from "./types.ts";
+
+export interface SessionPage {
+  readonly sessions: readonly SessionInfo[];
+  readonly pagination: Pagination;
+}
+
+export interface HistoryPage {
+  readonly messages: readonly Message[];
+  readonly pagination: Pagination;
+  readonly session_info: SessionInfo;
+}
+
+export interface HistoryQuery {
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly before?: string;
+  readonly after?: string;
+  readonly around?: string;
+  readonly q?: string;
+  readonly cursor?: string;
+}
+
+export interface NewMessage {
+  readonly sessionId: string | null;
+  readonly text: string;
+  /** Of a new session; an existing one has its own. */
+  readonly agentId: string | null;
+  readonly config: SessionConfig;
+  /** Repeats of the same message are recognised by it. */
+  readonly key: string;
+  readonly voice: object | null;
+}
+
+/** The calls of the API that the page makes; each raises what `request` raises. */
+export const chatApi = {
+  config: (signal?: AbortSignal) =>
+    requestJson<ServiceConfig>("GET", "/health/config", signal && { signal }),
+
+  agents: async () => (await requestJson<{ agents: Agent[] }>("GET", "/chat/agents")).agents,
+
+  models: async () => (await requestJson<{ models: Model[] }>("GET", "/chat/models")).models,
+
+  sessions: (query: {
+    status: "active" | "archived";
+    q?: string | undefined;
+    cursor?: string | undefined;
+    limit?: number;
+  }) =>
+    requestJson<SessionPage>("GET", "/sessions", {
+      query: { ...query, limit: query.limit ?? 40, user_id: namedUser() },
+    }),
+
+  session: (sessionId: string, signal?: AbortSignal) =>
+    requestJson<SessionInfo>("GET", `/sessions/${encodeURIComponent(sessionId)}`, {
+      query: { user_id: namedUser() },
+      ...(signal && { signal }),
+    }),
+
+  changeSession: (
+    sessionId: string,
+    change: {
+      title?: string | null;
+      status?: "active" | "archived";
+      agent_id?: string;
+      config?: SessionConfig;
+    },
+  ) =>
+    requestJson<SessionInfo>("PATCH", `/sessions/${encodeURIComponent(sessionId)}`, {
+      query: { user_id: namedUser() },
+      body: change,
+    }),
+
+  deleteSession: async (sessionId: string, keepalive = false) => {
+    await request("DELETE", `/sessions/${encodeURIComponent(sessionId)}`, {
+      query: { user_id: namedUser() },
+      keepalive,
+    });
+  },
+
+  history: (sessionId: string, query: HistoryQuery, signal?: AbortSignal) =>
+    requestJson<HistoryPage>("GET", `/chat/history/${encodeURIComponent(sessionId)}`, {
+      query: { ...query, user_id: namedUser() },
+      ...(signal && { signal }),
+    }),
+
+  message: (messageId: string) =>
+    requestJson<Message>("GET", `/chat/message/${encodeURIComponent(messageId)}`, {
+      query: { user_id: namedUser() },
+    }),
+
+  send: (message: NewMessage, signal: AbortSignal) =>
+    request("POST", "/chat/message/stream", {
+      headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
+      body: {
+        session_id: message.sessionId,
+        user_id: namedUser(),
+        message: message.text,
+        ...(message.sessionId === null && {
+          agent_id: message.agentId,
+          session_config: message.config,
+        }),
+        ...(message.voice !== null && { voice_config: message.voice }),
+      },
+      signal,
+    }),
+
+  follow: (messageId: string, after: number, signal: AbortSignal) =>
+    request("GET", `/chat/message/${encodeURIComponent(messageId)}/stream`, {
+      headers: { Accept: "text/event-stream" },
+      query: { after, user_id: namedUser() },
+      signal,
+    }),
+
+  cancel: (messageId: string) =>
+    requestJson<Message>("POST", `/chat/message/${encodeURIComponent(messageId)}/cancel`, {
+      query: { user_id: namedUser() },
+    }),
+
+  resume: (messageId: string, decisions: readonly Decision[], signal: AbortSignal) =>
+    request("POST", `/chat/message/${encodeURIComponent(messageId)}/continue`, {
+      headers: { Accept: "text/event-stream" },
+      query: { user_id: namedUser() },
+      body: { decisions },
+      signal,
+    }),
+};

@@ -1,0 +1,117 @@
+import type { ReplyEvent } from "../../../src/replies/reply-event.ts";
+
+export type { ReplyEvent };
+
+export interface SessionInfo {
+  readonly session_id: string;
+  readonly user_id: string;
+  readonly agent_id: string;
+  readonly title: string | null;
+  readonly status: "active" | "archived";
+  readonly created_at: string;
+  readonly last_activity: string;
+  readonly message_count: number;
+  readonly config: SessionConfig;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly active_message_id: string | null;
+  readonly active_message_status: "streaming" | "paused" | null;
+}
+
+export interface SessionConfig {
+  readonly model?: string | null;
+  readonly temperature?: number | null;
+  readonly instructions?: string | null;
+  readonly [name: string]: unknown;
+}
+
+export interface ToolCall {
+  readonly tool_call_id: string;
+  readonly name: string;
+  readonly status: "started" | "completed" | "failed";
+  readonly arguments?: unknown;
+  readonly result?: unknown;
+  readonly agent_id?: string;
+}
+
+export interface Requirement {
+  readonly id: string;
+  readonly kind: "confirm" | "input" | "external";
+  readonly tool: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+export interface Decision {
+  readonly id: string;
+  readonly approved: boolean;
+  readonly note?: string;
+  readonly result?: unknown;
+}
+
+export interface Media {
+  readonly kind: string;
+  readonly url: string;
+  readonly name?: string;
+}
+
+export interface Usage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+}
+
+export type MessageStatus =
+  | "queued"
+  | "streaming"
+  | "paused"
+  | "complete"
+  | "cancelled"
+  | "interrupted"
+  | "failed";
+
+export interface Message {
+  readonly message_id: string;
+  readonly session_id: string;
+  readonly role: "user" | "assistant" | "system";
+  readonly content: string;
+  readonly timestamp: string;
+  readonly agent_id: string;
+  readonly status: MessageStatus;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly reply_to?: string | null;
+  readonly usage?: Usage | null;
+  readonly finish_reason?: string | null;
+  readonly reasoning?: string;
+  readonly tool_calls?: readonly ToolCall[];
+  readonly media?: readonly Media[];
+  readonly audio?: Readonly<Record<string, unknown>>;
+  readonly requirements?: readonly Requirement[];
+  readonly error?: { readonly type: string; readonly code: number; readonly message: string };
+}
+
+export interface Agent {
+  readonly agent_id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly type: "agent" | "team" | "workflow";
+  readonly source: string;
+  readonly model: string | null;
+  readonly tools: readonly string[];
+  readonly status: string;
+}
+
+export interface Model {
+  readonly id: string;
+  readonly name: string;
+  readonly provider: string;
+}
+
+export interface Pagination {
+  readonly total: number;
+  readonly has_more: boolean;
+  readonly next_cursor: string | null;
+}
+
+export interface ServiceConfig {
+  readonly version: string;
+  readonly features: Readonly<Record<string, boolean | string>>;
+  readonly limits: Readonly<Record<string, number | null>>;
+}

@@ -1,0 +1,142 @@
+import { memo, useState } from "react";
+import { Markdown } from "../markdown/markdown.tsx";
+import { agentName, agents } from "../state/catalogue.ts";
+import { conversation, stopReply } from "../state/conversation.ts";
+import { language } from "../state/preferences.ts";
+import type { MessageView } from "../state/reply-view.ts";
+import { sendMessage } from "../state/send.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { CopyButton } from "../ui/copy-button.tsx";
+import { IconButton } from "../ui/icon-button.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { Approvals } from "./approvals.tsx";
+import { Figures } from "./figures.tsx";
+import { MediaList } from "./media-list.tsx";
+import { Reasoning } from "./reasoning.tsx";
+import { Steps } from "./steps.tsx";
+import { shortTime } from "./words.ts";
+
+interface AssistantMessageProps {
+  readonly message: MessageView;
+  /** Nothing follows it. */
+  readonly isLast: boolean;
+}
+
+export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps) => {
+  const texts = useTexts();
+  const list = useStore(agents);
+  const chosenLanguage = useStore(language);
+  const [isExplained, setExplained] = useState(false);
+  const { status, content } = message;
+  const position = message.live?.position ?? null;
+  const isRunning = status === "streaming";
+  const isOver = !isRunning && status !== "queued" && status !== "paused";
+  const isSilent = isRunning && content === "" && (message.reasoning ?? "") === "";
+  const name = agentName(list, message.agent_id);
+  const question = useQuestion(message);
+
+  return (
+    <article
+      className={`message assistant ${status}`}
+      id={`message-${message.message_id}`}
+      tabIndex={-1}
+      aria-label={name}
+      aria-busy={isRunning}
+    >
+      <header>
+        <span className="agent-name" dir="auto">
+          {name}
+        </span>
+      </header>
+      {status === "queued" && (
+        <p className="message-note">
+          <Icon name="clock" size={15} />
+          <span>{position === null ? texts.queuedShort : texts.queued(position)}</span>
+          <button
+            type="button"
+            className="link-button"
+            onClick={() => void stopReply(message.message_id)}
+          >
+            {texts.withdraw}
+          </button>
+        </p>
+      )}
+      <Reasoning text={message.reasoning ?? ""} isGrowing={isRunning && content === ""} />
+      <Steps message={message} />
+      {content !== "" && <Markdown text={content} isGrowing={isRunning} id={message.message_id} />}
+      {isSilent && (
+        <p className="writing">
+          <span className="dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          <span className="off-screen">{texts.writing}</span>
+        </p>
+      )}
+      <MediaList media={message.media ?? []} />
+      {status === "paused" && <Approvals message={message} />}
+      <EndNote message={message} />
+      {isOver && (
+        <div className={isLast ? "message-actions lasting" : "message-actions"}>
+          <CopyButton text={content} />
+          {question !== null && (
+            <IconButton
+              icon="retry"
+              size={17}
+              label={texts.retry}
+              onClick={() => sendMessage(question, null, {})}
+            />
+          )}
+          <IconButton
+            icon="info"
+            size={17}
+            label={texts.details}
+            aria-expanded={isExplained}
+            onClick={() => setExplained(!isExplained)}
+          />
+          <time dateTime={message.timestamp}>{shortTime(message.timestamp, chosenLanguage)}</time>
+        </div>
+      )}
+      {isExplained && <Figures message={message} />}
+    </article>
+  );
+});
+
+/** What was asked, if it is among the messages shown. */
+function useQuestion(message: MessageView): string | null {
+  const { messages } = conversation.get();
+  return messages.find(({ message_id: id }) => id === message.reply_to)?.content ?? null;
+}
+
+/** How it ended, unless it ended well. */
+function EndNote({ message }: { readonly message: MessageView }) {
+  const texts = useTexts();
+  switch (message.status) {
+    case "cancelled":
+      return <p className="message-note">{texts.cancelledNote}</p>;
+    case "interrupted":
+      return (
+        <p className="message-note bad">
+          <Icon name="alert" size={15} />
+          <span>{texts.interruptedNote}</span>
+        </p>
+      );
+    case "failed":
+      return (
+        <p className="message-note bad">
+          <Icon name="alert" size={15} />
+          <span dir="auto">{message.error?.message ?? texts.failedNote}</span>
+        </p>
+      );
+    case "complete":
+      return message.finish_reason === "length" ? (
+        <p className="message-note">{texts.lengthNote}</p>
+      ) : null;
+    case "queued":
+    case "streaming":
+    case "paused":
+      return null;
+  }
+}

@@ -1,0 +1,115 @@
+import { useEffect, useState } from "react";
+import { agentName, agents, chosenAgent, startingAgent } from "../state/catalogue.ts";
+import { isConnected } from "../state/connection.ts";
+import { conversation } from "../state/conversation.ts";
+import { identity } from "../state/identity.ts";
+import { outbox } from "../state/outbox.ts";
+import { startChat } from "../state/start.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { IconButton } from "../ui/icon-button.tsx";
+import { Notices } from "../ui/notices.tsx";
+import { Composer } from "./composer.tsx";
+import { ConversationSettings } from "./conversation-settings.tsx";
+import { MessageList } from "./message-list.tsx";
+import { SearchPanel } from "./search-panel.tsx";
+import { SideBar } from "./side-bar.tsx";
+import { SignIn } from "./sign-in.tsx";
+import { Welcome } from "./welcome.tsx";
+import "../styles/chat.css";
+import "../styles/message.css";
+import "../styles/markdown.css";
+
+void startChat();
+
+export function ChatPage() {
+  const who = useStore(identity);
+  if (who.kind === "sign-in") return <SignIn wasRefused={who.wasRefused} />;
+  return (
+    <>
+      <Workspace />
+      <Notices />
+    </>
+  );
+}
+
+function Workspace() {
+  const texts = useTexts();
+  const list = useStore(agents);
+  const starting = startingAgent(list, useStore(chosenAgent));
+  const current = useStore(conversation);
+  const outgoing = useStore(outbox);
+  const connected = useStore(isConnected);
+  const [isSideOpen, setSideOpen] = useState(false);
+  const [isSearching, setSearching] = useState(false);
+  const [isSetting, setSetting] = useState(false);
+  const { session, sessionId, state } = current;
+  const title = session?.title ?? texts.untitled;
+  useEffect(() => {
+    document.title = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
+  }, [session?.title, texts]);
+  useEffect(() => setSearching(false), [current.draftId]);
+
+  const isNew =
+    sessionId === null &&
+    !outgoing.some((entry) => entry.sessionId === null && entry.draftId === current.draftId);
+  const name = session === null ? (starting?.name ?? "") : agentName(list, session.agent_id);
+  return (
+    <div className="workspace">
+      <SideBar isOpen={isSideOpen} onClose={() => setSideOpen(false)} />
+      {isSideOpen && (
+        <div className="side-shade" aria-hidden="true" onClick={() => setSideOpen(false)} />
+      )}
+      <main className="main">
+        <header className="main-head">
+          <IconButton
+            icon="menu"
+            label={texts.openMenu}
+            className="phone-only"
+            onClick={() => setSideOpen(true)}
+          />
+          <div className="main-title">
+            {isNew ? <span dir="auto">{title}</span> : <h1 dir="auto">{title}</h1>}
+            {!isNew && (
+              <span className="quiet" dir="auto">
+                {name}
+              </span>
+            )}
+          </div>
+          {sessionId !== null && (
+            <IconButton
+              icon="search"
+              label={texts.searchMessages}
+              aria-expanded={isSearching}
+              onClick={() => setSearching(!isSearching)}
+            />
+          )}
+          <IconButton
+            icon="sliders"
+            label={texts.conversationSettings}
+            onClick={() => setSetting(true)}
+          />
+        </header>
+        {!connected && (
+          <p className="banner" role="status">
+            {texts.offline}
+          </p>
+        )}
+        {isSearching && sessionId !== null && (
+          <SearchPanel sessionId={sessionId} onClose={() => setSearching(false)} />
+        )}
+        <div className="conversation">
+          {state === "missing" ? (
+            <p className="empty">{texts.missing}</p>
+          ) : isNew ? (
+            <Welcome />
+          ) : (
+            <MessageList />
+          )}
+        </div>
+        {state !== "missing" && <Composer />}
+      </main>
+      {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
+    </div>
+  );
+}

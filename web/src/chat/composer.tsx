@@ -1,0 +1,151 @@
+import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
+import { chosenAgent, serviceConfig } from "../state/catalogue.ts";
+import { composerText } from "../state/composer.ts";
+import { archiveSession } from "../state/sessions.ts";
+import { conversation, stopReply, syncConversation } from "../state/conversation.ts";
+import { newConfig } from "../state/conversation-config.ts";
+import { notifyError } from "../state/notices.ts";
+import { readSaved, writeSaved } from "../state/saved.ts";
+import { sendMessage } from "../state/send.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { IconButton } from "../ui/icon-button.tsx";
+
+const defaultMaxLength = 10_000;
+
+/** Where messages are written. What is not sent yet is kept by the browser, for each conversation. */
+export function Composer() {
+  const texts = useTexts();
+  const { sessionId, draftId, session, messages, state } = useStore(conversation);
+  const config = useStore(serviceConfig);
+  const suggested = useStore(composerText);
+  const [text, setText] = useState("");
+  const [isStopping, setStopping] = useState(false);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const place = `draft.${sessionId ?? "new"}`;
+
+  const shown = useRef<{ draftId: string; place: string } | null>(null);
+  useEffect(() => {
+    const before = shown.current;
+    shown.current = { draftId, place };
+    if (before?.draftId === draftId) {
+      // The same conversation has got its session: what is being written moves with it.
+      if (before.place !== place) {
+        const moved = readSaved(before.place);
+        writeSaved(before.place, null);
+        writeSaved(place, moved);
+      }
+      return;
+    }
+    const draft = readSaved(place);
+    setText(typeof draft === "string" ? draft : "");
+    if (matchMedia("(pointer: fine)").matches) area.current?.focus();
+  }, [draftId, place]);
+  useEffect(() => {
+    if (suggested === null) return;
+    setText(suggested);
+    composerText.set(null);
+    area.current?.focus();
+  }, [suggested]);
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${element.scrollHeight}px`;
+  }, [text]);
+
+  const write = (value: string) => {
+    setText(value);
+    writeSaved(place, value === "" ? null : value);
+  };
+  const maxLength = config?.limits["max_message_length"] ?? defaultMaxLength;
+  // As the service counts.
+  const over = text.length - maxLength;
+  const canSend = text.trim() !== "" && over <= 0 && state === "ready";
+  const running = messages.find((message) => message.status === "streaming");
+
+  const send = () => {
+    if (!canSend) return;
+    sendMessage(text, sessionId === null ? chosenAgent.get() || null : null, newConfig.get());
+    write("");
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // While characters are composed, Enter chooses among them (229: what Safari says then).
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.keyCode === 229) return;
+    event.preventDefault();
+    send();
+  };
+  const stop = async (messageId: string) => {
+    setStopping(true);
+    await stopReply(messageId);
+    setStopping(false);
+  };
+
+  if (session?.status === "archived") {
+    return (
+      <div className="composer-frame">
+        <div className="composer archived">
+          <span>{texts.archivedHint}</span>
+          <button
+            type="button"
+            className="secondary"
+            onClick={() =>
+              void archiveSession(session.session_id, false)
+                .then(syncConversation)
+                .catch(notifyError)
+            }
+          >
+            {texts.unarchive}
+          </button>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div className="composer-frame">
+      <form
+        className="composer"
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        <textarea
+          ref={area}
+          rows={1}
+          dir="auto"
+          value={text}
+          aria-label={texts.messageLabel}
+          aria-describedby="composer-hint"
+          placeholder={texts.messagePlaceholder}
+          onChange={(event) => write(event.target.value)}
+          onKeyDown={onKeyDown}
+        />
+        <div className="composer-row">
+          <span id="composer-hint" className={over > 0 ? "hint over" : "hint"}>
+            {over > 0 ? texts.tooLong(over) : texts.composerHint}
+          </span>
+          {running !== undefined && (
+            <IconButton
+              icon="stop"
+              label={texts.stop}
+              className="stop"
+              disabled={isStopping}
+              onClick={() => void stop(running.message_id)}
+            />
+          )}
+          {(running === undefined || canSend) && (
+            <IconButton
+              icon="send"
+              label={texts.send}
+              type="submit"
+              className="send"
+              disabled={!canSend}
+            />
+          )}
+        </div>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,187 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { conversation, jumpToLatest, loadNewer, loadOlder } from "../state/conversation.ts";
+import { outbox, type Outgoing } from "../state/outbox.ts";
+import type { MessageView } from "../state/reply-view.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { IconButton } from "../ui/icon-button.tsx";
+import { AssistantMessage } from "./assistant-message.tsx";
+import { highlightWords } from "./highlight-words.ts";
+import { PendingMessage } from "./pending-message.tsx";
+import { UserMessage } from "./user-message.tsx";
+
+type Row =
+  | { readonly kind: "start"; readonly key: "start" }
+  | { readonly kind: "message"; readonly key: string; readonly message: MessageView }
+  | { readonly kind: "pending"; readonly key: string; readonly entry: Outgoing }
+  | { readonly kind: "end"; readonly key: "end" };
+
+/** Closer to the end than this counts as reading along. */
+const nearEndPx = 60;
+const nearStartPx = 600;
+const highlightMs = 6_000;
+
+/** The messages of the conversation. Only those in view are drawn, however many there are. */
+export function MessageList() {
+  const texts = useTexts();
+  const { messages, hasOlder, hasNewer, target, draftId, sessionId } = useStore(conversation);
+  const outgoing = useStore(outbox);
+  const frame = useRef<HTMLDivElement>(null);
+  const list = useRef<VirtualizerHandle>(null);
+  const isReadingAlong = useRef(true);
+  const lastOffset = useRef(0);
+  const [isAway, setAway] = useState(false);
+
+  const rows = useMemo((): readonly Row[] => {
+    const pending = outgoing.filter((entry) =>
+      entry.sessionId === null ? entry.draftId === draftId : entry.sessionId === sessionId,
+    );
+    return [
+      { kind: "start", key: "start" },
+      ...messages.map((message) => ({
+        kind: "message" as const,
+        key: message.message_id,
+        message,
+      })),
+      ...(hasNewer
+        ? []
+        : pending.map((entry) => ({ kind: "pending" as const, key: entry.key, entry }))),
+      { kind: "end", key: "end" },
+    ];
+  }, [messages, outgoing, hasNewer, draftId, sessionId]);
+
+  const firstId = messages[0]?.message_id;
+  const previous = useRef({ draftId, firstId, count: rows.length });
+  // Older messages were put in front: the view stays where it is, seen from the end.
+  const isShifted =
+    previous.current.draftId === draftId &&
+    previous.current.firstId !== firstId &&
+    rows.length > previous.current.count &&
+    previous.current.firstId !== undefined;
+
+  const toEnd = () => list.current?.scrollToIndex(rows.length - 1, { align: "end" });
+
+  useLayoutEffect(() => {
+    if (previous.current.draftId !== draftId) isReadingAlong.current = target === null;
+    const hasNewPending = rows.at(-2)?.kind === "pending" && rows.length > previous.current.count;
+    if (hasNewPending) isReadingAlong.current = true;
+    previous.current = { draftId, firstId, count: rows.length };
+    if (isReadingAlong.current) toEnd();
+  }, [rows]);
+
+  useEffect(() => {
+    if (target === null) return;
+    const index = rows.findIndex(({ key }) => key === target.messageId);
+    if (index === -1) return;
+    isReadingAlong.current = false;
+    list.current?.scrollToIndex(index, { align: "center" });
+    const show = () => {
+      const element = document.getElementById(`message-${target.messageId}`);
+      if (element === null) return;
+      element.classList.add("found");
+      highlightWords(element, target.words);
+    };
+    const shown = setInterval(show, 200);
+    const over = setTimeout(() => {
+      clearInterval(shown);
+      highlightWords(null, "");
+      document.getElementById(`message-${target.messageId}`)?.classList.remove("found");
+    }, highlightMs);
+    document.getElementById(`message-${target.messageId}`)?.focus({ preventScroll: true });
+    return () => {
+      clearInterval(shown);
+      clearTimeout(over);
+      highlightWords(null, "");
+    };
+  }, [target]);
+
+  const onScroll = (offset: number) => {
+    const handle = list.current;
+    if (handle === null) return;
+    const toGo = handle.scrollSize - handle.viewportSize - offset;
+    if (toGo < nearEndPx) isReadingAlong.current = !hasNewer;
+    else if (offset < lastOffset.current - 1) isReadingAlong.current = false;
+    lastOffset.current = offset;
+    setAway(toGo > handle.viewportSize * 0.7 || hasNewer);
+    if (offset < nearStartPx && hasOlder && !isReadingAlong.current) void loadOlder();
+    if (toGo < nearStartPx && hasNewer) void loadNewer();
+  };
+
+  return (
+    <div className="messages-frame">
+      <div
+        className="messages"
+        ref={frame}
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label={texts.log}
+      >
+        <Virtualizer
+          key={draftId}
+          ref={list}
+          scrollRef={frame}
+          data={rows}
+          shift={isShifted}
+          bufferSize={600}
+          onScroll={onScroll}
+          onResize={() => {
+            if (isReadingAlong.current) toEnd();
+          }}
+        >
+          {(row) => (
+            <RowView
+              key={row.key}
+              row={row}
+              hasOlder={hasOlder}
+              isLast={isLastReply(row, messages)}
+            />
+          )}
+        </Virtualizer>
+      </div>
+      {isAway && (
+        <IconButton
+          icon="down"
+          label={texts.latest}
+          className="to-latest"
+          onClick={() => {
+            isReadingAlong.current = true;
+            if (hasNewer) void jumpToLatest();
+            else toEnd();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+function isLastReply(row: Row, messages: readonly MessageView[]): boolean {
+  return row.kind === "message" && row.message === messages.at(-1);
+}
+
+function RowView({
+  row,
+  hasOlder,
+  isLast,
+}: {
+  readonly row: Row;
+  readonly hasOlder: boolean;
+  readonly isLast: boolean;
+}) {
+  const texts = useTexts();
+  switch (row.kind) {
+    case "start":
+      return <div className="list-start">{hasOlder && <span>{texts.loading}</span>}</div>;
+    case "end":
+      return <div className="list-end" />;
+    case "pending":
+      return <PendingMessage entry={row.entry} />;
+    case "message":
+      return row.message.role === "assistant" ? (
+        <AssistantMessage message={row.message} isLast={isLast} />
+      ) : (
+        <UserMessage message={row.message} />
+      );
+  }
+}

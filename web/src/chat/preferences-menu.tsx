@@ -1,0 +1,68 @@
+import { apiUrl } from "../api/request.ts";
+import { serviceConfig } from "../state/catalogue.ts";
+import { identity, signOut } from "../state/identity.ts";
+import { outbox, removeOutgoing } from "../state/outbox.ts";
+import { language, theme } from "../state/preferences.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { Icon } from "../ui/icons.tsx";
+import { Menu } from "../ui/menu.tsx";
+
+/** Language, appearance, and the ways out of the page. */
+export function PreferencesMenu() {
+  const texts = useTexts();
+  const chosenLanguage = useStore(language);
+  const chosenTheme = useStore(theme);
+  const who = useStore(identity);
+  const config = useStore(serviceConfig);
+  const leave = () => {
+    if (outbox.get().length > 0 && !window.confirm(texts.signOutWarning)) return;
+    for (const { key } of outbox.get()) removeOutgoing(key);
+    signOut();
+    location.assign(apiUrl("/"));
+  };
+  return (
+    <div className="side-foot">
+      <button
+        type="button"
+        className="language-switch"
+        lang={chosenLanguage === "zh" ? "en" : "zh-CN"}
+        onClick={() => language.set(chosenLanguage === "zh" ? "en" : "zh")}
+      >
+        {chosenLanguage === "zh" ? "English" : "中文"}
+      </button>
+      <Menu
+        label={texts.settings}
+        placement="above"
+        items={[
+          ...(["system", "light", "dark"] as const).map((name) => ({
+            label: `${texts.theme}: ${{ system: texts.themeSystem, light: texts.themeLight, dark: texts.themeDark }[name]}`,
+            isChosen: chosenTheme === name,
+            run: () => theme.set(name),
+          })),
+          "separator",
+          {
+            label: texts.statusPage,
+            icon: "pulse",
+            run: () => location.assign(apiUrl("/status")),
+          },
+          ...(config?.features["docs_enabled"] === false
+            ? []
+            : [
+                {
+                  label: texts.apiDocs,
+                  icon: "external" as const,
+                  run: () => void window.open(apiUrl("/docs"), "_blank", "noopener"),
+                },
+              ]),
+          ...(who.kind === "token"
+            ? (["separator", { label: texts.signOut, icon: "key", run: leave }] as const)
+            : []),
+        ]}
+      >
+        <Icon name="sliders" size={18} />
+        <span>{texts.settings}</span>
+      </Menu>
+    </div>
+  );
+}

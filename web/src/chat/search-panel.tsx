@@ -1,0 +1,142 @@
+import { useEffect, useState } from "react";
+import { chatApi } from "../api/chat-api.ts";
+import type { Message } from "../api/types.ts";
+import { jumpTo } from "../state/conversation.ts";
+import { notifyError } from "../state/notices.ts";
+import { language } from "../state/preferences.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { IconButton } from "../ui/icon-button.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { excerpt } from "./highlight-words.ts";
+import { shortTime } from "./words.ts";
+
+interface SearchPanelProps {
+  readonly sessionId: string;
+  readonly onClose: () => void;
+}
+
+interface Hits {
+  readonly words: string;
+  readonly messages: readonly Message[];
+  readonly total: number;
+  readonly cursor: string | null;
+}
+
+const searchDelayMs = 250;
+const pageSize = 30;
+
+/** Looks for words in the whole conversation; a hit leads to its message. */
+export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
+  const texts = useTexts();
+  const chosenLanguage = useStore(language);
+  const [words, setWords] = useState("");
+  const [hits, setHits] = useState<Hits | null>(null);
+
+  useEffect(() => {
+    const wanted = words.trim();
+    if (wanted === "") {
+      setHits(null);
+      return;
+    }
+    const controller = new AbortController();
+    const timer = setTimeout(() => {
+      chatApi
+        .history(sessionId, { q: wanted, limit: pageSize }, controller.signal)
+        .then(({ messages, pagination }) =>
+          setHits({
+            words: wanted,
+            messages,
+            total: pagination.total,
+            cursor: pagination.next_cursor,
+          }),
+        )
+        .catch((error: unknown) => {
+          if (!controller.signal.aborted) notifyError(error);
+        });
+    }, searchDelayMs);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [words, sessionId]);
+
+  const more = async ({ words: wanted, messages, cursor }: Hits) => {
+    if (cursor === null) return;
+    const page = await chatApi.history(sessionId, { q: wanted, limit: pageSize, cursor });
+    setHits({
+      words: wanted,
+      messages: [...messages, ...page.messages],
+      total: page.pagination.total,
+      cursor: page.pagination.next_cursor,
+    });
+  };
+
+  return (
+    <section
+      className="search-panel"
+      aria-label={texts.searchMessages}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") onClose();
+      }}
+    >
+      <div className="search-field">
+        <Icon name="search" size={17} />
+        <input
+          type="search"
+          value={words}
+          maxLength={500}
+          aria-label={texts.searchMessages}
+          placeholder={texts.searchMessages}
+          ref={(input) => {
+            if (input !== null && input.dataset["focused"] === undefined) {
+              input.dataset["focused"] = "";
+              input.focus();
+            }
+          }}
+          onChange={(event) => setWords(event.target.value)}
+        />
+        <IconButton icon="close" size={17} label={texts.close} onClick={onClose} />
+      </div>
+      {hits !== null && (
+        <>
+          <p className="quiet" role="status">
+            {hits.total === 0 ? texts.nothingFound : texts.hits(hits.total)}
+          </p>
+          <ul className="hits">
+            {hits.messages.map((message) => (
+              <li key={message.message_id}>
+                <button type="button" onClick={() => void jumpTo(message.message_id, hits.words)}>
+                  <span className="hit-head">
+                    <span>{texts.hitBy[message.role]}</span>
+                    <time dateTime={message.timestamp}>
+                      {shortTime(message.timestamp, chosenLanguage)}
+                    </time>
+                  </span>
+                  <span dir="auto">
+                    {excerpt(message.content, hits.words).map((part, index) =>
+                      part.isFound ? (
+                        <mark key={index}>{part.text}</mark>
+                      ) : (
+                        <span key={index}>{part.text}</span>
+                      ),
+                    )}
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
+          {hits.cursor !== null && (
+            <button
+              type="button"
+              className="link-button show-more"
+              onClick={() => void more(hits).catch(notifyError)}
+            >
+              {texts.showMore}
+            </button>
+          )}
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,128 @@
+import { memo, useState } from "react";
+import type { SessionInfo } from "../api/types.ts";
+import { conversation } from "../state/conversation.ts";
+import { goTo } from "../state/navigation.ts";
+import { notify, notifyError } from "../state/notices.ts";
+import { archiveSession, deleteSession, renameSession, undoDelete } from "../state/sessions.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { Icon } from "../ui/icons.tsx";
+import { Menu } from "../ui/menu.tsx";
+
+interface SessionItemProps {
+  readonly session: SessionInfo;
+  readonly isOpen: boolean;
+  readonly onOpen: () => void;
+}
+
+const undoShownMs = 6_500;
+
+export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) => {
+  const texts = useTexts();
+  const [isRenaming, setRenaming] = useState(false);
+  const { session_id: sessionId } = session;
+  const title = session.title ?? texts.untitled;
+
+  const remove = () => {
+    deleteSession(sessionId);
+    if (conversation.get().sessionId === sessionId) goTo(null);
+    notify(
+      {
+        kind: "info",
+        text: texts.deleted(title),
+        action: { label: texts.undo, run: () => undoDelete(sessionId) },
+      },
+      undoShownMs,
+    );
+  };
+
+  if (isRenaming) {
+    return (
+      <li>
+        <RenameForm
+          title={session.title ?? ""}
+          onDone={(changed) => {
+            setRenaming(false);
+            if (changed !== null) renameSession(sessionId, changed).catch(notifyError);
+          }}
+        />
+      </li>
+    );
+  }
+  const isArchived = session.status === "archived";
+  return (
+    <li className={isOpen ? "session-item current" : "session-item"}>
+      <button
+        type="button"
+        className="session-open"
+        aria-current={isOpen ? "page" : undefined}
+        onClick={onOpen}
+        onDoubleClick={() => setRenaming(true)}
+      >
+        <span className="session-title" dir="auto">
+          {title}
+        </span>
+        {session.active_message_status !== null && (
+          <span className={`activity ${session.active_message_status}`}>
+            <span className="off-screen">{texts.statusNames[session.active_message_status]}</span>
+          </span>
+        )}
+      </button>
+      <Menu
+        label={texts.sessionMenu(title)}
+        className="session-menu"
+        items={[
+          { label: texts.rename, icon: "pencil", run: () => setRenaming(true) },
+          {
+            label: isArchived ? texts.unarchive : texts.archive,
+            icon: "archive",
+            run: () => void archiveSession(sessionId, !isArchived).catch(notifyError),
+          },
+          "separator",
+          { label: texts.delete, icon: "trash", isDangerous: true, run: remove },
+        ]}
+      >
+        <Icon name="more" size={18} />
+      </Menu>
+    </li>
+  );
+});
+
+interface RenameFormProps {
+  readonly title: string;
+  /** Null: everything stays as it was. */
+  readonly onDone: (title: string | null) => void;
+}
+
+function RenameForm({ title, onDone }: RenameFormProps) {
+  const texts = useTexts();
+  const [value, setValue] = useState(title);
+  const finish = () => onDone(value.trim() === title || value.trim() === "" ? null : value);
+  return (
+    <form
+      className="rename"
+      onSubmit={(event) => {
+        event.preventDefault();
+        finish();
+      }}
+    >
+      <input
+        value={value}
+        maxLength={500}
+        aria-label={texts.renameLabel}
+        ref={(input) => {
+          if (input !== null && document.activeElement !== input) {
+            input.focus();
+            input.select();
+          }
+        }}
+        onChange={(event) => setValue(event.target.value)}
+        onBlur={finish}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          onDone(null);
+        }}
+      />
+    </form>
+  );
+}

@@ -1,0 +1,102 @@
+import type { ToolCall } from "../api/types.ts";
+import { agentName, agents } from "../state/catalogue.ts";
+import type { Member, MessageView } from "../state/reply-view.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { Icon } from "../ui/icons.tsx";
+import { readable } from "./words.ts";
+
+/** Tools and team members, at work and done. */
+export function Steps({ message }: { readonly message: MessageView }) {
+  const members = message.live?.members ?? [];
+  const calls = message.tool_calls ?? [];
+  if (members.length === 0 && calls.length === 0) return null;
+  const isOver = message.status !== "streaming" && message.status !== "queued";
+  return (
+    <ul className="steps">
+      {members.map((member, index) => (
+        <li key={`${member.agentId}-${index}`}>
+          <MemberView member={member} isOver={isOver} />
+        </li>
+      ))}
+      {calls.map((call) => (
+        <li key={call.tool_call_id}>
+          <ToolView call={call} by={message.agent_id} isOver={isOver} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function MemberView({ member, isOver }: { readonly member: Member; readonly isOver: boolean }) {
+  const texts = useTexts();
+  const isDone = member.isDone || isOver;
+  const title = (
+    <>
+      <Icon name="people" size={16} />
+      <span className={isDone ? "" : "shimmer"} dir="auto">
+        {isDone ? `${texts.member[member.kind]} ${member.name}` : texts.working(member.name)}
+      </span>
+      {isDone && member.kind !== "handoff" && <Icon name="check" size={15} />}
+    </>
+  );
+  if (member.detail === null || member.detail === "") return <div className="step">{title}</div>;
+  return (
+    <details className="step">
+      <summary>
+        {title}
+        <Icon name="chevron" size={14} />
+      </summary>
+      <div className="step-body" dir="auto">
+        {member.detail}
+      </div>
+    </details>
+  );
+}
+
+interface ToolViewProps {
+  readonly call: ToolCall;
+  /** The agent that replies; others are named. */
+  readonly by: string;
+  readonly isOver: boolean;
+}
+
+function ToolView({ call, by, isOver }: ToolViewProps) {
+  const texts = useTexts();
+  const list = useStore(agents);
+  const isRunning = call.status === "started" && !isOver;
+  const words = { started: texts.toolRunning, completed: texts.toolDone, failed: texts.toolFailed };
+  return (
+    <details className={`step ${call.status}`}>
+      <summary>
+        <Icon name={call.status === "failed" ? "alert" : "tool"} size={16} />
+        <span className={isRunning ? "shimmer" : ""} dir="auto">
+          {isRunning || call.status === "failed"
+            ? words[call.status](call.name)
+            : texts.toolDone(call.name)}
+        </span>
+        {call.agent_id !== undefined && call.agent_id !== by && (
+          <span className="quiet" dir="auto">
+            {agentName(list, call.agent_id)}
+          </span>
+        )}
+        <Icon name="chevron" size={14} />
+      </summary>
+      <div className="step-body">
+        {call.arguments !== undefined && <Value title={texts.arguments} value={call.arguments} />}
+        {call.result !== undefined && <Value title={texts.result} value={call.result} />}
+      </div>
+    </details>
+  );
+}
+
+function Value({ title, value }: { readonly title: string; readonly value: unknown }) {
+  return (
+    <>
+      <h3>{title}</h3>
+      <pre tabIndex={0} dir="auto">
+        {readable(value)}
+      </pre>
+    </>
+  );
+}

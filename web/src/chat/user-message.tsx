@@ -1,0 +1,28 @@
+import { memo } from "react";
+import { language } from "../state/preferences.ts";
+import type { MessageView } from "../state/reply-view.ts";
+import { useStore } from "../state/store.ts";
+import { useTexts } from "../text/use-texts.ts";
+import { CopyButton } from "../ui/copy-button.tsx";
+import { shortTime } from "./words.ts";
+
+export const UserMessage = memo(({ message }: { readonly message: MessageView }) => {
+  const texts = useTexts();
+  const chosenLanguage = useStore(language);
+  return (
+    <article
+      className="message user"
+      id={`message-${message.message_id}`}
+      tabIndex={-1}
+      aria-label={texts.hitBy[message.role]}
+    >
+      <div className="bubble" dir="auto">
+        {message.content}
+      </div>
+      <div className="message-actions">
+        <time dateTime={message.timestamp}>{shortTime(message.timestamp, chosenLanguage)}</time>
+        <CopyButton text={message.content} />
+      </div>
+    </article>
+  );
+});

@@ -1,0 +1,56 @@
+import type { SessionConfig } from "../api/types.ts";
+import { readSaved, savedNames, writeSaved } from "./saved.ts";
+import { createStore } from "./store.ts";
+
+/** A message that the service has not confirmed yet. It is kept by the browser until then. */
+export interface Outgoing {
+  /** Repeats are recognised by it, so that sending again after a lost answer doubles nothing. */
+  readonly key: string;
+  readonly sessionId: string | null;
+  /** Of the conversation that the message begins or joins while that has no session yet. */
+  readonly draftId: string | null;
+  readonly text: string;
+  readonly agentId: string | null;
+  readonly config: SessionConfig;
+  readonly createdMs: number;
+  /** `waiting`: it is tried again by itself. `refused`: its writer decides. */
+  readonly state: "sending" | "waiting" | "refused";
+  readonly error: string | null;
+}
+
+/** The service forgets keys after a day; an older message is only sent again on demand. */
+const maxAgeMs = 20 * 3_600_000;
+
+/** In the order they were written. */
+export const outbox = createStore<readonly Outgoing[]>(load());
+
+function load(): Outgoing[] {
+  return savedNames("outbox.")
+    .map(readSaved)
+    .filter(isOutgoing)
+    .map((entry) =>
+      Date.now() - entry.createdMs > maxAgeMs ? { ...entry, state: "refused" as const } : entry,
+    )
+    .sort((left, right) => left.createdMs - right.createdMs);
+}
+
+function isOutgoing(value: unknown): value is Outgoing {
+  if (typeof value !== "object" || value === null) return false;
+  const { key, text, createdMs } = value as Partial<Outgoing>;
+  return typeof key === "string" && typeof text === "string" && typeof createdMs === "number";
+}
+
+/** Adds or replaces an entry. */
+export function putOutgoing(entry: Outgoing): void {
+  writeSaved(`outbox.${entry.key}`, entry);
+  outbox.set((entries) =>
+    entries.some(({ key }) => key === entry.key)
+      ? entries.map((each) => (each.key === entry.key ? entry : each))
+      : [...entries, entry],
+  );
+}
+
+export function removeOutgoing(key: string): void {
+  writeSaved(`outbox.${key}`, null);
+  outbox.set((entries) => entries.filter((entry) => entry.key !== key));
+}

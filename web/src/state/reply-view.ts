@@ -1,0 +1,162 @@
+import type { Message, ReplyEvent, ToolCall } from "../api/types.ts";
+
+/** A member of a team, a step of a workflow, or an agent that took over. */
+export interface Member {
+  readonly agentId: string;
+  readonly name: string;
+  readonly kind: "member" | "step" | "handoff";
+  readonly isDone: boolean;
+  readonly detail: string | null;
+}
+
+/** What only the events of a reply tell, not its stored message. */
+export interface LiveDetails {
+  /** Number of the last event seen. */
+  readonly lastEventId: number;
+  readonly members: readonly Member[];
+  /** Place in the queue; null: not waiting. */
+  readonly position: number | null;
+  readonly durationMs: number | null;
+  readonly timeToFirstTokenMs: number | null;
+}
+
+export interface MessageView extends Message {
+  readonly live?: LiveDetails;
+}
+
+const nothingLive: LiveDetails = {
+  lastEventId: 0,
+  members: [],
+  position: null,
+  durationMs: null,
+  timeToFirstTokenMs: null,
+};
+
+/** The reply after one more event; events must come in order. */
+export function applyEvent(message: MessageView, id: number, event: ReplyEvent): MessageView {
+  const live: LiveDetails = { ...nothingLive, ...message.live, lastEventId: id };
+  const running: MessageView = {
+    ...message,
+    status: "streaming",
+    live: { ...live, position: null },
+  };
+  switch (event.type) {
+    case "user_message":
+      // From the start again: whatever was known before is told once more.
+      return {
+        ...running,
+        content: "",
+        reasoning: "",
+        tool_calls: [],
+        media: [],
+        live: { ...nothingLive, lastEventId: id },
+      };
+    case "queued":
+      return { ...message, status: "queued", live: { ...live, position: event.position } };
+    case "assistant_chunk":
+      return { ...running, content: message.content + event.chunk };
+    case "reasoning_chunk":
+      return { ...running, reasoning: (message.reasoning ?? "") + event.chunk };
+    case "tool_call":
+      return { ...running, tool_calls: withToolCall(message.tool_calls ?? [], event) };
+    case "agent_event":
+      return {
+        ...running,
+        live: { ...live, position: null, members: withMember(live.members, event) },
+      };
+    case "media": {
+      const { kind, url, name } = event;
+      const media = { kind, url, ...(name !== undefined && { name }) };
+      return { ...running, media: [...(message.media ?? []), media] };
+    }
+    case "audio_chunk":
+    case "audio_response":
+      return { ...message, live };
+    case "paused":
+      return { ...message, status: "paused", requirements: event.requirements, live };
+    case "snapshot":
+      return {
+        ...running,
+        content: event.content,
+        ...(event.reasoning !== undefined && { reasoning: event.reasoning }),
+      };
+    case "conversation_complete":
+      return {
+        ...message,
+        content: event.full_response,
+        status: "complete",
+        agent_id: event.agent_id,
+        usage: event.usage,
+        finish_reason: event.finish_reason,
+        live: {
+          ...live,
+          position: null,
+          members: live.members.map((member) => ({ ...member, isDone: true })),
+          durationMs: event.duration_ms,
+          timeToFirstTokenMs: event.time_to_first_token_ms,
+        },
+      };
+    case "cancelled":
+      return {
+        ...message,
+        content: event.full_response,
+        status: "cancelled",
+        live: { ...live, position: null },
+      };
+    case "error":
+      return {
+        ...message,
+        content: event.full_response,
+        status: event.error_type === "interrupted" ? "interrupted" : "failed",
+        error: { type: event.error_type, code: event.code, message: event.error },
+        live: { ...live, position: null },
+      };
+  }
+}
+
+/** Nothing comes after these. */
+export function isLast(event: ReplyEvent): boolean {
+  return (
+    event.type === "conversation_complete" || event.type === "cancelled" || event.type === "error"
+  );
+}
+
+/** Whether the reply can still change by itself. */
+export function isUnfinished(message: Message): boolean {
+  return message.status === "queued" || message.status === "streaming";
+}
+
+type EventOf<T extends ReplyEvent["type"]> = Extract<ReplyEvent, { type: T }>;
+
+function withToolCall(calls: readonly ToolCall[], event: EventOf<"tool_call">): ToolCall[] {
+  const known = calls.find((call) => call.tool_call_id === event.tool_call_id);
+  const call: ToolCall = {
+    ...known,
+    tool_call_id: event.tool_call_id,
+    name: event.name,
+    status: event.status,
+    agent_id: event.agent_id,
+    ...(event.arguments !== undefined && { arguments: event.arguments }),
+    ...(event.result !== undefined && { result: event.result }),
+  };
+  return known === undefined
+    ? [...calls, call]
+    : calls.map((each) => (each === known ? call : each));
+}
+
+function withMember(members: readonly Member[], event: EventOf<"agent_event">): Member[] {
+  const kind = event.event.startsWith("step") ? "step" : "member";
+  const isDone = event.event.endsWith("completed") || event.event === "handoff";
+  const member: Member = {
+    agentId: event.agent_id,
+    name: event.name,
+    kind: event.event === "handoff" ? "handoff" : kind,
+    isDone,
+    detail: event.detail ?? null,
+  };
+  const open = members.findLastIndex(
+    (each) => each.agentId === event.agent_id && each.kind === kind && !each.isDone,
+  );
+  if (!isDone || open === -1) return [...members, member];
+  return members.map((each, index) => (index === open ? member : each));
+}

@@ -1,0 +1,156 @@
+import { chatApi } from "../api/chat-api.ts";
+import { ApiError, Unreachable } from "../api/request.ts";
+import type { SessionInfo } from "../api/types.ts";
+import { notifyError } from "./notices.ts";
+import { createStore } from "./store.ts";
+import { tellTabs } from "./tabs.ts";
+
+interface SessionList {
+  readonly status: "active" | "archived";
+  /** Part of the title looked for. */
+  readonly search: string;
+  readonly sessions: readonly SessionInfo[];
+  readonly nextCursor: string | null;
+  readonly isLoaded: boolean;
+}
+
+export const sessionList = createStore<SessionList>({
+  status: "active",
+  search: "",
+  sessions: [],
+  nextCursor: null,
+  isLoaded: false,
+});
+
+/** Deleted by the user, while that can still be undone. */
+export const deletedSessions = createStore<ReadonlySet<string>>(new Set());
+
+const pageSize = 40;
+const maxPageSize = 100;
+let newestLoad = 0;
+
+/** Loads the list anew, as long as it was. Failures leave what is shown. */
+export async function refreshSessions(): Promise<void> {
+  const { status, search, sessions } = sessionList.get();
+  const load = ++newestLoad;
+  const limit = Math.min(maxPageSize, Math.max(pageSize, sessions.length));
+  try {
+    const page = await chatApi.sessions({ status, limit, q: search.trim() || undefined });
+    if (load !== newestLoad) return;
+    const shown = new Set(page.sessions.map(({ session_id: id }) => id));
+    const rest = sessions.length > maxPageSize ? sessions.slice(maxPageSize) : [];
+    sessionList.set((list) => ({
+      ...list,
+      sessions: [...page.sessions, ...rest.filter(({ session_id: id }) => !shown.has(id))],
+      nextCursor: rest.length > 0 ? list.nextCursor : page.pagination.next_cursor,
+      isLoaded: true,
+    }));
+  } catch (error) {
+    if (!(error instanceof Unreachable) && !(error instanceof ApiError && error.status === 401)) {
+      notifyError(error);
+    }
+  }
+}
+
+export async function loadMoreSessions(): Promise<void> {
+  const { status, search, nextCursor } = sessionList.get();
+  if (nextCursor === null) return;
+  const load = ++newestLoad;
+  const page = await chatApi.sessions({
+    status,
+    q: search.trim() || undefined,
+    cursor: nextCursor,
+    limit: pageSize,
+  });
+  if (load !== newestLoad) return;
+  sessionList.set((list) => {
+    const shown = new Set(list.sessions.map(({ session_id: id }) => id));
+    const added = page.sessions.filter(({ session_id: id }) => !shown.has(id));
+    return {
+      ...list,
+      sessions: [...list.sessions, ...added],
+      nextCursor: page.pagination.next_cursor,
+    };
+  });
+}
+
+export function chooseSessions(change: Partial<Pick<SessionList, "status" | "search">>): void {
+  sessionList.set((list) => ({
+    ...list,
+    ...change,
+    ...(change.status !== undefined && { sessions: [], nextCursor: null, isLoaded: false }),
+  }));
+  void refreshSessions();
+}
+
+/** Puts a session's newest state into the list; a new one comes first. */
+export function noteSession(session: SessionInfo): void {
+  sessionList.set((list) => {
+    const others = list.sessions.filter(({ session_id: id }) => id !== session.session_id);
+    const isNew = others.length === list.sessions.length;
+    if (session.status !== list.status) return { ...list, sessions: others };
+    if (isNew && list.search !== "") return list;
+    const before = others.findIndex(
+      ({ last_activity: activity }) => activity < session.last_activity,
+    );
+    const at = before === -1 ? others.length : before;
+    // Beyond the loaded part of the list.
+    if (isNew && at === others.length && list.nextCursor !== null) return list;
+    return { ...list, sessions: others.toSpliced(at, 0, session) };
+  });
+}
+
+export async function renameSession(sessionId: string, title: string): Promise<void> {
+  noteSession(await chatApi.changeSession(sessionId, { title: title.trim() || null }));
+  tellTabs(sessionId);
+}
+
+export async function archiveSession(sessionId: string, isArchived: boolean): Promise<void> {
+  noteSession(
+    await chatApi.changeSession(sessionId, { status: isArchived ? "archived" : "active" }),
+  );
+  tellTabs(sessionId);
+}
+
+const undoMs = 7_000;
+const pending = new Map<string, ReturnType<typeof setTimeout>>();
+
+/** Hides a session and deletes it when the time for second thoughts is over. */
+export function deleteSession(sessionId: string): void {
+  deletedSessions.set((deleted) => new Set([...deleted, sessionId]));
+  clearTimeout(pending.get(sessionId));
+  pending.set(
+    sessionId,
+    setTimeout(() => void carryOutDelete(sessionId), undoMs),
+  );
+}
+
+export function undoDelete(sessionId: string): void {
+  clearTimeout(pending.get(sessionId));
+  pending.delete(sessionId);
+  unhide(sessionId);
+}
+
+function unhide(sessionId: string): void {
+  deletedSessions.set((deleted) => new Set([...deleted].filter((id) => id !== sessionId)));
+}
+
+async function carryOutDelete(sessionId: string, isLeaving = false): Promise<void> {
+  pending.delete(sessionId);
+  try {
+    await chatApi.deleteSession(sessionId, isLeaving);
+    tellTabs(sessionId);
+    await refreshSessions();
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 404)) notifyError(error);
+  }
+  unhide(sessionId);
+}
+
+/** Nobody can undo any more when the page is left. */
+window.addEventListener("pagehide", () => {
+  for (const [sessionId, timer] of pending) {
+    clearTimeout(timer);
+    void carryOutDelete(sessionId, true);
+  }
+});
