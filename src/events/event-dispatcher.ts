@@ -16,6 +16,7 @@ import type { Webhook } from "./webhook.ts";
 export interface EventsStatus {
   readonly delivered: number;
   readonly given_up: number;
+  /** Looks at the outbox, not deliveries. */
   readonly failures_in_a_row: number;
   readonly last_success_at: string | null;
   /** Why the last delivery failed; nothing that the receiver sent. */
@@ -72,32 +73,30 @@ export function createEventDispatcher({
   let failuresInRow = 0;
   let lastSuccessAt: string | null = null;
   let problem: string | null = null;
+  let databaseAway = false;
   let nextPurgeAtMs = 0;
 
-  function failed(what: string): void {
-    problem = what;
-    if (failuresInRow === 0) log.warn({ problem: what }, "events cannot be delivered");
-    failuresInRow++;
+  /** After each round that did something: the pauses grow with rounds, not with what went wrong in one of them. */
+  function settle(fault: string | null, someArrived: boolean): void {
+    if (fault === null && failuresInRow > 0) log.info({}, "events are delivered again");
+    if (fault !== null && failuresInRow === 0) {
+      log.warn({ problem: fault }, "events cannot be delivered");
+    }
+    problem = fault;
+    // Where some arrived the receiver is there, and only one event is not to its taste.
+    failuresInRow = fault === null ? 0 : someArrived ? 1 : failuresInRow + 1;
   }
 
-  function succeeded(): void {
-    if (failuresInRow > 0) log.info({}, "events are delivered again");
-    failuresInRow = 0;
-    problem = null;
-    lastSuccessAt = new Date().toISOString();
-  }
-
-  /** True when the receiver seems to be at work. */
-  async function deliver(event: ClaimedEvent): Promise<boolean> {
+  /** Null when it was delivered, else why not. */
+  async function deliver(event: ClaimedEvent): Promise<string | null> {
     const { eventId, eventType, attempt } = event;
     const delivery = await webhook.deliver(event, abandoning.signal);
     if (delivery.outcome === "delivered") {
       await removeEvent(database, eventId);
       delivered++;
-      succeeded();
-      return true;
+      lastSuccessAt = new Date().toISOString();
+      return null;
     }
-    failed(delivery.problem);
     if (delivery.final || attempt >= maxAttempts) {
       await buryEvent(database, event, delivery.problem);
       givenUp++;
@@ -106,7 +105,7 @@ export function createEventDispatcher({
       const delayMs = Math.max(retryDelayMs(attempt, random()), delivery.retryAfterMs ?? 0);
       await retryEvent(database, event, delayMs, delivery.problem);
     }
-    return false;
+    return delivery.problem;
   }
 
   /** How many were claimed. The first failure ends the round: the rest goes back without having counted. */
@@ -114,15 +113,16 @@ export function createEventDispatcher({
     // While the receiver is away a single event finds out when it is back.
     const events = await claimEvents(database, failuresInRow > 0 ? 1 : batchSize, claimMs);
     const left = [...events];
-    let going = true;
+    const before = delivered;
+    let fault: string | null = null;
     const work = async (): Promise<void> => {
-      while (going && !stopping.signal.aborted) {
+      while (fault === null && !stopping.signal.aborted) {
         const event = left.shift();
         if (event === undefined) return;
         try {
-          if (!(await deliver(event))) going = false;
+          fault = (await deliver(event)) ?? fault;
         } catch (error) {
-          going = false;
+          fault ??= nameOf(error);
           left.push(event);
           throw error;
         }
@@ -130,8 +130,11 @@ export function createEventDispatcher({
     };
     const outcomes = await Promise.allSettled(Array.from({ length: concurrency }, work));
     for (const event of left) await releaseEvent(database, event);
-    const fault = outcomes.find((outcome) => outcome.status === "rejected");
-    if (fault !== undefined && !stopping.signal.aborted) throw fault.reason;
+    const thrown = outcomes.find((outcome) => outcome.status === "rejected");
+    if (thrown !== undefined && !stopping.signal.aborted) throw thrown.reason;
+    // An empty round tells nothing about the receiver, but that the database is there.
+    if (events.length > 0 || databaseAway) settle(fault, delivered > before);
+    databaseAway = false;
     return events.length;
   }
 
@@ -150,8 +153,9 @@ export function createEventDispatcher({
         await purge();
       } catch (error) {
         // The database is away: everything stays where it is.
-        failed(error instanceof Error ? error.name : "unknown");
-        log.debug({ err: error }, "outbox cannot be read");
+        databaseAway = true;
+        settle(nameOf(error), false);
+        log.debug({ err: error }, "outbox cannot be used");
       }
       if (failuresInRow === 0 && (claimed === batchSize || nudged)) continue;
       await rest(failuresInRow === 0 ? pollMs : outagePauseMs(failuresInRow, pollMs, random()));
@@ -198,6 +202,10 @@ export function createEventDispatcher({
       problem,
     }),
   };
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
 }
 
 /** Before the next delivery of an event that failed: 5 s, doubled each time up to an hour, a quarter of it jitter. */

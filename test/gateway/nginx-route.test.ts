@@ -1,0 +1,162 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { freePort } from "../support/backends.ts";
+
+/** NGINX_BINARY, or nginx where the system has it. */
+const nginx = [
+  process.env["NGINX_BINARY"] ?? "",
+  ...`${process.env["PATH"] ?? ""}${delimiter}/usr/sbin`
+    .split(delimiter)
+    .map((folder) => join(folder, "nginx")),
+].find((path) => path !== "" && existsSync(path));
+
+/** The file in the documentation, word for word but for addresses. */
+function documentedConfiguration(port: number, upstreamPort: number): string {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/gateway.md"), "utf8");
+  const block = /```nginx\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  return block
+    .replace("listen 80;", `listen 127.0.0.1:${port};`)
+    .replaceAll(/server 10\.0\.0\.\d:8001/g, `server 127.0.0.1:${upstreamPort}`);
+}
+
+describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () => {
+  const seen: IncomingMessage[] = [];
+  let released = Promise.withResolvers<void>();
+  let url = "";
+  let folder = "";
+  let proxy: ReturnType<typeof spawn>;
+
+  // Sends no X-Accel-Buffering: the route must stream by itself.
+  const upstream = createServer((request, response) => {
+    seen.push(request);
+    if (request.url === "/cut") {
+      request.socket.destroy();
+      return;
+    }
+    void (async () => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("id: 1\ndata: first\n\n");
+      await released.promise;
+      response.end("id: 2\ndata: second\n\n");
+    })();
+  });
+  const sockets = new WebSocketServer({ server: upstream });
+  sockets.on("connection", (socket) => {
+    socket.on("message", (data) => socket.send(`echo ${String(data)}`));
+  });
+
+  beforeAll(async () => {
+    upstream.listen(0, "127.0.0.1");
+    await once(upstream, "listening");
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    folder = await mkdtemp(join(tmpdir(), "chat-nginx-"));
+    const file = join(folder, "nginx.conf");
+    const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+      .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)
+      .join("\n");
+    await writeFile(
+      file,
+      `daemon off; master_process off; pid ${join(folder, "pid")}; error_log stderr;
+       events {}
+       http { access_log off; ${paths}
+       ${documentedConfiguration(port, (upstream.address() as AddressInfo).port)} }`,
+    );
+    execFileSync(nginx ?? "", ["-t", "-p", folder, "-c", file, "-e", "stderr"], { stdio: "pipe" });
+    proxy = spawn(nginx ?? "", ["-p", folder, "-c", file, "-e", "stderr"], { stdio: "ignore" });
+    await vi.waitUntil(() => accepts(port), { timeout: 10_000 });
+  });
+
+  afterAll(async () => {
+    released.resolve();
+    proxy.kill("SIGTERM");
+    if (proxy.exitCode === null && proxy.signalCode === null) await once(proxy, "exit");
+    sockets.close();
+    upstream.closeAllConnections();
+    upstream.close();
+    await rm(folder, { recursive: true });
+  });
+
+  beforeEach(() => {
+    seen.length = 0;
+    released = Promise.withResolvers();
+  });
+
+  test("an event arrives while the reply is still being made", async () => {
+    const response = await fetch(`${url}/chat/message/stream`, { method: "POST", body: "{}" });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    // The second is only written once the first has been read through the proxy.
+    expect((await reader.read()).value).toContain("first");
+    released.resolve();
+    let rest = "";
+    for (let part = await reader.read(); !part.done; part = await reader.read()) rest += part.value;
+    expect(rest).toContain("second");
+  });
+
+  test("the caller's own word about its address does not arrive, its token and request id do", async () => {
+    released.resolve();
+    await fetch(`${url}/chat/message/stream`, {
+      headers: {
+        "x-forwarded-for": "203.0.113.9",
+        "x-forwarded-proto": "https",
+        "x-request-id": "mine",
+        "last-event-id": "7",
+        authorization: "Bearer t",
+      },
+    });
+    await fetch(`${url}/chat/message/stream`);
+    expect(seen[0]?.headers).toMatchObject({
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-request-id": "mine",
+      "last-event-id": "7",
+      authorization: "Bearer t",
+    });
+    expect(seen[1]?.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("a POST whose connection is cut is sent once, a GET to another node as well", async () => {
+    expect((await fetch(`${url}/cut`, { method: "POST", body: "{}" })).status).toBe(502);
+    expect(seen.length).toBe(1);
+    expect((await fetch(`${url}/cut`)).status).toBe(502);
+    expect(seen.length).toBe(3);
+  });
+
+  test("WebSockets go through", async () => {
+    const socket = new WebSocket(`${url.replace("http", "ws")}/chat/ws`);
+    await once(socket, "open");
+    socket.send("hello");
+    const [data] = (await once(socket, "message")) as [Buffer];
+    expect(String(data)).toBe("echo hello");
+    socket.close();
+    await once(socket, "close");
+  });
+
+  test("uploads go on as they come, up to the size the service wants to judge itself", async () => {
+    released.resolve();
+    const body = new Uint8Array(11 * 1024 * 1024);
+    expect((await fetch(`${url}/upload`, { method: "POST", body })).status).toBe(200);
+    const tooLarge = new Uint8Array(13 * 1024 * 1024);
+    expect((await fetch(`${url}/upload`, { method: "POST", body: tooLarge })).status).toBe(413);
+  });
+});
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
