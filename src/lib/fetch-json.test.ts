@@ -40,6 +40,15 @@ test("sends a body as JSON", async () => {
   expect([method, body, headers["content-type"]]).toEqual(["POST", { a: "ü" }, "application/json"]);
 });
 
+test("a user in the URL is sent as Basic, unless there are better credentials", async () => {
+  const url = server.url.replace("://", "://me:p%40ss@");
+  const basic = `Basic ${Buffer.from("me:p@ss").toString("base64")}`;
+  expect((await fetchJson(`${url}/a?b=1`, limits)).body).toEqual({ token: basic });
+  expect(server.requests.at(-1)?.query.get("b")).toBe("1");
+  const headers = { authorization: "Bearer t" };
+  expect((await fetchJson(url, { ...limits, headers })).body).toEqual({ token: "Bearer t" });
+});
+
 test("follows no redirect", async () => {
   server.fail("redirect");
   const count = server.requests.length;

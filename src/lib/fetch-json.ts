@@ -59,10 +59,12 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<JsonAnswer> {
   const sent = bodyText ?? (body === undefined ? undefined : JSON.stringify(body));
-  const response = await fetch(url, {
+  const address = withoutUser(url);
+  const response = await fetch(address.url, {
     method,
     headers: {
       accept: "application/json",
+      ...address.headers,
       ...(sent === undefined ? {} : { "content-type": "application/json" }),
       ...headers,
     },
@@ -76,6 +78,17 @@ async function exchange(
     body: parse(text),
     retryAfter: response.headers.get("retry-after"),
   };
+}
+
+/** `http://user:password@host` as operators write it; fetch takes such a URL only without the user. */
+function withoutUser(text: string): { url: string; headers: Record<string, string> } {
+  const url = new URL(text);
+  if (url.username === "" && url.password === "") return { url: text, headers: {} };
+  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  url.username = "";
+  url.password = "";
+  const authorization = `Basic ${Buffer.from(user).toString("base64")}`;
+  return { url: url.href, headers: { authorization } };
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
