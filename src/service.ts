@@ -4,8 +4,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createCatalogue } from "./agents/catalogue.ts";
 import { agentRoutes } from "./agents/routes.ts";
 import { createApp } from "./app.ts";
-import { createMemoryRateLimiter } from "./cache/memory-rate-limiter.ts";
-import { createMemoryCache } from "./cache/memory.ts";
 import { createAcceptTurn } from "./chat/accept-turn.ts";
 import { historyRoutes } from "./chat/history-routes.ts";
 import { createMessageStore } from "./chat/message-store.ts";
@@ -14,6 +12,7 @@ import { createTurns } from "./chat/turns.ts";
 import { createAgentBackends } from "./composition/agent-backends.ts";
 import { createHealthReports } from "./composition/health-reports.ts";
 import { openDatabase } from "./composition/open-database.ts";
+import { createSharedState } from "./composition/shared-state.ts";
 import type { Config } from "./config/settings.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
@@ -21,7 +20,6 @@ import { createIdentityProvider } from "./identity/create-identity-provider.ts";
 import { newId } from "./lib/ids.ts";
 import { pageRoutes } from "./page/page-routes.ts";
 import { createFollowReply } from "./replies/follow-reply.ts";
-import { createMemoryReplyLog } from "./replies/logs/memory.ts";
 import { startRecovery } from "./replies/recovery.ts";
 import { createReplies } from "./replies/replies.ts";
 import { createReplyFeeds } from "./replies/reply-feeds.ts";
@@ -50,8 +48,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   const metrics = createMetrics();
   const telemetry = createTelemetry(logger, metrics);
   const database = await openDatabase(config, logger);
-  const cache = createMemoryCache({});
-  const limiter = createMemoryRateLimiter({});
+  const shared = createSharedState(config, logger);
+  const { cache, limiter, replyLog } = shared;
   const identity = createIdentityProvider(config, { cache, log: logger });
 
   const { streams, sessions: sessionSettings, limits } = config;
@@ -63,11 +61,6 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     logger,
   });
 
-  const replyLog = createMemoryReplyLog({
-    maxReplyBytes: streams.max_reply_bytes,
-    maxTotalBytes: streams.max_total_bytes,
-    retentionMs: streams.retention_seconds * 1000,
-  });
   const feeds = createReplyFeeds({
     log: replyLog,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
@@ -140,6 +133,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     config,
     version,
     database,
+    redis: shared.probe,
     backends,
     catalogue,
     replies,
@@ -208,7 +202,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     await replies.drain(config.server.drain_seconds * 1000);
     await app.close();
     feeds.close();
-    await replyLog.close();
+    await shared.close();
     await Promise.all(backends.all.map((backend) => backend.close()));
     await identity.close();
     health.close();

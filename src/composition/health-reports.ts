@@ -25,6 +25,8 @@ interface HealthReportsOptions {
   readonly config: Config;
   readonly version: string;
   readonly database: Database;
+  /** Null: not configured. */
+  readonly redis: Probe | null;
   readonly backends: AgentBackends;
   readonly catalogue: Catalogue;
   readonly replies: Replies;
@@ -48,7 +50,7 @@ export function createHealthReports(options: HealthReportsOptions): {
   const health = createHealth({
     probes: {
       database: databaseProbe(database),
-      redis: null,
+      redis: options.redis,
       agno: backendProbe(backends.agno),
       models: backendProbe(backends.models),
       voice: null,
@@ -56,7 +58,10 @@ export function createHealthReports(options: HealthReportsOptions): {
         gateway &&
         (async () => {
           const { registered, failures_in_a_row: failures } = gateway.status();
-          return { status: registered ? "healthy" : "unhealthy", details: { registered, failures } };
+          return {
+            status: registered ? "healthy" : "unhealthy",
+            details: { registered, failures },
+          };
         }),
       base_service: null,
     },
