@@ -21,7 +21,7 @@ import { newId } from "./lib/ids.ts";
 import { pageRoutes } from "./page/page-routes.ts";
 import { createFollowReply } from "./replies/follow-reply.ts";
 import { startRecovery } from "./replies/recovery.ts";
-import { createReplies } from "./replies/replies.ts";
+import { createReplies, type Replies } from "./replies/replies.ts";
 import { createReplyFeeds } from "./replies/reply-feeds.ts";
 import { createReplyStore } from "./replies/reply-store.ts";
 import { createSseView } from "./replies/views/sse.ts";
@@ -176,8 +176,14 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
 
   await catalogue.start();
   // An embedded database belongs to this process alone, so whatever is marked running was running before it started.
-  await recoverAll(replies, database.kind === "embedded");
-  const recovery = startRecovery({ replies, reapMs: streams.reap_seconds * 1000, logger });
+  // On a server others may be running theirs: whose lease is over shows soon enough.
+  if (database.kind === "embedded") await recoverAll(replies);
+  const recovery = startRecovery({
+    replies,
+    reapMs: streams.reap_seconds * 1000,
+    leaseMs: streams.lease_seconds * 1000,
+    logger,
+  });
   const retention = startRetention({
     sessions,
     idempotency,
@@ -214,11 +220,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   };
 }
 
-async function recoverAll(
-  replies: { recover(everything: boolean): Promise<number> },
-  everything: boolean,
-): Promise<void> {
-  while ((await replies.recover(everything)) > 0);
+async function recoverAll(replies: Pick<Replies, "recover">): Promise<void> {
+  while ((await replies.recover(true)) > 0);
 }
 
 function urlOf(address: AddressInfo | string | null): string {

@@ -130,6 +130,11 @@ export class ReplyProgressTracker {
     return this.current(eventSeq);
   }
 
+  /** What `changed` has handed out could not be stored: it hands it out again. */
+  touch(): void {
+    this.#dirty = true;
+  }
+
   stored(progress: ReplyProgress): void {
     this.storedSeq = progress.eventSeq;
     this.#storedLength = progress.content.length;

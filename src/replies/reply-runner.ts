@@ -254,8 +254,7 @@ export class ReplyRunner {
       language: turn.language,
       requestId: turn.requestId,
       ...(turn.traceparent !== undefined && { traceparent: turn.traceparent }),
-      history: (limit = historyMessages) =>
-        store.history(reply.sessionId, reply.messageSeq, limit),
+      history: (limit = historyMessages) => store.history(reply.sessionId, reply.messageSeq, limit),
     };
     const state = reply.backendState ?? {};
     const { backend } = agent;
@@ -358,6 +357,7 @@ export class ReplyRunner {
       }
       if (progress !== null) this.#progress.stored(progress);
     } catch (error) {
+      this.#progress.touch();
       // The text is in memory; the next checkpoint stores it. The lease may run out meanwhile: then this attempt is fenced.
       logger.warn({ replyId: this.reply.replyId, err: error }, "checkpoint failed");
     }
