@@ -1,0 +1,155 @@
+import type { AgentBackend } from "../../agents/agent-backend.ts";
+import { createAgentBackends } from "../../composition/agent-backends.ts";
+import type { Config } from "../../config/settings.ts";
+import { advertisedHost, isLoopback } from "../../gateway/advertised-address.ts";
+import { silentLogger } from "../../telemetry/logger.ts";
+import { rootOf, type Finding } from "./finding.ts";
+
+const timeoutMs = 8_000;
+
+/** The sources of agents: whether they answer, and whether they have what the configuration names. */
+export async function checkAgents(config: Config): Promise<Finding[]> {
+  const { models, agno, all, listModels } = createAgentBackends(config, silentLogger);
+  try {
+    const [ofAgno, ofModels, whole] = await Promise.all([
+      checkSource(
+        "agno",
+        agno,
+        "Start AgentOS, or correct AGNO_API_URL and AGNO_API_KEY; see docs/agno.md",
+      ),
+      checkSource(
+        "models",
+        models,
+        "Start the endpoint (ollama serve), or correct MODELS_API_URL (it usually ends in /v1) and MODELS_API_KEY",
+      ),
+      checkAnyAgent(all),
+    ]);
+    const findings = [ofAgno, ofModels, whole];
+    if (ofModels.status === "ok") findings.push(await checkDefaultModel(config, listModels));
+    return findings;
+  } finally {
+    await Promise.all(all.map((backend) => backend.close()));
+  }
+}
+
+async function checkSource(
+  name: string,
+  backend: AgentBackend | null,
+  remedy: string,
+): Promise<Finding> {
+  if (backend === null) return { name, status: "off", found: "not configured" };
+  const { status, details } = await backend.probe(AbortSignal.timeout(timeoutMs));
+  const told = Object.entries(details)
+    .map(
+      ([key, value]) =>
+        `${key} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
+    )
+    .join(", ");
+  return status === "healthy"
+    ? { name, status: "ok", found: told === "" ? "answers" : told }
+    : { name, status: "fail", found: told === "" ? "does not answer" : told, remedy };
+}
+
+async function checkAnyAgent(backends: readonly AgentBackend[]): Promise<Finding> {
+  const name = "agents";
+  const lists = await Promise.all(
+    backends.map((backend) => backend.list(AbortSignal.timeout(timeoutMs)).catch(() => [])),
+  );
+  const ids = lists.flat().map((agent) => agent.agentId);
+  return ids.length > 0
+    ? { name, status: "ok", found: ids.slice(0, 10).join(", ") }
+    : {
+        name,
+        status: "fail",
+        found: "there is nobody to talk to",
+        remedy:
+          "Connect a source of agents (MODELS_API_URL, AGNO_API_URL), or BUILTIN_AGENTS=always",
+      };
+}
+
+async function checkDefaultModel(
+  { models }: Config,
+  listModels: (signal: AbortSignal) => Promise<readonly { readonly id: string }[]>,
+): Promise<Finding> {
+  const name = "default model";
+  const known = await listModels(AbortSignal.timeout(timeoutMs)).catch(() => []);
+  const { default_model: wanted } = models;
+  if (wanted === null) {
+    return known.length > 0
+      ? { name, status: "ok", found: `the endpoint's first: ${known[0]?.id}` }
+      : {
+          name,
+          status: "warn",
+          found: "none is set, and the endpoint lists none",
+          remedy: "Set MODELS_DEFAULT_MODEL, or load one (ollama pull qwen3)",
+        };
+  }
+  // Some endpoints list nothing and serve all the same.
+  return known.length === 0 || known.some((model) => model.id === wanted)
+    ? { name, status: "ok", found: wanted }
+    : {
+        name,
+        status: "fail",
+        found: `${wanted} is not among the endpoint's models`,
+        remedy: `Set MODELS_DEFAULT_MODEL to one of ${known
+          .slice(0, 5)
+          .map((model) => model.id)
+          .join(", ")}`,
+      };
+}
+
+export async function checkGateway({ gateway, service }: Config): Promise<Finding[]> {
+  const name = "gateway";
+  if (gateway.url === null) return [{ name, status: "off", found: "not configured" }];
+  const answers = await checkAnswers(name, gateway.url, "Start it, or correct GATEWAY_URL");
+  const advertised = advertisedHost(gateway.advertise_host, service.host);
+  if (!isLoopback(advertised) || isLoopback(new URL(gateway.url).hostname)) return [answers];
+  return [
+    answers,
+    {
+      name: "gateway address",
+      status: "fail",
+      found: `the gateway would be told to reach this node at ${advertised}, which is the gateway itself`,
+      remedy: "HOST=0.0.0.0, or set GATEWAY_ADVERTISE_HOST to this machine's address",
+    },
+  ];
+}
+
+export async function checkBaseService({ base_service: base, auth }: Config): Promise<Finding> {
+  const name = "base service";
+  if (base.url === null) return { name, status: "off", found: "not configured" };
+  const url = `${base.url.replace(/\/+$/, "")}${base.prefix}/auth/me`;
+  const finding = await checkAnswers(
+    name,
+    url,
+    "Start it, or correct BASE_SERVICE_URL and BASE_SERVICE_PREFIX",
+  );
+  // Without it nobody gets in; in other modes it is only asked for permissions.
+  return finding.status === "fail" && auth.mode !== "base-service"
+    ? { ...finding, status: "warn" }
+    : finding;
+}
+
+/** Any answer of HTTP will do: what it says without credentials means nothing. */
+async function checkAnswers(name: string, url: string, remedy: string): Promise<Finding> {
+  const { origin } = new URL(url);
+  try {
+    const response = await fetch(url, {
+      signal: AbortSignal.timeout(timeoutMs),
+      redirect: "manual",
+    });
+    await response.body?.cancel();
+    if (response.status < 500) {
+      return { name, status: "ok", found: `${origin} answers (${response.status})` };
+    }
+    return { name, status: "fail", found: `${origin} answers ${response.status}`, remedy };
+  } catch (error) {
+    const { code, message } = rootOf(error);
+    return {
+      name,
+      status: "fail",
+      found: `${origin} does not answer (${code || message})`,
+      remedy,
+    };
+  }
+}
