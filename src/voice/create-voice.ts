@@ -51,11 +51,6 @@ export interface VoiceCapability {
   readonly languages: readonly string[] | "any";
 }
 
-export interface VoiceHealth {
-  readonly status: "healthy" | "degraded" | "unhealthy" | "disabled";
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
 /** Speech in and out, whatever engines do it. */
 export interface Voice
   extends Pick<Recognition, "transcribe" | "transcribeSamples">, Pick<Synthesis, "style"> {
@@ -72,8 +67,8 @@ export interface Voice
   voices(
     signal: AbortSignal,
   ): Promise<{ voices: readonly VoiceDescription[]; default: string | null }>;
-  /** Asks every engine, side by side. */
-  probe(signal: AbortSignal): Promise<VoiceHealth>;
+  /** Asks every engine, side by side; healthy as long as each direction has one that works. */
+  probe(signal: AbortSignal): Promise<SpeechHealth>;
   /** Ends what runs. May be called twice. */
   close(): Promise<void>;
 }
@@ -102,7 +97,6 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
     logger,
     observe,
   });
-  const all = [...speechToText, ...textToSpeech];
 
   return {
     recognition: capability(speechToText),
@@ -127,15 +121,16 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
       return { voices, default: named ?? options.defaultVoice ?? voices[0]?.id ?? null };
     },
     async probe(signal) {
-      if (all.length === 0) return { status: "disabled", details: {} };
       const [heard, spoken] = await Promise.all([
         probeAll(speechToText, signal),
         probeAll(textToSpeech, signal),
       ]);
-      const every = [...heard, ...spoken];
-      const healthy = every.filter(({ status }) => status === "healthy").length;
-      const status = healthy === every.length ? "healthy" : healthy > 0 ? "degraded" : "unhealthy";
-      return { status, details: { recognition: heard, speech: spoken } };
+      const works = (direction: readonly SpeechHealth[]) =>
+        direction.length === 0 || direction.some(({ status }) => status === "healthy");
+      return {
+        status: works(heard) && works(spoken) ? "healthy" : "unhealthy",
+        details: { recognition: heard, synthesis: spoken },
+      };
     },
     async close() {
       await Promise.all(
