@@ -11,7 +11,7 @@ import { readRecording } from "./recording.ts";
 import { readForm, type Exchange } from "./recording-proxy.ts";
 
 /** How the server answers requests that have to do with runs; returns false to leave it to the next. */
-export type Answer = (request: ScriptedRequest, response: ServerResponse) => boolean | void;
+export type Answer = (request: ScriptedRequest, response: ServerResponse) => boolean;
 
 export interface ScriptedRequest {
   readonly method: string;
@@ -57,7 +57,7 @@ export async function startScriptedAgentOs(): Promise<ScriptedAgentOs> {
       headers: incoming.headers,
     };
     requests.push(request);
-    if (answer && answer(request, response) !== false) return;
+    if (answer?.(request, response)) return;
     if (request.method === "POST" && request.path.endsWith("/cancel")) {
       stop.resolve();
       sendJson(response, 200, {});

@@ -67,8 +67,8 @@ describe("agents", () => {
     assert.deepEqual(requirements[0]?.arguments["fields"], [
       { name: "Colour?", type: "choice", description: "Pick", options: ["red"], multiple: false },
     ]);
-    const [question] = payload[0]?.["user_feedback_schema"] as Wire[];
-    assert.deepEqual(question?.["selected_options"], ["red"]);
+    const questions = payload[0]?.["user_feedback_schema"] as Wire[] | undefined;
+    assert.deepEqual(questions?.[0]?.["selected_options"], ["red"]);
     assert.equal(payload[0]?.["answered"], true);
   });
 
@@ -136,7 +136,8 @@ describe("teams", () => {
     assert.deepEqual(payload[0], met);
     assert.equal(payload[1]?.["confirmation"], true);
     assert.equal(payload[1]?.["member_run_id"], "m");
-    assert.equal((payload[1]?.["tool_execution"] as Wire)["confirmed"], true);
+    const tool = payload[1]?.["tool_execution"] as Wire | undefined;
+    assert.equal(tool?.["confirmed"], true);
   });
 });
 
@@ -186,8 +187,8 @@ describe("workflows", () => {
       { step_requirements: [waiting] },
       { approved: true, result: { choices: ["slow"] } },
     );
-    const [field] = requirements[0]?.arguments["fields"] as Wire[];
-    assert.deepEqual(field?.["options"], ["fast", "slow"]);
+    const fields = requirements[0]?.arguments["fields"] as Wire[] | undefined;
+    assert.deepEqual(fields?.[0]?.["options"], ["fast", "slow"]);
     assert.deepEqual(payload[0]?.["selected_choices"], ["slow"]);
   });
 

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { createClient, type Client } from "../support/client.ts";
+import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { textOf, type SeenEvent } from "../support/reply-stream.ts";
+import { createDataDir, startService, type TestService } from "../support/start-service.ts";
+import { forEachAgno } from "./for-each-agno.ts";
+import { scriptedModel } from "./model-script.ts";
+import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
+
+const slowText = Array.from({ length: 60 }, (_, index) => `w${index} `).join("");
+
+interface Message {
+  readonly status: string;
+  readonly content: string;
+}
+
+/** The whole way: a client, this service as a process of its own, AgentOS, a model. */
+forEachAgno((version, python) => {
+  describe(`the service before AgentOS ${version}`, () => {
+    let model: OpenAiServer;
+    let agentOs: AgentOsProcess;
+    let dataDir: string;
+    let service: TestService;
+    let client: Client;
+
+    async function start(): Promise<void> {
+      service = await startService({
+        dataDir,
+        env: { AGNO_API_URL: agentOs.url, STREAMS_LEASE_SECONDS: "2", STREAMS_REAP_SECONDS: "0.5" },
+      });
+      client = createClient(service.url);
+    }
+
+    beforeAll(async () => {
+      model = await startOpenAiServer({ respond: scriptedModel });
+      [agentOs, dataDir] = await Promise.all([
+        startAgentOs({ python, modelUrl: model.url }),
+        createDataDir(),
+      ]);
+      await start();
+    }, 120_000);
+    afterAll(async () => {
+      await service?.stop();
+      await agentOs?.close();
+      await model?.close();
+      await rm(dataDir, { recursive: true, force: true });
+    });
+
+    async function ask(agentId: string, message: string) {
+      const sessionId = await client.session("ann", { agent_id: agentId });
+      const stream = await client.stream({ session_id: sessionId, message });
+      return { sessionId, stream, messageId: stream.headers.get("x-message-id") ?? "" };
+    }
+
+    const ended = (event: SeenEvent) =>
+      ["conversation_complete", "error", "cancelled"].includes(event.type);
+
+    test("lists what AgentOS has", async () => {
+      const { body } = await client.get<{ agents: { agent_id: string; type: string }[] }>(
+        "/chat/agents",
+      );
+      const types = new Map(body.agents.map((agent) => [agent.agent_id, agent.type]));
+      assert.equal(types.get("assistant"), "agent");
+      assert.equal(types.get("crew"), "team");
+      assert.equal(types.get("article"), "workflow");
+    });
+
+    test("a conversation in Chinese", async () => {
+      const { stream } = await ask("assistant", "你好");
+      const events = await stream.all();
+      assert.equal(textOf(events), "你好，世界！👋🏽\n再见");
+      assert.equal(events.at(-1)?.type, "conversation_complete");
+      assert.deepEqual(events.at(-1)?.["usage"], { input_tokens: 10, output_tokens: 6 });
+    });
+
+    test("a team, its members beside the text", async () => {
+      const { stream } = await ask("crew", "Write about cats");
+      const events = await stream.all();
+      assert.equal(textOf(events), "The crew is done.");
+      const told = events.filter((event) => event.type === "agent_event");
+      assert.deepEqual(
+        told.map((event) => [event["event"], event["agent_id"]]),
+        [
+          ["member_started", "scout"],
+          ["member_completed", "scout"],
+          ["member_started", "writer"],
+          ["member_completed", "writer"],
+        ],
+      );
+    });
+
+    test("a workflow", async () => {
+      const { stream } = await ask("article", "cats");
+      assert.equal(textOf(await stream.all()), "You said: You said: cats");
+    });
+
+    test("an error in mid-run", async () => {
+      const { stream } = await ask("assistant", "explode");
+      const last = (await stream.all()).at(-1);
+      assert.equal(last?.type, "error");
+      assert.equal(last["error_type"], "agent_failed");
+      assert.equal(last["full_response"], "The first half ");
+      assert.doesNotMatch(JSON.stringify(stream.events), /secret-of-the-model/);
+    });
+
+    test("a paused reply survives a restart, and goes on when a person has decided", async () => {
+      const { stream, sessionId, messageId } = await ask("janitor", "clean");
+      const paused = await stream.next((event) => event.type === "paused");
+      const [requirement] = paused["requirements"] as { id: string; tool: string }[];
+      assert.equal(requirement?.tool, "delete_file");
+      await service.kill();
+      await start();
+      const session = await client.get<{ active_message_id: string }>(`/sessions/${sessionId}`);
+      assert.equal(session.body.active_message_id, messageId);
+      const message = await client.get<Message>(`/chat/message/${messageId}`);
+      assert.equal(message.body.status, "paused");
+      const answer = await client.send("POST", `/chat/message/${messageId}/continue`, {
+        decisions: [{ id: requirement.id, approved: true }],
+      });
+      assert.equal(answer.status, 200);
+      const after = await (await client.follow(messageId)).all();
+      assert.equal(after.at(-1)?.type, "conversation_complete");
+      assert.equal(
+        after.at(-1)?.["full_response"],
+        "I shall delete it. The tool says: Deleted /data/old.txt",
+      );
+    });
+
+    test("cancel stops the run in AgentOS", async () => {
+      const { stream, sessionId, messageId } = await ask("assistant", "slowly");
+      await stream.next((event) => event.type === "assistant_chunk");
+      const { status } = await client.send("POST", `/chat/message/${messageId}/cancel`);
+      assert.equal(status, 200);
+      assert.equal((await stream.next(ended)).type, "cancelled");
+      for (;;) {
+        const answer = await fetch(`${agentOs.url}/agents/assistant/runs?session_id=${sessionId}`);
+        const [run] = (answer.ok ? await answer.json() : []) as Message[];
+        if (run && run.status !== "RUNNING") {
+          assert.equal(run.status, "CANCELLED");
+          break;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+
+    for (const round of [8, 20, 35]) {
+      test(`kill -9 of this service after word ${round}: the reply goes on, no token lost, none doubled`, async () => {
+        const { stream, messageId } = await ask("assistant", "slowly");
+        await stream.next(() => textOf(stream.events).includes(`w${round} `));
+        await service.kill();
+        await start();
+        const rest = await client.follow(messageId);
+        const last = await rest.next(ended);
+        assert.equal(last.type, "conversation_complete", JSON.stringify(last));
+        assert.equal(last["full_response"], slowText);
+        const { body } = await client.get<Message>(`/chat/message/${messageId}`);
+        assert.equal(body.content, slowText);
+      });
+    }
+
+    test("a deleted session is deleted in AgentOS", async () => {
+      const { stream, sessionId } = await ask("assistant", "hello");
+      await stream.all();
+      const path = `${agentOs.url}/sessions/${sessionId}?type=agent`;
+      assert.equal((await fetch(path)).status, 200);
+      await client.send("DELETE", `/sessions/${sessionId}`);
+      while ((await fetch(path)).status !== 404) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+
+    test("kill -9 of AgentOS: interrupted, what was said is kept, the next message is answered", async () => {
+      const { stream, sessionId, messageId } = await ask("assistant", "slowly");
+      await stream.next(() => textOf(stream.events).includes("w20 "));
+      await agentOs.kill();
+      await agentOs.start();
+      const last = await stream.next(ended);
+      assert.equal(last["error_type"], "interrupted");
+      const { body } = await client.get<Message>(`/chat/message/${messageId}`);
+      assert.equal(body.status, "interrupted");
+      assert.ok(slowText.startsWith(body.content) && body.content.includes("w20 "));
+      const next = await client.stream({ session_id: sessionId, message: "hello" });
+      assert.match(textOf(await next.all()), /hello$/);
+    }, 120_000);
+  });
+});
