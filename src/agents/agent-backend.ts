@@ -15,6 +15,8 @@ export interface AgentDescriptor {
   readonly tools: readonly string[];
   /** Shown to callers as it is; no addresses, no credentials. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** False while it is known but could not answer, such as when the source of its model is away. Absent: true. */
+  readonly isAvailable?: boolean;
 }
 
 /** Something a person has to decide before a paused run can go on. */

@@ -64,7 +64,7 @@ export function createCatalogue(options: CatalogueOptions) {
           agentId,
           descriptor,
           backend,
-          status: isReachable ? "available" : "unavailable",
+          status: isReachable && descriptor.isAvailable !== false ? "available" : "unavailable",
         });
       }
     }
@@ -99,7 +99,9 @@ export function createCatalogue(options: CatalogueOptions) {
 
   const schedule = () => {
     if (closed) return;
-    const isHealthy = sources.every((source) => source.isReachable);
+    const isHealthy =
+      sources.every((source) => source.isReachable) &&
+      [...entries.values()].every((entry) => entry.status === "available");
     timer = setTimeout(
       () => void refresh().then(schedule),
       isHealthy ? options.refreshMs : Math.min(retryMs, options.refreshMs),

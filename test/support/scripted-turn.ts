@@ -14,9 +14,9 @@ export type Fault =
   | { readonly kind: "hang_before_headers" }
   /** Nothing more is sent; the connection stays open. */
   | { readonly kind: "hang" }
-  /** The connection is reset. */
+  /** The connection is closed. */
   | { readonly kind: "die" }
-  /** Half an event, then the connection is reset. */
+  /** Half an event, then the connection is closed. */
   | { readonly kind: "half_frame" }
   /** The answer ends properly, but without finish_reason and [DONE]. */
   | { readonly kind: "end_early" }
@@ -220,13 +220,11 @@ async function playLateFault(
       await left;
       return;
     case "die":
-      response.socket?.resetAndDestroy();
+      await breakOff(response);
       return;
     case "half_frame":
       await write('data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"del');
-      // What was written must leave before the connection goes.
-      await new Promise((resolve) => setImmediate(resolve));
-      response.socket?.destroy();
+      await breakOff(response);
       return;
     case "end_early":
       response.end();
@@ -260,6 +258,15 @@ async function playLateFault(
     case "no_http":
       throw new Error(`${fault.kind} is played before the answer`);
   }
+}
+
+/**
+ * Closes the connection in the middle of the answer, after what was written has left. No reset: that would take back
+ * from the client what it has not read yet.
+ */
+async function breakOff(response: ServerResponse): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  response.socket?.destroy();
 }
 
 /** Answers with the whole turn as one `chat.completion`. */

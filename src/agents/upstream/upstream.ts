@@ -1,4 +1,4 @@
-import { Pool, type Dispatcher } from "undici";
+import { Pool } from "undici";
 import type { Logger } from "../../telemetry/logger.ts";
 import {
   createCircuitBreaker,
@@ -6,8 +6,17 @@ import {
   type CircuitState,
   type Permit,
 } from "../circuit-breaker.ts";
-import { abortReason, startExchange, type ExchangeOptions } from "./exchange.ts";
+import { readBody } from "./body-reader.ts";
+import { abortReason, type ExchangeOptions } from "./exchange.ts";
 import { openEventReader, type EventReader, type ServerSentEvent } from "./event-reader.ts";
+import {
+  encodeBody,
+  lowerCased,
+  parseBase,
+  queryString,
+  type QueryParameters,
+  type RequestBody,
+} from "./request-encoding.ts";
 import { retryDelayMs, sleep } from "./retry.ts";
 import { isTransientStatus, toProblem, UpstreamError } from "./upstream-error.ts";
 
@@ -41,8 +50,8 @@ export interface UpstreamRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Begins with a slash; its parts are encoded by the caller. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly body?: string | URLSearchParams | FormData;
+  readonly query?: QueryParameters;
+  readonly body?: RequestBody;
   /** Besides `content-type` (JSON for a string) and `accept`, which are set unless given. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -241,67 +250,6 @@ function settle(permit: Permit, error: unknown): void {
   else permit.settle("failure");
 }
 
-interface Base {
-  readonly origin: string;
-  /** Without a slash at its end. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-function parseBase(name: string, baseUrl: string): Base {
-  // The URL may hold a password: messages name the setting, not the value.
-  const url = URL.parse(baseUrl);
-  if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new TypeError(`the address of ${name} is no http or https URL`);
-  }
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  return {
-    origin: url.origin,
-    path: url.pathname.replace(/\/+$/, ""),
-    headers:
-      credentials === ":"
-        ? {}
-        : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` },
-  };
-}
-
-function queryString(query: JsonRequest["query"]): string {
-  const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined) parameters.append(key, String(value));
-  }
-  const text = parameters.toString();
-  return text === "" ? "" : `?${text}`;
-}
-
-function lowerCased(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers ?? {}).map(([key, value]) => [key.toLowerCase(), value]),
-  );
-}
-
-interface EncodedBody {
-  readonly body: string | Uint8Array | null;
-  readonly headers: Record<string, string>;
-}
-
-async function encodeBody(body: UpstreamRequest["body"]): Promise<EncodedBody> {
-  if (body === undefined) return { body: null, headers: {} };
-  if (typeof body === "string") {
-    return { body, headers: { "content-type": "application/json" } };
-  }
-  if (body instanceof URLSearchParams) {
-    const type = "application/x-www-form-urlencoded";
-    return { body: body.toString(), headers: { "content-type": type } };
-  }
-  // The platform's own multipart encoder; as bytes, so that it can be sent twice.
-  const encoded = new Response(body);
-  return {
-    body: new Uint8Array(await encoded.arrayBuffer()),
-    headers: { "content-type": encoded.headers.get("content-type") ?? "multipart/form-data" },
-  };
-}
-
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -309,41 +257,4 @@ function parseJson(text: string): unknown {
     // The parser's own message quotes the text, which must not reach the log.
     throw new UpstreamError("malformed", "the answer is not JSON");
   }
-}
-
-/** Reads one whole body. */
-function readBody(
-  dispatcher: Dispatcher,
-  options: ExchangeOptions,
-  limits: { readonly timeoutMs: number; readonly maxBodyBytes: number },
-  signal: AbortSignal,
-): { readonly text: Promise<string>; readonly sent: () => boolean } {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const timer = setTimeout(() => {
-    exchange.abort(
-      new UpstreamError("total_timeout", `not answered within ${limits.timeoutMs} ms`, {
-        limitMs: limits.timeoutMs,
-      }),
-    );
-  }, limits.timeoutMs);
-  const onAbort = () => exchange.abort(abortReason(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  const exchange = startExchange(dispatcher, options, {
-    onChunk(chunk) {
-      length += chunk.length;
-      if (length > limits.maxBodyBytes) {
-        throw new UpstreamError("too_large", `more than ${limits.maxBodyBytes} bytes`);
-      }
-      chunks.push(Buffer.from(chunk));
-    },
-    onEnd(error) {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-      if (error) reject(error);
-      else resolve(Buffer.concat(chunks).toString("utf8"));
-    },
-  });
-  return { text: promise, sent: () => exchange.sent };
 }

@@ -303,6 +303,23 @@ describe("models", () => {
     expect(ports.size).toBeLessThanOrEqual(2);
   });
 
+  test("agents are listed at any time, as unavailable while no source of models answers", async () => {
+    const { backend } = create("both");
+    const list = async () => {
+      const agents = await backend.list(never);
+      return agents.map((agent) => [agent.agentId, agent.isAvailable]);
+    };
+    const all = (isAvailable: boolean) =>
+      ["general-chat", "analyst", "creative"].map((id) => [id, isAvailable]);
+    expect(await list()).toEqual(all(true));
+    await service.close();
+    expect(await list()).toEqual(all(true));
+    endpoint.setModelsStatus(500);
+    expect(await list()).toEqual(all(false));
+    endpoint.setModelsStatus(null);
+    expect(await list()).toEqual(all(true));
+  });
+
   test("a probe tells each source's state in a word", async () => {
     const { backend } = create("both");
     const probe = () => backend.probe(AbortSignal.timeout(2_000));

@@ -41,6 +41,8 @@ export interface ModelsBackend extends AgentBackend {
   listModels(signal: AbortSignal): Promise<readonly ListedModel[]>;
 }
 
+const availabilityTimeoutMs = 2_000;
+
 /** Raises an error that names every mistake in `agents`. */
 export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
   const { defaultModel, historyMessages, cacheTtlMs, log, now = () => performance.now() } = options;
@@ -81,7 +83,14 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
 
   return {
     source: "models",
-    list: () => Promise.resolve([...agents.values()].map((each) => describe(each, defaultModel))),
+    async list(signal) {
+      // The agents are known anyway; whether they can answer is another question, and no long wait.
+      const soon = AbortSignal.any([signal, AbortSignal.timeout(availabilityTimeoutMs)]);
+      const faults = await Promise.all(sources.map((source) => source.probe(soon)));
+      signal.throwIfAborted();
+      const isAvailable = faults.includes(null);
+      return [...agents.values()].map((agent) => describe(agent, defaultModel, isAvailable));
+    },
     run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
     async probe(signal) {
       const faults = await Promise.all(sources.map((source) => source.probe(signal)));
@@ -99,7 +108,11 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   };
 }
 
-function describe(agent: ModelAgent, defaultModel: string | null): AgentDescriptor {
+function describe(
+  agent: ModelAgent,
+  defaultModel: string | null,
+  isAvailable: boolean,
+): AgentDescriptor {
   return {
     agentId: agent.id,
     name: agent.name,
@@ -111,5 +124,6 @@ function describe(agent: ModelAgent, defaultModel: string | null): AgentDescript
       ...(agent.temperature === null ? {} : { temperature: agent.temperature }),
       ...(agent.handoffs.length === 0 ? {} : { handoffs: agent.handoffs }),
     },
+    isAvailable,
   };
 }

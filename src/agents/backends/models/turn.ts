@@ -1,0 +1,42 @@
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { HistoryMessage, RunRequest } from "../../agent-backend.ts";
+import type { ChatMessage, FinishReason } from "./chat-protocol.ts";
+import type { ModelAgent } from "./default-agents.ts";
+import type { ModelRouter } from "./model-router.ts";
+
+/** Requests to models for one reply, those of delegates included; the last one may not call tools any more. */
+export const maxModelCalls = 10;
+/** The agent addressed, the one it asks, and the one that asks in turn. */
+export const maxDepth = 3;
+/** What is kept of an agent's words to be told to a model again, in UTF-16 units. */
+export const maxKeptLength = 64 * 1024;
+
+export interface ConversationOptions {
+  readonly agents: ReadonlyMap<string, ModelAgent>;
+  readonly router: ModelRouter;
+  /** Earlier messages that agents are told; 0: none. */
+  readonly historyMessages: number;
+  readonly log: Logger;
+}
+
+/** What all agents at work on one reply share. */
+export interface Reply {
+  readonly request: RunRequest;
+  readonly history: readonly HistoryMessage[];
+  /** Requests to models so far, with the next one of each agent at work: counted before anything is waited for. */
+  modelCalls: number;
+  /** Numbers the requests that were sent. */
+  sent: number;
+}
+
+/** One agent at work, and what came of it. */
+export interface Turn {
+  readonly agent: ModelAgent;
+  /** Ids of the agents that wait for this one, itself included. */
+  readonly chain: readonly string[];
+  readonly reply: Reply;
+  readonly messages: ChatMessage[];
+  /** Its words, as far as they are kept. */
+  text: string;
+  reason: FinishReason;
+}
