@@ -1,6 +1,7 @@
 import type { Logger } from "../telemetry/logger.ts";
 import type { AudioDecoder } from "./audio-decoder.ts";
 import type { AudioEncoder } from "./audio-encoder.ts";
+import { audioFormats, type AudioFormat } from "./audio-format.ts";
 import type { SpeechWork } from "./engine-fallback.ts";
 import { createJoinSpeech, type JoinOptions } from "./join-speech.ts";
 import { createRecognition, type Recognition } from "./recognition.ts";
@@ -56,6 +57,8 @@ export interface Voice
   extends Pick<Recognition, "transcribe" | "transcribeSamples">, Pick<Synthesis, "style"> {
   readonly recognition: VoiceCapability;
   readonly speech: VoiceCapability;
+  /** What speech can be had in. */
+  readonly formats: readonly AudioFormat[];
   readonly detector: VoiceActivityDetector;
   /** Speech of a text that is all there; see `speakText`. */
   speak(text: string, options: { style: SpeechStyle; signal: AbortSignal }): Promise<Speech>;
@@ -101,6 +104,7 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
   return {
     recognition: capability(speechToText),
     speech: capability(textToSpeech),
+    formats: formatsOf(textToSpeech, encoder),
     detector,
     transcribe: recognition.transcribe,
     transcribeSamples: recognition.transcribeSamples,
@@ -146,6 +150,13 @@ function probeAll(
   signal: AbortSignal,
 ): Promise<SpeechHealth[]> {
   return Promise.all(engines.map((engine) => engine.probe(signal)));
+}
+
+/** Bare samples are made from WAV, and the encoder's formats too. */
+function formatsOf(engines: readonly TextToSpeech[], encoder: AudioEncoder): AudioFormat[] {
+  const own = engines.flatMap(({ formats }) => formats);
+  const made = own.includes("wav") ? ["pcm", ...encoder.formats] : [];
+  return audioFormats.filter((format) => own.includes(format) || made.includes(format));
 }
 
 function capability(engines: readonly (SpeechToText | TextToSpeech)[]): VoiceCapability {

@@ -94,7 +94,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
           success: true as const,
           voices: [...voices],
           default: chosen,
-          formats: voice.speech.enabled ? [...audioFormats] : [],
+          formats: [...voice.formats],
           transcription: capabilityBody(voice.recognition),
           synthesis: capabilityBody(voice.speech),
         };

@@ -34,8 +34,9 @@ const remedies = {
 
 export type UnavailableReason = keyof typeof remedies;
 
-/** Reasons that pass by themselves. */
-const passing: Partial<Record<UnavailableReason, number>> = { busy: 1, engine: 5 };
+/** When to come back, in seconds: soon where it passes by itself, later where somebody has to do something. */
+const comeBack: Partial<Record<UnavailableReason, number>> = { busy: 1, engine: 5 };
+const muchLaterSeconds = 300;
 
 export interface UnavailableOptions {
   readonly cause?: unknown;
@@ -48,12 +49,12 @@ export function voiceUnavailable(
   reason: UnavailableReason,
   options: UnavailableOptions = {},
 ): Problem<"voice_unavailable"> {
-  const retryAfterSeconds = options.retryAfterSeconds ?? passing[reason];
+  const retryAfterSeconds = options.retryAfterSeconds ?? comeBack[reason] ?? muchLaterSeconds;
   return new Problem(
     "voice_unavailable",
     { remedy: remedies[reason] },
     {
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      retryAfterSeconds,
       ...(options.cause === undefined ? {} : { cause: options.cause }),
     },
   );
