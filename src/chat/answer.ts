@@ -16,7 +16,9 @@ export const answerSchema = Type.Object(
     timestamp: timestampSchema,
     agent_id: Type.String(),
     original_message: Type.String(),
-    processed_message: nullable(Type.String({ description: "The transcript of a spoken message." })),
+    processed_message: nullable(
+      Type.String({ description: "The transcript of a spoken message." }),
+    ),
     audio_response: nullable(AudioResponseSchema),
     usage: nullable(UsageSchema),
     finish_reason: Type.String(),

@@ -174,7 +174,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           querystring: Type.Object({
             ...namedUser.properties,
             after: Type.Optional(
-              Type.String({ description: "Id of the last event seen; 0 or nothing: from the start." }),
+              Type.String({
+                description: "Id of the last event seen; 0 or nothing: from the start.",
+              }),
             ),
           }),
           headers: {

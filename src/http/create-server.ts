@@ -75,7 +75,9 @@ export async function createServer(options: ServerOptions) {
 }
 
 /** Every path is served below each prefix too; the longest that fits is taken off. */
-function prefixStripper(prefixes: readonly string[]): (request: { url?: string | undefined }) => string {
+function prefixStripper(
+  prefixes: readonly string[],
+): (request: { url?: string | undefined }) => string {
   const sorted = prefixes
     .map((prefix) => `/${prefix.replaceAll(/^\/+|\/+$/g, "")}`)
     .filter((prefix) => prefix !== "/")

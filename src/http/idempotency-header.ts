@@ -18,7 +18,10 @@ export function idempotencyKey(
       {},
       {
         details: [
-          { path: "/headers/idempotency-key", message: "must be 1 to 255 printable ASCII characters" },
+          {
+            path: "/headers/idempotency-key",
+            message: "must be 1 to 255 printable ASCII characters",
+          },
         ],
       },
     );

@@ -8,7 +8,15 @@ interface ResponseDoc {
 }
 
 /** Errors that any route can answer with. */
-const everywhere: readonly ProblemType[] = ["bad_request", "unauthorized", "forbidden", "validation_failed", "rate_limited", "internal_error", "storage_unavailable"];
+const everywhere: readonly ProblemType[] = [
+  "bad_request",
+  "unauthorized",
+  "forbidden",
+  "validation_failed",
+  "rate_limited",
+  "internal_error",
+  "storage_unavailable",
+];
 
 /** The error responses of a route for its OpenAPI description, with an example for each type. */
 export function problemResponses(...types: ProblemType[]): Record<number, ResponseDoc> {

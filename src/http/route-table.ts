@@ -12,7 +12,9 @@ export function installRouteTable(app: FastifyInstance): RouteTable {
   const routes: { method: string; pattern: string; matches: RegExp }[] = [];
   app.addHook("onRoute", ({ method, url }: RouteOptions) => {
     const source = url
-      .replaceAll(/[.*+?^${}()|[\]\\]/g, (character) => (character === "*" ? ".*" : `\\${character}`))
+      .replaceAll(/[.*+?^${}()|[\]\\]/g, (character) =>
+        character === "*" ? ".*" : `\\${character}`,
+      )
       .replaceAll(/:[^/]+/g, "[^/]+");
     for (const name of Array.isArray(method) ? method : [method]) {
       routes.push({ method: name, pattern: url, matches: new RegExp(`^${source}/?$`) });

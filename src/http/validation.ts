@@ -38,7 +38,10 @@ function failed(details: readonly ProblemDetail[]): Problem {
 function toDetail(error: ErrorObject): ProblemDetail {
   const { instancePath, keyword, params, message = "is not valid" } = error;
   if (keyword === "required") {
-    return { path: `${instancePath}/${params["missingProperty"] as string}`, message: "is required" };
+    return {
+      path: `${instancePath}/${params["missingProperty"] as string}`,
+      message: "is required",
+    };
   }
   if (keyword === "additionalProperties") {
     return {

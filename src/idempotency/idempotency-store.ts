@@ -38,7 +38,10 @@ export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 export function createIdempotencyStore(database: Database, keepHours: number) {
   return {
     /** Null when the key is new. Raises `idempotency_conflict` when it was used for another request. */
-    async find(userId: string, { key, fingerprint }: IdempotencyKey): Promise<EarlierResult | null> {
+    async find(
+      userId: string,
+      { key, fingerprint }: IdempotencyKey,
+    ): Promise<EarlierResult | null> {
       const { rows } = await database.query<EarlierResult & { fingerprint: string }>(
         `SELECT session_id AS "sessionId", message_id AS "messageId", fingerprint FROM idempotency_keys
          WHERE user_id = $1 AND key = $2 AND created_at > now() - make_interval(secs => $3)`,

@@ -103,7 +103,9 @@ async function catchUp(
   const kept = await log.stat(state.replyId);
   if (kept === null || kept.last < state.eventSeq) {
     // Only the database is left: its last checkpoint, which is seldom older than two seconds.
-    return after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
+    // A reply without text is only beginning: its first events are on their way.
+    const isTold = state.content !== "" || state.reasoning !== "";
+    return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
   }
   const { reply } = await withLogTail(log, state);
   return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];

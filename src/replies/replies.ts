@@ -190,13 +190,9 @@ export function createReplies(options: RepliesOptions) {
   /** A run that its source still has goes on under the next attempt; any other ends with the text that had arrived. */
   const recoverOne = async (orphan: ClaimedReply) => {
     const resumable =
-      orphan.backendState !== null &&
-      catalogue.find(orphan.agentId)?.backend.resume !== undefined;
+      orphan.backendState !== null && catalogue.find(orphan.agentId)?.backend.resume !== undefined;
     const { reply, tailLength } = await withLogTail(log, orphan, resumable);
-    launch(
-      reply,
-      resumable ? { kind: "resume", skipLength: tailLength } : { kind: "interrupt" },
-    );
+    launch(reply, resumable ? { kind: "resume", skipLength: tailLength } : { kind: "interrupt" });
   };
 
   return {
@@ -228,6 +224,8 @@ export function createReplies(options: RepliesOptions) {
       queuePosition: number | null,
       userToken?: string,
     ): Promise<void> {
+      // From its first event on, so that this node's memory has the whole reply.
+      if (queuePosition === null) feeds.own(reply.replyId, 0);
       const writer = openingWriter(reply, 0);
       writer.emit(openingEvent(reply));
       if (queuePosition !== null) writer.emit({ type: "queued", position: queuePosition });

@@ -216,8 +216,7 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
           );
           return { ended: ended > 0, next: null };
         }
-        const next =
-          claim && end.status !== "paused" ? await claimNext(tx, reply.sessionId) : null;
+        const next = claim && end.status !== "paused" ? await claimNext(tx, reply.sessionId) : null;
         return { ended: true, next };
       });
     },

@@ -261,9 +261,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           body: Type.Object(
             {
               title: Type.Optional(nullable(Type.String({ maxLength: 500 }))),
-              status: Type.Optional(
-                Type.Union([Type.Literal("active"), Type.Literal("archived")]),
-              ),
+              status: Type.Optional(Type.Union([Type.Literal("active"), Type.Literal("archived")])),
               agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
               config: Type.Optional(sessionConfigPatchSchema),
               metadata: Type.Optional(metadataSchema),

@@ -210,9 +210,7 @@ export function createSessionStore(database: Database) {
         await tx.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
         return {
           userId: owner.userId,
-          unfinished: rows.filter((row) =>
-            ["queued", "streaming", "paused"].includes(row.status),
-          ),
+          unfinished: rows.filter((row) => ["queued", "streaming", "paused"].includes(row.status)),
           agentIds: [...new Set([owner.agentId, ...rows.map((row) => row.agentId)])],
         };
       });

@@ -71,10 +71,7 @@ export function createSessions(options: SessionsOptions) {
   };
 
   /** Stores a prepared session as part of `tx`. */
-  const insert = async (
-    tx: Queryable,
-    prepared: PreparedSession,
-  ): Promise<Session> => {
+  const insert = async (tx: Queryable, prepared: PreparedSession): Promise<Session> => {
     const session = await store.create(tx, prepared);
     telemetry.sessionCreated({ sessionId: session.sessionId, agentId: session.agentId });
     return session;
@@ -97,7 +94,10 @@ export function createSessions(options: SessionsOptions) {
           break;
         } catch (error) {
           if (attempt === forgetAttempts) {
-            logger.warn({ sessionId, source: backend.source, err: error }, "agent keeps a deleted session");
+            logger.warn(
+              { sessionId, source: backend.source, err: error },
+              "agent keeps a deleted session",
+            );
             break;
           }
           await new Promise((resolve) => setTimeout(resolve, forgetPauseMs * attempt).unref());
@@ -148,14 +148,14 @@ export function createSessions(options: SessionsOptions) {
 
   /** Gone with its messages, audio, log entries and running reply; false when it was gone already. */
   async function remove(sessionId: string): Promise<boolean> {
-      const deleted = await store.delete(sessionId);
-      if (deleted === null) return false;
-      await Promise.all(deleted.unfinished.map((reply) => replies.forget(reply)));
-      await options.onDelete(sessionId);
-      forgetUpstream(sessionId, deleted.userId, deleted.agentIds).catch((error: unknown) =>
-        logger.warn({ sessionId, err: error }, "forgetting a session upstream failed"),
-      );
-      return true;
+    const deleted = await store.delete(sessionId);
+    if (deleted === null) return false;
+    await Promise.all(deleted.unfinished.map((reply) => replies.forget(reply)));
+    await options.onDelete(sessionId);
+    forgetUpstream(sessionId, deleted.userId, deleted.agentIds).catch((error: unknown) =>
+      logger.warn({ sessionId, err: error }, "forgetting a session upstream failed"),
+    );
+    return true;
   }
 
   async function existing(sessionId: string): Promise<Session> {

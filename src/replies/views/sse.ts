@@ -91,11 +91,7 @@ function frame({ seq, json }: LoggedEvent): string {
 }
 
 /** Resolves when the socket takes more or is gone; a viewer that stalls is cut. */
-function drained(
-  raw: FastifyReply["raw"],
-  stallMs: number,
-  gone: AbortController,
-): Promise<void> {
+function drained(raw: FastifyReply["raw"], stallMs: number, gone: AbortController): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer);
