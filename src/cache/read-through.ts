@@ -2,7 +2,7 @@ import { createSingleFlight } from "../lib/single-flight.ts";
 import type { Cache } from "./cache.ts";
 
 /** What was loaded, and for how long it may be kept (milliseconds; 0: not at all). */
-export interface Loaded<T> {
+interface Loaded<T> {
   readonly value: T;
   readonly ttlMs: number;
 }

@@ -13,7 +13,7 @@ import {
 import type { Webhook } from "./webhook.ts";
 
 /** How the deliveries of this node stand, for `/health/detailed`. */
-export interface EventsStatus {
+interface EventsStatus {
   readonly delivered: number;
   readonly given_up: number;
   /** Looks at the outbox, not deliveries. */

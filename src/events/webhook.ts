@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { fetchJson, PeerFault } from "../lib/fetch-json.ts";
 import type { ClaimedEvent } from "./outbox.ts";
 
-export type Delivery =
+type Delivery =
   | { readonly outcome: "delivered" }
   /** `final`: the receiver says that it wants no more of it. */
   | {

@@ -4,7 +4,7 @@ import { advertisedHost, isLoopback, serviceUrl } from "./advertised-address.ts"
 import { createGatewayClient, type GatewayClient, type ServiceRecord } from "./gateway-client.ts";
 
 /** How the registration stands, for `/health/detailed`. */
-export interface GatewayStatus {
+interface GatewayStatus {
   readonly registered: boolean;
   /** Path of the gateway's registry that took it. */
   readonly path: string | null;

@@ -5,13 +5,13 @@ import { actions, isAdmin, type Action, type Identity, type IdentityProvider } f
 import { forbidden, unauthorized } from "./refusals.ts";
 
 /** The identity behind a key, or null for an unknown one. */
-export type ApiKeyLookup = (key: string) => Identity | null;
+type ApiKeyLookup = (key: string) => Identity | null;
 
 /**
  * Only hashes are known here, so nothing that leaks from memory or configuration is a key. A fast hash is right for
  * keys, which are long and random, unlike passwords. Raises an Error that names the key whose entry is wrong.
  */
-export function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLookup {
+function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLookup {
   const known = configured.map((entry) => {
     const hash = Buffer.from(entry.sha256, "hex");
     if (hash.length !== 32) throw new Error(`auth.api_keys: ${entry.name}: sha256 is no SHA-256`);

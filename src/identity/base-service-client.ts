@@ -15,7 +15,7 @@ export interface BaseServiceUser {
   readonly permissions: readonly string[];
 }
 
-export type Verdict =
+type Verdict =
   | "allowed"
   | "denied"
   /** The token itself is not accepted (any more). */

@@ -3,7 +3,7 @@ import { fetchJson, PeerFault } from "../lib/fetch-json.ts";
 import { isJsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
-export interface KeyHint {
+interface KeyHint {
   readonly alg: string;
   readonly kid: string | undefined;
 }

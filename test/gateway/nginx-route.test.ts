@@ -29,10 +29,13 @@ function documentedConfiguration(port: number, upstreamPort: number): string {
 
 describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () => {
   const seen: IncomingMessage[] = [];
-  let released = Promise.withResolvers<void>();
+  /** Opened one after the other; the upstream waits at each of them. */
+  let gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let url = "";
   let folder = "";
   let proxy: ReturnType<typeof spawn>;
+
+  const open = () => gates.forEach((gate) => gate.resolve());
 
   // Sends no X-Accel-Buffering: the route must stream by itself.
   const upstream = createServer((request, response) => {
@@ -43,9 +46,12 @@ describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () =>
     }
     void (async () => {
       response.writeHead(200, { "content-type": "text/event-stream" });
+      const [first, second] = gates;
       response.write("id: 1\ndata: first\n\n");
-      await released.promise;
-      response.end("id: 2\ndata: second\n\n");
+      await first?.promise;
+      response.write("id: 2\ndata: second\n\n");
+      await second?.promise;
+      response.end("id: 3\ndata: third\n\n");
     })();
   });
   const sockets = new WebSocketServer({ server: upstream });
@@ -76,7 +82,7 @@ describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () =>
   });
 
   afterAll(async () => {
-    released.resolve();
+    open();
     proxy.kill("SIGTERM");
     if (proxy.exitCode === null && proxy.signalCode === null) await once(proxy, "exit");
     sockets.close();
@@ -87,22 +93,23 @@ describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () =>
 
   beforeEach(() => {
     seen.length = 0;
-    released = Promise.withResolvers();
+    gates = [Promise.withResolvers(), Promise.withResolvers()];
   });
 
   test("an event arrives while the reply is still being made", async () => {
     const response = await fetch(`${url}/chat/message/stream`, { method: "POST", body: "{}" });
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    // The second is only written once the first has been read through the proxy.
+    // Each is only written once the one before has been read through the proxy.
     expect((await reader.read()).value).toContain("first");
-    released.resolve();
-    let rest = "";
-    for (let part = await reader.read(); !part.done; part = await reader.read()) rest += part.value;
-    expect(rest).toContain("second");
+    gates[0]?.resolve();
+    expect((await reader.read()).value).toContain("second");
+    gates[1]?.resolve();
+    expect((await reader.read()).value).toContain("third");
+    expect((await reader.read()).done).toBe(true);
   });
 
   test("the caller's own word about its address does not arrive, its token and request id do", async () => {
-    released.resolve();
+    open();
     await fetch(`${url}/chat/message/stream`, {
       headers: {
         "x-forwarded-for": "203.0.113.9",
@@ -141,7 +148,7 @@ describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () =>
   });
 
   test("uploads go on as they come, up to the size the service wants to judge itself", async () => {
-    released.resolve();
+    open();
     const body = new Uint8Array(11 * 1024 * 1024);
     expect((await fetch(`${url}/upload`, { method: "POST", body })).status).toBe(200);
     const tooLarge = new Uint8Array(13 * 1024 * 1024);

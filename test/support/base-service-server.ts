@@ -1,6 +1,6 @@
 import { startJsonServer, type JsonServer, type JsonServerRequest } from "./json-server.ts";
 
-export interface BaseServiceUserRecord {
+interface BaseServiceUserRecord {
   readonly id: string | number;
   readonly username: string;
   readonly role: string;

@@ -1,6 +1,6 @@
 import { startJsonServer, type JsonServer, type JsonServerRequest } from "./json-server.ts";
 
-export interface Instance {
+interface Instance {
   readonly service_name: string;
   readonly instance_id: string;
   readonly host: string;

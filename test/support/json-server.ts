@@ -25,7 +25,7 @@ export interface JsonServerAnswer {
  * with a stack trace, `garbage` a page of HTML with 200, `reset` a connection cut before the answer, `endless` an
  * answer without an end, `redirect` a 307 to somewhere else.
  */
-export type ServerFault = "slow" | "error" | "garbage" | "reset" | "endless" | "redirect";
+type ServerFault = "slow" | "error" | "garbage" | "reset" | "endless" | "redirect";
 
 /** A real HTTP server on 127.0.0.1 that can fail in every way a peer can. */
 export interface JsonServer {
