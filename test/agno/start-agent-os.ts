@@ -23,6 +23,8 @@ export interface AgentOsProcessOptions {
   readonly modelUrl: string;
   /** Default true. */
   readonly database?: boolean;
+  /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
+  readonly script?: string;
   /** When set, callers need it. */
   readonly securityKey?: string;
 }
@@ -38,11 +40,14 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
   let child: ChildProcess | null = null;
 
   async function start(): Promise<void> {
-    const started = spawn(options.python, [join(import.meta.dirname, "agent_os.py")], {
+    const script = options.script ?? join(import.meta.dirname, "agent_os.py");
+    const started = spawn(options.python, [script], {
+      cwd: folder,
       env: {
         PATH: process.env["PATH"],
         AGNO_TELEMETRY: "false",
         MODEL_BASE_URL: options.modelUrl,
+        MODEL_ID: "test-model",
         PORT: String(port),
         DATABASE: options.database === false ? "none" : join(folder, "agent-os.db"),
         ...(options.securityKey ? { OS_SECURITY_KEY: options.securityKey } : {}),
