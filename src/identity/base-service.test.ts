@@ -246,7 +246,7 @@ test.each(["error", "garbage", "reset", "redirect", "endless", "slow", "gone"] a
   "a Base Service that is %s: 503 with Retry-After and nothing of its words; well again at once",
   async (fault) => {
     const { server, provider, whoIs, may } = await setUp({
-      timeoutMs: fault === "slow" ? 50 : 5_000,
+      timeoutMs: fault === "slow" ? 500 : 5_000,
     });
     if (fault === "gone") await server.stop();
     else server.fail(fault);
