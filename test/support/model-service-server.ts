@@ -12,7 +12,7 @@ import {
 } from "./scripted-turn.ts";
 
 /** A model of the catalogue. */
-export interface ServiceModel {
+interface ServiceModel {
   readonly provider_id: string;
   readonly model_id: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface ServiceModel {
 }
 
 /** A default model, of everybody (`system`) or of one user. */
-export interface ServiceDefault {
+interface ServiceDefault {
   readonly scope: "system" | "user";
   readonly user_id?: string;
   readonly category?: string;

@@ -10,7 +10,7 @@ import {
   type Turn,
 } from "./scripted-turn.ts";
 
-export type { Fault, RecordedRequest, ScriptedToolCall, Turn } from "./scripted-turn.ts";
+export type { RecordedRequest, Turn } from "./scripted-turn.ts";
 
 export interface OpenAiServerOptions {
   /** Default: any free one. */

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { once } from "node:events";
 
 /** What goes wrong, after `tokens` were sent. */
-export type Fault =
+type Fault =
   /** Instead of an answer: this status. */
   | {
       readonly kind: "status";
@@ -31,7 +31,7 @@ export type Fault =
   /** Comments every so often, for ever. */
   | { readonly kind: "comments"; readonly everyMs: number };
 
-export interface ScriptedToolCall {
+interface ScriptedToolCall {
   readonly id?: string;
   readonly name: string;
   /** As sent on the wire: an object is turned into JSON, a text is sent as it is, valid or not. */

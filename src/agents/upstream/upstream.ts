@@ -46,7 +46,7 @@ export interface UpstreamOptions {
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-export interface UpstreamRequest {
+interface UpstreamRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Begins with a slash; its parts are encoded by the caller. */
   readonly path: string;
@@ -63,7 +63,7 @@ export interface UpstreamRequest {
   readonly maxRetries?: number;
 }
 
-export interface JsonRequest extends UpstreamRequest {
+interface JsonRequest extends UpstreamRequest {
   /** For one try, from its start to the end of the body; default `headersTimeoutMs`. */
   readonly timeoutMs?: number;
   /** Default: true for GET. */

@@ -4,7 +4,7 @@ export type ContentPart =
   | { readonly type: "image_url"; readonly image_url: { readonly url: string } };
 
 /** A call that the model asks for, as it is told back to it. */
-export interface ToolCallMessage {
+interface ToolCallMessage {
   readonly id: string;
   readonly type: "function";
   readonly function: { readonly name: string; readonly arguments: string };

@@ -4,7 +4,7 @@ import { unknownModel } from "./completions.ts";
 import { splitModelName } from "./model-service-source.ts";
 
 /** A model and the source that has it. */
-export interface Route {
+interface Route {
   readonly source: ModelSource;
   readonly model: ModelChoice;
 }

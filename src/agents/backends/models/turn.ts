@@ -20,7 +20,7 @@ export interface ConversationOptions {
 }
 
 /** What all agents at work on one reply share. */
-export interface Reply {
+interface Reply {
   readonly request: RunRequest;
   readonly history: readonly HistoryMessage[];
   /** Requests to models so far, with the next one of each agent at work: counted before anything is waited for. */
