@@ -154,9 +154,9 @@ function probeAll(
 
 /** Bare samples are made from WAV, and the encoder's formats too. */
 function formatsOf(engines: readonly TextToSpeech[], encoder: AudioEncoder): AudioFormat[] {
-  const own = engines.flatMap(({ formats }) => formats);
-  const made = own.includes("wav") ? ["pcm", ...encoder.formats] : [];
-  return audioFormats.filter((format) => own.includes(format) || made.includes(format));
+  const own = new Set(engines.flatMap(({ formats }) => formats));
+  const made = new Set(own.has("wav") ? ["pcm", ...encoder.formats] : []);
+  return audioFormats.filter((format) => own.has(format) || made.has(format));
 }
 
 function capability(engines: readonly (SpeechToText | TextToSpeech)[]): VoiceCapability {

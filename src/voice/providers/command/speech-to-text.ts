@@ -42,6 +42,10 @@ export async function createCommandSpeechToText(
   const spoken = options.language === null ? null : [primaryLanguage(options.language)];
   // Then the configured language is only the one of callers who name none.
   const anyLanguage = preset?.languages === "any" || uses(argv, "language");
+  const onlyLanguage =
+    preset && preset.languages !== "any" && preset.languages.length === 1
+      ? (preset.languages[0] ?? null)
+      : null;
   let closed = false;
 
   return {
@@ -77,7 +81,7 @@ export async function createCommandSpeechToText(
         throw new Problem("speech_failed", {}, { cause: new Error("no {output} was written") });
       }
       const text = textIn(Buffer.from(outputFile ?? stdout).toString("utf8"));
-      return { text, language: tag === "auto" ? null : tag };
+      return { text, language: tag === "auto" ? onlyLanguage : tag };
     },
     async probe() {
       const found = program !== null && (await access(program, constants.X_OK).then(yes, no));
