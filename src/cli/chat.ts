@@ -1,11 +1,12 @@
 import { createInterface } from "node:readline";
-import { readFileSync } from "node:fs";
 import { readClientEnvironment } from "../config/client-environment.ts";
-import { ApiFault, createApiClient, ServiceUnreachable } from "./api-client.ts";
+import { createApiClient } from "./api-client.ts";
 import { createConversation } from "./conversation.ts";
+import { explainFault } from "./explain-fault.ts";
 import { runSlashCommand } from "./slash-commands.ts";
 import { painter, processTerminal, type Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { readSecretFile } from "./secret-file.ts";
+import { parseCommand } from "./usage.ts";
 
 export const chatHelp = `chat-service chat [options] [message …]
 
@@ -47,8 +48,8 @@ export async function runChat(
     }
     const client = createApiClient({
       url: (values.url ?? environment.url ?? "http://127.0.0.1:8001").replace(/\/+$/, ""),
-      token: readSecret(values["token-file"]) ?? environment.token,
-      apiKey: readSecret(values["api-key-file"]) ?? environment.apiKey,
+      token: readSecretFile(values["token-file"]) ?? environment.token,
+      apiKey: readSecretFile(values["api-key-file"]) ?? environment.apiKey,
     });
     const conversation = createConversation({
       client,
@@ -60,7 +61,7 @@ export async function runChat(
     if (positionals.length > 0) return await conversation.say(positionals.join(" "), null);
     return await converse(conversation, terminal);
   } catch (error) {
-    return explain(error, terminal);
+    return explainFault(error, terminal);
   }
 }
 
@@ -102,7 +103,7 @@ async function converse(
         worst = Math.max(worst, await conversation.say(line, { ask, stop: replying.signal }));
       }
     } catch (error) {
-      worst = Math.max(worst, explain(error, terminal));
+      worst = Math.max(worst, explainFault(error, terminal));
     } finally {
       replying = null;
     }
@@ -112,26 +113,4 @@ async function converse(
   if (terminal.isInteractive) terminal.output.write("\n");
   // People have seen each fault; scripts need the code.
   return terminal.isInteractive ? 0 : worst;
-}
-
-function readSecret(path: string | undefined): string | null {
-  if (path === undefined) return null;
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch (error) {
-    throw new UsageFault(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function explain(error: unknown, { errors, isColoured }: Terminal): number {
-  const paint = painter(isColoured);
-  if (error instanceof UsageFault) {
-    errors.write(`${error.message}\n`);
-    return 2;
-  }
-  if (error instanceof ApiFault || error instanceof ServiceUnreachable) {
-    errors.write(`${paint("red", error.message)}\n`);
-    return 1;
-  }
-  throw error;
 }

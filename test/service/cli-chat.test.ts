@@ -1,7 +1,6 @@
-import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runChat } from "../../src/cli/chat.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import { captureTerminal } from "../support/capture-terminal.ts";
 import { createClient } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
@@ -18,44 +17,9 @@ afterAll(async () => {
   await model.close();
 });
 
-/** The terminal of a test: what is typed goes in, what is shown comes out. */
-function openTerminal() {
-  const input = new PassThrough();
-  const seen = { output: "", errors: "" };
-  const waiting = new Set<() => void>();
-  const collect = (name: "output" | "errors") => {
-    const stream = new PassThrough();
-    stream.on("data", (chunk: Buffer) => {
-      seen[name] += chunk.toString();
-      for (const wake of waiting) wake();
-    });
-    return stream;
-  };
-  const terminal: Terminal = {
-    input,
-    output: collect("output"),
-    errors: collect("errors"),
-    isInteractive: false,
-    isColoured: false,
-  };
-  return {
-    terminal,
-    seen,
-    type: (...lines: string[]) => input.end(lines.map((line) => `${line}\n`).join("")),
-    async shows(text: string): Promise<void> {
-      while (!seen.output.includes(text)) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        waiting.add(resolve);
-        await promise;
-        waiting.delete(resolve);
-      }
-    },
-  };
-}
-
 describe("chat-service chat", () => {
   it("sends the message of its arguments, prints the reply alone, and leaves", async () => {
-    const { terminal, seen } = openTerminal();
+    const { terminal, seen } = captureTerminal();
     model.enqueue({ tokens: ["Four", ", of ", "course\u001B[31m."] });
     const code = await runChat(
       ["--url", service.url, "--user", "ann", "What is", "2 + 2?"],
@@ -70,7 +34,7 @@ describe("chat-service chat", () => {
   });
 
   it("keeps one conversation over several lines, and knows its commands", async () => {
-    const { terminal, seen, type } = openTerminal();
+    const { terminal, seen, type } = captureTerminal();
     const running = runChat(["--url", service.url, "--user", "bob"], terminal);
     type(
       "first",
@@ -101,7 +65,7 @@ describe("chat-service chat", () => {
 
   it("shows each piece once although the connection is cut in the middle", async () => {
     const proxy = await startCuttingProxy(service.url);
-    const { terminal, seen, shows } = openTerminal();
+    const { terminal, seen, shows } = captureTerminal();
     const gate = Promise.withResolvers<void>();
     const words = ["one ", "two ", "three ", "four"];
     model.enqueue({
@@ -121,26 +85,26 @@ describe("chat-service chat", () => {
   });
 
   it("ends with 1 and the fault when the agent fails or nobody is there, with 2 for wrong arguments", async () => {
-    const failing = openTerminal();
+    const failing = captureTerminal();
     model.enqueue({ tokens: ["so ", "far"], fault: { kind: "end_early" } });
     expect(await runChat(["--url", service.url, "hi"], failing.terminal)).toBe(1);
     expect(failing.seen.output).toBe("so far\n");
     expect(failing.seen.errors).toContain("(interrupted)");
 
-    const alone = openTerminal();
+    const alone = captureTerminal();
     expect(await runChat(["--url", "http://127.0.0.1:9", "hi"], alone.terminal)).toBe(1);
     expect(alone.seen.errors).toMatch(/^Nobody answers at http:\/\/127\.0\.0\.1:9\./);
 
-    const stranger = openTerminal();
+    const stranger = captureTerminal();
     const notOurs = new URL(model.url).origin;
     expect(await runChat(["--url", notOurs, "hi"], stranger.terminal)).toBe(1);
     expect(stranger.seen.errors).toContain("not a chat service");
 
-    const wrong = openTerminal();
+    const wrong = captureTerminal();
     expect(await runChat(["--nonsense"], wrong.terminal)).toBe(2);
     expect(wrong.seen.errors).toContain("--agent ID");
 
-    const unknown = openTerminal();
+    const unknown = captureTerminal();
     expect(await runChat(["--url", service.url, "--session", "x", "hi"], unknown.terminal)).toBe(1);
     expect(unknown.seen.errors).toContain("There is no session x.");
   });

@@ -3,7 +3,6 @@ import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   checkClock,
@@ -27,6 +26,7 @@ import type { Config } from "../../src/config/settings.ts";
 import { createPostgresDatabase } from "../../src/database/postgres.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
+import { captureTerminal } from "../support/capture-terminal.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { startRedis } from "../support/redis.ts";
@@ -51,27 +51,6 @@ function configOf(environment: Record<string, string> = {}): Config {
 
 function statuses(findings: readonly Finding[]): Record<string, string> {
   return Object.fromEntries(findings.map(({ name, status }) => [name, status]));
-}
-
-function openTerminal() {
-  const seen = { output: "", errors: "" };
-  const collect = (name: "output" | "errors") => {
-    const stream = new PassThrough();
-    stream.on("data", (chunk: Buffer) => {
-      seen[name] += chunk.toString();
-    });
-    return stream;
-  };
-  return {
-    seen,
-    terminal: {
-      input: new PassThrough(),
-      output: collect("output"),
-      errors: collect("errors"),
-      isInteractive: false,
-      isColoured: false,
-    },
-  };
 }
 
 const closedPort = "127.0.0.1:9";
@@ -331,15 +310,15 @@ describe("chat-service doctor", () => {
   it("tells every fault of the configuration, in text and as JSON, and ends with 1", async () => {
     const file = join(directory, "config.yaml");
     await writeFile(file, "redis:\n  urll: x\nservice:\n  port: many\n");
-    const shown = openTerminal();
+    const shown = captureTerminal();
     expect(await runDoctor(["--config", file], shown.terminal)).toBe(1);
     expect(shown.seen.output).toMatch(/✗ configuration {2}.*redis\.urll/);
     expect(shown.seen.output).toContain("2 to mend");
-    const machine = openTerminal();
+    const machine = captureTerminal();
     expect(await runDoctor(["--config", file, "--json"], machine.terminal)).toBe(1);
     const report = JSON.parse(machine.seen.output) as { healthy: boolean; findings: Finding[] };
     expect(report.healthy).toBe(false);
     expect(report.findings.filter(({ status }) => status === "fail")).toHaveLength(2);
-    expect(await runDoctor(["--what"], openTerminal().terminal)).toBe(2);
+    expect(await runDoctor(["--what"], captureTerminal().terminal)).toBe(2);
   });
 });

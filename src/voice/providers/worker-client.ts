@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { loaderArguments } from "../../lib/loader-arguments.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { voiceUnavailable } from "../unavailable.ts";
@@ -77,7 +78,7 @@ export function createWorkerClient<Request, Response>(
   function startWorker(): Worker {
     const started = new Worker(options.url, {
       name: options.name,
-      execArgv: [],
+      execArgv: loaderArguments(),
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: options.maxHeapMb },
     });

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { loaderArguments } from "../../../lib/loader-arguments.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { Calculation } from "./calculation.ts";
@@ -93,7 +94,7 @@ export function createEvaluator(logger: Logger, limits: Limits = defaultLimits):
   function startWorker(): Worker {
     const thread = new Worker(new URL("./evaluator-worker.ts", import.meta.url), {
       env: {},
-      execArgv: [],
+      execArgv: loaderArguments(),
       resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 2 },
     });
     thread.unref();

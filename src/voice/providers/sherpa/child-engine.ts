@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { loaderArguments } from "../../../lib/loader-arguments.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { SpeechHealth } from "../../speech-to-text.ts";
@@ -106,7 +107,7 @@ export function createChildEngine(options: ChildEngineOptions): ChildEngine {
   function start(): void {
     const config = options.model();
     const started = fork(options.module, {
-      execArgv: [],
+      execArgv: loaderArguments(),
       env: { ...options.environment },
       serialization: "advanced",
       stdio: ["ignore", "ignore", "ignore", "ipc"],

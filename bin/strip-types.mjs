@@ -1,0 +1,15 @@
+// Node reads TypeScript everywhere but below node_modules, where this package lies once it is installed as one. Loaded
+// with --import, which worker threads and child processes inherit.
+import { readFileSync } from "node:fs";
+import { registerHooks, stripTypeScriptTypes } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const own = new URL("../src/", import.meta.url).href;
+
+registerHooks({
+  load(url, context, nextLoad) {
+    if (!url.startsWith(own) || !url.endsWith(".ts")) return nextLoad(url, context);
+    const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), "utf8"));
+    return { format: "module", source, shortCircuit: true };
+  },
+});

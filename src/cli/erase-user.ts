@@ -1,0 +1,98 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import type { Config } from "../config/settings.ts";
+import type { ApiClient } from "./api-client.ts";
+import { explainFault } from "./explain-fault.ts";
+import type { Terminal } from "./terminal.ts";
+import { parseCommand, UsageFault } from "./usage.ts";
+import { countOf, deleteSession, serviceOf, sessionsOf } from "./user-data.ts";
+import { accessHelp, accessOptions, withService } from "./with-service.ts";
+
+const help = `chat-service erase USER --yes [--receipt FILE] [options]
+
+Deletes everything the service keeps of a user: sessions, messages, speech, and what agents remember of them where they
+can forget. Without --yes it only counts. Prints a receipt. Backups are yours to erase.
+
+  --yes                really do it
+  --receipt FILE       write the receipt there too
+${accessHelp}`;
+
+/** New sessions that come while the old ones go are deleted too, but not for ever. */
+const maxRounds = 1_000;
+
+/** `chat-service erase`. Returns the exit code; 1 also when nothing was erased for want of --yes. */
+export async function runErase(
+  config: Config,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  try {
+    const { values, positionals } = parseCommand(
+      args,
+      { ...accessOptions, yes: { type: "boolean" }, receipt: { type: "string" } },
+      help,
+    );
+    if (values.help === true) {
+      terminal.output.write(`${help}\n`);
+      return 0;
+    }
+    const [userId] = positionals;
+    if (userId === undefined || positionals.length > 1) throw new UsageFault(help);
+    const access = {
+      url: values.url,
+      "token-file": values["token-file"],
+      "api-key-file": values["api-key-file"],
+    };
+    return await withService(config, access, async (client) => {
+      if (values.yes !== true) {
+        const { sessions, messages } = await countOf(client, userId);
+        terminal.output.write(
+          `${userId} has ${sessions} sessions with ${messages} messages. Nothing was erased: add --yes.\n`,
+        );
+        return 1;
+      }
+      const receipt = `${JSON.stringify(await eraseUser(client, userId), null, 2)}\n`;
+      terminal.output.write(receipt);
+      if (values.receipt !== undefined) await writeFile(values.receipt, receipt, { mode: 0o600 });
+      return 0;
+    });
+  } catch (error) {
+    return explainFault(error, terminal);
+  }
+}
+
+async function eraseUser(client: ApiClient, userId: string): Promise<object> {
+  const about = { receipt: "erasure", user_id: userId, ...(await serviceOf(client)) };
+  const startedAt = new Date().toISOString();
+  const hash = createHash("sha256");
+  let sessions = 0;
+  let messages = 0;
+  for (let round = 0; ; round++) {
+    let found = 0;
+    for await (const session of sessionsOf(client, userId)) {
+      found += 1;
+      const sessionId = String(session["session_id"]);
+      if (!(await deleteSession(client, userId, sessionId))) continue;
+      sessions += 1;
+      messages += Number(session["message_count"]);
+      hash.update(`${sessionId}\n`);
+    }
+    if (found === 0) break;
+    if (round >= maxRounds) {
+      throw new UsageFault(
+        `${userId} makes new sessions all the time; stop that first, then repeat`,
+      );
+    }
+  }
+  const left = await countOf(client, userId);
+  return {
+    ...about,
+    sessions,
+    messages,
+    /** Of the deleted sessions' ids, one a line, in the order of deletion. */
+    session_ids_sha256: hash.digest("hex"),
+    verified: left.sessions === 0 && left.messages === 0,
+    started_at: startedAt,
+    finished_at: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,17 @@
+import { ApiFault, ServiceUnreachable } from "./api-client.ts";
+import { painter, type Terminal } from "./terminal.ts";
+import { UsageFault } from "./usage.ts";
+
+/** Tells a person what went wrong; returns the exit code. Anything unexpected is raised again. */
+export function explainFault(error: unknown, { errors, isColoured }: Terminal): 1 | 2 {
+  const paint = painter(isColoured);
+  if (error instanceof UsageFault) {
+    errors.write(`${error.message}\n`);
+    return 2;
+  }
+  if (error instanceof ApiFault || error instanceof ServiceUnreachable) {
+    errors.write(`${paint("red", error.message)}\n`);
+    return 1;
+  }
+  throw error;
+}
