@@ -3,7 +3,9 @@ import { request, requestJson } from "./request.ts";
 import type {
   Agent,
   Decision,
+  HealthReport,
   Message,
+  Metrics,
   Model,
   Pagination,
   ServiceConfig,
@@ -47,6 +49,10 @@ export interface NewMessage {
 export const chatApi = {
   config: (signal?: AbortSignal) =>
     requestJson<ServiceConfig>("GET", "/health/config", signal && { signal }),
+
+  health: () => requestJson<HealthReport>("GET", "/health/detailed", { timeoutMs: 15_000 }),
+
+  metrics: () => requestJson<Metrics>("GET", "/health/metrics", { timeoutMs: 15_000 }),
 
   agents: async () => (await requestJson<{ agents: Agent[] }>("GET", "/chat/agents")).agents,
 

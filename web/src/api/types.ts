@@ -115,3 +115,39 @@ export interface ServiceConfig {
   readonly features: Readonly<Record<string, boolean | string>>;
   readonly limits: Readonly<Record<string, number | null>>;
 }
+
+export interface DependencyReport {
+  readonly status: "healthy" | "unhealthy" | "disabled";
+  readonly latency_ms: number | null;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface HealthReport {
+  readonly status: "healthy" | "degraded" | "unhealthy";
+  readonly version: string;
+  readonly uptime_seconds: number;
+  readonly components: Readonly<
+    Record<string, { readonly status: string; readonly details: Readonly<Record<string, unknown>> }>
+  >;
+  readonly dependencies: Readonly<Record<string, DependencyReport>>;
+}
+
+export interface Percentiles {
+  readonly p50: number | null;
+  readonly p95: number | null;
+}
+
+/** The part of the metrics that the page shows. */
+export interface Metrics {
+  readonly messages: { readonly total: number; readonly per_minute: number };
+  readonly replies: { readonly total: number; readonly running: number };
+  readonly errors: { readonly total: number; readonly per_minute: number };
+  readonly tokens: { readonly input: number; readonly output: number };
+  readonly latency_ms: {
+    readonly reply: Percentiles;
+    readonly time_to_first_token: Percentiles;
+  };
+  readonly sessions: { readonly total: number; readonly total_active: number };
+  readonly viewers: number;
+  readonly system: { readonly memory_bytes: { readonly resident: number } };
+}

@@ -66,7 +66,11 @@ export function Composer() {
 
   const send = () => {
     if (!canSend) return;
-    sendMessage(text, sessionId === null ? chosenAgent.get() || null : null, newConfig.get());
+    sendMessage(
+      text.trim(),
+      sessionId === null ? chosenAgent.get() || null : null,
+      newConfig.get(),
+    );
     write("");
   };
   const onKeyDown = (event: KeyboardEvent) => {

@@ -25,7 +25,8 @@ const highlightMs = 6_000;
 /** The messages of the conversation. Only those in view are drawn, however many there are. */
 export function MessageList() {
   const texts = useTexts();
-  const { messages, hasOlder, hasNewer, target, draftId, sessionId } = useStore(conversation);
+  const { messages, hasOlder, hasNewer, target, draftId, windowId, sessionId } =
+    useStore(conversation);
   const outgoing = useStore(outbox);
   const frame = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
@@ -52,10 +53,10 @@ export function MessageList() {
   }, [messages, outgoing, hasNewer, draftId, sessionId]);
 
   const firstId = messages[0]?.message_id;
-  const previous = useRef({ draftId, firstId, count: rows.length });
+  const previous = useRef({ windowId, firstId, count: rows.length });
   // Older messages were put in front: the view stays where it is, seen from the end.
   const isShifted =
-    previous.current.draftId === draftId &&
+    previous.current.windowId === windowId &&
     previous.current.firstId !== firstId &&
     rows.length > previous.current.count &&
     previous.current.firstId !== undefined;
@@ -63,10 +64,10 @@ export function MessageList() {
   const toEnd = () => list.current?.scrollToIndex(rows.length - 1, { align: "end" });
 
   useLayoutEffect(() => {
-    if (previous.current.draftId !== draftId) isReadingAlong.current = target === null;
+    if (previous.current.windowId !== windowId) isReadingAlong.current = target === null;
     const hasNewPending = rows.at(-2)?.kind === "pending" && rows.length > previous.current.count;
     if (hasNewPending) isReadingAlong.current = true;
-    previous.current = { draftId, firstId, count: rows.length };
+    previous.current = { windowId, firstId, count: rows.length };
     if (isReadingAlong.current) toEnd();
   }, [rows]);
 
@@ -119,7 +120,7 @@ export function MessageList() {
         aria-label={texts.log}
       >
         <Virtualizer
-          key={draftId}
+          key={windowId}
           ref={list}
           scrollRef={frame}
           data={rows}

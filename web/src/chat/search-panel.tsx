@@ -106,7 +106,14 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
           <ul className="hits">
             {hits.messages.map((message) => (
               <li key={message.message_id}>
-                <button type="button" onClick={() => void jumpTo(message.message_id, hits.words)}>
+                <button
+                  type="button"
+                  onClick={() => {
+                    void jumpTo(message.message_id, hits.words);
+                    // On a narrow screen the hits lie over the messages.
+                    if (matchMedia("(width <= 800px)").matches) onClose();
+                  }}
+                >
                   <span className="hit-head">
                     <span>{texts.hitBy[message.role]}</span>
                     <time dateTime={message.timestamp}>

@@ -15,6 +15,8 @@ export interface Conversation {
   readonly sessionId: string | null;
   /** Names a conversation until it has a session, and stays. */
   readonly draftId: string;
+  /** Another one for each unbroken part that is shown. */
+  readonly windowId: string;
   readonly session: SessionInfo | null;
   readonly state: "loading" | "ready" | "missing";
   readonly messages: readonly MessageView[];
@@ -40,6 +42,7 @@ function emptyConversation(): Conversation {
   return {
     sessionId: null,
     draftId: crypto.randomUUID(),
+    windowId: crypto.randomUUID(),
     session: null,
     state: "ready",
     messages: [],
@@ -67,9 +70,12 @@ export async function openConversation(
   scope = new AbortController();
   const { signal } = scope;
   followed.clear();
+  const before = conversation.get();
+  const isSame = sessionId !== null && before.sessionId === sessionId;
   conversation.set({
     ...emptyConversation(),
     ...(draftId !== undefined && { draftId }),
+    ...(isSame && { draftId: before.draftId, session: before.session }),
     sessionId,
     state: sessionId === null ? "ready" : "loading",
   });

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { afterAll, afterEach, beforeAll, test } from "vitest";
+import { lastUserText } from "../support/openai-server.ts";
+import { describeInBrowser } from "./browser.ts";
+import { composer, gate, openStage, say, type Stage, type Visit } from "./stage.ts";
+
+const markdown = `## A heading
+
+| Name | Value |
+|---|---:|
+| one | 1 |
+
+\`\`\`ts
+const answer: number = 42;
+\`\`\`
+
+The area is \\(A = \\pi r^2\\); it costs $5 or $10.
+
+![chart](https://images.example/chart.png)
+`;
+
+describeInBrowser("conversations on the page", () => {
+  let stage: Stage;
+  const visits: Visit[] = [];
+
+  beforeAll(async () => {
+    stage = await openStage({
+      MODELS_AGENTS: JSON.stringify([
+        { id: "counter", name: "Counter", description: "Counts", tools: ["calculator"] },
+      ]),
+    });
+  }, 120_000);
+  afterAll(() => stage?.close());
+  afterEach(async () => {
+    for (const { context, incidents } of visits.splice(0)) {
+      assert.deepEqual(incidents, []);
+      await context.close();
+    }
+  });
+
+  async function visit(...options: Parameters<Stage["visit"]>): Promise<Visit> {
+    const opened = await stage.visit(...options);
+    visits.push(opened);
+    await opened.page.locator(".composer textarea, .sign-in").first().waitFor();
+    return opened;
+  }
+
+  test("a reply is shown while it is made, with its Markdown, and named in the side bar", async () => {
+    const { page } = await visit();
+    const half = gate();
+    const tokens = markdown.match(/[\s\S]{1,9}/g) ?? [];
+    stage.model.enqueue({
+      tokens,
+      pace: (index) => (index === 4 ? half.opened : undefined),
+      reasoning: ["I think ", "about it."],
+    });
+    await say(page, "Tell me about circles");
+    const reply = page.locator(".message.assistant");
+    await reply.getByRole("heading", { name: "A heading" }).waitFor();
+    assert.equal(await reply.getAttribute("aria-busy"), "true");
+    half.open();
+    await page.locator(".message.assistant.complete").waitFor();
+    assert.equal(await reply.locator("table td").first().innerText(), "one");
+    await reply.locator(".code-block .hljs-keyword").waitFor();
+    await reply.locator(".katex").first().waitFor();
+    assert.match(await reply.innerText(), /costs \$5 or \$10/);
+    // Nothing is loaded from elsewhere: that would be an incident.
+    await reply.getByText("Load image from images.example").waitFor();
+    assert.equal(await reply.locator(".reasoning-text").isVisible(), false);
+    await reply.locator(".reasoning summary").click();
+    assert.equal(await reply.locator(".reasoning-text").innerText(), "I think about it.");
+    await page.locator(".session-item.current", { hasText: "Tell me about circles" }).waitFor();
+    await reply.getByLabel("Details").click();
+    await reply.locator(".figures", { hasText: "First word after" }).waitFor();
+  });
+
+  test("an image from elsewhere is loaded after a click only", async () => {
+    const { page, context } = await stage.visit();
+    await context.route("https://images.example/**", (route) =>
+      route.fulfill({
+        contentType: "image/svg+xml",
+        body: "<svg xmlns='http://www.w3.org/2000/svg'/>",
+      }),
+    );
+    stage.model.enqueue({ tokens: ["![chart](https://images.example/chart.png)"] });
+    await say(page, "a picture");
+    const asked = page.waitForRequest("https://images.example/chart.png");
+    await page.getByText("Load image from images.example").click();
+    await asked;
+    await page.locator("img.remote-image").waitFor();
+    await context.close();
+  });
+
+  test("code is copied as it was written", async () => {
+    const { page } = await visit({ permissions: ["clipboard-read", "clipboard-write"] });
+    stage.model.enqueue({ tokens: ["```py\nprint(1)\n  # two\n```"] });
+    await say(page, "code");
+    await page.locator(".code-block").getByRole("button").click();
+    await page.locator(".code-block").getByLabel("Copied").waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "print(1)\n  # two");
+  });
+
+  test("Stop ends a reply and keeps what was said", async () => {
+    const { page } = await visit();
+    const never = gate();
+    stage.model.enqueue({
+      tokens: ["One ", "two ", "three"],
+      pace: (index) => (index === 2 ? never.opened : undefined),
+    });
+    await say(page, "count");
+    await page.locator(".message.assistant", { hasText: "One two" }).waitFor();
+    await page.getByLabel("Stop").click();
+    const stopped = page.locator(".message.assistant.cancelled");
+    await stopped.getByText("Stopped").waitFor();
+    assert.match(await stopped.innerText(), /One two/);
+    await page.getByLabel("Stop").waitFor({ state: "detached" });
+  });
+
+  test("a message for a busy conversation waits its turn, and can be withdrawn", async () => {
+    const { page } = await visit();
+    const first = gate();
+    stage.model.enqueue({
+      tokens: ["a ", "b"],
+      pace: (index) => (index === 1 ? first.opened : undefined),
+    });
+    await say(page, "the first");
+    await page.locator(".message.assistant.streaming", { hasText: "a" }).waitFor();
+    await say(page, "the second");
+    await page.locator(".message.queued", { hasText: "Waiting, number 1" }).waitFor();
+    await say(page, "the third");
+    await page.locator(".message.queued").nth(1).getByText("Withdraw").click();
+    await page.locator(".message.assistant.cancelled").waitFor();
+    first.open();
+    await page
+      .locator(".message.assistant.complete", { hasText: "You said: the second" })
+      .waitFor();
+    assert.equal(await page.getByText("You said: the third").count(), 0);
+  });
+
+  test("tools are shown at work, with what they were given and what came of it", async () => {
+    const { page } = await visit();
+    await page.getByText("Counter", { exact: true }).click();
+    stage.model.enqueue(
+      { toolCalls: [{ name: "calculator", arguments: { expression: "6 * 7" } }] },
+      { tokens: ["It is 42."] },
+    );
+    await say(page, "6 times 7?");
+    await page.locator(".message.assistant.complete", { hasText: "It is 42." }).waitFor();
+    const step = page.locator(".step", { hasText: "Used calculator" });
+    await step.locator("summary").click();
+    assert.match(await step.innerText(), /6 \* 7[\s\S]*42/);
+  });
+
+  test("a failure is told, and asking again helps", async () => {
+    const { page } = await visit();
+    stage.model.setRespond(() => ({
+      fault: { kind: "status", status: 400, body: "secret inside" },
+    }));
+    await say(page, "fail please");
+    const failed = page.locator(".message.assistant.failed");
+    await failed.locator(".message-note.bad").waitFor();
+    assert.doesNotMatch(await page.locator("body").innerText(), /secret inside/);
+    stage.model.setRespond((request) => ({ tokens: ["Fine: ", lastUserText(request)] }));
+    await failed.getByLabel("Ask again").click();
+    await page.locator(".message", { hasText: "Fine: fail please" }).waitFor();
+    stage.model.setRespond((request) => ({ tokens: [`You said: ${lastUserText(request)}`] }));
+  });
+
+  test("conversations are found, renamed, archived and deleted, and a deletion can be undone", async () => {
+    const user = "side-bar";
+    for (const title of ["Apples", "Pears", "Plums"]) {
+      await stage.client.session(user, { session_config: { title } });
+    }
+    const { page } = await visit({ user });
+    const item = (title: string) => page.locator(".session-item", { hasText: title });
+    await item("Apples").waitFor();
+    await page.getByLabel("Search conversations").fill("pear");
+    await item("Apples").waitFor({ state: "detached" });
+    await item("Pears").waitFor();
+    await page.getByLabel("Search conversations").fill("");
+    await item("Apples").hover();
+    await item("Apples").getByLabel("What to do with").click();
+    await page.getByRole("menuitem", { name: "Rename" }).click();
+    await page.getByLabel("Title of the conversation").fill("Oranges");
+    await page.keyboard.press("Enter");
+    await item("Oranges").waitFor();
+    await item("Plums").hover();
+    await item("Plums").getByLabel("What to do with").click();
+    await page.getByRole("menuitem", { name: "Archive" }).click();
+    await item("Plums").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Archive", exact: true }).click();
+    await item("Plums").waitFor();
+    await page.getByRole("button", { name: "Current", exact: true }).click();
+    const remove = async () => {
+      await item("Pears").hover();
+      await item("Pears").getByLabel("What to do with").click();
+      await page.getByRole("menuitem", { name: "Delete" }).click();
+      await item("Pears").waitFor({ state: "detached" });
+    };
+    await remove();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await item("Pears").waitFor();
+    const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
+    await remove();
+    assert.equal((await deleted).status(), 200);
+    const left = await stage.client.get<{ sessions: { title: string }[] }>(
+      `/sessions?user_id=${user}`,
+    );
+    assert.deepEqual(left.body.sessions.map(({ title }) => title).sort(), ["Oranges", "Plums"]);
+  });
+
+  test("a hit of the search leads to its message, far up in a long conversation", async () => {
+    const user = "searcher";
+    const sessionId = await stage.client.session(user);
+    for (let index = 0; index < 40; index += 1) {
+      const text = index === 3 ? "where the Zirkon lies 红宝石在哪里" : `line ${index}`;
+      await stage.client.send("POST", "/chat/message", {
+        session_id: sessionId,
+        user_id: user,
+        message: text,
+      });
+    }
+    const { page } = await visit({ user, path: `/?session=${sessionId}` });
+    await page.locator(".message", { hasText: "You said: line 39" }).waitFor();
+    assert.equal(await page.getByText("Zirkon").count(), 0);
+    await page.getByLabel("Search in this conversation").click();
+    const field = page.locator(".search-field input");
+    await field.fill("zirkon");
+    await page.getByText("2 messages").waitFor();
+    assert.equal(await page.locator(".hits mark").first().innerText(), "Zirkon");
+    await page.locator(".hits button").first().click();
+    const target = page.locator(".message.user.found", { hasText: "Zirkon" });
+    await target.waitFor();
+    await page.waitForFunction(() => CSS.highlights.has("found-words"));
+    const box = await target.boundingBox();
+    assert.ok(box !== null && box.y > 0 && box.y < 800, "the message is in view");
+    await field.fill("红宝石");
+    await page.locator(".hits mark", { hasText: "红宝石" }).first().waitFor();
+    await field.press("Escape");
+    await page.getByLabel("Go to the newest message").click();
+    await page.locator(".message", { hasText: "You said: line 39" }).waitFor();
+  }, 60_000);
+
+  test("Chinese: the page speaks it, and Enter belongs to the input method while it composes", async () => {
+    const { page, context } = await visit({ locale: "zh-CN" });
+    await page.getByText("有什么可以帮您？").waitFor();
+    assert.equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+    await composer(page).focus();
+    const devtools = await context.newCDPSession(page);
+    await devtools.send("Input.imeSetComposition", {
+      text: "nihao",
+      selectionStart: 5,
+      selectionEnd: 5,
+    });
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator(".message").count(), 0);
+    await devtools.send("Input.insertText", { text: "你好，世界" });
+    await composer(page).press("Enter");
+    await page.locator(".message.assistant.complete", { hasText: "你好，世界" }).waitFor();
+    assert.equal(await page.locator(".message.user .bubble").innerText(), "你好，世界");
+    await page.getByRole("button", { name: "English" }).click();
+    await page.getByPlaceholder("Write a message").waitFor();
+    await page.reload();
+    await page.getByPlaceholder("Write a message").waitFor();
+  });
+
+  test("on a phone the conversations are behind a button, and nothing is wider than the screen", async () => {
+    const { page } = await visit({
+      viewport: { width: 360, height: 700 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    stage.model.enqueue({ tokens: [markdown, `\n\`${"wide".repeat(60)}\`\n`] });
+    await say(page, `A word that does not end: ${"long".repeat(50)}`);
+    await page.locator(".message.assistant.complete").waitFor();
+    const isInside = () =>
+      page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+    assert.equal(await isInside(), true);
+    assert.equal(await page.locator(".side-bar").isVisible(), false);
+    await page.getByLabel("Open the list of conversations").tap();
+    await page.locator(".side-bar.open").waitFor();
+    assert.equal(await isInside(), true);
+    await page.getByRole("button", { name: "New conversation" }).tap();
+    await page.getByText("What can I do for you?").waitFor();
+  });
+
+  test("everything is reached by keyboard", async () => {
+    const { page } = await visit();
+    await say(page, "first");
+    await page.locator(".message.assistant.complete").waitFor();
+    await page.getByRole("button", { name: "Settings", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    await page.getByLabel("Settings of this conversation").focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await page.getByLabel("Additional instructions").fill("Be brief.");
+    await page.getByRole("button", { name: "Save" }).press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await say(page, "second");
+    await page.locator(".message", { hasText: "You said: second" }).waitFor();
+    const asked = stage.model.requests.at(-1)?.body["messages"];
+    assert.match(JSON.stringify(asked), /Be brief\./);
+  });
+});

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, test } from "vitest";
+import { freePort } from "../support/backends.ts";
+import { createClient } from "../support/client.ts";
+import { createDataDir, startService } from "../support/start-service.ts";
+import { describeInBrowser } from "./browser.ts";
+import { composer, gate, openStage, say, until, visit, type Stage } from "./stage.ts";
+
+const words = Array.from({ length: 40 }, (_, index) => `word${index} `);
+const all = words.join("").trim();
+
+/** What the page shows as the reply. */
+const replyText = (page: Page) => page.locator(".message.assistant .markdown").last().innerText();
+
+describeInBrowser("nothing is lost", () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await openStage();
+  }, 120_000);
+  afterAll(() => stage?.close());
+
+  test("a reply goes on after a reload in its middle", async () => {
+    const { page, context, incidents } = await stage.visit();
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: words,
+      pace: (index) => (index === 20 ? rest.opened : undefined),
+    });
+    await say(page, "many words");
+    await page.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    await page.reload();
+    await page.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    rest.open();
+    await page.locator(".message.complete.assistant").waitFor();
+    assert.equal(await replyText(page), all);
+    assert.equal(await page.locator(".message").count(), 2);
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("two tabs show the same: what one asks, stops and writes, the other sees", async () => {
+    const { page, context, incidents } = await stage.visit();
+    await say(page, "hello");
+    await page.locator(".message.complete.assistant").waitFor();
+    const other = await context.newPage();
+    await other.goto(page.url());
+    await other.locator(".message.assistant", { hasText: "You said: hello" }).waitFor();
+    const never = gate();
+    stage.model.enqueue({
+      tokens: words,
+      pace: (index) => (index === 20 ? never.opened : undefined),
+    });
+    await say(page, "from the first tab");
+    await other.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    await other.getByLabel("Stop").click();
+    await page.locator(".message.cancelled").waitFor();
+    await other.locator(".message.cancelled").waitFor();
+    await say(other, "from the second tab");
+    await page.locator(".message.complete", { hasText: "You said: from the second tab" }).waitFor();
+    const texts = (of: Page) => of.locator(".message .bubble, .message .markdown").allInnerTexts();
+    assert.deepEqual(await texts(page), await texts(other));
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("a message written without a network is kept, over a reload too, and sent once", async () => {
+    const { page, context } = await stage.visit({ user: "traveller" });
+    await say(page, "hello");
+    await page.locator(".message.complete.assistant").waitFor();
+    await context.setOffline(true);
+    await say(page, "written in a tunnel");
+    await page.locator(".pending", { hasText: "Not sent yet" }).waitFor();
+    await page.getByText("The service cannot be reached").waitFor();
+    await say(page, "and a second one");
+    await context.setOffline(false);
+    await page.locator(".message.complete", { hasText: "You said: and a second one" }).waitFor();
+    assert.equal(await page.locator(".pending").count(), 0);
+    const sent = await page.locator(".message.user .bubble").allInnerTexts();
+    assert.deepEqual(sent, ["hello", "written in a tunnel", "and a second one"]);
+    await context.close();
+  });
+
+  test("a lost answer is asked for again, and the message is there once", async () => {
+    const { page, context } = await stage.visit();
+    let isLost = false;
+    await context.route("**/chat/message/stream", async (route) => {
+      if (isLost) return route.fallback();
+      isLost = true;
+      // The service gets it; the page never hears so.
+      await fetch(route.request().url(), {
+        method: "POST",
+        headers: await route.request().allHeaders(),
+        body: route.request().postData() ?? "",
+      });
+      return route.abort("connectionreset");
+    });
+    await say(page, "only once");
+    await page.locator(".message.complete", { hasText: "You said: only once" }).waitFor();
+    const asked = stage.model.requests.filter((request) =>
+      JSON.stringify(request.body).includes("only once"),
+    );
+    assert.equal(asked.length, 1);
+    assert.equal(await page.locator(".message.user").count(), 1);
+    await context.close();
+  });
+
+  test("what is being written survives a reload, for each conversation", async () => {
+    const { page, context } = await stage.visit();
+    await say(page, "first conversation");
+    await page.locator(".message.complete.assistant").waitFor();
+    await composer(page).fill("half a thought");
+    await page.getByRole("button", { name: "New conversation" }).click();
+    await page.getByText("What can I do for you?").waitFor();
+    assert.equal(await composer(page).inputValue(), "");
+    await composer(page).fill("another one");
+    await page.reload();
+    await page.getByText("What can I do for you?").waitFor();
+    assert.equal(await composer(page).inputValue(), "another one");
+    await page.locator(".session-item", { hasText: "first conversation" }).click();
+    await page.locator(".message.complete.assistant").waitFor();
+    assert.equal(await composer(page).inputValue(), "half a thought");
+    await context.close();
+  });
+
+  test("the node dies in the middle and comes back: the page goes on by itself", async () => {
+    const port = await freePort();
+    const dataDir = await createDataDir();
+    const env = { MODELS_API_URL: stage.model.url, PORT: String(port) };
+    let service = await startService({ env, dataDir });
+    const { page, context } = await visit(stage.browser, service.url);
+    const never = gate();
+    stage.model.enqueue({
+      tokens: words,
+      pace: (index) => (index === 20 ? never.opened : undefined),
+    });
+    await say(page, "before the end");
+    await page.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    // Text is stored at the latest after two seconds: what the database has not seen dies with the only node.
+    const session = new URL(page.url()).searchParams.get("session") ?? "";
+    const client = createClient(service.url);
+    await until(async () => {
+      const { body } = await client.get<{ messages: { content: string }[] }>(
+        `/chat/history/${session}`,
+      );
+      return body.messages.at(-1)?.content.includes("word19") ?? false;
+    });
+    await service.kill();
+    await page.getByText("The service cannot be reached").waitFor();
+    await say(page, "while it was away");
+    service = await startService({ env, dataDir });
+    const interrupted = page.locator(".message.interrupted");
+    await interrupted.waitFor();
+    assert.match(await interrupted.innerText(), /word19[\s\S]*Interrupted/);
+    await page.locator(".message.complete", { hasText: "You said: while it was away" }).waitFor();
+    await page.getByText("The service cannot be reached").waitFor({ state: "detached" });
+    await context.close();
+    await service.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }, 60_000);
+});

@@ -1,0 +1,85 @@
+import { chatApi } from "../api/chat-api.ts";
+import { ApiError } from "../api/request.ts";
+import type { HealthReport, Metrics, Percentiles } from "../api/types.ts";
+import { createStore } from "../state/store.ts";
+
+/** What is drawn, at one moment. */
+export interface Sample {
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly messagesPerMinute: number;
+  readonly running: number;
+  readonly replyMs: Percentiles;
+  readonly firstTokenMs: Percentiles;
+  readonly errorsPerMinute: number;
+  readonly memoryBytes: number;
+}
+
+interface StatusState {
+  readonly health: HealthReport | null;
+  readonly metrics: Metrics | null;
+  readonly samples: readonly Sample[];
+  readonly isReachable: boolean;
+  /** The service has no metrics to show. */
+  readonly hasMetrics: boolean;
+  readonly updatedMs: number | null;
+}
+
+export const serviceStatus = createStore<StatusState>({
+  health: null,
+  metrics: null,
+  samples: [],
+  isReachable: true,
+  hasMetrics: true,
+  updatedMs: null,
+});
+
+const intervalMs = 2_000;
+/** Twenty minutes. */
+const maxSamples = 600;
+
+/** Watches the service for as long as the page is looked at. */
+export function watchStatus(): () => void {
+  let isOver = false;
+  const watch = async () => {
+    while (!isOver) {
+      if (document.visibilityState === "visible") await look();
+      await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    }
+  };
+  void watch();
+  return () => {
+    isOver = true;
+  };
+}
+
+async function look(): Promise<void> {
+  const [health, metrics] = await Promise.allSettled([chatApi.health(), chatApi.metrics()]);
+  const isMissing =
+    metrics.status === "rejected" &&
+    metrics.reason instanceof ApiError &&
+    metrics.reason.status === 404;
+  serviceStatus.set((status) => ({
+    health: health.status === "fulfilled" ? health.value : status.health,
+    metrics: metrics.status === "fulfilled" ? metrics.value : status.metrics,
+    samples:
+      metrics.status === "fulfilled"
+        ? [...status.samples.slice(1 - maxSamples), sampleOf(metrics.value)]
+        : status.samples,
+    isReachable: health.status === "fulfilled",
+    hasMetrics: !isMissing,
+    updatedMs: health.status === "fulfilled" ? Date.now() : status.updatedMs,
+  }));
+}
+
+function sampleOf(metrics: Metrics): Sample {
+  return {
+    time: Date.now() / 1000,
+    messagesPerMinute: metrics.messages.per_minute,
+    running: metrics.replies.running,
+    replyMs: metrics.latency_ms.reply,
+    firstTokenMs: metrics.latency_ms.time_to_first_token,
+    errorsPerMinute: metrics.errors.per_minute,
+    memoryBytes: metrics.system.memory_bytes.resident,
+  };
+}
