@@ -35,6 +35,12 @@ test.each<[Record<string, string>, RegExp]>([
     { MODELS_AGENTS: agents(["a", "analyst"]), MODELS_DEFAULT_AGENTS: "false" },
     /^models\.agents: a hands over to analyst, which does not exist; there are a$/,
   ],
+  [
+    {
+      MODELS_AGENTS: JSON.stringify([{ id: "a", name: "A", tools: ["calculator", "shell"] }]),
+    },
+    /^models\.agents: a names the unknown tool shell; there are current_time, calculator$/,
+  ],
   [{ VOICE_STT_PROVIDER: "openai" }, /^voice\.stt\.provider: openai needs voice\.stt\.api_url or/],
   [{ VOICE_TTS_PROVIDER: "openai" }, /^voice\.tts\.provider: openai needs voice\.tts\.api_url or/],
   [{ VOICE_STT_PROVIDER: "command" }, /^voice\.stt\.provider: command needs voice\.stt\.command/],

@@ -12,6 +12,9 @@ interface CrossRule {
 /** Ids of the agents that the `models` backend brings along while `models.default_agents` is true. */
 const defaultAgentIds = ["general-chat", "analyst", "creative"];
 
+/** What `tools` of an agent in `models.agents` may name; a test of the `models` backend compares the two. */
+export const agentToolNames: readonly string[] = ["current_time", "calculator"];
+
 const crossRules: readonly CrossRule[] = [
   {
     settings: ["auth.mode", "auth.allow_open_in_production", "service.environment"],
@@ -72,6 +75,18 @@ const crossRules: readonly CrossRule[] = [
         }),
       );
     },
+  },
+  {
+    settings: ["models.agents"],
+    faults: ({ models }) =>
+      models.agents.flatMap(({ id, tools = [] }) =>
+        tools
+          .filter((tool) => !agentToolNames.includes(tool))
+          .map(
+            (tool) =>
+              `models.agents: ${id} names the unknown tool ${tool}; there are ${agentToolNames.join(", ")}`,
+          ),
+      ),
   },
   ...(["stt", "tts"] as const).flatMap((direction): readonly CrossRule[] => [
     {

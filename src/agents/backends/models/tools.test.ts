@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { agentToolNames } from "../../../config/cross-rules.ts";
 import { ToolFault } from "./tool.ts";
 import { findTool, knownToolNames } from "./tools.ts";
 
@@ -8,6 +9,10 @@ const run = (name: string, args: Record<string, unknown>) => {
   if (!tool) throw new Error(`no tool ${name}`);
   return (async () => tool.run(args))();
 };
+
+test("the configuration knows the same tools", () => {
+  expect(agentToolNames).toEqual(knownToolNames);
+});
 
 test("the tools have the names under which they are found", () => {
   expect(knownToolNames).toEqual(["current_time", "calculator"]);
