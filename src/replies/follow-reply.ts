@@ -107,7 +107,7 @@ async function catchUp(
     const isTold = state.content !== "" || state.reasoning !== "";
     return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
   }
-  const { reply } = await withLogTail(log, state);
+  const reply = await withLogTail(log, state);
   return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
 }
 
