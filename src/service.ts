@@ -9,11 +9,14 @@ import { historyRoutes } from "./chat/history-routes.ts";
 import { createMessageStore } from "./chat/message-store.ts";
 import { chatRoutes } from "./chat/routes.ts";
 import { createTurns } from "./chat/turns.ts";
+import { observeBackend } from "./agents/observe-backend.ts";
 import { createAgentBackends } from "./composition/agent-backends.ts";
 import { createHealthReports } from "./composition/health-reports.ts";
 import { openDatabase } from "./composition/open-database.ts";
 import { createSharedState } from "./composition/shared-state.ts";
+import { createVoiceParts } from "./composition/voice-parts.ts";
 import type { Config } from "./config/settings.ts";
+import { createEvents } from "./events/create-events.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
 import { createIdentityProvider } from "./identity/create-identity-provider.ts";
@@ -30,9 +33,14 @@ import { sessionRoutes } from "./sessions/routes.ts";
 import { createSessionStore } from "./sessions/session-store.ts";
 import { createSessions } from "./sessions/sessions.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import { createTracer } from "./telemetry/create-tracer.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { observeCache } from "./telemetry/observe-cache.ts";
+import { observeDatabase } from "./telemetry/observe-database.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
+import { voiceMessageRoutes } from "./voice/message-routes.ts";
+import { voiceRoutes } from "./voice/routes.ts";
 
 export interface Service {
   /** Where it listens, such as http://127.0.0.1:8001. */
@@ -47,15 +55,25 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   const nodeId = newId();
   const metrics = createMetrics();
   const telemetry = createTelemetry(logger, metrics);
-  const database = await openDatabase(config, logger);
+  const tracer = await createTracer({
+    otlpEndpoint: config.monitoring.otlp_endpoint,
+    service: config.service,
+    version,
+    nodeId,
+    logger,
+  });
+  const database = observeDatabase(await openDatabase(config, logger), metrics);
   const shared = createSharedState(config, logger);
-  const { cache, limiter, replyLog } = shared;
+  const { limiter, replyLog } = shared;
+  const cache = observeCache(shared.cache, metrics);
   const identity = createIdentityProvider(config, { cache, log: logger });
 
   const { streams, sessions: sessionSettings, limits } = config;
   const backends = createAgentBackends(config, logger);
+  const speech = await createVoiceParts(config, database, metrics, logger);
+  const events = createEvents(config, { database, log: logger });
   const catalogue = createCatalogue({
-    backends: backends.all,
+    backends: backends.all.map((backend) => observeBackend(backend, { metrics, tracer })),
     defaultAgent: sessionSettings.default_agent,
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,
@@ -75,7 +93,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     catalogue,
     telemetry,
     logger,
-    speak: () => null,
+    speak: speech.speak,
+    recordEvent: events.record,
     historyMessages: sessionSettings.history_messages,
     maxReplyMs: streams.max_reply_seconds * 1000,
     maxReplyLength: streams.max_reply_length,
@@ -105,7 +124,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     telemetry,
     logger,
     maxActive: limits.max_concurrent_sessions,
-    onDelete: async () => {},
+    onDelete: (sessionId) => speech.store.deleteOfSession(sessionId),
+    recordEvent: events.record,
   });
   const turns = createTurns({
     accept: createAcceptTurn({
@@ -143,7 +163,12 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     messages,
     metrics,
     logger,
-    features: { transcription: false, synthesis: false, websocket: false },
+    voice: speech.probe,
+    features: {
+      transcription: speech.voice.recognition.enabled,
+      synthesis: speech.voice.speech.enabled,
+      websocket: false,
+    },
     isDraining: () => isDraining,
   });
   const { app } = await createApp({
@@ -153,6 +178,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     identity,
     telemetry,
     metrics,
+    tracer,
     closeStreams: () => sse.closeAll(),
     routes: [
       sessionRoutes({ sessions, store: sessionStore, catalogue, identity }),
@@ -165,7 +191,27 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         sse,
         identity,
         maxMessageLength: limits.max_message_length,
-        audioResponse: async () => null,
+        audioResponse: speech.audioResponse,
+      }),
+      voiceMessageRoutes({
+        voice: speech.voice,
+        store: speech.store,
+        turns,
+        messages,
+        sessions: sessionStore,
+        follow,
+        sse,
+        identity,
+        audioResponse: speech.audioResponse,
+        maxUploadBytes: limits.max_upload_size,
+        maxMessageLength: limits.max_message_length,
+      }),
+      voiceRoutes({
+        voice: speech.voice,
+        store: speech.store,
+        identity,
+        maxUploadBytes: limits.max_upload_size,
+        maxTextLength: limits.max_message_length,
       }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({ catalogue, listModels: backends.listModels }),
@@ -188,9 +234,12 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     sessions,
     idempotency,
     retentionDays: sessionSettings.retention_days,
-    purge: async () => {},
+    purge: async () => {
+      await speech.store.purgeExpired();
+    },
     logger,
   });
+  events.dispatcher?.start();
   await app.listen({ host: config.service.host, port: config.service.port });
 
   const address = app.server.address();
@@ -207,12 +256,15 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     catalogue.close();
     await replies.drain(config.server.drain_seconds * 1000);
     await app.close();
+    await events.dispatcher?.stop();
     feeds.close();
+    await speech.voice.close();
     await shared.close();
     await Promise.all(backends.all.map((backend) => backend.close()));
     await identity.close();
     health.close();
     await database.close();
+    await tracer.close();
   };
   return {
     url: urlOf(address),

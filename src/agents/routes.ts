@@ -96,7 +96,7 @@ export function agentRoutes({
         },
       },
       async () => {
-        const models = await listModels(AbortSignal.timeout(modelsTimeoutMs));
+        const models = [...(await listModels(AbortSignal.timeout(modelsTimeoutMs)))];
         return { success: true as const, models, count: models.length };
       },
     );

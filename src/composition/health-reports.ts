@@ -36,6 +36,8 @@ interface HealthReportsOptions {
   readonly messages: MessageStore;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Null where there is no speech at all. */
+  readonly voice: Probe | null;
   readonly features: BuiltFeatures;
   readonly isDraining: () => boolean;
 }
@@ -53,7 +55,7 @@ export function createHealthReports(options: HealthReportsOptions): {
       redis: options.redis,
       agno: backendProbe(backends.agno),
       models: backendProbe(backends.models),
-      voice: null,
+      voice: options.voice,
       gateway:
         gateway &&
         (async () => {

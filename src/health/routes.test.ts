@@ -6,6 +6,7 @@ import { silentLogger } from "../telemetry/logger.ts";
 import { createLogger } from "../telemetry/create-logger.ts";
 import { createMetricsReport } from "../telemetry/metrics-report.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { noTracer } from "../telemetry/tracer.ts";
 import { createTelemetry } from "../telemetry/telemetry.ts";
 import { watchEventLoop } from "./event-loop.ts";
 import { createHealth } from "./health.ts";
@@ -92,6 +93,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     config,
     logger: createLogger({ ...config.logging, level: "ERROR" }, config.service).pino,
     identity: createOpenIdentity(),
+    tracer: noTracer,
     telemetry,
     metrics,
   });

@@ -5,7 +5,9 @@ import Fastify, { type FastifyBaseLogger } from "fastify";
 import type { Config } from "../config/settings.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { installTracing } from "../telemetry/install-tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Tracer } from "../telemetry/tracer.ts";
 import { installAuthentication } from "./caller.ts";
 import { installErrorHandling, rawProblem } from "./errors.ts";
 import { installHostCheck } from "./host-check.ts";
@@ -19,6 +21,7 @@ export interface ServerOptions {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
 }
 
 export type Server = Awaited<ReturnType<typeof createServer>>;
@@ -49,7 +52,18 @@ export async function createServer(options: ServerOptions) {
 
   const routes = installRouteTable(app);
   installRequestContext(app, config.service.name, metrics);
+  installTracing(app, options.tracer);
   installErrorHandling(app, telemetry, routes);
+  // Before authentication: browsers ask without credentials whether they may send them.
+  const origins = config.security.cors_origins;
+  if (origins.length > 0) {
+    await app.register(cors, {
+      origin: origins.includes("*") ? "*" : [...origins],
+      methods: ["GET", "POST", "PATCH", "DELETE"],
+      exposedHeaders: ["X-Request-ID", "X-Session-ID", "X-Message-ID", "Retry-After"],
+      maxAge: 600,
+    });
+  }
   installHostCheck(app, config.security.allowed_hosts);
   installAuthentication(app, identity);
 
@@ -62,15 +76,6 @@ export async function createServer(options: ServerOptions) {
     crossOriginResourcePolicy: { policy: "cross-origin" },
     hsts: false,
   });
-  const origins = config.security.cors_origins;
-  if (origins.length > 0) {
-    await app.register(cors, {
-      origin: origins.includes("*") ? "*" : [...origins],
-      methods: ["GET", "POST", "PATCH", "DELETE"],
-      exposedHeaders: ["X-Request-ID", "X-Session-ID", "X-Message-ID", "Retry-After"],
-      maxAge: 600,
-    });
-  }
   return { app, routes };
 }
 

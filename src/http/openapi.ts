@@ -47,12 +47,18 @@ export async function installOpenApi(app: FastifyInstance, options: OpenApiOptio
     convertConstToEnum: false,
   });
   if (!options.isServed) return;
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    uiConfig: { docExpansion: "list", tryItOutEnabled: true },
-    staticCSP: true,
-    transformStaticCSP: (header) => header.replace("upgrade-insecure-requests;", ""),
-    indexPrefix: "",
+  await app.register(async (documents) => {
+    // Whoever wants to sign in reads first how.
+    documents.addHook("onRoute", (route) => {
+      route.config = { ...route.config, isPublic: true };
+    });
+    await documents.register(swaggerUi, {
+      routePrefix: "/docs",
+      uiConfig: { docExpansion: "list", tryItOutEnabled: true },
+      staticCSP: true,
+      transformStaticCSP: (header) => header.replace("upgrade-insecure-requests;", ""),
+      indexPrefix: "",
+    });
   });
   app.get(
     "/openapi.json",

@@ -9,18 +9,16 @@ import type { ClaimedReply } from "./reply-store.ts";
 const lostEvents = 1_024;
 
 /**
- * A reply as far as it really came: its checkpoint and what the log has after it. `tailLength` counts the characters
- * of text in that tail. `keepState` leaves everything but text out of account, because a resumed run repeats it.
+ * A reply as far as it really came: its checkpoint and what the log has after it. `keepState` leaves everything but text out of account, because a resumed run repeats it.
  */
 export async function withLogTail<
   R extends Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">,
->(log: ReplyLog, reply: R, keepState = false): Promise<{ reply: R; tailLength: number }> {
+>(log: ReplyLog, reply: R, keepState = false): Promise<R> {
   const state = await log.stat(reply.replyId);
   if (state === null || state.last < reply.eventSeq) {
-    return { reply: { ...reply, eventSeq: reply.eventSeq + lostEvents }, tailLength: 0 };
+    return { ...reply, eventSeq: reply.eventSeq + lostEvents };
   }
   let { content, reasoning, eventSeq } = reply;
-  let tailLength = 0;
   for (;;) {
     const { events } = await log.read(reply.replyId, eventSeq, 200, 64 * 1024);
     const last = events.at(-1);
@@ -30,7 +28,6 @@ export async function withLogTail<
       const event = JSON.parse(json) as ReplyEvent;
       if (event.type === "assistant_chunk") {
         content += event.chunk;
-        tailLength += event.chunk.length;
       } else if (event.type === "reasoning_chunk" && !keepState) {
         reasoning += event.chunk;
       } else if (event.type === "snapshot") {
@@ -39,5 +36,5 @@ export async function withLogTail<
     }
     eventSeq = last.seq;
   }
-  return { reply: { ...reply, content, reasoning, eventSeq }, tailLength };
+  return { ...reply, content, reasoning, eventSeq };
 }

@@ -1,6 +1,7 @@
 import type { Catalogue } from "../agents/catalogue.ts";
 import type { Decision } from "../agents/agent-backend.ts";
 import type { Database } from "../database/database.ts";
+import type { RecordEvent } from "../events/business-event.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -11,6 +12,7 @@ import { ReplyRunner, ReplyStopped, type RunMode, type RunnerOptions } from "./r
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, ReplyState, ReplyStore, UnfinishedReply } from "./reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
+import { stateLength } from "./backend-state.ts";
 import { withLogTail } from "./log-tail.ts";
 
 export interface RepliesOptions {
@@ -22,6 +24,8 @@ export interface RepliesOptions {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly speak: SpeakReply;
+  /** Notes a completed reply for other services, in its own transaction. */
+  readonly recordEvent: RecordEvent;
   readonly historyMessages: number;
   readonly maxReplyMs: number;
   readonly maxReplyLength: number;
@@ -36,6 +40,9 @@ export interface RepliesOptions {
 
 /** What a cancellation found. */
 export type CancelResult = "cancelled" | "stopping" | "not_running";
+
+/** Viewers on all nodes have read a reply's last event after this long. */
+const dropDelayMs = 5_000;
 
 export type Replies = ReturnType<typeof createReplies>;
 
@@ -57,6 +64,7 @@ export function createReplies(options: RepliesOptions) {
     telemetry,
     logger,
     speak: options.speak,
+    recordEvent: options.recordEvent,
     historyMessages: options.historyMessages,
     maxReplyMs: options.maxReplyMs,
     maxReplyLength: options.maxReplyLength,
@@ -113,11 +121,26 @@ export function createReplies(options: RepliesOptions) {
       return await runner.run(mode);
     } finally {
       running.delete(reply.replyId);
+      if (runner.isDeleted) dropLater(reply.replyId);
       if (running.size === 0) {
         for (const resolve of idle) resolve();
         idle.clear();
       }
     }
+  };
+
+  /** Events of a deleted reply: its viewers are told the end, then nothing is left. */
+  const dropLater = (replyId: string) => {
+    setTimeout(() => {
+      log
+        .drop(replyId)
+        .catch((error: unknown) =>
+          logger.warn(
+            { replyId, err: error },
+            "the events of a deleted reply could not be dropped",
+          ),
+        );
+    }, dropDelayMs).unref();
   };
 
   const restoreOpening = async (reply: ClaimedReply) => {
@@ -191,8 +214,9 @@ export function createReplies(options: RepliesOptions) {
   const recoverOne = async (orphan: ClaimedReply) => {
     const resumable =
       orphan.backendState !== null && catalogue.find(orphan.agentId)?.backend.resume !== undefined;
-    const { reply, tailLength } = await withLogTail(log, orphan, resumable);
-    launch(reply, resumable ? { kind: "resume", skipLength: tailLength } : { kind: "interrupt" });
+    const reply = await withLogTail(log, orphan, resumable);
+    const length = stateLength(orphan.backendState) ?? orphan.content.length;
+    launch(reply, resumable ? { kind: "resume", stateLength: length } : { kind: "interrupt" });
   };
 
   return {
@@ -276,6 +300,7 @@ export function createReplies(options: RepliesOptions) {
       }
       const ended = { eventSeq: reply.eventSeq + 1, attempt: reply.attempt + 1 };
       await tellCancelled(reply, ended, "session_deleted");
+      dropLater(reply.replyId);
     },
 
     /** The reply's row asks for a cancellation, set in the caller's own transaction: its owner looks at once. */

@@ -1,4 +1,5 @@
 import type { AgentEvent } from "../agents/agent-backend.ts";
+import { storedState } from "./backend-state.ts";
 import type { ReplyEventBody } from "./reply-event.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "./reply-store.ts";
 
@@ -35,7 +36,7 @@ export class ReplyProgressTracker {
   }
 
   set backendState(state: NonNullable<ReplyProgress["backendState"]>) {
-    this.#backendState = state;
+    this.#backendState = storedState(state, this.content.length);
     this.#dirty = true;
   }
 

@@ -5,6 +5,8 @@ import {
   type FoundAgent,
   type Requirement,
 } from "../agents/agent-backend.ts";
+import type { Queryable } from "../database/database.ts";
+import type { RecordEvent } from "../events/business-event.ts";
 import { cleanText, createTextJoiner } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -15,6 +17,7 @@ import { ReplyProgressTracker } from "./reply-progress.ts";
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, ReplyEnd, ReplyStore } from "./reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
+import { skipText } from "./skip-text.ts";
 import { terminalEvent } from "./terminal-event.ts";
 
 /** Why a running reply is stopped from outside; the abort reason of its signal. */
@@ -34,8 +37,8 @@ export class ReplyStopped extends Error {
 export type RunMode =
   | { readonly kind: "run" }
   | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
-  /** `skipLength`: characters of text after the resumable state that were delivered already. */
-  | { readonly kind: "resume"; readonly skipLength: number }
+  /** `stateLength`: how much of the text its state stands for; what was delivered after that is not told again. */
+  | { readonly kind: "resume"; readonly stateLength: number }
   /** Not at all: the run is lost, what had arrived is its end. */
   | { readonly kind: "interrupt" };
 
@@ -46,6 +49,7 @@ export interface RunnerOptions {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly speak: SpeakReply;
+  readonly recordEvent: RecordEvent;
   /** Messages of context for agents that ask for it without a number. */
   readonly historyMessages: number;
   readonly maxReplyMs: number;
@@ -83,6 +87,7 @@ export class ReplyRunner {
   #firstTextMs: number | null = null;
   #storing: Promise<void> = Promise.resolve();
   #checkpointDue = false;
+  #resumable = false;
   #renewedMs = performance.now();
   readonly #textJoiner = createTextJoiner();
   readonly #reasoningJoiner = createTextJoiner();
@@ -118,6 +123,11 @@ export class ReplyRunner {
   /** Where the agent comes from, for limits and metrics. */
   get source(): string {
     return this.#agent?.backend.source ?? "none";
+  }
+
+  /** Its row is gone: nothing of it may be kept. */
+  get isDeleted(): boolean {
+    return isDeleted(this.#abort.signal);
   }
 
   /** Stops the reply; the first call counts. */
@@ -221,7 +231,11 @@ export class ReplyRunner {
     const { signal } = this.#abort;
     const writer = this.#writer;
     const events = this.#call(mode, this.#agent);
-    const fresh = mode.kind === "resume" ? skipText(events, mode.skipLength) : events;
+    const { content } = this.reply;
+    const fresh =
+      mode.kind === "resume"
+        ? skipText(events, { content, stateLength: mode.stateLength })
+        : events;
     for await (const event of fresh) {
       if (signal.aborted) break;
       if (event.type === "finish") return { finishReason: event.reason, requirements: null };
@@ -325,6 +339,9 @@ export class ReplyRunner {
       }
       case "resumable": {
         progress.backendState = event.state;
+        // From the first one on the run can be taken up again.
+        if (!this.#resumable) this.#checkpoint();
+        this.#resumable = true;
         return;
       }
       default:
@@ -449,6 +466,23 @@ export class ReplyRunner {
     };
   }
 
+  async #record(tx: Queryable, end: ReplyEnd): Promise<void> {
+    if (end.status !== "complete") return;
+    const { replyId, sessionId, agentId, turn } = this.reply;
+    await this.#options.recordEvent(tx, {
+      type: "chat_message.processed",
+      data: {
+        session_id: sessionId,
+        message_id: replyId,
+        user_id: turn.userId,
+        agent_id: agentId,
+        message_type: turn.processedMessage === undefined ? "text" : "voice",
+        processing_time: end.durationMs / 1000,
+        timestamp: new Date().toISOString(),
+      },
+    });
+  }
+
   /** Stores the end, then tells it. */
   async #finish(
     end: ReplyEnd,
@@ -460,7 +494,7 @@ export class ReplyRunner {
     // The terminal event's number is stored with the end, so that it is known also where the log is gone.
     const progress = this.#progress.current(this.#writer.last + 1);
     const { ended, next } = await withPatience(
-      () => store.finish(this.reply, progress, end, claimsNext()),
+      () => store.finish(this.reply, progress, end, claimsNext(), (tx) => this.#record(tx, end)),
       finishPatienceMs,
       (error) => logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet"),
     );
@@ -477,23 +511,6 @@ export class ReplyRunner {
       source: this.source,
     });
     return next;
-  }
-}
-
-/** A resumed run repeats what came after its last stored state; the part of it that viewers have is left out. */
-async function* skipText(
-  events: AsyncGenerator<AgentEvent, void, void>,
-  skipLength: number,
-): AsyncGenerator<AgentEvent, void, void> {
-  let rest = skipLength;
-  for await (const event of events) {
-    if (rest === 0 || event.type !== "text") {
-      yield event;
-      continue;
-    }
-    const skipped = Math.min(rest, event.text.length);
-    rest -= skipped;
-    if (skipped < event.text.length) yield { ...event, text: event.text.slice(skipped) };
   }
 }
 

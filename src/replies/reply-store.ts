@@ -170,13 +170,14 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
     /**
      * Ends the attempt and takes the session's next waiting reply over, in one transaction. `ended` is false when the
      * attempt was not the owner's any more: then nothing has changed and nothing may be told.
-     * `claim` false leaves the queue to other nodes.
+     * `claim` false leaves the queue to other nodes. `onEnded` is part of the transaction.
      */
     async finish(
       reply: ClaimedReply,
       progress: ReplyProgress,
       end: ReplyEnd,
       claim: boolean,
+      onEnded: (tx: Queryable) => Promise<void>,
     ): Promise<{ ended: boolean; next: ClaimedReply | null }> {
       return database.transaction(async (tx) => {
         await tx.query("UPDATE sessions SET last_activity = now() WHERE session_id = $1", [
@@ -216,6 +217,7 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
           );
           return { ended: ended > 0, next: null };
         }
+        await onEnded(tx);
         const next = claim && end.status !== "paused" ? await claimNext(tx, reply.sessionId) : null;
         return { ended: true, next };
       });

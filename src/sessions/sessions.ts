@@ -1,5 +1,6 @@
 import type { Catalogue } from "../agents/catalogue.ts";
 import type { Database, Queryable } from "../database/database.ts";
+import type { RecordEvent } from "../events/business-event.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
@@ -20,6 +21,7 @@ interface SessionsOptions {
   readonly maxActive: number;
   /** What else belongs to a session and is kept elsewhere (audio). */
   readonly onDelete: (sessionId: string) => Promise<void>;
+  readonly recordEvent: RecordEvent;
 }
 
 export interface NewSession {
@@ -73,6 +75,15 @@ export function createSessions(options: SessionsOptions) {
   /** Stores a prepared session as part of `tx`. */
   const insert = async (tx: Queryable, prepared: PreparedSession): Promise<Session> => {
     const session = await store.create(tx, prepared);
+    await options.recordEvent(tx, {
+      type: "chat_session.created",
+      data: {
+        session_id: session.sessionId,
+        user_id: session.userId,
+        agent_id: session.agentId,
+        creation_time: session.createdAt.toISOString(),
+      },
+    });
     telemetry.sessionCreated({ sessionId: session.sessionId, agentId: session.agentId });
     return session;
   };

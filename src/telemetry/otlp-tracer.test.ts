@@ -7,7 +7,6 @@ import { createServer } from "../http/create-server.ts";
 import { createOpenIdentity } from "../identity/open.ts";
 import { createLogger } from "./create-logger.ts";
 import { createTracer } from "./create-tracer.ts";
-import { installTracing } from "./install-tracing.ts";
 import { silentLogger, type Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -131,6 +130,7 @@ describe("installTracing", () => {
     if (!loaded.ok) throw new Error(loaded.faults.join());
     const { config } = loaded;
     const metrics = createMetrics();
+    const tracer = await start(endpoint);
     const lines: string[] = [];
     const { app } = await createServer({
       config,
@@ -141,9 +141,8 @@ describe("installTracing", () => {
       identity: createOpenIdentity(),
       telemetry: createTelemetry(silentLogger, metrics),
       metrics,
+      tracer,
     });
-    const tracer = await start(endpoint);
-    installTracing(app, tracer);
     app.get("/health", () => "");
     app.get("/things/:id", (request) => {
       if (request.query !== null && Object.hasOwn(request.query as object, "bad"))

@@ -1,0 +1,13 @@
+/** npm run bench [relay|length]: ratios measured side by side in one run; absolute figures depend on the machine. */
+import { benchConversationLength } from "./conversation-length.ts";
+import { benchRelay } from "./relay.ts";
+
+const benches: Record<string, () => Promise<void>> = {
+  relay: benchRelay,
+  length: benchConversationLength,
+};
+const wanted = process.argv.slice(2);
+for (const [name, run] of Object.entries(benches)) {
+  if (wanted.length === 0 || wanted.includes(name)) await run();
+}
+process.exit(0);
