@@ -3,39 +3,99 @@ import { openDatabase } from "./composition/open-database.ts";
 import { describeFaults } from "./config/describe-faults.ts";
 import { loadFromProcess } from "./config/load-from-process.ts";
 import { printConfig, showConfig } from "./config/print-config.ts";
-import { serve } from "./serve.ts";
-import { createLogger } from "./telemetry/create-logger.ts";
+import type { LoadedConfig } from "./config/load-config.ts";
+import { version } from "./version.ts";
 
-const [command = "serve", ...args] = process.argv.slice(2);
-const loaded = loadFromProcess(args);
-if (!loaded.ok) {
+const help = `chat-service [command] [options]
+
+  serve      run the service (default)
+  chat       talk to a running service in this terminal
+  doctor     check the machine and everything configured, and say what mends it
+  config     show the configuration in force and where each value came from (--json)
+  migrate    bring the database up to date
+  export     everything stored of a user
+  erase      delete everything of a user, with a receipt
+
+  --config FILE   read this configuration file (else CHAT_CONFIG, else ./config.yaml)
+  --help          of a command: what it takes
+  --version
+`;
+
+const given = process.argv.slice(2);
+/** Options of the program itself, or of `serve`, may stand without a command. */
+const isNamed =
+  given[0] !== undefined && (!given[0].startsWith("-") || /^(-h|--help|--version)$/.test(given[0]));
+const command = isNamed ? (given[0] ?? "serve") : "serve";
+const args = isNamed ? given.slice(1) : given;
+
+/** Ends the process with code 2 when the configuration cannot be used: nothing has been opened yet. */
+function configured(): LoadedConfig {
+  const loaded = loadFromProcess(args);
+  if (loaded.ok) return loaded;
   process.stderr.write(describeFaults(loaded.faults));
   process.exit(2);
 }
-const { config } = loaded;
-const log = createLogger(config.logging, config.service);
-const { logger } = log;
 
+// Each command loads what it needs: a terminal chat has no use for a database.
 switch (command) {
-  case "serve":
-    await serve(config, log);
+  case "--help":
+  case "-h":
+  case "help":
+    process.stdout.write(help);
     break;
+  case "--version":
+    process.stdout.write(`${version}\n`);
+    break;
+  case "chat": {
+    const { runChat } = await import("./cli/chat.ts");
+    process.exitCode = await runChat(args);
+    break;
+  }
+  case "doctor": {
+    const [{ runDoctor }, { processTerminal }] = await Promise.all([
+      import("./cli/doctor/run-doctor.ts"),
+      import("./cli/terminal.ts"),
+    ]);
+    process.exitCode = await runDoctor(args, processTerminal(false));
+    break;
+  }
+  case "export":
+  case "erase": {
+    const [{ runExport }, { runErase }, { processTerminal }] = await Promise.all([
+      import("./cli/export-user.ts"),
+      import("./cli/erase-user.ts"),
+      import("./cli/terminal.ts"),
+    ]);
+    const { config } = configured();
+    const run = command === "export" ? runExport : runErase;
+    process.exitCode = await run(config, args, processTerminal(false));
+    break;
+  }
+  case "config": {
+    const loaded = configured();
+    const text = args.includes("--json")
+      ? `${JSON.stringify(showConfig(loaded), null, 2)}\n`
+      : printConfig(loaded);
+    process.stdout.write(text);
+    break;
+  }
   case "migrate": {
+    const { config } = configured();
+    const { createLogger } = await import("./telemetry/create-logger.ts");
+    const { logger } = createLogger(config.logging, config.service);
     const database = await openDatabase(config, logger);
     await database.close();
     logger.info({}, "the database is up to date");
     break;
   }
-  case "config":
-    process.stdout.write(
-      args.includes("--json")
-        ? `${JSON.stringify(showConfig(loaded), null, 2)}\n`
-        : printConfig(loaded),
-    );
+  case "serve": {
+    const { config } = configured();
+    const { createLogger } = await import("./telemetry/create-logger.ts");
+    const { serve } = await import("./serve.ts");
+    await serve(config, createLogger(config.logging, config.service));
     break;
+  }
   default:
-    process.stderr.write(
-      `Unknown command ${command}. Known: serve (default), migrate, config. See docs/operations.md.\n`,
-    );
+    process.stderr.write(`Unknown command ${command}.\n\n${help}`);
     process.exitCode = 2;
 }

@@ -49,7 +49,7 @@ describe("the OpenAPI document", () => {
   };
 
   it("is valid OpenAPI 3.1", async () => {
-    const result = await new Validator().validate(structuredClone(document) as object);
+    const result = await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>);
     expect(result).toMatchObject({ valid: true });
     expect((document as unknown as { openapi: string }).openapi).toBe("3.1.0");
   });
