@@ -46,7 +46,7 @@ export async function createCommandSpeechToText(
     preset && preset.languages !== "any" && preset.languages.length === 1
       ? (preset.languages[0] ?? null)
       : null;
-  let closed = false;
+  const closing = new AbortController();
 
   return {
     provider: "command",
@@ -54,7 +54,7 @@ export async function createCommandSpeechToText(
     accepts: "pcm",
     async transcribe(recording, { language, signal }) {
       signal.throwIfAborted();
-      if (closed) throw voiceUnavailable("engine");
+      if (closing.signal.aborted) throw voiceUnavailable("engine");
       if (recording.kind !== "pcm") throw new Error("a command takes decoded recordings only");
       const tag = language ? primaryLanguage(language) : (spoken?.[0] ?? "auto");
       const wav = writeWav(padded(recording.audio, preset?.paddingMs ?? 0));
@@ -75,7 +75,7 @@ export async function createCommandSpeechToText(
           maxOutputBytes,
           timeoutMs: options.timeoutMs ?? 30_000,
         },
-        signal,
+        AbortSignal.any([signal, closing.signal]),
       );
       if (intoFile && !outputFile) {
         throw new Problem("speech_failed", {}, { cause: new Error("no {output} was written") });
@@ -86,10 +86,10 @@ export async function createCommandSpeechToText(
     async probe() {
       const found = program !== null && (await access(program, constants.X_OK).then(yes, no));
       const details = { provider: "command", program: program ?? options.command[0] };
-      return { status: found && !closed ? "healthy" : "unhealthy", details };
+      return { status: found && !closing.signal.aborted ? "healthy" : "unhealthy", details };
     },
     async close() {
-      closed = true;
+      closing.abort(voiceUnavailable("engine"));
     },
   };
 }

@@ -47,7 +47,7 @@ export async function createCommandTextToSpeech(
   const languages = preset && preset.languages !== "any" ? preset.languages : (spoken ?? "any");
   const configured = options.voices.map((id) => ({ id, name: id, language: null }));
   const voices = configured.length > 0 ? configured : (preset?.voices ?? []);
-  let closed = false;
+  const closing = new AbortController();
 
   /** Only voices of the list reach the command line. */
   function voiceFor(asked: string | undefined, language: string): string {
@@ -66,7 +66,7 @@ export async function createCommandTextToSpeech(
     streams: false,
     async synthesize(text, { language, voice, speed, signal }) {
       signal.throwIfAborted();
-      if (closed) throw voiceUnavailable("engine");
+      if (closing.signal.aborted) throw voiceUnavailable("engine");
       if (languages !== "any" && !languages.includes(language)) throw voiceUnavailable("language");
       // Some programs make a file of every line.
       const bytes = Buffer.from(text.replaceAll(/\s+/g, " ").trim(), "utf8");
@@ -88,7 +88,7 @@ export async function createCommandTextToSpeech(
           maxOutputBytes,
           timeoutMs: options.timeoutMs ?? 30_000,
         },
-        signal,
+        AbortSignal.any([signal, closing.signal]),
       );
       const sound = outputFile ?? stdout;
       const format: AudioFormat | null = sniffSpeech(sound);
@@ -106,10 +106,10 @@ export async function createCommandTextToSpeech(
     async probe() {
       const found = program !== null && (await access(program, constants.X_OK).then(yes, no));
       const details = { provider: "command", program: program ?? options.command[0] };
-      return { status: found && !closed ? "healthy" : "unhealthy", details };
+      return { status: found && !closing.signal.aborted ? "healthy" : "unhealthy", details };
     },
     async close() {
-      closed = true;
+      closing.abort(voiceUnavailable("engine"));
     },
   };
 }
