@@ -85,7 +85,7 @@ describe("where the configuration comes from", () => {
   );
 
   test("the configuration is frozen to its depths, and the table of defaults is not touched", () => {
-    const { config } = load({ MODELS_AGENTS: '[{"id":"a","name":"A","tools":["x"]}]' });
+    const { config } = load({ MODELS_AGENTS: '[{"id":"a","name":"A","tools":["calculator"]}]' });
     expect(() => {
       (config.service as { port: number }).port = 1;
     }).toThrow(TypeError);
