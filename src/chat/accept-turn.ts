@@ -1,3 +1,5 @@
+import type { Attachment } from "../agents/agent-backend.ts";
+import { describeAttachment, type AttachmentStore } from "../attachments/attachment-store.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import type {
   EarlierResult,
@@ -32,6 +34,8 @@ export interface TurnRequest {
   readonly turn: Omit<Turn, "userId" | "settings">;
   /** What the user's message says about the audio it was spoken in. */
   readonly audio: object | null;
+  /** Files that come with the message. */
+  readonly attachments: readonly Attachment[];
   readonly idempotency: IdempotencyKey | null;
 }
 
@@ -58,6 +62,7 @@ interface AcceptOptions {
   readonly nodeId: string;
   readonly leaseSeconds: number;
   readonly maxQueued: number;
+  readonly attachments: Pick<AttachmentStore, "insert">;
   readonly insertSession: (tx: Queryable, session: PreparedSession) => Promise<unknown>;
   /** Raises when there is no room for another reply of this agent or user. */
   readonly admit: (agentId: string, userId: string) => void;
@@ -110,19 +115,24 @@ export function createAcceptTurn(options: AcceptOptions) {
           ...request.turn,
           userId: session.userId,
           settings: settingsOf(session.config),
+          ...(request.attachments.length > 0 && { hasAttachments: true }),
         };
+        const files = request.attachments.map((file) => ({
+          info: describeAttachment(file),
+          bytes: file.bytes,
+        }));
         const waits = place.queuePosition !== null;
         const seq = session.lastSeq - 1;
         const eventSeq = waits ? 2 : 1;
         await tx.query(
           `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
-             audio, search, reply_to, attempt, lease_owner, lease_until, event_seq, turn)
+             audio, search, reply_to, attempt, lease_owner, lease_until, event_seq, turn, attachments)
            VALUES
              ($1, $2, $3, 'user', 'complete', $4, $5, $6::jsonb, $7::jsonb,
-              array_to_tsvector($8::text[]), NULL, 0, NULL, NULL, 0, NULL),
+              array_to_tsvector($8::text[]), NULL, 0, NULL, NULL, 0, NULL, $16::jsonb),
              ($1, $9, $3 + 1, 'assistant', $10, $4, '', '{}', NULL, NULL, $2, $11, $12,
               CASE WHEN $12::text IS NULL THEN NULL ELSE now() + make_interval(secs => $13) END,
-              $14, $15::jsonb)`,
+              $14, $15::jsonb, NULL)`,
           [
             sessionId,
             userMessageId,
@@ -139,8 +149,10 @@ export function createAcceptTurn(options: AcceptOptions) {
             options.leaseSeconds,
             eventSeq,
             toJsonb(turn),
+            files.length === 0 ? null : toJsonb(files.map(({ info }) => info)),
           ],
         );
+        await options.attachments.insert(tx, { sessionId, messageId: userMessageId }, files);
         return {
           ...place,
           reply: {
@@ -154,6 +166,8 @@ export function createAcceptTurn(options: AcceptOptions) {
             reasoning: "",
             turn,
             backendState: null,
+            toolCalls: null,
+            media: null,
             message: request.message,
             messageSeq: seq,
           },

@@ -1,18 +1,24 @@
 type State = Readonly<Record<string, unknown>>;
 
-/** Beside the backend's own members, which never begin with a colon. */
-const lengthKey = ":content_length";
+/** What a reply had come to when its backend told its state. */
+export interface StateContext {
+  /** How much of the text the state stands for. */
+  readonly contentLength: number;
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+}
+
+/** Beside the backend's own members, whose names never begin with a colon. */
+const contextKey = ":reply";
 
 /**
  * A backend's state as it is stored. Checkpoints come later than states, with more text: whoever takes the run up
- * again must know how much of the text the state stands for.
+ * again must know what the reply had come to by then.
  */
-export function storedState(state: State, contentLength: number): State {
-  return { ...state, [lengthKey]: contentLength };
+export function storedState(state: State, context: StateContext): State {
+  return { ...state, [contextKey]: context };
 }
 
-/** The length given to `storedState`; null for none. */
-export function stateLength(stored: State | null): number | null {
-  const length = stored?.[lengthKey];
-  return typeof length === "number" ? length : null;
+/** What was given to `storedState`; null when nothing was stored. */
+export function stateContext(stored: State | null): StateContext | null {
+  return (stored?.[contextKey] as StateContext | undefined) ?? null;
 }

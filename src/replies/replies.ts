@@ -12,7 +12,7 @@ import { ReplyRunner, ReplyStopped, type RunMode, type RunnerOptions } from "./r
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, ReplyState, ReplyStore, UnfinishedReply } from "./reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import { stateLength } from "./backend-state.ts";
+import { stateContext } from "./backend-state.ts";
 import { withLogTail } from "./log-tail.ts";
 
 export interface RepliesOptions {
@@ -26,6 +26,7 @@ export interface RepliesOptions {
   readonly speak: SpeakReply;
   /** Notes a completed reply for other services, in its own transaction. */
   readonly recordEvent: RecordEvent;
+  readonly attachmentsOf: RunnerOptions["attachmentsOf"];
   readonly historyMessages: number;
   readonly maxReplyMs: number;
   readonly maxReplyLength: number;
@@ -65,6 +66,7 @@ export function createReplies(options: RepliesOptions) {
     logger,
     speak: options.speak,
     recordEvent: options.recordEvent,
+    attachmentsOf: options.attachmentsOf,
     historyMessages: options.historyMessages,
     maxReplyMs: options.maxReplyMs,
     maxReplyLength: options.maxReplyLength,
@@ -215,7 +217,7 @@ export function createReplies(options: RepliesOptions) {
     const resumable =
       orphan.backendState !== null && catalogue.find(orphan.agentId)?.backend.resume !== undefined;
     const reply = await withLogTail(log, orphan, resumable);
-    const length = stateLength(orphan.backendState) ?? orphan.content.length;
+    const length = stateContext(orphan.backendState)?.contentLength ?? orphan.content.length;
     launch(reply, resumable ? { kind: "resume", stateLength: length } : { kind: "interrupt" });
   };
 

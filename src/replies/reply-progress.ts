@@ -1,5 +1,5 @@
 import type { AgentEvent } from "../agents/agent-backend.ts";
-import { storedState } from "./backend-state.ts";
+import { stateContext, storedState } from "./backend-state.ts";
 import type { ReplyEventBody } from "./reply-event.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "./reply-store.ts";
 
@@ -15,13 +15,13 @@ const maxReasoningLength = 1024 * 1024;
 export class ReplyProgressTracker {
   content: string;
   reasoning: string;
-  usage: ReplyEnd["usage"] = null;
+  usage: ReplyEnd["usage"];
   storedSeq: number;
   #storedLength: number;
   #dirty = false;
   #backendState: ReplyProgress["backendState"];
   readonly #toolCalls = new Map<string, StoredToolCall>();
-  readonly #media: object[] = [];
+  readonly #media: { readonly url?: string }[] = [];
 
   constructor(reply: ClaimedReply) {
     this.content = reply.content;
@@ -29,6 +29,10 @@ export class ReplyProgressTracker {
     this.storedSeq = reply.eventSeq;
     this.#storedLength = reply.content.length;
     this.#backendState = reply.backendState;
+    // An earlier attempt, or the time before a pause.
+    this.usage = stateContext(reply.backendState)?.usage ?? null;
+    for (const call of reply.toolCalls ?? []) this.#toolCalls.set(call.tool_call_id, { ...call });
+    this.#media.push(...(reply.media ?? []));
   }
 
   get unstoredLength(): number {
@@ -36,7 +40,8 @@ export class ReplyProgressTracker {
   }
 
   set backendState(state: NonNullable<ReplyProgress["backendState"]>) {
-    this.#backendState = storedState(state, this.content.length);
+    const context = { contentLength: this.content.length, usage: this.usage };
+    this.#backendState = storedState(state, context);
     this.#dirty = true;
   }
 
@@ -108,7 +113,8 @@ export class ReplyProgressTracker {
     this.#dirty = true;
     const { kind, url, name } = event;
     const media = { kind, url, ...(name !== undefined && { name }) };
-    if (this.#media.length < maxItems) this.#media.push(media);
+    const isKnown = this.#media.some((each) => each.url === url);
+    if (!isKnown && this.#media.length < maxItems) this.#media.push(media);
     return { type: "media", ...media, agent_id: agentId };
   }
 

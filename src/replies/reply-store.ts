@@ -17,6 +17,8 @@ export interface ClaimedReply {
   readonly reasoning: string;
   readonly turn: Turn;
   readonly backendState: Readonly<Record<string, unknown>> | null;
+  readonly toolCalls: readonly StoredToolCall[] | null;
+  readonly media: readonly object[] | null;
   readonly message: string;
   readonly messageSeq: number;
 }
@@ -107,7 +109,8 @@ interface ReplyStoreOptions {
 const claimedColumns = `
   m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
   m.agent_id AS "agentId", m.attempt, m.event_seq AS "eventSeq", m.content,
-  coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState"`;
+  coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
+  m.tool_calls AS "toolCalls", m.media`;
 
 const withQuestion = (claim: string) => `
   WITH claimed AS (${claim})

@@ -128,6 +128,26 @@ forEachAgno((version, python) => {
       );
     });
 
+    test("a reply that went on after a pause has the tools and usage of both parts", async () => {
+      const { stream, messageId } = await ask("cleaners", "clean");
+      const paused = await stream.next((event) => event.type === "paused");
+      const [requirement] = paused["requirements"] as { id: string }[];
+      const answer = await client.send("POST", `/chat/message/${messageId}/continue`, {
+        decisions: [{ id: requirement!.id, approved: true }],
+      });
+      assert.equal(answer.status, 200);
+      const { body } = await client.get<
+        Message & { tool_calls: { name: string }[]; usage: { input_tokens: number } }
+      >(`/chat/message/${messageId}`);
+      assert.equal(body.status, "complete");
+      assert.deepEqual(
+        body.tool_calls.map((call) => call.name),
+        ["delegate_task_to_member", "delete_file"],
+      );
+      // Leader and member before the pause, member and leader after it.
+      assert.equal(body.usage.input_tokens, 40);
+    });
+
     test("cancel stops the run in AgentOS", async () => {
       const { stream, sessionId, messageId } = await ask("assistant", "slowly");
       await stream.next((event) => event.type === "assistant_chunk");
