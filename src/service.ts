@@ -4,6 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createCatalogue } from "./agents/catalogue.ts";
 import { agentRoutes } from "./agents/routes.ts";
 import { createApp } from "./app.ts";
+import { createAttachmentStore } from "./attachments/attachment-store.ts";
+import { attachmentRoutes } from "./attachments/routes.ts";
 import { createAcceptTurn } from "./chat/accept-turn.ts";
 import { historyRoutes } from "./chat/history-routes.ts";
 import { createMessageStore } from "./chat/message-store.ts";
@@ -84,6 +86,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     heartbeatMs: config.server.heartbeat_seconds * 1000,
     logger,
   });
+  const attachments = createAttachmentStore(database);
   const replyStore = createReplyStore({ database, nodeId, leaseSeconds: streams.lease_seconds });
   const replies = createReplies({
     database,
@@ -95,6 +98,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     logger,
     speak: speech.speak,
     recordEvent: events.record,
+    attachmentsOf: (messageId) => attachments.ofMessage(messageId),
     historyMessages: sessionSettings.history_messages,
     maxReplyMs: streams.max_reply_seconds * 1000,
     maxReplyLength: streams.max_reply_length,
@@ -135,6 +139,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
       nodeId,
       leaseSeconds: streams.lease_seconds,
       maxQueued: limits.max_queued_per_session,
+      attachments,
       insertSession: (tx, session) => sessions.insert(tx, session),
       admit: (agentId, userId) => replies.admit(agentId, userId),
     }),
@@ -191,6 +196,8 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         sse,
         identity,
         maxMessageLength: limits.max_message_length,
+        maxUploadBytes: limits.max_upload_size,
+        maxBodyBytes: limits.max_body_size,
         audioResponse: speech.audioResponse,
       }),
       voiceMessageRoutes({
@@ -213,6 +220,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         maxUploadBytes: limits.max_upload_size,
         maxTextLength: limits.max_message_length,
       }),
+      attachmentRoutes({ store: attachments }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({ catalogue, listModels: backends.listModels }),
       ...health.routes,

@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { attachmentsSchema } from "../attachments/read-attachments.ts";
 import { nullable } from "../http/schemas.ts";
 import { metadataSchema, sessionConfigSchema } from "../sessions/session-config.ts";
 
@@ -33,6 +34,7 @@ export function messageBody(maxLength: number) {
       session_config: Type.Optional(nullable(sessionConfigSchema)),
       context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()))),
       metadata: Type.Optional(nullable(metadataSchema)),
+      attachments: Type.Optional(nullable(attachmentsSchema)),
       on_busy: Type.Optional(
         Type.Union([Type.Literal("enqueue"), Type.Literal("reject"), Type.Literal("interrupt")]),
       ),

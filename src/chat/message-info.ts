@@ -27,6 +27,17 @@ export const messageSchema = Type.Object(
     tool_calls: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
     media: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
     audio: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    attachments: Type.Optional(
+      Type.Array(
+        Type.Object({
+          attachment_id: Type.String({ format: "uuid" }),
+          name: Type.String(),
+          media_type: Type.String(),
+          size: Type.Integer({ description: "Bytes." }),
+          url: Type.String({ description: "Path of the bytes." }),
+        }),
+      ),
+    ),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
     error: Type.Optional(
       Type.Object({ type: Type.String(), code: Type.Integer(), message: Type.String() }),
@@ -54,6 +65,7 @@ export function messageInfo(message: StoredMessage) {
     ...(message.reasoning !== null && { reasoning: message.reasoning }),
     ...(message.media !== null && { media: message.media }),
     ...(message.audio !== null && { audio: message.audio }),
+    ...(message.attachments !== null && { attachments: message.attachments }),
     ...(message.requirements !== null && { requirements: message.requirements }),
     ...(message.error !== null && {
       error: {

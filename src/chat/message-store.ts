@@ -1,3 +1,4 @@
+import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { searchQuery } from "../lib/search-terms.ts";
 
@@ -21,6 +22,7 @@ export interface StoredMessage {
   readonly media: object[] | null;
   readonly audio: object | null;
   readonly requirements: object[] | null;
+  readonly attachments: AttachmentInfo[] | null;
 }
 
 export interface HistoryFilter {
@@ -44,7 +46,7 @@ export type MessageStore = ReturnType<typeof createMessageStore>;
 const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
-  reasoning, tool_calls AS "toolCalls", media, audio, requirements`;
+  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments`;
 
 /** All SQL of reading messages. */
 export function createMessageStore(database: Database) {

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { readAttachments } from "../attachments/read-attachments.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
@@ -28,6 +29,9 @@ interface ChatRoutesOptions {
   readonly sse: SseView;
   readonly identity: IdentityProvider;
   readonly maxMessageLength: number;
+  /** Of all files of a message together. */
+  readonly maxUploadBytes: number;
+  readonly maxBodyBytes: number;
   /** The reply's speech for an answer in one piece; null without. */
   readonly audioResponse: (reply: StoredMessage) => Promise<object | null>;
 }
@@ -50,7 +54,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     operation: string,
   ): Promise<SentMessage> => {
     await requireAction(request, identity, "send_message");
-    return turns.send(toTurn(request, operation));
+    return turns.send(toTurn(request, operation, options.maxUploadBytes));
   };
 
   const ownedReply = async (request: FastifyRequest, messageId: string, named?: string) => {
@@ -76,6 +80,8 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
 
   return async (app) => {
     const body = messageBody(options.maxMessageLength);
+    // Base64 takes four bytes for three.
+    const bodyLimit = options.maxBodyBytes + Math.ceil((options.maxUploadBytes * 4) / 3);
     const sendProblems = problemResponses(
       "malformed_json",
       "session_not_found",
@@ -96,6 +102,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     app.post(
       "/chat/message",
       {
+        bodyLimit,
         schema: {
           tags,
           security,
@@ -125,6 +132,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     app.post(
       "/chat/message/stream",
       {
+        bodyLimit,
         schema: {
           tags,
           security,
@@ -296,7 +304,11 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
   };
 }
 
-function toTurn(request: FastifyRequest<{ Body: MessageBody }>, operation: string): SendMessage {
+function toTurn(
+  request: FastifyRequest<{ Body: MessageBody }>,
+  operation: string,
+  maxUploadBytes: number,
+): SendMessage {
   const { body, identity } = request;
   const sessionId = body.session_id ?? undefined;
   // Only a new session needs to know for whom it is; an existing one has its owner.
@@ -317,6 +329,7 @@ function toTurn(request: FastifyRequest<{ Body: MessageBody }>, operation: strin
     metadata: body.metadata ?? {},
     sessionConfig: body.session_config ?? {},
     voice: body.voice_config ?? undefined,
+    attachments: readAttachments(body.attachments ?? [], maxUploadBytes),
     requestId: request.id,
     traceparent: request.traceparent,
     language: request.language,

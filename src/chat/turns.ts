@@ -1,3 +1,4 @@
+import type { Attachment } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
@@ -39,6 +40,7 @@ export interface SendMessage {
   readonly voice: VoiceRequest | undefined;
   /** What the stored user message says about the audio it was spoken in. */
   readonly audio?: object;
+  readonly attachments?: readonly Attachment[];
   /** The transcript, when the message was spoken. */
   readonly processedMessage?: string;
   readonly requestId: string;
@@ -110,6 +112,7 @@ export function createTurns(options: TurnsOptions) {
           }),
         },
         audio: request.audio ?? null,
+        attachments: request.attachments ?? [],
         idempotency: request.idempotency,
       });
       if ("earlier" in accepted) {

@@ -59,6 +59,7 @@ function exampleTexts(type: ProblemType): string {
     sessionId: "019aab3e-…",
     messageId: "019aab3f-…",
     audioId: "019aab40-…",
+    attachmentId: "019aab41-…",
     agentId: "general-chat",
     status: "complete",
     method: "GET",

@@ -64,6 +64,10 @@ export const problemCatalogue = {
     en: `There is no audio ${audioId}; it may have expired.`,
     zh: `音频 ${audioId} 不存在，可能已过期。`,
   })),
+  attachment_not_found: define<{ attachmentId: string }>(404, ({ attachmentId }) => ({
+    en: `There is no attachment ${attachmentId}.`,
+    zh: `附件 ${attachmentId} 不存在。`,
+  })),
   method_not_allowed: define<{ method: string; allowed: string }>(405, ({ method, allowed }) => ({
     en: `${method} is not possible here. Allowed: ${allowed}.`,
     zh: `此处不支持 ${method}。允许的方法：${allowed}。`,

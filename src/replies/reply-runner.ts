@@ -2,6 +2,7 @@ import {
   AgentInterrupted,
   type AgentEvent,
   type Decision,
+  type Attachment,
   type FoundAgent,
   type Requirement,
 } from "../agents/agent-backend.ts";
@@ -50,6 +51,8 @@ export interface RunnerOptions {
   readonly logger: Logger;
   readonly speak: SpeakReply;
   readonly recordEvent: RecordEvent;
+  /** The files that came with a user's message. */
+  readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
   /** Messages of context for agents that ask for it without a number. */
   readonly historyMessages: number;
   readonly maxReplyMs: number;
@@ -230,7 +233,10 @@ export class ReplyRunner {
     }
     const { signal } = this.#abort;
     const writer = this.#writer;
-    const events = this.#call(mode, this.#agent);
+    const { userMessageId, turn } = this.reply;
+    const attachments =
+      turn.hasAttachments === true ? await this.#options.attachmentsOf(userMessageId) : [];
+    const events = this.#call(mode, this.#agent, attachments);
     const { content } = this.reply;
     const fresh =
       mode.kind === "resume"
@@ -250,7 +256,11 @@ export class ReplyRunner {
     throw new AgentInterrupted("the agent's stream ended without an end");
   }
 
-  #call(mode: RunMode, agent: FoundAgent): AsyncGenerator<AgentEvent, void, void> {
+  #call(
+    mode: RunMode,
+    agent: FoundAgent,
+    attachments: readonly Attachment[],
+  ): AsyncGenerator<AgentEvent, void, void> {
     const { reply } = this;
     const { turn } = reply;
     const { store, historyMessages } = this.#options;
@@ -262,7 +272,7 @@ export class ReplyRunner {
       ...(this.#userToken !== undefined && { userToken: this.#userToken }),
       agentId: agent.agentId,
       message: reply.message,
-      attachments: [],
+      attachments,
       ...(turn.context !== undefined && { context: turn.context }),
       settings: turn.settings,
       language: turn.language,

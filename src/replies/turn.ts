@@ -22,6 +22,8 @@ export interface Turn {
   readonly settings: RunSettings;
   readonly context?: Readonly<Record<string, unknown>>;
   readonly voice?: VoiceRequest;
+  /** Files came with the message; they are stored with it. */
+  readonly hasAttachments?: boolean;
   /** Transcript, when the message was spoken. */
   readonly processedMessage?: string;
 }

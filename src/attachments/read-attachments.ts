@@ -1,0 +1,60 @@
+import { Type, type Static } from "typebox";
+import type { Attachment } from "../agents/agent-backend.ts";
+import { Problem, type ProblemDetail } from "../problems/problem.ts";
+
+const maxFiles = 10;
+
+/** Files with a message, as callers send them. */
+export const attachmentsSchema = Type.Array(
+  Type.Object(
+    {
+      name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
+      media_type: Type.String({
+        maxLength: 127,
+        pattern: "^[\\w.+-]+/[\\w.+-]+$",
+        examples: ["image/png"],
+      }),
+      data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
+    },
+    { additionalProperties: false },
+  ),
+  { maxItems: maxFiles, description: "Images, sound and documents for agents that take them." },
+);
+
+const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * Decodes the files. Raises `validation_failed` for what is not Base64 or empty, `payload_too_large` when they are
+ * together larger than `maxBytes`.
+ */
+export function readAttachments(
+  given: Static<typeof attachmentsSchema>,
+  maxBytes: number,
+): Attachment[] {
+  const details: ProblemDetail[] = [];
+  let total = 0;
+  const files = given.map(({ name, media_type: mediaType, data }, index) => {
+    const bytes = Buffer.from(data, "base64");
+    total += bytes.length;
+    if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
+      details.push({ path: `/attachments/${index}/data`, message: "must be Base64 of some bytes" });
+    }
+    return { name: baseName(name), mediaType: mediaType.toLowerCase(), bytes };
+  });
+  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+  if (total > maxBytes) {
+    throw new Problem("payload_too_large", { limit: `${maxBytes} bytes of attachments` });
+  }
+  return files;
+}
+
+/** Names become parts of uploads and headers: no folders, no control characters. */
+function baseName(name: string): string {
+  const base =
+    name
+      .replaceAll(/\p{Cc}/gu, "")
+      .split(/[\\/]/)
+      .at(-1)
+      ?.trim() ?? "";
+  return base === "" || base === "." || base === ".." ? "file" : base;
+}

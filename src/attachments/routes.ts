@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { Type } from "typebox";
+import { mayAccess } from "../http/caller.ts";
+import { problemResponses } from "../http/problem-docs.ts";
+import { idParameter } from "../http/schemas.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import type { AttachmentStore } from "./attachment-store.ts";
+
+/** Shown in a page as what they are; anything else could be a page of its own. */
+const inline = /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp)|audio\/[\w.+-]+|video\/[\w.+-]+)$/;
+
+/** The files that came with messages, for those who may see the session. */
+export function attachmentRoutes({
+  store,
+}: {
+  readonly store: AttachmentStore;
+}): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      "/chat/attachments/:attachment_id",
+      {
+        schema: {
+          tags: ["Messages"],
+          security: [{ bearer: [] }, { apiKey: [] }, {}],
+          summary: "The bytes of a file that came with a message",
+          params: Type.Object({ attachment_id: idParameter("An attachment.") }),
+          querystring: Type.Object({
+            user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+          }),
+          response: {
+            200: {
+              description: "The bytes, with the media type they were sent with.",
+              content: { "application/octet-stream": { schema: {} } },
+            },
+            ...problemResponses("attachment_not_found"),
+          },
+        },
+      },
+      async (request, reply) => {
+        const attachmentId = request.params.attachment_id;
+        const found = isId(attachmentId) ? await store.find(attachmentId) : null;
+        if (found === null || !mayAccess(request, found.userId, request.query.user_id)) {
+          throw new Problem("attachment_not_found", { attachmentId });
+        }
+        const isInline = inline.test(found.mediaType);
+        const name = encodeURIComponent(found.name).replaceAll("'", "%27");
+        return reply
+          .headers({
+            "Content-Type": isInline ? found.mediaType : "application/octet-stream",
+            "Content-Disposition": `${isInline ? "inline" : "attachment"}; filename*=UTF-8''${name}`,
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cache-Control": "private, max-age=3600, immutable",
+          })
+          .send(Buffer.from(found.bytes));
+      },
+    );
+  };
+}
