@@ -84,7 +84,9 @@ export async function lockDataDirectory(
   };
   const timer = setInterval(() => {
     // A full or read-only disk must not crash the process: the pid still proves that this owner lives.
-    beat().catch((error: unknown) => process.emitWarning(`lock heartbeat failed: ${String(error)}`));
+    beat().catch((error: unknown) =>
+      process.emitWarning(`lock heartbeat failed: ${String(error)}`),
+    );
   }, heartbeatMs);
   timer.unref();
   return {

@@ -44,11 +44,10 @@ export async function migrate(database: Database): Promise<MigrationState & { ap
     const { pending } = await compare(tx, migrations);
     for (const migration of pending) {
       await tx.execute(migration.sql);
-      await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
-        migration.version,
-        migration.name,
-        migration.checksum,
-      ]);
+      await tx.query(
+        "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+        [migration.version, migration.name, migration.checksum],
+      );
     }
     return {
       current: migrations.at(-1)?.version ?? 0,

@@ -132,7 +132,8 @@ const unavailableCodes = new Set([
   "EAI_AGAIN",
   "ENOENT",
 ]);
-const unavailableMessages = /connection terminated|timeout exceeded|query read timeout|not queryable|client was closed/i;
+const unavailableMessages =
+  /connection terminated|timeout exceeded|query read timeout|not queryable|client was closed/i;
 
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

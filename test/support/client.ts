@@ -9,7 +9,10 @@ export interface Answer<T = Record<string, unknown>> {
 /** A user's client of a running service. */
 export interface Client {
   readonly url: string;
-  get<T = Record<string, never>>(path: string, headers?: Record<string, string>): Promise<Answer<T>>;
+  get<T = Record<string, never>>(
+    path: string,
+    headers?: Record<string, string>,
+  ): Promise<Answer<T>>;
   send<T = Record<string, never>>(
     method: string,
     path: string,
