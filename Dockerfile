@@ -1,0 +1,44 @@
+# syntax=docker/dockerfile:1
+
+# --- everything that npm installs, and the chat page that is built from it
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY scripts ./scripts
+RUN npm ci --ignore-scripts
+COPY tsconfig.json config.example.yaml ./
+COPY web ./web
+COPY src ./src
+RUN npm run build:page && npm prune --omit=dev --ignore-scripts
+
+# --- what runs: Node reads the TypeScript as it is
+FROM node:24-bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tini espeak-ng \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir -p /app/data /app/logs \
+    && chown node:node /app/data /app/logs
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/web/dist ./web/dist
+COPY package.json config.example.yaml LICENSE README.md ./
+COPY bin ./bin
+COPY docs ./docs
+COPY src ./src
+COPY deploy/healthcheck.mjs ./deploy/healthcheck.mjs
+
+# The root may be read-only: nothing is written but these two directories.
+VOLUME ["/app/data", "/app/logs"]
+ENV HOST=0.0.0.0 \
+    PORT=8001 \
+    SERVICE_DATA_DIR=/app/data \
+    LOGGING_FORMAT=json \
+    LOGGING_FILE_PATH=/app/logs/chat-service.log \
+    LOGGING_ERROR_FILE_PATH=/app/logs/error.log
+EXPOSE 8001
+USER node
+HEALTHCHECK --interval=30s --timeout=10s --start-period=40s --retries=3 \
+    CMD ["node", "deploy/healthcheck.mjs"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tini", "--", "node", "src/main.ts"]
+CMD ["serve"]
