@@ -1,5 +1,6 @@
 import { createClient, type Client } from "./client.ts";
 import { lastUserText, startOpenAiServer, type OpenAiServer } from "./openai-server.ts";
+import { startPgBouncer } from "./pgbouncer.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { startRedis, startRedisCluster, type TestRedis, type TestRedisCluster } from "./redis.ts";
 import { startService, type TestService } from "./start-service.ts";
@@ -27,8 +28,8 @@ interface StageOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For one node beside `env`. */
   readonly nodeEnv?: (index: number) => Readonly<Record<string, string>>;
-  /** Where nodes find the database instead of the server itself (a pooler, a proxy). */
-  readonly databaseUrl?: (url: string) => string;
+  /** Nodes reach PostgreSQL through a PgBouncer with so many connections. */
+  readonly poolerSize?: number;
   /** Settings of PostgreSQL. */
   readonly settings?: readonly string[];
 }
@@ -63,10 +64,15 @@ export async function startStage(options: StageOptions = {}): Promise<Stage | nu
     },
   });
   const databaseUrl = await postgres.freshDatabase();
+  const pooler =
+    options.poolerSize === undefined
+      ? null
+      : await startPgBouncer(postgres.port, options.poolerSize);
   const start = (index: number) =>
     startService({
       env: {
-        DATABASE_URL: options.databaseUrl?.(databaseUrl) ?? databaseUrl,
+        DATABASE_URL: pooler?.through(databaseUrl) ?? databaseUrl,
+        ...(pooler !== null && { DATABASE_POOLER: "pgbouncer" }),
         ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
         MODELS_API_URL: model.url,
         ...options.env,
@@ -97,6 +103,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage | nu
       await model.close();
       await redis?.stop();
       await cluster?.stop();
+      await pooler?.stop();
       await postgres.stop();
     },
   };
