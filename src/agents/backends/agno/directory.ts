@@ -32,6 +32,8 @@ export interface Entry {
   readonly component: Component;
   readonly server: AgentOs;
   readonly durable: boolean;
+  /** Whether AgentOS can run it in the background: 2.6 and newer, with a database. */
+  readonly detachable: boolean;
   readonly descriptor: AgentDescriptor;
 }
 
@@ -193,7 +195,10 @@ function merge(listings: readonly Listing[]): readonly Entry[] {
         name: server.name,
         version: known.version,
       });
-      entries.push({ agentId, component, server, durable: known.durable, descriptor });
+      const { durable, version } = known;
+      // Before 2.6, which tells no version, streams in the background were not to be had.
+      const detachable = version !== null && component.databaseId !== null;
+      entries.push({ agentId, component, server, durable, detachable, descriptor });
     }
   }
   return entries;

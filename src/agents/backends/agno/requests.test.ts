@@ -210,6 +210,18 @@ describe("background runs", () => {
     assert.equal(new Set(runs().map(({ form }) => form["run_id"])).size, 3);
   });
 
+  test("are not asked of servers that tell no version, which are older than 2.6", async () => {
+    use();
+    server.setAnswer(({ path }, response) => {
+      if (path !== "/info") return false;
+      sendJson(response, 404, { detail: "Not Found" });
+      return true;
+    });
+    const answer = await collect(backend.run(request("assistant", "one"), never));
+    assert.equal(answer.text, "Hello");
+    assert.equal(runs()[0]?.form["background"], undefined);
+  });
+
   test("that fail as 2.x refuses them go to the foreground", async () => {
     use();
     server.setAnswer(({ method, path, form }, response) => {

@@ -114,8 +114,7 @@ export function createRuns(options: RunsOptions): Runs {
       knowsSession(request, entry, signal),
     );
 
-    let background =
-      options.background && component.databaseId !== null && !foregroundOnly.has(key);
+    let background = options.background && entry.detachable && !foregroundOnly.has(key);
     for (;;) {
       // Never used twice: a run with a known id would take the place of the older one.
       const runId = v4();
