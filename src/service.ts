@@ -11,6 +11,7 @@ import { historyRoutes } from "./chat/history-routes.ts";
 import { createMessageStore } from "./chat/message-store.ts";
 import { chatRoutes } from "./chat/routes.ts";
 import { createTurns } from "./chat/turns.ts";
+import { createWebSocketRoutes } from "./chat/websocket-routes.ts";
 import { observeBackend } from "./agents/observe-backend.ts";
 import { createAgentBackends } from "./composition/agent-backends.ts";
 import { createHealthReports } from "./composition/health-reports.ts";
@@ -115,7 +116,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     store: replyStore,
     runnerOf: (replyId) => replies.running(replyId),
   });
-  const sse = createSseView({ follow, telemetry, maxViewers: limits.max_viewers });
+  const sse = createSseView({ follow, telemetry, identity, maxViewers: limits.max_viewers });
 
   const idempotency = createIdempotencyStore(database, sessionSettings.idempotency_hours);
   const sessionStore = createSessionStore(database);
@@ -172,9 +173,24 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     features: {
       transcription: speech.voice.recognition.enabled,
       synthesis: speech.voice.speech.enabled,
-      websocket: false,
+      websocket: true,
     },
     isDraining: () => isDraining,
+  });
+  const sockets = createWebSocketRoutes({
+    identity,
+    turns,
+    replies,
+    replyStore,
+    follow,
+    sessions: sessionStore,
+    telemetry,
+    allowedOrigins: config.security.cors_origins,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
+    maxConnections: limits.max_viewers,
+    maxMessageLength: limits.max_message_length,
+    maxUploadBytes: limits.max_upload_size,
+    maxMessageBytes: limits.max_body_size + Math.ceil((limits.max_upload_size * 4) / 3),
   });
   const { app } = await createApp({
     config,
@@ -184,7 +200,10 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     telemetry,
     metrics,
     tracer,
-    closeStreams: () => sse.closeAll(),
+    closeStreams() {
+      sse.closeAll();
+      sockets.closeAll();
+    },
     routes: [
       sessionRoutes({ sessions, store: sessionStore, catalogue, identity }),
       chatRoutes({
@@ -220,6 +239,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         maxUploadBytes: limits.max_upload_size,
         maxTextLength: limits.max_message_length,
       }),
+      sockets.routes,
       attachmentRoutes({ store: attachments }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({ catalogue, listModels: backends.listModels }),

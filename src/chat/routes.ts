@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { readAttachments } from "../attachments/read-attachments.ts";
-import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
+import { mayAccess, requireAction } from "../http/caller.ts";
 import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
@@ -18,7 +17,8 @@ import { messageBody, type MessageBody } from "./message-body.ts";
 import { messageInfo } from "./message-info.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
 import { streamResponse } from "./stream-docs.ts";
-import type { SendMessage, SentMessage, Turns } from "./turns.ts";
+import { toTurn } from "./to-turn.ts";
+import type { SentMessage, Turns } from "./turns.ts";
 
 interface ChatRoutesOptions {
   readonly turns: Turns;
@@ -54,7 +54,16 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     operation: string,
   ): Promise<SentMessage> => {
     await requireAction(request, identity, "send_message");
-    return turns.send(toTurn(request, operation, options.maxUploadBytes));
+    return turns.send(
+      toTurn(request.body, {
+        caller: request,
+        requestId: request.id,
+        traceparent: request.traceparent,
+        language: request.language,
+        idempotency: idempotencyKey(request, operation),
+        maxUploadBytes: options.maxUploadBytes,
+      }),
+    );
   };
 
   const ownedReply = async (request: FastifyRequest, messageId: string, named?: string) => {
@@ -112,7 +121,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           response: { 200: ref("Answer"), ...sendProblems },
         },
       },
-      async (request) => {
+      async (request, response) => {
         if (request.body.stream === true) {
           throw new Problem("bad_request", {
             en: "For a stream, send the same body to POST /chat/message/stream.",
@@ -121,7 +130,8 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         }
         const sent = await send(request, "POST /chat/message");
         const gone = new AbortController();
-        request.raw.socket.once("close", () => gone.abort());
+        // Of this response, not of its socket: that one serves other requests after it.
+        response.raw.once("close", () => gone.abort());
         await ended(sent.replyId, gone.signal);
         const reply = await found(sent.replyId);
         const question = await found(reply.replyTo ?? "");
@@ -163,6 +173,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request) => {
         const messageId = request.params.message_id;
+        await requireAction(request, identity, "access_chat_session");
         const message = isId(messageId) ? await messages.find(messageId) : null;
         if (message === null || !mayAccess(request, message.userId, request.query.user_id)) {
           throw new Problem("message_not_found", { messageId });
@@ -198,6 +209,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request, reply) => {
         const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
+        await requireAction(request, identity, "access_chat_session");
         const state = await ownedReply(request, request.params.message_id, request.query.user_id);
         sse.admit();
         await sse.stream(request, reply, {
@@ -224,6 +236,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         },
       },
       async (request) => {
+        await requireAction(request, identity, "send_message");
         const state = await ownedReply(request, request.params.message_id, request.query.user_id);
         const result =
           state.status === "cancelled" ? "cancelled" : await replies.cancel(state, "cancelled");
@@ -301,39 +314,6 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         });
       },
     );
-  };
-}
-
-function toTurn(
-  request: FastifyRequest<{ Body: MessageBody }>,
-  operation: string,
-  maxUploadBytes: number,
-): SendMessage {
-  const { body, identity } = request;
-  const sessionId = body.session_id ?? undefined;
-  // Only a new session needs to know for whom it is; an existing one has its owner.
-  const userId =
-    sessionId === undefined || identity !== null || body.user_id !== undefined
-      ? callerUser(request, body.user_id)
-      : undefined;
-  return {
-    sessionId,
-    ownerId: userId ?? null,
-    userId,
-    userToken: identity?.token,
-    message: body.message,
-    messageType: body.message_type,
-    agentId: body.agent_id ?? undefined,
-    onBusy: body.on_busy ?? null,
-    context: body.context ?? undefined,
-    metadata: body.metadata ?? {},
-    sessionConfig: body.session_config ?? {},
-    voice: body.voice_config ?? undefined,
-    attachments: readAttachments(body.attachments ?? [], maxUploadBytes),
-    requestId: request.id,
-    traceparent: request.traceparent,
-    language: request.language,
-    idempotency: idempotencyKey(request, operation),
   };
 }
 

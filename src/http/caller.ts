@@ -20,6 +20,11 @@ declare module "fastify" {
   }
 }
 
+/** Whoever has been established as the caller: of a request, or of a connection. */
+export interface Caller {
+  readonly identity: Identity | null;
+}
+
 /** Establishes the caller of every route that is not public. */
 export function installAuthentication(app: FastifyInstance, provider: IdentityProvider): void {
   app.decorateRequest("identity", null);
@@ -31,6 +36,13 @@ export function installAuthentication(app: FastifyInstance, provider: IdentityPr
       accessContext(request),
     );
   });
+  // In one place for every route, before anything is looked up: a name says nothing about what exists.
+  app.addHook("preHandler", async (request) => {
+    for (const part of [request.query, request.body]) {
+      const named = (part as { user_id?: unknown } | null | undefined)?.user_id;
+      if (typeof named === "string") callerUser(request, named);
+    }
+  });
 }
 
 /**
@@ -38,7 +50,7 @@ export function installAuthentication(app: FastifyInstance, provider: IdentityPr
  * Raises `forbidden` for somebody else's name, `validation_failed` when open mode gets none.
  */
 export function callerUser(
-  { identity }: FastifyRequest,
+  { identity }: Caller,
   named: string | undefined,
   path = "/user_id",
 ): string {
@@ -53,7 +65,7 @@ export function callerUser(
 
 /** Whether what belongs to `ownerId` exists for the caller. In open mode a caller who names nobody may see everything. */
 export function mayAccess(
-  { identity }: FastifyRequest,
+  { identity }: Caller,
   ownerId: string,
   named: string | undefined,
 ): boolean {
@@ -69,6 +81,31 @@ export async function requireAction(
 ): Promise<void> {
   const { identity } = request;
   if (identity !== null) await provider.authorize(identity, action, accessContext(request));
+}
+
+/**
+ * Whether the caller of a long answer would still be let in to read: asked again with what the request came with, so
+ * that tokens that expired and rights that were taken away end it. While the authority cannot be asked, it goes on.
+ */
+export async function isStillLetIn(
+  request: FastifyRequest,
+  provider: IdentityProvider,
+): Promise<boolean> {
+  if (request.identity === null) return true;
+  try {
+    const context = accessContext(request);
+    const credentials = readCredentials(request.raw.rawHeaders);
+    const identity = await provider.authenticate(credentials, context);
+    if (identity === null || identity.userId !== request.identity.userId) return false;
+    await provider.authorize(identity, "access_chat_session", context);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status >= 500) {
+      request.log.warn({ err: error }, "the caller of a stream could not be asked about");
+      return true;
+    }
+    return false;
+  }
 }
 
 function accessContext(request: FastifyRequest): AccessContext {

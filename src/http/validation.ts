@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormatsModule from "ajv-formats";
 import type { FastifySchemaCompiler } from "fastify";
-import type { TSchema } from "typebox";
+import type { Static, TSchema } from "typebox";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
 
 /** Deeper JSON is refused: nothing of ours needs it, and recursion over it could exhaust the stack. */
@@ -30,6 +30,16 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
     return { error: failed((validate.errors ?? []).map(toDetail)) };
   };
 };
+
+/** Checks what did not come as the body of a request. Raises `validation_failed`. */
+export function createBodyCheck<T extends TSchema>(schema: T): (value: unknown) => Static<T> {
+  const check = compileValidator({ schema, method: "POST", url: "", httpPart: "body" });
+  return (value) => {
+    const result = check(value) as { error?: Problem; value?: Static<T> };
+    if (result.error !== undefined) throw result.error;
+    return result.value as Static<T>;
+  };
+}
 
 function failed(details: readonly ProblemDetail[]): Problem {
   return new Problem("validation_failed", {}, { details: details.slice(0, maxDetails) });

@@ -1,6 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isStillLetIn } from "../../http/caller.ts";
 import { processTime } from "../../http/request-context.ts";
+import type { IdentityProvider } from "../../identity/identity.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "../follow-reply.ts";
@@ -9,6 +11,7 @@ import type { LoggedEvent } from "../reply-log.ts";
 interface SseViewOptions {
   readonly follow: FollowReply;
   readonly telemetry: Telemetry;
+  readonly identity: IdentityProvider;
   readonly maxViewers: number;
   /** A viewer that takes nothing for this long is cut; it comes back with its cursor. */
   readonly stallMs?: number;
@@ -20,13 +23,15 @@ export type SseView = ReturnType<typeof createSseView>;
 const retryLine = "retry: 1000\n\n";
 const heartbeatLine = ": heartbeat\n\n";
 const endLine = "data: [DONE]\n\n";
+/** Viewers are asked again this often, and when their token expires, whether they may go on watching. */
+const recheckMs = 60_000;
 
 /**
  * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: the
  * next page is fetched when the socket has taken the last one.
  */
 export function createSseView(options: SseViewOptions) {
-  const { follow, telemetry, maxViewers, stallMs = 30_000 } = options;
+  const { follow, telemetry, identity, maxViewers, stallMs = 30_000 } = options;
   const open = new Set<AbortController>();
 
   return {
@@ -58,6 +63,7 @@ export function createSseView(options: SseViewOptions) {
         "X-Process-Time": processTime(request),
       });
       raw.write(retryLine);
+      const stopRechecks = recheck(request, identity, gone);
       try {
         let isOver = true;
         for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
@@ -73,6 +79,7 @@ export function createSseView(options: SseViewOptions) {
         // The client comes back with its cursor; what it has seen so far stays right.
         request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
       } finally {
+        stopRechecks();
         raw.end();
         open.delete(gone);
         telemetry.viewers(-1);
@@ -84,6 +91,29 @@ export function createSseView(options: SseViewOptions) {
       for (const gone of open) gone.abort();
     },
   };
+}
+
+/** Ends the stream of a viewer who would no longer be let in; returns what stops asking. */
+function recheck(
+  request: FastifyRequest,
+  provider: IdentityProvider,
+  gone: AbortController,
+): () => void {
+  let timer: NodeJS.Timeout;
+  const schedule = () => {
+    const untilExpiryMs = (request.identity?.expiresAtMs ?? Infinity) - Date.now();
+    // Behind the expiry the clock skew may still let the token pass: then the usual pace decides.
+    const delayMs = untilExpiryMs > 0 ? Math.min(recheckMs, untilExpiryMs + 1) : recheckMs;
+    timer = setTimeout(() => {
+      void isStillLetIn(request, provider).then((isLetIn) => {
+        if (!isLetIn) gone.abort();
+        else if (!gone.signal.aborted) schedule();
+      });
+    }, delayMs);
+    timer.unref();
+  };
+  if (request.identity !== null) schedule();
+  return () => clearTimeout(timer);
 }
 
 function frame({ seq, json }: LoggedEvent): string {

@@ -1,0 +1,242 @@
+import type { WebSocket } from "@fastify/websocket";
+import { Type } from "typebox";
+import { mayAccess, type Caller } from "../http/caller.ts";
+import { createBodyCheck } from "../http/validation.ts";
+import { tokenCredentials } from "../identity/credentials.ts";
+import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
+import { isId } from "../lib/ids.ts";
+import type { Language } from "../problems/catalogue.ts";
+import { Problem } from "../problems/problem.ts";
+import type { FollowReply } from "../replies/follow-reply.ts";
+import type { Replies } from "../replies/replies.ts";
+import type { ReplyState, ReplyStore } from "../replies/reply-store.ts";
+import { send, showOnWebSocket } from "../replies/views/websocket.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import { messageBody } from "./message-body.ts";
+import { toTurn } from "./to-turn.ts";
+import type { Turns } from "./turns.ts";
+
+export interface ChatConnectionOptions {
+  readonly identity: IdentityProvider;
+  readonly turns: Turns;
+  readonly replies: Replies;
+  readonly replyStore: ReplyStore;
+  readonly follow: FollowReply;
+  readonly sessions: Pick<SessionStore, "find">;
+  readonly maxMessageLength: number;
+  readonly maxUploadBytes: number;
+  /** Of one message of the client, attachments included. */
+  readonly maxMessageBytes: number;
+}
+
+interface Opening {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly language: Language;
+  readonly sessionId: string | undefined;
+  readonly userId: string | undefined;
+  readonly log: { error(fields: object, message: string): void };
+}
+
+const checkReference = createBodyCheck(
+  Type.Object({
+    message_id: Type.String({ maxLength: 64 }),
+    after: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
+);
+
+/** Replies that one connection may follow at a time. */
+const maxFollowed = 16;
+
+/** One client's socket: its messages in, the events of its replies out. A `ping` is answered while a reply runs. */
+export class ChatConnection {
+  readonly #socket: WebSocket;
+  readonly #opening: Opening;
+  readonly #options: ChatConnectionOptions;
+  readonly #checkChat: ReturnType<typeof createBodyCheck<ReturnType<typeof messageBody>>>;
+  readonly #followed = new Map<string, AbortController>();
+  #caller: Caller | null = null;
+  #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
+
+  constructor(socket: WebSocket, opening: Opening, options: ChatConnectionOptions) {
+    this.#socket = socket;
+    this.#opening = opening;
+    this.#options = options;
+    this.#checkChat = createBodyCheck(messageBody(options.maxMessageLength));
+    socket.on("message", (data: Buffer, isBinary: boolean) => {
+      this.#receive(data, isBinary).catch((error: unknown) => this.#tell(error));
+    });
+    socket.once("close", () => {
+      for (const following of this.#followed.values()) following.abort();
+    });
+  }
+
+  /** The caller is known: checks the session and says that everything else may come. */
+  async establish(identity: Identity | null): Promise<void> {
+    const caller = { identity };
+    const { sessionId, userId } = this.#opening;
+    let owner = identity?.userId ?? userId ?? null;
+    if (sessionId !== undefined) {
+      const session = isId(sessionId) ? await this.#options.sessions.find(sessionId) : null;
+      if (session === null || !mayAccess(caller, session.userId, userId)) {
+        throw new Problem("session_not_found", { sessionId });
+      }
+      owner = session.userId;
+    }
+    this.#caller = caller;
+    await this.#send({
+      type: "connection_established",
+      session_id: sessionId ?? null,
+      user_id: owner,
+    });
+  }
+
+  /** The first message must bring a token. */
+  awaitToken(authenticate: (credentials: Credentials) => Promise<Identity | null>): void {
+    this.#authenticate = authenticate;
+  }
+
+  /** Nobody has said in time who is calling. */
+  refuse(): void {
+    this.#refuse(new Problem("unauthorized", { reason: "missing" }));
+  }
+
+  #refuse(problem: Problem): void {
+    this.#tell(problem);
+    this.#socket.close(4000 + problem.status, problem.type);
+  }
+
+  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+    const message = isBinary ? null : parse(data.toString("utf8"));
+    if (message === null) {
+      throw new Problem("bad_request", {
+        en: 'Send JSON objects with a "type", as text.',
+        zh: '请以文本发送带有 "type" 的 JSON 对象。',
+      });
+    }
+    if (this.#caller === null) {
+      await this.#signIn(message);
+      return;
+    }
+    switch (message["type"]) {
+      case "ping":
+        await this.#send({ type: "pong" });
+        return;
+      case "chat":
+      case undefined:
+        await this.#chat(this.#caller, message);
+        return;
+      case "resume": {
+        const { message_id: messageId, after = 0 } = checkReference(message);
+        this.#follow(await this.#owned(this.#caller, messageId), after);
+        return;
+      }
+      case "cancel": {
+        const { message_id: messageId } = checkReference(message);
+        const state = await this.#owned(this.#caller, messageId);
+        const result = await this.#options.replies.cancel(state, "cancelled");
+        if (result === "not_running" && state.status !== "cancelled") {
+          throw new Problem("message_not_running", { messageId, status: state.status });
+        }
+        return;
+      }
+      default:
+        throw new Problem(
+          "validation_failed",
+          {},
+          {
+            details: [{ path: "/type", message: "must be one of chat, cancel, resume, ping" }],
+          },
+        );
+    }
+  }
+
+  async #signIn(message: Record<string, unknown>): Promise<void> {
+    if (this.#authenticate === null) {
+      // The caller is being established from the handshake; a hasty first message waits its turn.
+      throw new Problem("bad_request", {
+        en: "Wait for connection_established before sending.",
+        zh: "请等待 connection_established 后再发送。",
+      });
+    }
+    try {
+      if (message["type"] !== "auth") throw new Problem("unauthorized", { reason: "missing" });
+      const authenticate = this.#authenticate;
+      await this.establish(await authenticate(tokenCredentials(message["token"])));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#refuse(error);
+    }
+  }
+
+  async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
+    const { identity, turns, maxUploadBytes } = this.#options;
+    const { sessionId, userId, language, traceparent, requestId } = this.#opening;
+    const body = this.#checkChat({
+      ...(sessionId !== undefined && { session_id: sessionId }),
+      ...(userId !== undefined && sessionId === undefined && { user_id: userId }),
+      ...given,
+    });
+    if (caller.identity !== null) await identity.authorize(caller.identity, "send_message");
+    if (this.#followed.size >= maxFollowed) {
+      throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
+    }
+    const sent = await turns.send(
+      toTurn(body, { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes }),
+    );
+    this.#follow(sent, 0);
+  }
+
+  #follow({ replyId }: Pick<ReplyState, "replyId">, after: number): void {
+    this.#followed.get(replyId)?.abort();
+    const following = new AbortController();
+    this.#followed.set(replyId, following);
+    showOnWebSocket(this.#socket, this.#options.follow(replyId, after, following.signal))
+      .catch((error: unknown) => {
+        // A socket that is gone needs no telling; the client resumes on another.
+        if (this.#socket.readyState === this.#socket.OPEN) this.#tell(error);
+      })
+      .finally(() => {
+        if (this.#followed.get(replyId) === following) this.#followed.delete(replyId);
+      });
+  }
+
+  async #owned(caller: Caller, messageId: string): Promise<ReplyState> {
+    const state = isId(messageId) ? await this.#options.replyStore.find(messageId) : null;
+    if (state === null || !mayAccess(caller, state.userId, this.#opening.userId)) {
+      throw new Problem("message_not_found", { messageId });
+    }
+    return state;
+  }
+
+  #send(message: object): Promise<void> {
+    return send(this.#socket, JSON.stringify({ ...message, timestamp: new Date().toISOString() }));
+  }
+
+  #tell(error: unknown): void {
+    if (!(error instanceof Problem)) {
+      this.#opening.log.error({ err: error }, "a message of a WebSocket could not be handled");
+    }
+    const problem = error instanceof Problem ? error : new Problem("internal_error", {});
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#send({
+      type: "error",
+      error: problem.text(this.#opening.language),
+      code: problem.status,
+      error_type: problem.type,
+      ...(problem.details !== undefined && { details: problem.details }),
+      request_id: this.#opening.requestId,
+    }).catch(() => this.#socket.terminate());
+  }
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null; // told to the client as what it is: not JSON
+  }
+}
