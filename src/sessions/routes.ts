@@ -72,7 +72,6 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
   };
 
   const remove = async (request: FastifyRequest, sessionId: string, named?: string) => {
-    await requireAction(request, identity, "delete_chat_session");
     await owned(request, sessionId, named);
     if (!(await sessions.delete(sessionId))) throw new Problem("session_not_found", { sessionId });
   };
@@ -156,6 +155,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         },
       },
       async (request) => {
+        await requireAction(request, identity, "access_chat_session");
         const session = await owned(request, request.params.session_id, request.query.user_id);
         const info = sessionInfo(session);
         return {
@@ -193,6 +193,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
       async (request) => {
         const { query } = request;
         const userId = callerUser(request, query.user_id);
+        await requireAction(request, identity, "access_chat_session");
         const filter = {
           userId,
           status: query.status,
@@ -316,6 +317,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         },
         async (request) => {
           const sessionId = request.params.session_id;
+          await requireAction(request, identity, "delete_chat_session");
           await remove(request, sessionId, request.query.user_id);
           return {
             success: true as const,
@@ -354,10 +356,12 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         },
       },
       async (request) => {
-        const { session_ids: sessionIds, user_id: named } = request.body;
+        const { session_ids: sessionIds, user_id: named, operation } = request.body;
+        const action = operation === "delete" ? "delete_chat_session" : "access_chat_session";
+        await requireAction(request, identity, action);
         const results = [];
         for (const sessionId of sessionIds) {
-          results.push(await applyOne(request, request.body, sessionId, named));
+          results.push(await applyOne(request, operation, sessionId, named));
         }
         const failed = results.filter((result) => result.status === "failed");
         return {
@@ -373,14 +377,13 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
     /** One item of a batch; a fault of one does not touch the others. */
     const applyOne = async (
       request: FastifyRequest,
-      { operation }: Static<typeof batchBody>,
+      operation: Static<typeof batchBody>["operation"],
       sessionId: string,
       named: string | undefined,
     ) => {
       try {
         if (operation === "delete") await remove(request, sessionId, named);
         else {
-          await requireAction(request, identity, "access_chat_session");
           await owned(request, sessionId, named);
           const status = operation === "archive" ? "archived" : "active";
           if (!(await store.update(sessionId, { status }))) {
@@ -426,6 +429,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
       },
       async (request) => {
         const userId = callerUser(request, request.params.user_id);
+        await requireAction(request, identity, "access_chat_session");
         const statistics = await store.statistics(userId);
         const average = statistics.total === 0 ? 0 : statistics.messages / statistics.total;
         return {

@@ -182,6 +182,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
       },
       async (request, reply) => {
         const audioId = request.params.audio_id;
+        await requireAction(request, identity, "access_chat_session");
         const audio = isId(audioId) ? await store.find(audioId) : null;
         // Without a session it is still on its way to one.
         const exists = audio !== null && audio.sessionId !== null;
