@@ -240,7 +240,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
         maxTextLength: limits.max_message_length,
       }),
       sockets.routes,
-      attachmentRoutes({ store: attachments }),
+      attachmentRoutes({ store: attachments, identity }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({ catalogue, listModels: backends.listModels }),
       ...health.routes,

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { mayAccess } from "../http/caller.ts";
+import { mayAccess, requireAction } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter } from "../http/schemas.ts";
+import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { AttachmentStore } from "./attachment-store.ts";
@@ -13,8 +14,10 @@ const inline = /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp)|audio\/[\w.+-]+|video\
 /** The files that came with messages, for those who may see the session. */
 export function attachmentRoutes({
   store,
+  identity,
 }: {
   readonly store: AttachmentStore;
+  readonly identity: IdentityProvider;
 }): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
@@ -39,6 +42,7 @@ export function attachmentRoutes({
       },
       async (request, reply) => {
         const attachmentId = request.params.attachment_id;
+        await requireAction(request, identity, "access_chat_session");
         const found = isId(attachmentId) ? await store.find(attachmentId) : null;
         if (found === null || !mayAccess(request, found.userId, request.query.user_id)) {
           throw new Problem("attachment_not_found", { attachmentId });

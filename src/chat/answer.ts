@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
-import { problemCatalogue, type ProblemData, type ProblemType } from "../problems/catalogue.ts";
+import { problemCatalogue, type ProblemType } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import { AudioResponseSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
 import type { StoredMessage } from "./message-store.ts";
@@ -60,7 +60,7 @@ function replyProblem(error: NonNullable<StoredMessage["error"]>, agentId: strin
   const retry = code === 503 ? { retryAfterSeconds: 5 } : {};
   if (type in problemCatalogue) {
     const known = type as ProblemType;
-    return new Problem(known, (data ?? {}) as ProblemData<ProblemType>, retry);
+    return new Problem(known, data ?? {}, retry);
   }
   // `interrupted`: the node stopped, or the agent's connection broke.
   return code === 503

@@ -1,6 +1,6 @@
 import type { WebSocket } from "@fastify/websocket";
 import { Type } from "typebox";
-import { mayAccess, type Caller } from "../http/caller.ts";
+import { callerUser, mayAccess, type Caller } from "../http/caller.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
@@ -75,6 +75,7 @@ export class ChatConnection {
   async establish(identity: Identity | null): Promise<void> {
     const caller = { identity };
     const { sessionId, userId } = this.#opening;
+    if (identity !== null) callerUser(caller, userId);
     let owner = identity?.userId ?? userId ?? null;
     if (sessionId !== undefined) {
       const session = isId(sessionId) ? await this.#options.sessions.find(sessionId) : null;
@@ -96,9 +97,9 @@ export class ChatConnection {
     this.#authenticate = authenticate;
   }
 
-  /** Nobody has said in time who is calling. */
-  refuse(): void {
-    this.#refuse(new Problem("unauthorized", { reason: "missing" }));
+  /** Nobody has said in time who is calling, or they would no longer be let in. */
+  refuse(reason: "missing" | "expired"): void {
+    this.#refuse(new Problem("unauthorized", { reason }));
   }
 
   #refuse(problem: Problem): void {
@@ -133,6 +134,8 @@ export class ChatConnection {
       }
       case "cancel": {
         const { message_id: messageId } = checkReference(message);
+        const { identity } = this.#caller;
+        if (identity !== null) await this.#options.identity.authorize(identity, "send_message");
         const state = await this.#owned(this.#caller, messageId);
         const result = await this.#options.replies.cancel(state, "cancelled");
         if (result === "not_running" && state.status !== "cancelled") {

@@ -3,7 +3,8 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { readCredentials } from "../identity/credentials.ts";
-import type { IdentityProvider } from "../identity/identity.ts";
+import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
+import { watchAdmission } from "../identity/watch-admission.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
@@ -61,14 +62,28 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
       },
       options,
     );
+    const letIn = async (given: Credentials): Promise<Identity | null> => {
+      const caller = await identity.authenticate(given);
+      if (caller !== null) await identity.authorize(caller, "access_chat_session");
+      const stopWatching = watchAdmission({
+        provider: identity,
+        identity: caller,
+        credentials: given,
+        log: request.log,
+        onRefused: () => connection.refuse("expired"),
+      });
+      if (socket.readyState === socket.OPEN) socket.once("close", stopWatching);
+      else stopWatching();
+      return caller;
+    };
     if (identity.mode === "open" || !isAnonymous) {
-      await connection.establish(await identity.authenticate(credentials));
+      await connection.establish(await letIn(credentials));
     } else {
-      const timer = setTimeout(() => connection.refuse(), authenticationMs);
+      const timer = setTimeout(() => connection.refuse("missing"), authenticationMs);
       socket.once("close", () => clearTimeout(timer));
       connection.awaitToken(async (token) => {
         clearTimeout(timer);
-        return identity.authenticate(token);
+        return letIn(token);
       });
     }
   };

@@ -12,12 +12,12 @@ export interface Terminal {
 }
 
 export function processTerminal(noColour: boolean): Terminal {
-  const isTerminal = process.stdout.isTTY === true;
+  const isTerminal = process.stdout.isTTY;
   return {
     input: process.stdin,
     output: process.stdout,
     errors: process.stderr,
-    isInteractive: isTerminal && process.stdin.isTTY === true,
+    isInteractive: isTerminal && process.stdin.isTTY,
     isColoured: isTerminal && !noColour && process.stdout.hasColors(),
   };
 }

@@ -60,7 +60,7 @@ export async function withService<T>(
       access_file_path: null,
     },
     config.service,
-    { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY === true },
+    { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY },
   );
   try {
     const service = await startService(localNode(config, apiKey), log);

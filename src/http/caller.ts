@@ -7,6 +7,7 @@ import {
   type Identity,
   type IdentityProvider,
 } from "../identity/identity.ts";
+import { watchAdmission } from "../identity/watch-admission.ts";
 import { Problem } from "../problems/problem.ts";
 
 declare module "fastify" {
@@ -83,29 +84,20 @@ export async function requireAction(
   if (identity !== null) await provider.authorize(identity, action, accessContext(request));
 }
 
-/**
- * Whether the caller of a long answer would still be let in to read: asked again with what the request came with, so
- * that tokens that expired and rights that were taken away end it. While the authority cannot be asked, it goes on.
- */
-export async function isStillLetIn(
+/** Calls `onRefused` when the caller of a long answer would no longer be let in to read it; returns what stops that. */
+export function watchCaller(
   request: FastifyRequest,
   provider: IdentityProvider,
-): Promise<boolean> {
-  if (request.identity === null) return true;
-  try {
-    const context = accessContext(request);
-    const credentials = readCredentials(request.raw.rawHeaders);
-    const identity = await provider.authenticate(credentials, context);
-    if (identity === null || identity.userId !== request.identity.userId) return false;
-    await provider.authorize(identity, "access_chat_session", context);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Problem) || error.status >= 500) {
-      request.log.warn({ err: error }, "the caller of a stream could not be asked about");
-      return true;
-    }
-    return false;
-  }
+  onRefused: () => void,
+): () => void {
+  return watchAdmission({
+    provider,
+    identity: request.identity,
+    credentials: readCredentials(request.raw.rawHeaders),
+    context: accessContext(request),
+    log: request.log,
+    onRefused,
+  });
 }
 
 function accessContext(request: FastifyRequest): AccessContext {

@@ -33,7 +33,7 @@ export const paginationSchema = Type.Object(
 
 /** A reference to a schema registered with its `$id`. */
 export function ref(id: string): TSchema {
-  return { $ref: `${id}#` } as TSchema;
+  return { $ref: `${id}#` };
 }
 
 export function nullable<T extends TSchema>(schema: T) {

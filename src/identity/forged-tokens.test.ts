@@ -7,7 +7,6 @@ import {
   generateKeyPair,
   SignJWT,
   type CryptoKey,
-  type JWK,
 } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createMemoryCache } from "../cache/memory.ts";
@@ -58,8 +57,8 @@ async function sign(
   header: Header = {},
   key: CryptoKey = rsa.privateKey,
 ): Promise<string> {
-  const signer = new SignJWT(claims as never);
-  return signer.setProtectedHeader({ alg: "RS256", kid: "rsa", ...header } as never).sign(key);
+  const signer = new SignJWT(claims);
+  return signer.setProtectedHeader({ alg: "RS256", kid: "rsa", ...header }).sign(key);
 }
 
 const hs = { alg: "HS256", typ: "JWT" };
@@ -77,8 +76,8 @@ beforeAll(async () => {
     rsa.jwk,
     ec.jwk,
     ed.jwk,
-    { ...encryptionKey.jwk, use: "enc" } as JWK,
-    { kty: "oct", kid: "symmetric", k: base64url.encode("published"), alg: "HS256" } as JWK,
+    { ...encryptionKey.jwk, use: "enc" },
+    { kty: "oct", kid: "symmetric", k: base64url.encode("published"), alg: "HS256" },
   );
   const loaded = loadConfig({
     environment: {

@@ -193,7 +193,7 @@ test("a set that is empty, no list or much too long does not replace the keys", 
 
 test("a private key in the set is used for nothing", async () => {
   const { privateKey } = first;
-  const { verifier } = await setUp({ ...(await exportJWK(privateKey)), kid: "first" } as JWK);
+  const { verifier } = await setUp({ ...(await exportJWK(privateKey)), kid: "first" });
   expect(await outcomeOf(verifier, await tokenBy(first, "first"))).toBe("401");
 });
 

@@ -62,7 +62,7 @@ async function repeatUntil(
   for (let attempt = 1; attempt <= 500; attempt += 1) {
     await act(attempt);
     const pause = new Promise<false>((resolve) => setTimeout(resolve, 10, false));
-    if ((await Promise.race([done.then(() => true), pause])) === true) return;
+    if (await Promise.race([done.then(() => true), pause])) return;
   }
   throw new Error("it never came");
 }

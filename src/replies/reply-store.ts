@@ -120,7 +120,7 @@ const withQuestion = (claim: string) => `
 
 /** All SQL of running replies. Every write of an owner names its attempt, so that a fenced owner changes nothing. */
 export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreOptions) {
-  const lease = `now() + make_interval(secs => ${Number(leaseSeconds)})`;
+  const lease = `now() + make_interval(secs => ${leaseSeconds})`;
 
   /** The session's next waiting reply becomes this node's; null when none waits or one is active. Lock the session first. */
   const claimNext = async (tx: Queryable, sessionId: string): Promise<ClaimedReply | null> => {

@@ -123,7 +123,7 @@ export function createLogger(
 
   const handle: LoggerHandle = {
     logger: wrap(everything),
-    pino: forFastify as unknown as FastifyBaseLogger,
+    pino: forFastify,
     level: () => level,
     setLevel(next) {
       level = next;
@@ -134,7 +134,8 @@ export function createLogger(
       return level;
     },
     async close() {
-      const closing = Promise.all([all, errors, access].map((file) => file?.close()));
+      const files = [all, errors, access].filter((file) => file !== null);
+      const closing = Promise.all(files.map((file) => file.close()));
       const timeout = Promise.withResolvers<void>();
       const timer = setTimeout(timeout.resolve, closeTimeoutMs);
       await Promise.race([closing, timeout.promise]);
@@ -155,6 +156,6 @@ function standardOutput(isSynchronous: boolean): LogConsole {
     write: (text) => {
       destination.write(text);
     },
-    isTerminal: process.stdout.isTTY === true,
+    isTerminal: process.stdout.isTTY,
   };
 }

@@ -157,7 +157,7 @@ interface Value {
 }
 
 async function valuesOf(metric: Counter | Gauge | Histogram): Promise<readonly Value[]> {
-  return (await metric.get()).values as readonly Value[];
+  return (await metric.get()).values;
 }
 
 function sum(values: readonly Value[]): number {

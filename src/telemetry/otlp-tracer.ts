@@ -105,9 +105,7 @@ function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string
 }
 
 function defined(attributes: SpanAttributes): Attributes {
-  return Object.fromEntries(
-    Object.entries(attributes).filter(([, value]) => value !== undefined),
-  ) as Attributes;
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }
 
 /** The exporter tells its troubles here, at worst for every batch: one line a minute is enough. */

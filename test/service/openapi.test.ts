@@ -45,11 +45,15 @@ describe("the OpenAPI document", () => {
   const expectValid = (schemaPath: readonly string[], value: unknown) => {
     const validate = ajv.getSchema(`document#/${pointer(schemaPath)}`);
     if (validate === undefined) throw new Error(`no schema at ${schemaPath.join(" ")}`);
-    expect(validate(value), `${schemaPath.join(" ")} ${JSON.stringify(validate.errors)}`).toBe(true);
+    expect(validate(value), `${schemaPath.join(" ")} ${JSON.stringify(validate.errors)}`).toBe(
+      true,
+    );
   };
 
   it("is valid OpenAPI 3.1", async () => {
-    const result = await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>);
+    const result = await new Validator().validate(
+      structuredClone(document) as unknown as Record<string, unknown>,
+    );
     expect(result).toMatchObject({ valid: true });
     expect((document as unknown as { openapi: string }).openapi).toBe("3.1.0");
   });
@@ -75,7 +79,7 @@ describe("the OpenAPI document", () => {
       document.paths["/chat/message/stream"]?.["post"]?.responses["200"]?.content?.[
         "text/event-stream"
       ];
-    const { anyOf } = stream?.schema as { anyOf: { $ref: string }[] };
+    const { anyOf = [] } = (stream?.schema ?? {}) as { anyOf?: { $ref: string }[] };
     expect(anyOf.map(({ $ref }) => $ref.split("/").at(-1))).toEqual(
       [
         "user_message",

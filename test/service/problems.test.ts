@@ -75,13 +75,31 @@ describe("problems", () => {
     ["POST", "/chat/session", '{"__proto__": {"user_id": "a"}}', 400, "malformed_json"],
     ["POST", "/chat/message", { user_id: "a", message: " \n " }, 422, "validation_failed"],
     ["POST", "/chat/message", { user_id: "a", message: "" }, 422, "validation_failed"],
-    ["POST", "/chat/message", { user_id: "a", message: "x".repeat(10_001) }, 422, "validation_failed"],
+    [
+      "POST",
+      "/chat/message",
+      { user_id: "a", message: "x".repeat(10_001) },
+      422,
+      "validation_failed",
+    ],
     ["POST", "/chat/message", { message: "for whom?" }, 422, "validation_failed"],
     ["POST", "/chat/message", { user_id: "a", message: "x", stream: true }, 400, "bad_request"],
     ["POST", "/chat/message", { session_id: noSession, message: "x" }, 404, "session_not_found"],
     ["POST", "/chat/message", { session_id: "../etc", message: "x" }, 404, "session_not_found"],
-    ["POST", "/chat/message/stream", { session_id: noSession, message: "x" }, 404, "session_not_found"],
-    ["POST", "/chat/message", { user_id: "a", message: "x", on_busy: "wait" }, 422, "validation_failed"],
+    [
+      "POST",
+      "/chat/message/stream",
+      { session_id: noSession, message: "x" },
+      404,
+      "session_not_found",
+    ],
+    [
+      "POST",
+      "/chat/message",
+      { user_id: "a", message: "x", on_busy: "wait" },
+      422,
+      "validation_failed",
+    ],
     ["GET", `/sessions/${noSession}`, undefined, 404, "session_not_found"],
     ["GET", "/sessions/%00", undefined, 422, "validation_failed"],
     ["GET", "/sessions/'%20or%201=1", undefined, 404, "session_not_found"],
@@ -89,7 +107,13 @@ describe("problems", () => {
     ["GET", `/chat/message/${noSession}`, undefined, 404, "message_not_found"],
     ["GET", `/chat/message/${noSession}/stream`, undefined, 404, "message_not_found"],
     ["POST", `/chat/message/${noSession}/cancel`, undefined, 404, "message_not_found"],
-    ["POST", "/chat/message/x/continue", { decisions: [{ id: "1", approved: true }] }, 404, "message_not_found"],
+    [
+      "POST",
+      "/chat/message/x/continue",
+      { decisions: [{ id: "1", approved: true }] },
+      404,
+      "message_not_found",
+    ],
     ["GET", "/sessions", undefined, 422, "validation_failed"],
     ["GET", "/sessions?user_id=a&limit=0", undefined, 422, "validation_failed"],
     ["GET", "/sessions?user_id=a&limit=many", undefined, 422, "validation_failed"],
@@ -129,9 +153,14 @@ describe("problems", () => {
 
   it("passes the request id on to the model", async () => {
     const before = model.requests.length;
-    await client.send("POST", "/chat/message", { user_id: "a", message: "x" }, {
-      "x-request-id": "end-to-end",
-    });
+    await client.send(
+      "POST",
+      "/chat/message",
+      { user_id: "a", message: "x" },
+      {
+        "x-request-id": "end-to-end",
+      },
+    );
     expect((await model.request(before)).headers["x-request-id"]).toBe("end-to-end");
   });
 
@@ -168,9 +197,14 @@ describe("problems", () => {
   });
 
   it("refuses a bad Idempotency-Key", async () => {
-    const answer = await client.send("POST", "/chat/session", { user_id: "a" }, {
-      "idempotency-key": "k".repeat(256),
-    });
+    const answer = await client.send(
+      "POST",
+      "/chat/session",
+      { user_id: "a" },
+      {
+        "idempotency-key": "k".repeat(256),
+      },
+    );
     expectProblem(answer, 422, "validation_failed", "/chat/session");
   });
 });
@@ -239,9 +273,9 @@ describe("problems of limits and identity", () => {
   });
 
   it("refuses to start open in production, and with a wrong configuration", async () => {
-    await expect(
-      startService({ env: { SERVICE_ENVIRONMENT: "production" } }),
-    ).rejects.toThrow(/ended with 2 .*auth\.mode/s);
+    await expect(startService({ env: { SERVICE_ENVIRONMENT: "production" } })).rejects.toThrow(
+      /ended with 2 .*auth\.mode/s,
+    );
     await expect(startService({ env: { SERVICE_PORT: "eighty" } })).rejects.toThrow(/ended with 2/);
   });
 });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startService, type TestService } from "../support/start-service.ts";

@@ -123,7 +123,7 @@ export function checkAccess({ auth, service, security }: Config): Finding {
     name,
     status: "warn",
     found: `auth.mode open on ${service.host}: anybody${origins} who can reach it may act as any user`,
-    remedy: "AUTH_MODE=jwt SECURITY_SECRET_KEY=…, or HOST=127.0.0.1; see docs/authentication.md",
+    remedy: "AUTH_MODE=jwt SECURITY_SECRET_KEY=…, or HOST=127.0.0.1; see docs/security.md",
   };
 }
 

@@ -24,7 +24,7 @@ export async function checkRedis({ redis }: Config): Promise<Finding[]> {
   const logger: Logger = {
     ...silentLogger,
     warn(fields) {
-      if ("err" in fields) failed.reject(fields.err as Error);
+      if ("err" in fields) failed.reject(fields.err);
     },
   };
   const timer = setTimeout(() => failed.reject(new Error("no answer")), connectTimeoutMs * 2);

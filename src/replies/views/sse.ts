@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { isStillLetIn } from "../../http/caller.ts";
+import { watchCaller } from "../../http/caller.ts";
 import { processTime } from "../../http/request-context.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -23,8 +23,6 @@ export type SseView = ReturnType<typeof createSseView>;
 const retryLine = "retry: 1000\n\n";
 const heartbeatLine = ": heartbeat\n\n";
 const endLine = "data: [DONE]\n\n";
-/** Viewers are asked again this often, and when their token expires, whether they may go on watching. */
-const recheckMs = 60_000;
 
 /**
  * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: the
@@ -63,7 +61,7 @@ export function createSseView(options: SseViewOptions) {
         "X-Process-Time": processTime(request),
       });
       raw.write(retryLine);
-      const stopRechecks = recheck(request, identity, gone);
+      const stopWatching = watchCaller(request, identity, () => gone.abort());
       try {
         let isOver = true;
         for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
@@ -79,7 +77,7 @@ export function createSseView(options: SseViewOptions) {
         // The client comes back with its cursor; what it has seen so far stays right.
         request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
       } finally {
-        stopRechecks();
+        stopWatching();
         raw.end();
         open.delete(gone);
         telemetry.viewers(-1);
@@ -91,29 +89,6 @@ export function createSseView(options: SseViewOptions) {
       for (const gone of open) gone.abort();
     },
   };
-}
-
-/** Ends the stream of a viewer who would no longer be let in; returns what stops asking. */
-function recheck(
-  request: FastifyRequest,
-  provider: IdentityProvider,
-  gone: AbortController,
-): () => void {
-  let timer: NodeJS.Timeout;
-  const schedule = () => {
-    const untilExpiryMs = (request.identity?.expiresAtMs ?? Infinity) - Date.now();
-    // Behind the expiry the clock skew may still let the token pass: then the usual pace decides.
-    const delayMs = untilExpiryMs > 0 ? Math.min(recheckMs, untilExpiryMs + 1) : recheckMs;
-    timer = setTimeout(() => {
-      void isStillLetIn(request, provider).then((isLetIn) => {
-        if (!isLetIn) gone.abort();
-        else if (!gone.signal.aborted) schedule();
-      });
-    }, delayMs);
-    timer.unref();
-  };
-  if (request.identity !== null) schedule();
-  return () => clearTimeout(timer);
 }
 
 function frame({ seq, json }: LoggedEvent): string {

@@ -110,7 +110,7 @@ function formatMeasure(name: Measure, numbers: BigNumber[]): string {
     case "count":
       return String(numbers.length);
     case "mode": {
-      const modes = math.mode(numbers) as unknown as BigNumber[];
+      const modes = math.mode(numbers);
       // Where every number is as frequent as the others, none stands out.
       return modes.length === numbers.length ? "—" : modes.slice(0, 20).map(formatValue).join(", ");
     }

@@ -65,7 +65,7 @@ export function secureExpression(
         return child;
       case "FunctionNode": {
         const { fn } = child as FunctionNode;
-        const name = (fn as MathNode).type === "SymbolNode" ? (fn as SymbolNode).name : "";
+        const name = (fn as MathNode).type === "SymbolNode" ? fn.name : "";
         if (!allowedFunctions.has(name)) throw refusedName(math, name);
         worksOut = true;
         return child;

@@ -153,7 +153,7 @@ function parseDefault(answer: unknown): ModelChoice | null {
       typeof each["model_id"] === "string",
   ) as Readonly<Record<string, unknown>> | undefined;
   if (!chosen) return null;
-  const parameters = Object.entries((chosen["config_params"] ?? {}) as object).filter(
+  const parameters = Object.entries(chosen["config_params"] ?? {}).filter(
     ([key, value]) =>
       ["temperature", "max_tokens", "top_p"].includes(key) && typeof value === "number",
   ) as [string, number][];

@@ -57,11 +57,7 @@ export function createOpenAiSpeechToText(options: OpenAiRecognitionOptions): Spe
     const body = () => {
       const form = new FormData();
       // Servers choose the demuxer by the extension.
-      form.set(
-        "file",
-        new Blob([bytes as Uint8Array<ArrayBuffer>], { type: mediaType }),
-        `recording.${extension}`,
-      );
+      form.set("file", new Blob([bytes], { type: mediaType }), `recording.${extension}`);
       form.set("model", options.model ?? "whisper-1");
       form.set("response_format", format);
       if (language) form.set("language", primaryLanguage(language));

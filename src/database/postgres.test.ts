@@ -1,0 +1,163 @@
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { Problem } from "../problems/problem.ts";
+import { silentLogger } from "../telemetry/logger.ts";
+import { startPostgres } from "../../test/support/postgres.ts";
+import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
+import type { Database } from "./database.ts";
+import { createPostgresDatabase } from "./postgres.ts";
+
+const postgres = await startPostgres({ own: true });
+const cleanUp: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+afterAll(() => postgres?.stop());
+
+function open(url: string, more: object = {}): Database {
+  const database = createPostgresDatabase({
+    url,
+    maxConnections: 2,
+    poolTimeoutMs: 200,
+    connectTimeoutMs: 200,
+    statementTimeoutMs: 300,
+    pooler: "none",
+    log: silentLogger,
+    ...more,
+  });
+  cleanUp.push(() => database.close());
+  return database;
+}
+
+async function unavailable(work: Promise<unknown>): Promise<Problem> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(Problem);
+  const problem = error as Problem;
+  expect(problem.type).toBe("storage_unavailable");
+  expect(problem.status).toBe(503);
+  expect(problem.retryAfterSeconds).toBeGreaterThan(0);
+  return problem;
+}
+
+describe.skipIf(postgres === null)("PostgreSQL", () => {
+  const url = postgres?.url ?? "";
+
+  test("numbers, dates and JSON come as the port says", async () => {
+    const { rows, rowCount } = await open(url).query(
+      `SELECT 9007199254740991::bigint AS big, $1::jsonb AS json, '2026-01-02T03:04:05Z'::timestamptz AS at`,
+      ['{"a":[1]}'],
+    );
+    expect(rowCount).toBe(1);
+    expect(rows[0]).toEqual({
+      big: 9007199254740991,
+      json: { a: [1] },
+      at: new Date("2026-01-02T03:04:05Z"),
+    });
+  });
+
+  test("a fault of a statement keeps its state and leaves the connection usable", async () => {
+    const database = open(url, { maxConnections: 1 });
+    await expect(database.query("SELECT 1/$1::int", [0])).rejects.toMatchObject({ code: "22012" });
+    await expect(
+      database.transaction((tx) => tx.query("SELECT 1/$1::int", [0])),
+    ).rejects.toMatchObject({ code: "22012" });
+    expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("a transaction that throws leaves nothing", async () => {
+    const database = open(await (postgres?.freshDatabase() ?? ""));
+    await database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)");
+    const stop = new Error("stop");
+    const failing = database.transaction(async (tx) => {
+      await tx.query("DELETE FROM kept");
+      throw stop;
+    });
+    await expect(failing).rejects.toBe(stop);
+    expect((await database.query("SELECT id FROM kept")).rows).toEqual([{ id: 1 }]);
+  });
+
+  test("a statement that takes too long is cut", async () => {
+    await unavailable(open(url).query("SELECT pg_sleep(20)"));
+    await unavailable(open(url, { pooler: "pgbouncer" }).query("SELECT pg_sleep(20)"));
+  });
+
+  test("who finds no free connection is told to come back, and later ones get one", async () => {
+    const database = open(url, { statementTimeoutMs: 5_000 });
+    const release = Promise.withResolvers<void>();
+    const busy = [1, 2].map(() =>
+      database.transaction(async (tx) => {
+        await tx.query("SELECT 1");
+        await release.promise;
+      }),
+    );
+    await unavailable(database.query("SELECT 1"));
+    await unavailable(database.transaction((tx) => tx.query("SELECT 1")));
+    release.resolve();
+    await Promise.all(busy);
+    expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("a server that is gone, restarting or silent is unavailable and comes back by itself", async () => {
+    if (postgres === null) return;
+    const wire = await startTcpProxy(postgres.port);
+    cleanUp.push(() => wire.close());
+    const through = new URL(url);
+    through.port = String(wire.port);
+    const database = open(through.href);
+    await database.ping();
+    wire.set({ kind: "black_hole" });
+    await unavailable(database.query("SELECT 1"));
+    await unavailable(database.transaction((tx) => tx.query("SELECT 1")));
+    wire.set({ kind: "refuse" });
+    await unavailable(database.query("SELECT 1"));
+    wire.set({ kind: "pass" });
+    const recovered = async () => {
+      for (;;) {
+        const result = await database.query("SELECT 1 AS one").catch(() => null);
+        if (result !== null) return result.rows;
+      }
+    };
+    expect(await recovered()).toEqual([{ one: 1 }]);
+
+    const inside = database.transaction(async (tx) => {
+      await tx.query("SELECT 1");
+      await postgres.stopServer("immediate");
+      await tx.query("SELECT 1");
+    });
+    await unavailable(inside);
+    await unavailable(database.query("SELECT 1"));
+    await postgres.startServer();
+    expect(await recovered()).toEqual([{ one: 1 }]);
+  });
+
+  test("a server without free connections is unavailable", async () => {
+    const limited = await startPostgres({
+      own: true,
+      settings: ["max_connections=4", "superuser_reserved_connections=0"],
+    });
+    if (limited === null) return;
+    cleanUp.push(() => limited.stop());
+    const database = open(limited.url, { maxConnections: 10, poolTimeoutMs: 5_000 });
+    const release = Promise.withResolvers<void>();
+    const attempts = Array.from({ length: 10 }, () =>
+      database.transaction(async (tx) => {
+        await tx.query("SELECT 1");
+        await release.promise;
+      }),
+    );
+    const outcomes = attempts.map((attempt) =>
+      attempt.then(
+        () => null,
+        (error: unknown) => error,
+      ),
+    );
+    const refused = await Promise.race(outcomes);
+    await unavailable(Promise.reject(refused as Error));
+    release.resolve();
+    expect(await Promise.all(outcomes)).toContain(null);
+    expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+});
