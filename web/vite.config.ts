@@ -46,6 +46,15 @@ export default defineConfig({
   root: import.meta.dirname,
   // Addresses relative to the page: it may be served below any prefix.
   base: "./",
+  resolve: {
+    alias: {
+      // For browsers it would set innerHTML, which the page's policy forbids.
+      "decode-named-character-reference": join(
+        import.meta.dirname,
+        "../node_modules/decode-named-character-reference/index.js",
+      ),
+    },
+  },
   plugins: [react(), modernFonts(), precompress()],
   build: {
     outDir: output,

@@ -8,6 +8,7 @@ import { sendMessage } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
+import { ErrorBoundary } from "../ui/error-boundary.tsx";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Approvals } from "./approvals.tsx";
@@ -64,7 +65,11 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       )}
       <Reasoning text={message.reasoning ?? ""} isGrowing={isRunning && content === ""} />
       <Steps message={message} />
-      {content !== "" && <Markdown text={content} isGrowing={isRunning} id={message.message_id} />}
+      {content !== "" && (
+        <ErrorBoundary subject={content} fallback={<div className="plain">{content}</div>}>
+          <Markdown text={content} isGrowing={isRunning} id={message.message_id} />
+        </ErrorBoundary>
+      )}
       {isSilent && (
         <p className="writing">
           <span className="dots" aria-hidden="true">

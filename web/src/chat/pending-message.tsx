@@ -9,7 +9,7 @@ export function PendingMessage({ entry }: { readonly entry: Outgoing }) {
   const texts = useTexts();
   const discard = () => removeOutgoing(entry.key);
   return (
-    <article className="message user pending" aria-label={texts.you}>
+    <article className="message user pending" id={`pending-${entry.key}`} aria-label={texts.you}>
       <div className="bubble" dir="auto">
         {entry.text}
       </div>

@@ -40,16 +40,15 @@ const maxSamples = 600;
 
 /** Watches the service for as long as the page is looked at. */
 export function watchStatus(): () => void {
-  let isOver = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const watch = async () => {
-    while (!isOver) {
-      if (document.visibilityState === "visible") await look();
-      await new Promise((resolve) => setTimeout(resolve, intervalMs));
-    }
+    if (document.visibilityState === "visible") await look();
+    if (timer !== undefined) timer = setTimeout(() => void watch(), intervalMs);
   };
-  void watch();
+  timer = setTimeout(() => void watch(), 0);
   return () => {
-    isOver = true;
+    clearTimeout(timer);
+    timer = undefined;
   };
 }
 

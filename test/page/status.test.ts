@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { afterAll, beforeAll, test } from "vitest";
+import { describeInBrowser } from "./browser.ts";
+import { openStage, type Stage } from "./stage.ts";
+
+describeInBrowser("the status page", () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await openStage();
+  }, 120_000);
+  afterAll(() => stage?.close());
+
+  test("shows how every part is, and draws the metrics as they come", async () => {
+    await stage.client.send("POST", "/chat/message", { user_id: "someone", message: "hello" });
+    const { page, context, incidents } = await stage.visit({ path: "/status" });
+    await page.locator(".dependencies .healthy", { hasText: "Database" }).waitFor();
+    await page.locator(".dependencies .disabled", { hasText: "Redis" }).waitFor();
+    const messages = page.locator(".chart", { hasText: "Messages a minute" });
+    await messages.locator("canvas").waitFor();
+    const value = messages.locator(".chart-value");
+    await page.waitForFunction(
+      (element) => Number.parseFloat(element?.textContent ?? "") > 0,
+      await value.elementHandle(),
+    );
+    const before = await page.evaluate(() => document.querySelectorAll(".chart canvas").length);
+    assert.equal(before, 6);
+    assert.deepEqual(incidents, []);
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByText("服务状态", { exact: true }).waitFor();
+    await context.close();
+  });
+
+  test("says so when the service is gone", async () => {
+    const { page, context } = await stage.visit({ path: "/status" });
+    await page.locator(".dependencies li").first().waitFor();
+    await context.setOffline(true);
+    await page.getByText("The service cannot be reached.").waitFor();
+    await context.setOffline(false);
+    await page.locator(".status-overall.healthy, .status-overall.degraded").waitFor();
+    await context.close();
+  });
+});
