@@ -37,9 +37,15 @@ export async function benchConversationLength(): Promise<void> {
     shortMs.push(await send(current));
     longMs.push(await send(longSession));
   }
-  console.log(`length: a message in a conversation of 10 and of ${long} messages, ${samples} samples each`);
-  console.log(`  median ${median(shortMs).toFixed(2)} ms and ${median(longMs).toFixed(2)} ms, ratio ${(median(longMs) / median(shortMs)).toFixed(2)}`);
-  console.log(`  memory after 1,000 messages ${earlyMiB.toFixed(0)} MiB, after ${long} ${lateMiB.toFixed(0)} MiB`);
+  console.log(
+    `length: a message in a conversation of 10 and of ${long} messages, ${samples} samples each`,
+  );
+  console.log(
+    `  median ${median(shortMs).toFixed(2)} ms and ${median(longMs).toFixed(2)} ms, ratio ${(median(longMs) / median(shortMs)).toFixed(2)}`,
+  );
+  console.log(
+    `  memory after 1,000 messages ${earlyMiB.toFixed(0)} MiB, after ${long} ${lateMiB.toFixed(0)} MiB`,
+  );
   await service.kill();
   await model.close();
 }

@@ -31,7 +31,11 @@ async function readStream(url: string, body: string, mark: string): Promise<numb
 }
 
 /** CPU per relayed token of one process, with `streams` at a time; the first token is timed with one stream at a time. */
-async function measure(process: Parameters<typeof cpuMs>[0], url: string, body: () => string): Promise<Load> {
+async function measure(
+  process: Parameters<typeof cpuMs>[0],
+  url: string,
+  body: () => string,
+): Promise<Load> {
   const alone: number[] = [];
   for (let index = 0; index < 15; index += 1) {
     const controller = readFirst(url, body());
@@ -90,9 +94,15 @@ export async function benchRelay(): Promise<void> {
   const serviceCpu = of((load) => load.service.cpuPerTokenUs);
   const directMs = median(direct);
   const serviceMs = of((load) => load.service.firstTokenMs);
-  console.log(`relay: ${streams} streams, ${tokens} tokens each, one every ${everyMs} ms, ${rounds} rounds`);
-  console.log(`  CPU per token: bare relay ${bareCpu.toFixed(0)} us, service ${serviceCpu.toFixed(0)} us, ratio ${(serviceCpu / bareCpu).toFixed(2)}`);
-  console.log(`  first token, median: direct ${directMs.toFixed(1)} ms, service ${serviceMs.toFixed(1)} ms, added ${(serviceMs - directMs).toFixed(1)} ms`);
+  console.log(
+    `relay: ${streams} streams, ${tokens} tokens each, one every ${everyMs} ms, ${rounds} rounds`,
+  );
+  console.log(
+    `  CPU per token: bare relay ${bareCpu.toFixed(0)} us, service ${serviceCpu.toFixed(0)} us, ratio ${(serviceCpu / bareCpu).toFixed(2)}`,
+  );
+  console.log(
+    `  first token, median: direct ${directMs.toFixed(1)} ms, service ${serviceMs.toFixed(1)} ms, added ${(serviceMs - directMs).toFixed(1)} ms`,
+  );
   upstream.process.kill();
   bare.process.kill();
   await service.kill();
