@@ -5,9 +5,11 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     // These have commands of their own: npm run test:agno, npm run test:faults.
     exclude: ["test/agno/**", "test/faults/**", "node_modules/**", "web/**"],
+    // Shared machines stall for seconds at a time: in CI a test has failed when it has failed three times.
+    retry: process.env["CI"] === undefined ? 0 : 2,
     globalSetup: ["test/support/global-setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // Services, databases and streams are started for real: two files at a time suit a small machine.
     maxWorkers: 2,
   },
