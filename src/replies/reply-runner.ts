@@ -9,6 +9,7 @@ import {
 import type { Queryable } from "../database/database.ts";
 import type { RecordEvent } from "../events/business-event.ts";
 import { cleanText, createTextJoiner } from "../lib/clean-text.ts";
+import { settledWithin } from "../lib/settled-within.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -18,21 +19,11 @@ import { ReplyProgressTracker } from "./reply-progress.ts";
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, ReplyEnd, ReplyStore } from "./reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
+import { replyFailure } from "./reply-failure.ts";
+import { ReplyStopped } from "./reply-stopped.ts";
 import { skipText } from "./skip-text.ts";
 import { terminalEvent } from "./terminal-event.ts";
-
-/** Why a running reply is stopped from outside; the abort reason of its signal. */
-export class ReplyStopped extends Error {
-  override readonly name = "ReplyStopped";
-  readonly kind: "cancelled" | "deleted" | "fenced" | "timeout" | "too_long" | "shutdown";
-  readonly reason: string;
-
-  constructor(kind: ReplyStopped["kind"], reason: string = kind) {
-    super(reason);
-    this.kind = kind;
-    this.reason = reason;
-  }
-}
+import { withPatience } from "./with-patience.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
@@ -390,62 +381,21 @@ export class ReplyRunner {
     }
   }
 
-  /** What an error means for the reply. */
+  /** What an error means for the reply; null when its result must be dropped. */
   #failure(error: unknown): ReplyEnd | null {
-    if (error instanceof ReplyStopped) {
-      switch (error.kind) {
-        case "fenced":
-          return null;
-        case "deleted":
-        case "cancelled":
-          return this.#end({ status: "cancelled", finishReason: error.reason });
-        case "too_long":
-          this.#writer.finishText(this.reply.agentId);
-          return this.#end({ status: "complete", finishReason: "length" });
-        case "timeout":
-          return this.#problemEnd(
-            new Problem("agent_timeout", {
-              agentId: this.reply.agentId,
-              seconds: Math.round(this.#options.maxReplyMs / 1000),
-            }),
-          );
-        case "shutdown":
-          return this.#end({
-            status: "interrupted",
-            finishReason: "interrupted",
-            problem: new Problem("shutting_down", {}),
-          });
-        default:
-          return error.kind satisfies never;
-      }
+    const { agentId, replyId } = this.reply;
+    const failure = replyFailure(error, agentId, this.#options.maxReplyMs);
+    if (failure === null) return null;
+    if (failure.isCut) this.#writer.finishText(agentId);
+    const cause = failure.problem?.cause;
+    if (cause !== undefined) {
+      const fields = { replyId, agentId, err: cause };
+      const { problem } = failure;
+      if (problem?.type === "internal_error") {
+        this.#options.logger.error(fields, "unexpected fault while making a reply");
+      } else this.#options.logger.warn(fields, `reply ${failure.status}: ${String(problem?.type)}`);
     }
-    if (error instanceof AgentInterrupted) {
-      this.#options.logger.warn(
-        { replyId: this.reply.replyId, err: error },
-        "the agent's connection broke in mid-reply",
-      );
-      return this.#end({
-        status: "interrupted",
-        finishReason: "interrupted",
-        problem: new Problem("agent_failed", { agentId: this.reply.agentId }),
-      });
-    }
-    if (error instanceof Problem) return this.#problemEnd(error);
-    this.#options.logger.error(
-      { replyId: this.reply.replyId, err: error },
-      "unexpected fault while making a reply",
-    );
-    return this.#problemEnd(new Problem("internal_error", {}, { cause: error }));
-  }
-
-  #problemEnd(problem: Problem): ReplyEnd {
-    if (problem.cause !== undefined) {
-      this.#options.logger.warn(
-        { replyId: this.reply.replyId, agentId: this.reply.agentId, err: problem.cause },
-        `reply failed: ${problem.type}`,
-      );
-    }
-    return this.#end({ status: "failed", finishReason: "error", problem });
+    return this.#end(failure);
   }
 
   #end(end: {
@@ -453,7 +403,7 @@ export class ReplyRunner {
     finishReason: string;
     requirements?: readonly Requirement[] | null;
     audio?: object | null;
-    problem?: Problem;
+    problem?: Problem | undefined;
   }): ReplyEnd {
     const { problem } = end;
     return {
@@ -526,34 +476,4 @@ export class ReplyRunner {
 
 function isDeleted(signal: AbortSignal): boolean {
   return signal.reason instanceof ReplyStopped && signal.reason.kind === "deleted";
-}
-
-async function settledWithin(work: Promise<unknown>, timeMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([
-    work.catch(() => undefined),
-    new Promise((resolve) => {
-      timer = setTimeout(resolve, timeMs);
-    }),
-  ]);
-  clearTimeout(timer);
-}
-
-/** Repeats `work` while the database is unavailable, with pauses up to 2 s. Safe here: `finish` acts once per attempt. */
-async function withPatience<T>(
-  work: () => Promise<T>,
-  patienceMs: number,
-  onRetry: (error: unknown) => void,
-): Promise<T> {
-  const deadline = performance.now() + patienceMs;
-  for (let pauseMs = 100; ; pauseMs = Math.min(2_000, pauseMs * 2)) {
-    try {
-      return await work();
-    } catch (error) {
-      const retryable = error instanceof Problem && error.type === "storage_unavailable";
-      if (!retryable || performance.now() + pauseMs > deadline) throw error;
-      onRetry(error);
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
-  }
 }
