@@ -31,6 +31,7 @@ import { createReplies, type Replies } from "./replies/replies.ts";
 import { createReplyFeeds } from "./replies/reply-feeds.ts";
 import { createReplyStore } from "./replies/reply-store.ts";
 import { createSseView } from "./replies/views/sse.ts";
+import { bulkSessionRoutes } from "./sessions/bulk-routes.ts";
 import { startRetention } from "./sessions/retention.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { createSessionStore } from "./sessions/session-store.ts";
@@ -206,6 +207,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     },
     routes: [
       sessionRoutes({ sessions, store: sessionStore, catalogue, identity }),
+      bulkSessionRoutes({ sessions, store: sessionStore, identity }),
       chatRoutes({
         turns,
         messages,
