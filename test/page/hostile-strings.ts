@@ -59,7 +59,7 @@ const markdown = [
   `[click](${elsewhere} "title\\"onmouseover=${code}")`,
   `<javascript:${code}>`,
   `<${elsewhere}>`,
-  (elsewhere),
+  elsewhere,
   `![picture](${elsewhere}.png)`,
   `![picture](javascript:${code})`,
   `![picture](data:image/svg+xml,<svg onload="${code}"/>)`,

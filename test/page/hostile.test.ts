@@ -244,6 +244,7 @@ async function seeEverything(page: Page): Promise<number> {
       new Promise((resolve) =>
         requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 15))),
       );
+    note();
     let still = 0;
     while (still < 25) {
       const before = `${frame.scrollTop}/${frame.scrollHeight}/${seen.size}`;
