@@ -96,6 +96,21 @@ describe("agents", () => {
     ]);
   });
 
+  test("declined input becomes a declined confirmation, which is all that AgentOS can refuse", () => {
+    const tool = { tool_call_id: "c1", tool_name: "send", requires_user_input: true };
+    const { payload } = answered("agent", { tools: [tool] }, { approved: false, note: "no" });
+    assert.deepEqual(payload, [
+      {
+        ...tool,
+        requires_confirmation: true,
+        confirmed: false,
+        confirmation_note: "The user declined: no",
+        requires_user_input: false,
+        answered: true,
+      },
+    ]);
+  });
+
   test("results of tools run elsewhere are text", () => {
     const tool = { tool_call_id: "c1", tool_name: "run", external_execution_required: true };
     const given = (result: unknown, approved = true) =>
@@ -118,11 +133,7 @@ describe("agents", () => {
 
 describe("teams", () => {
   test("requirements that were met before are not asked again, and go back as they were", () => {
-    const met = {
-      id: "r1",
-      confirmation: true,
-      tool_execution: { ...confirmation, confirmed: true },
-    };
+    const met = { id: "r1", confirmation: true, tool_execution: confirmation };
     const open = { id: "r2", member_run_id: "m", tool_execution: confirmation };
     const { requirements, payload } = answered(
       "team",

@@ -319,12 +319,67 @@ describe("background runs", () => {
 
   test("a stored state that is of no use is interrupted", async () => {
     use();
-    for (const state of [{}, { run: { server: "gone" } }, { run: null, progress: [] }]) {
+    const text = { length: 0, hash: "0-0" };
+    const run = { server: "test", kind: "agent", componentId: "assistant", runId: "r" };
+    const states = [
+      {},
+      { run: null, progress: [] },
+      { run: { ...run, server: "gone" }, progress: { text, eventIndex: 1 } },
+      { run: { ...run, kind: "other" }, progress: { text, eventIndex: 1 } },
+      { run, progress: { text } },
+      { run, progress: { eventIndex: 1 } },
+    ];
+    for (const state of states) {
       const { error } = await collect(backend.resume!(request("assistant", "x"), state, never));
       assert.ok(error instanceof AgentInterrupted, String(error));
     }
+    assert.equal(server.requests.length, 0);
+  });
+
+  test("tell their state at the start and now and then, not with each token", async () => {
+    use();
+    server.play({ kind: "answer", texts: Array.from({ length: 500 }, () => "x ") });
+    const answer = await collect(backend.run(request("assistant", "hello"), never));
+    const count = only(answer, "resumable").length;
+    assert.ok(count >= 1 && count < 10, `${count} states`);
+    assert.ok(answer.events.findIndex((event) => event.type === "resumable") < 2);
+  });
+
+  test("whose connection broke and that AgentOS does not know are lost at once", async () => {
+    use({ patienceMs: 600_000 });
+    server.play({ kind: "die_in_answer", texts: ["first"] });
+    const { error } = await collect(backend.run(request("assistant", "hello"), never));
+    assert.ok(error instanceof AgentInterrupted, String(error));
   });
 });
+
+test("a foreground run that AgentOS cancelled because its connection broke is interrupted", async () => {
+  use({ background: false });
+  server.play({ kind: "die_in_answer", texts: ["first"] });
+  server.setAnswer(({ method, path }, response) => {
+    if (method !== "GET" || !path.includes("/runs/")) return false;
+    sendJson(response, 200, { status: "CANCELLED", content: "first" });
+    return true;
+  });
+  const { error } = await collect(backend.run(request("assistant", "hello"), never));
+  assert.ok(error instanceof AgentInterrupted, String(error));
+});
+
+for (const background of [true, false]) {
+  const where = background ? "background" : "foreground";
+  test(`an abort ends a ${where} run at once, also while nothing comes`, async () => {
+    use({ timeoutMs: 600_000, background });
+    server.play({ kind: "hang_in_answer", texts: ["first"] });
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    const answer = collect(backend.run(request("assistant", "hello"), stop.signal), (event) => {
+      // Later than the last event.
+      if (event.type === "text") setTimeout(() => stop.abort(reason), 50);
+    });
+    assert.equal((await answer).error, reason);
+    await server.stopped();
+  });
+}
 
 test("unknown events are counted, not shown, and end nothing", async () => {
   const seen: string[] = [];

@@ -210,7 +210,7 @@ describe("the text", () => {
 
 describe("a workflow", () => {
   test("whose last step is tried again starts over", () => {
-    const { text, outcome } = translated("workflow", [
+    const { text, outcome, events } = translated("workflow", [
       flow("WorkflowStarted"),
       inner("RunStarted", "last"),
       inner("RunContent", "last", says("half a ")),
@@ -222,6 +222,14 @@ describe("a workflow", () => {
     ]);
     assert.equal(text, "whole");
     assert.deepEqual(outcome, { kind: "completed" });
+    assert.deepEqual(
+      events.filter((event) => event.type === "text" || event.type === "replace"),
+      [
+        { type: "text", text: "half a " },
+        { type: "replace", text: "" },
+        { type: "text", text: "whole" },
+      ],
+    );
   });
 
   test("that stops early answers with the step that stopped it", () => {
