@@ -58,7 +58,10 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   logger.info({ url: service.url, version, seconds: Number(seconds) }, "Chat Service is ready");
   if (config.service.environment !== "production") {
-    logger.info({}, `Try it in a browser: ${service.url}/docs`);
+    logger.info(
+      {},
+      `Open ${service.url} in a browser; the API is described at ${service.url}/docs`,
+    );
   }
 }
 

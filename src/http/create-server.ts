@@ -1,7 +1,7 @@
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify, { type FastifyBaseLogger } from "fastify";
+import Fastify, { LogController, type FastifyBaseLogger } from "fastify";
 import type { Config } from "../config/settings.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -32,7 +32,8 @@ export async function createServer(options: ServerOptions) {
   const { server } = config;
   const app = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    // Requests are logged by the request context, one line each.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: (raw) => requestId(raw.headers["x-request-id"]),
     rewriteUrl: prefixStripper(server.prefixes),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
