@@ -49,7 +49,8 @@ export function installErrorHandling(
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "/";
     const allowed = routes.methodsOf(path);
-    if (allowed.length === 0) {
+    // A route that has this method has answered that there is no such file.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
       return answer(new Problem("not_found", { method: request.method, path }), request, reply);
     }
     void reply.header("Allow", allowed.join(", "));

@@ -103,9 +103,9 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     // The same recording with the same fields is the same request.
     const key = idempotencyKey(request, "POST /chat/voice", { recording, fields });
     const style = voice.style(message.speech);
-    await checkSession(request, message);
     const named = message.sessionId === undefined || request.identity !== null;
     const userId = named ? callerUser(request, message.userId) : message.userId;
+    await checkSession(request, message);
     if (message.stream) options.sse.admit();
 
     const signal = goneSignal(reply);

@@ -6,26 +6,28 @@ export type Dump = () => Promise<string>;
 
 /** Every row of every table; only what owners of running replies renew all the time is left out. */
 export function createTableDump(postgres: TestPostgres, databaseUrl: string): Dump {
+  let statement: string | undefined;
   return async () => {
-    const tables = await postgres.query<{ name: string }>(
-      `SELECT table_name AS name FROM information_schema.tables
-       WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1`,
-      [],
-      databaseUrl,
-    );
-    const all = tables
-      .map(
-        ({ name }) =>
-          `SELECT '${name}' AS name, to_jsonb(t) - 'lease_until' AS stored FROM "${name}" t`,
-      )
-      .join(" UNION ALL ");
-    const rows = await postgres.query<{ row: string }>(
-      `SELECT name || ' ' || stored::text AS row FROM (${all}) every ORDER BY 1`,
-      [],
-      databaseUrl,
-    );
+    statement ??= await dumpStatement(postgres, databaseUrl);
+    const rows = await postgres.query<{ row: string }>(statement, [], databaseUrl);
     return rows.map(({ row }) => row).join("\n");
   };
+}
+
+async function dumpStatement(postgres: TestPostgres, databaseUrl: string): Promise<string> {
+  const tables = await postgres.query<{ name: string; members: string }>(
+    `SELECT table_name AS name,
+       string_agg(format(CASE data_type WHEN 'bytea' THEN 'md5(%I)' ELSE '%I' END, column_name), ',')
+         AS members
+     FROM information_schema.columns
+     WHERE table_schema = 'public' AND column_name <> 'lease_until' GROUP BY 1 ORDER BY 1`,
+    [],
+    databaseUrl,
+  );
+  const all = tables.map(
+    ({ name, members }) => `SELECT '${name} ' || ROW(${members}) FROM "${name}"`,
+  );
+  return `SELECT * FROM (${all.join(" UNION ALL ")}) every (row) ORDER BY 1`;
 }
 
 /** Where there is no PostgreSQL: what these users can see of their sessions and messages. */

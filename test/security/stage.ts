@@ -21,6 +21,7 @@ export interface Belongings {
   /** The message that it answers. */
   readonly messageId: string;
   readonly audioId: string;
+  readonly attachmentId: string;
   /** Position in the history of the session. */
   readonly cursor: string;
 }
@@ -47,6 +48,8 @@ export interface SecurityStage {
 export const users = { owner: "alice", other: "bob", admin: "root", key: "carol" } as const;
 const secretKey = "a secret for tests, 32 bytes or more";
 const apiKey = "the-key-of-another-user-0123456789abcdef";
+/** The owner's and an administrator's, but without any scope. */
+export const powerlessKey = "a-key-that-may-do-nothing-0123456789abcdef";
 
 export function nobodys(): Belongings {
   return {
@@ -54,6 +57,7 @@ export function nobodys(): Belongings {
     replyId: newId(),
     messageId: newId(),
     audioId: newId(),
+    attachmentId: newId(),
     cursor: Buffer.from(JSON.stringify({ after: 1 })).toString("base64url"),
   };
 }
@@ -78,6 +82,13 @@ export async function startSecurityStage(
           name: "carol",
           sha256: createHash("sha256").update(apiKey).digest("hex"),
           user_id: users.key,
+        },
+        {
+          name: "powerless",
+          sha256: createHash("sha256").update(powerlessKey).digest("hex"),
+          user_id: users.owner,
+          roles: ["admin"],
+          scopes: [],
         },
       ]),
       OPENAI_BASE_URL: model.url,
@@ -115,7 +126,7 @@ export async function startSecurityStage(
   const spoken = await fetch(`${service.url}/chat/voice/synthesize`, {
     method: "POST",
     headers: { ...headers.owner, "content-type": "application/json" },
-    body: JSON.stringify({ text: "Good morning, this is a test.", format: "wav" }),
+    body: JSON.stringify({ text: "Good morning to you.", format: "wav" }),
   });
   if (spoken.status !== 200) throw new Error(`no speech: ${await spoken.text()}`);
   const recording = new Uint8Array(await spoken.arrayBuffer());
@@ -152,6 +163,18 @@ export async function startSecurityStage(
       const message = await clients.owner.get<{ audio: { audio_id: string } }>(
         `/chat/message/${messageId}`,
       );
+      const second = await clients.owner.send<{ user_message_id: string }>(
+        "POST",
+        "/chat/message",
+        {
+          session_id: sessionId,
+          message: "look",
+          attachments: [{ name: "plan.png", media_type: "image/png", data: "iVBORw0KGgo=" }],
+        },
+      );
+      const withFile = await clients.owner.get<{ attachments: { attachment_id: string }[] }>(
+        `/chat/message/${second.body.user_message_id}`,
+      );
       const history = await clients.owner.get<{ pagination: { next_cursor: string } }>(
         `/chat/history/${sessionId}?limit=1`,
       );
@@ -160,6 +183,7 @@ export async function startSecurityStage(
         replyId,
         messageId,
         audioId: message.body.audio.audio_id,
+        attachmentId: withFile.body.attachments[0]?.attachment_id ?? "",
         cursor: history.body.pagination.next_cursor,
       };
     },

@@ -1,0 +1,374 @@
+import { recordingForm, users, type Belongings, type Caller, type SecurityStage } from "./stage.ts";
+
+export interface Call {
+  readonly path: string;
+  readonly body?: object;
+  readonly form?: FormData;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** One way of calling a route, and what each caller gets. */
+export interface Access {
+  /** Method and pattern as the service registers them. */
+  readonly route: string;
+  readonly note?: string;
+  readonly call: (mine: Belongings, stage: SecurityStage) => Call;
+  readonly expected: Readonly<Record<Caller, number>>;
+  /** The call changes what it is about: whoever may do it gets belongings of their own. */
+  readonly consumes?: boolean;
+  /** Nothing of anybody's: keys without any scope may read it too. */
+  readonly needsNoAction?: boolean;
+  /** Those beside the owner who may do it do it for themselves: rows of theirs may appear. */
+  readonly isForThemselves?: boolean;
+}
+
+const strangers = { anonymous: 401, expired: 401 } as const;
+/** What belongs to the owner, and an administrator may look at. */
+const owned = { ...strangers, owner: 200, other: 404, admin: 200, key: 404 } as const;
+/** Sending is done in one's own name, by administrators too unless they name somebody. */
+const ownedAlone = { ...owned, admin: 404 } as const;
+const ownName = { ...strangers, owner: 200, other: 403, admin: 200, key: 403 } as const;
+const signedIn = { ...strangers, owner: 200, other: 200, admin: 200, key: 200 } as const;
+const refused = (status: number) => ({
+  ...strangers,
+  owner: status,
+  other: status,
+  admin: status,
+  key: status,
+});
+const everybody = (status: number) => ({
+  owner: status,
+  other: status,
+  anonymous: status,
+  expired: status,
+  admin: status,
+  key: status,
+});
+
+const open = (path: string, status = 200, route = path): Access => ({
+  route: `GET ${route}`,
+  call: () => ({ path }),
+  expected: everybody(status),
+  needsNoAction: true,
+});
+
+const decisions = { decisions: [{ id: "call_1", approved: true }] };
+
+/** Every route of the service. A route that is not in here fails the test. HEAD is what GET is. */
+export const accessTable: readonly Access[] = [
+  open("/"),
+  open("/info"),
+  open("/health"),
+  open("/health/liveness"),
+  open("/health/readiness"),
+  open("/health/detailed"),
+  open("/health/metrics"),
+  open("/health/config"),
+  open("/metrics"),
+  open("/openapi.json"),
+  open("/docs"),
+  open("/docs/json"),
+  open("/docs/yaml"),
+  open("/docs/static/index.html", 302),
+  open("/docs/static/swagger-initializer.js"),
+  open("/docs/static/swagger-ui.css", 200, "/docs/static/*"),
+  open("/docs/static/../../package.json", 404, "/docs/static/*"),
+  open("/assets/..%2f..%2f..%2fpackage.json", 404, "/assets/*"),
+  open("/chat/ws/info"),
+  // Who is calling is told in the handshake or after it; `websocket.test.ts` has what follows.
+  open("/chat/ws", 404),
+  // Without the built page it says so.
+  { ...open("/status"), expected: everybody(0) },
+
+  {
+    route: "POST /chat/session",
+    call: () => ({ path: "/chat/session", body: {} }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /chat/session",
+    note: "in the owner's name",
+    call: () => ({ path: "/chat/session", body: { user_id: users.owner } }),
+    expected: ownName,
+    consumes: true,
+  },
+  {
+    route: "GET /chat/session/:session_id/status",
+    call: ({ sessionId }) => ({ path: `/chat/session/${sessionId}/status` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/session/:session_id/status",
+    note: "in the owner's name",
+    call: ({ sessionId }) => ({
+      path: `/chat/session/${sessionId}/status?user_id=${users.owner}`,
+    }),
+    expected: ownName,
+  },
+  {
+    route: "GET /sessions",
+    call: () => ({ path: "/sessions" }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /sessions",
+    note: "in the owner's name",
+    call: () => ({ path: `/sessions?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
+    route: "GET /sessions",
+    note: "with the position of another session",
+    call: ({ sessionId }) => {
+      const position = { lastActivity: "2099-01-01 00:00:00+00", sessionId };
+      const cursor = Buffer.from(JSON.stringify(position)).toString("base64url");
+      return { path: `/sessions?cursor=${cursor}` };
+    },
+    expected: signedIn,
+  },
+  {
+    route: "GET /sessions/:session_id",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /sessions/:session_id",
+    note: "in the owner's name",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
+    route: "PATCH /sessions/:session_id",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}`, body: { title: "changed" } }),
+    expected: owned,
+    consumes: true,
+  },
+  {
+    route: "PATCH /sessions/:session_id",
+    note: "in the owner's name",
+    call: ({ sessionId }) => ({
+      path: `/sessions/${sessionId}?user_id=${users.owner}`,
+      body: { status: "archived", metadata: { a: 1 } },
+    }),
+    expected: ownName,
+    consumes: true,
+  },
+  {
+    route: "DELETE /sessions/:session_id",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}` }),
+    expected: owned,
+    consumes: true,
+  },
+  {
+    route: "DELETE /chat/session/:session_id",
+    call: ({ sessionId }) => ({ path: `/chat/session/${sessionId}` }),
+    expected: owned,
+    consumes: true,
+  },
+  ...(["delete", "archive", "activate"] as const).map((operation) => ({
+    route: "POST /sessions/batch",
+    note: `${operation}; the answer says for each whether it was found`,
+    call: ({ sessionId }: Belongings) => ({
+      path: "/sessions/batch",
+      body: { session_ids: [sessionId], operation },
+    }),
+    expected: signedIn,
+    consumes: true,
+  })),
+  {
+    route: "POST /sessions/batch",
+    note: "in the owner's name",
+    call: ({ sessionId }) => ({
+      path: "/sessions/batch",
+      body: { session_ids: [sessionId], operation: "delete", user_id: users.owner },
+    }),
+    expected: ownName,
+    consumes: true,
+  },
+  {
+    route: "GET /sessions/user/:user_id/stats",
+    call: () => ({ path: `/sessions/user/${users.owner}/stats` }),
+    expected: ownName,
+  },
+  {
+    route: "POST /sessions/cleanup",
+    call: () => ({ path: "/sessions/cleanup?dry_run=false&days_threshold=1" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+  },
+
+  ...["/chat/message", "/chat/message/stream"].flatMap((path): Access[] => [
+    {
+      route: `POST ${path}`,
+      call: ({ sessionId }) => ({ path, body: { session_id: sessionId, message: "hi" } }),
+      expected: ownedAlone,
+      consumes: true,
+    },
+    {
+      route: `POST ${path}`,
+      note: "in the owner's name",
+      call: ({ sessionId }) => ({
+        path,
+        body: { session_id: sessionId, user_id: users.owner, message: "hi" },
+      }),
+      expected: ownName,
+      consumes: true,
+    },
+    {
+      route: `POST ${path}`,
+      note: "without a session",
+      call: () => ({ path, body: { message: "hi" } }),
+      expected: signedIn,
+      isForThemselves: true,
+    },
+  ]),
+  {
+    route: "GET /chat/message/:message_id",
+    note: "a reply",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/message/:message_id",
+    note: "a question",
+    call: ({ messageId }) => ({ path: `/chat/message/${messageId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/message/:message_id",
+    note: "in the owner's name",
+    call: ({ messageId }) => ({ path: `/chat/message/${messageId}?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
+    route: "GET /chat/message/:message_id/stream",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/stream` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/message/:message_id/stream",
+    note: "resumed",
+    call: ({ replyId }) => ({
+      path: `/chat/message/${replyId}/stream`,
+      headers: { "last-event-id": "2" },
+    }),
+    expected: owned,
+  },
+  {
+    route: "POST /chat/message/:message_id/cancel",
+    note: "a reply that is over",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/cancel` }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "POST /chat/message/:message_id/continue",
+    note: "a reply that waits for nobody",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/continue`, body: decisions }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /chat/history/:session_id",
+    call: ({ sessionId }) => ({ path: `/chat/history/${sessionId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/history/:session_id",
+    note: "with a cursor",
+    call: ({ sessionId, cursor }) => ({ path: `/chat/history/${sessionId}?cursor=${cursor}` }),
+    expected: owned,
+  },
+  ...(["before", "after", "around"] as const).map((position) => ({
+    route: "GET /chat/history/:session_id",
+    note: `${position} a message`,
+    call: ({ sessionId, messageId }: Belongings) => ({
+      path: `/chat/history/${sessionId}?${position}=${messageId}`,
+    }),
+    expected: owned,
+  })),
+  {
+    route: "GET /chat/history/:session_id",
+    note: "searched",
+    call: ({ sessionId }) => ({ path: `/chat/history/${sessionId}?q=recording&limit=1` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/audio/:audio_id",
+    call: ({ audioId }) => ({ path: `/chat/audio/${audioId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /chat/audio/:audio_id",
+    note: "a part",
+    call: ({ audioId }) => ({
+      path: `/chat/audio/${audioId}`,
+      headers: { range: "bytes=0-99" },
+    }),
+    expected: { ...owned, owner: 206, admin: 206 },
+  },
+  {
+    route: "GET /chat/attachments/:attachment_id",
+    call: ({ attachmentId }) => ({ path: `/chat/attachments/${attachmentId}` }),
+    expected: owned,
+  },
+
+  {
+    route: "GET /chat/agents",
+    call: () => ({ path: "/chat/agents" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
+    route: "GET /chat/models",
+    call: () => ({ path: "/chat/models" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
+    route: "GET /chat/voices",
+    call: () => ({ path: "/chat/voices" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
+    route: "POST /chat/voice",
+    call: ({ sessionId }, { recording }) => ({
+      path: "/chat/voice",
+      form: recordingForm(recording, { session_id: sessionId, enable_tts: "false" }),
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "POST /chat/voice",
+    note: "in the owner's name",
+    call: ({ sessionId }, { recording }) => ({
+      path: "/chat/voice",
+      form: recordingForm(recording, {
+        session_id: sessionId,
+        user_id: users.owner,
+        enable_tts: "false",
+      }),
+    }),
+    expected: ownName,
+    consumes: true,
+  },
+  {
+    route: "POST /chat/voice/transcribe",
+    call: (_mine, { recording }) => ({
+      path: "/chat/voice/transcribe",
+      form: recordingForm(recording, {}),
+    }),
+    expected: signedIn,
+  },
+  {
+    route: "POST /chat/voice/synthesize",
+    call: () => ({ path: "/chat/voice/synthesize", body: { text: "Yes." } }),
+    expected: signedIn,
+  },
+  {
+    route: "POST /chat/voice/synthesize",
+    note: "nothing",
+    call: () => ({ path: "/chat/voice/synthesize", body: { text: " " } }),
+    expected: refused(422),
+  },
+];
