@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createClient, type Client } from "../support/client.ts";
+import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { startService, type TestService } from "../support/start-service.ts";
+
+let model: OpenAiServer;
+let service: TestService;
+let client: Client;
+beforeAll(async () => {
+  model = await startOpenAiServer();
+  service = await startService({
+    env: {
+      MODELS_API_URL: model.url,
+      VOICE_TTS_PROVIDER: "flite",
+      LIMITS_MAX_QUEUED_PER_SESSION: "1",
+    },
+  });
+  client = createClient(service.url);
+});
+afterAll(async () => {
+  await service.stop();
+  await model.close();
+});
+
+/** Sum of a family's values with these labels, as Prometheus would see it. */
+async function scrape(): Promise<(name: string, labels?: Record<string, string>) => number> {
+  const { body } = await client.get<string>("/metrics");
+  return (name, labels = {}) => {
+    let sum = 0;
+    for (const [, family, members = "", value] of body.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)) {
+      const fits = Object.entries(labels).every(([label, text]) =>
+        members.includes(`${label}="${text}"`),
+      );
+      if (family === name && fits) sum += Number(value);
+    }
+    return sum;
+  };
+}
+
+describe("metrics of a running service", () => {
+  it("equal what was done", async () => {
+    // Two replies that succeed, one that fails, one that is cancelled.
+    for (const message of ["one", "two"]) {
+      model.enqueue({ tokens: ["a", "b", "c"], usage: { prompt_tokens: 7, completion_tokens: 3 } });
+      await client.send("POST", "/chat/message", { user_id: "ann", message });
+    }
+    model.enqueue({ fault: { kind: "status", status: 500 } });
+    expect(
+      (await client.send("POST", "/chat/message", { user_id: "ann", message: "three" })).status,
+    ).toBe(502);
+
+    const gate = Promise.withResolvers<void>();
+    model.enqueue({
+      tokens: ["x", "y"],
+      pace: async (index) => {
+        if (index === 1) await gate.promise;
+      },
+    });
+    const sessionId = await client.session("bob");
+    const body = { session_id: sessionId, user_id: "bob", message: "four" };
+    const stream = await client.stream(body);
+    const { message_id: replyId } = await stream.next(({ type }) => type === "assistant_chunk");
+    const waiting = await client.stream(body);
+    // The queue is full now.
+    expect((await client.send("POST", "/chat/message", body)).status).toBe(429);
+
+    const during = await scrape();
+    expect(during("chat_replies_running")).toBe(1);
+    expect(during("chat_stream_viewers")).toBe(2);
+    expect(during("chat_messages_queued")).toBe(1);
+    expect(during("chat_dependency_up", { dependency: "models" })).toBe(1);
+    expect(during("chat_dependency_up", { dependency: "database" })).toBe(1);
+    expect(during("chat_database_query_duration_seconds_count")).toBeGreaterThan(10);
+    expect(during("process_resident_memory_bytes")).toBeGreaterThan(1e6);
+
+    await client.send("POST", `/chat/message/${String(replyId)}/cancel`);
+    gate.resolve();
+    await Promise.all([stream.all(), waiting.all()]);
+    await client.send("POST", "/chat/voice/synthesize", { text: "hello" });
+    await client.get("/nowhere");
+    await client.get("/chat/history/nowhere");
+
+    await vi.waitFor(async () => expect((await scrape())("chat_stream_viewers")).toBe(0), 10_000);
+    const after = await scrape();
+    expect(after("chat_sessions_created_total")).toBe(4);
+    expect(after("chat_messages_total", { type: "text" })).toBe(5);
+    expect(after("chat_replies_running")).toBe(0);
+    expect(after("chat_replies_total", { source: "models", status: "complete" })).toBe(3);
+    expect(after("chat_replies_total", { status: "failed" })).toBe(1);
+    expect(after("chat_replies_total", { status: "cancelled" })).toBe(1);
+    expect(after("chat_reply_errors_total", { type: "agent_failed" })).toBe(1);
+    expect(after("chat_reply_duration_seconds_count")).toBe(5);
+    expect(after("chat_reply_time_to_first_token_seconds_count")).toBe(4);
+    expect(after("chat_errors_total", { type: "agent_failed" })).toBe(1);
+    expect(after("chat_errors_total", { type: "queue_full" })).toBe(1);
+    expect(after("chat_errors_total", { type: "not_found" })).toBe(1);
+    expect(after("chat_errors_total", { type: "session_not_found" })).toBe(1);
+    expect(after("chat_tokens_total", { direction: "input" })).toBeGreaterThanOrEqual(14);
+    expect(after("chat_upstream_request_duration_seconds_count", { outcome: "ok" })).toBe(3);
+    expect(after("chat_upstream_request_duration_seconds_count", { outcome: "agent_failed" })).toBe(
+      1,
+    );
+    expect(after("chat_upstream_request_duration_seconds_count", { outcome: "cancelled" })).toBe(1);
+    expect(
+      after("chat_speech_duration_seconds_count", { direction: "synthesis", outcome: "ok" }),
+    ).toBe(1);
+    expect(
+      after("chat_http_request_duration_seconds_count", { route: "/chat/message", status: "200" }),
+    ).toBe(2);
+  });
+
+  it("say the same as JSON", async () => {
+    const { body } = await client.get<Record<string, Record<string, unknown>>>("/health/metrics");
+    expect(body).toMatchObject({
+      messages: { total: 5, by_type: { text: 5 } },
+      replies: { total: 5, running: 0, by_status: { complete: 3, failed: 1, cancelled: 1 } },
+      latency_ms: { reply: { count: 5 }, time_to_first_token: { count: 4 } },
+      viewers: 0,
+    });
+    expect(JSON.stringify(body)).not.toMatch(/ann|bob/);
+  });
+});
