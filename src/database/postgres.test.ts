@@ -155,7 +155,7 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
       ),
     );
     const refused = await Promise.race(outcomes);
-    await unavailable(Promise.reject(refused as Error));
+    await unavailable(Promise.reject(refused));
     release.resolve();
     expect(await Promise.all(outcomes)).toContain(null);
     expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
