@@ -42,6 +42,9 @@ export async function createApp(options: AppOptions): Promise<Server> {
   for (const routes of options.routes) await app.register(routes);
   app.addHook("preClose", (done) => {
     options.closeStreams();
+    // A connection that a stream has left is kept alive for the next request, and would keep the server open with it.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+    app.server.once("close", () => clearInterval(sweep));
     done();
   });
   await app.ready();

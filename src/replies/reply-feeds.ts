@@ -147,7 +147,8 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
         let page: LogPage;
         do {
           page = await log.read(replyId, feed.last, pageEvents, pageBytes);
-          push(feed, page.events);
+          // Waking followers for nothing would starve their heartbeats.
+          if (page.events.length > 0) push(feed, page.events);
         } while (page.events.length > 0);
         feed.lost = page.first === null && !feed.local;
         if (feed.lost && performance.now() - feed.lostToldMs > lostMs) {
