@@ -2,6 +2,7 @@ import websocket, { type WebSocket } from "@fastify/websocket";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { problemResponses } from "../http/problem-docs.ts";
 import { readCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
@@ -108,7 +109,10 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
               session_id: Type.Optional(Type.String({ maxLength: 64 })),
               user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
             }),
-            response: { 101: { description: "The connection speaks WebSocket from here on." } },
+            response: {
+              101: { description: "The connection speaks WebSocket from here on." },
+              ...problemResponses("forbidden", "overloaded"),
+            },
           },
         },
         (socket, request) => {
@@ -160,6 +164,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
                 server_messages: Type.Array(Type.String()),
                 supported_features: Type.Array(Type.String()),
               }),
+              ...problemResponses(),
             },
           },
         },
