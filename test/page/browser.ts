@@ -14,7 +14,7 @@ function missing(): null {
 /** `describe` for tests in a real browser; skipped, loudly, where there is none. */
 export const describeInBrowser = describe.skipIf(program === null);
 
-export function startBrowser(): Promise<Browser> {
+export function startBrowser(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: program ?? "",
     args: [
@@ -26,6 +26,7 @@ export function startBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
 }

@@ -45,6 +45,11 @@ export interface NewMessage {
   readonly voice: object | null;
 }
 
+/** Uploading, recognising and speaking take their time. */
+const speechTimeoutMs = 150_000;
+/** The service takes no more at once. */
+const maxSpokenLength = 4_000;
+
 /** The calls of the API that the page makes; each raises what `request` raises. */
 export const chatApi = {
   config: (signal?: AbortSignal) =>
@@ -121,6 +126,55 @@ export const chatApi = {
       },
       signal,
     }),
+
+  sendVoice: (
+    message: {
+      readonly sessionId: string | null;
+      readonly agentId: string | null;
+      readonly sound: Blob;
+      readonly key: string;
+      readonly isSpoken: boolean;
+    },
+    signal: AbortSignal,
+  ) => {
+    const form = new FormData();
+    const fields = {
+      session_id: message.sessionId,
+      user_id: namedUser() ?? null,
+      agent_id: message.agentId,
+      enable_tts: String(message.isSpoken),
+      stream_audio: String(message.isSpoken),
+      format: "wav",
+      stream: "true",
+    };
+    for (const [name, value] of Object.entries(fields)) {
+      if (value !== null) form.append(name, value);
+    }
+    form.append("audio_file", message.sound, "recording");
+    return request("POST", "/chat/voice", {
+      headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
+      body: form,
+      signal,
+      timeoutMs: speechTimeoutMs,
+    });
+  },
+
+  audio: async (audioId: string) =>
+    (
+      await request("GET", `/chat/audio/${encodeURIComponent(audioId)}`, {
+        headers: { Accept: "audio/*" },
+        query: { user_id: namedUser() },
+      })
+    ).blob(),
+
+  synthesize: async (text: string) =>
+    (
+      await request("POST", "/chat/voice/synthesize", {
+        headers: { Accept: "audio/*" },
+        body: { text: text.slice(0, maxSpokenLength), format: "wav" },
+        timeoutMs: speechTimeoutMs,
+      })
+    ).blob(),
 
   follow: (messageId: string, after: number, signal: AbortSignal) =>
     request("GET", `/chat/message/${encodeURIComponent(messageId)}/stream`, {

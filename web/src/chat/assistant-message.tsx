@@ -11,6 +11,7 @@ import { CopyButton } from "../ui/copy-button.tsx";
 import { ErrorBoundary } from "../ui/error-boundary.tsx";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
+import { ReadAloud } from "../voice/read-aloud.tsx";
 import { Approvals } from "./approvals.tsx";
 import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
@@ -86,6 +87,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       {isOver && (
         <div className={isLast ? "message-actions lasting" : "message-actions"}>
           <CopyButton text={content} />
+          <ReadAloud message={message} />
           {question !== null && (
             <IconButton
               icon="retry"

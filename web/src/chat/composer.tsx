@@ -10,6 +10,7 @@ import { sendMessage } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
+import { VoiceControls } from "../voice/voice-controls.tsx";
 
 const defaultMaxLength = 10_000;
 
@@ -130,6 +131,7 @@ export function Composer() {
           <span id="composer-hint" className={over > 0 ? "hint over" : "hint"}>
             {over > 0 ? texts.tooLong(over) : texts.composerHint}
           </span>
+          <VoiceControls />
           {running !== undefined && (
             <IconButton
               icon="stop"

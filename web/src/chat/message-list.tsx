@@ -63,6 +63,17 @@ export function MessageList() {
 
   const toEnd = () => list.current?.scrollToIndex(rows.length - 1, { align: "end" });
 
+  /** Rows are measured when they come into view, which moves the end: it is aimed at until it is reached. */
+  const settleAtEnd = () => {
+    let framesLeft = 60;
+    const aim = () => {
+      toEnd();
+      framesLeft -= 1;
+      if (framesLeft > 0 && isReadingAlong.current) requestAnimationFrame(aim);
+    };
+    aim();
+  };
+
   useLayoutEffect(() => {
     if (previous.current.windowId !== windowId) isReadingAlong.current = target === null;
     const hasNewPending = rows.at(-2)?.kind === "pending" && rows.length > previous.current.count;
@@ -148,8 +159,7 @@ export function MessageList() {
           className="to-latest"
           onClick={() => {
             isReadingAlong.current = true;
-            if (hasNewer) void jumpToLatest();
-            else toEnd();
+            void (hasNewer ? jumpToLatest() : Promise.resolve()).then(settleAtEnd);
           }}
         />
       )}

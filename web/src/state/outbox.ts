@@ -12,6 +12,8 @@ export interface Outgoing {
   readonly text: string;
   readonly agentId: string | null;
   readonly config: SessionConfig;
+  /** `voice_config`; null: the reply is not spoken. */
+  readonly voice: object | null;
   readonly createdMs: number;
   /** `waiting`: it is tried again by itself. `refused`: its writer decides. */
   readonly state: "sending" | "waiting" | "refused";
@@ -28,6 +30,7 @@ function load(): Outgoing[] {
   return savedNames("outbox.")
     .map(readSaved)
     .filter(isOutgoing)
+    .map((entry) => ({ ...entry, voice: entry.voice ?? null }))
     .map((entry) =>
       Date.now() - entry.createdMs > maxAgeMs ? { ...entry, state: "refused" as const } : entry,
     )

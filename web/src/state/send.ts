@@ -7,13 +7,8 @@ import { identity } from "./identity.ts";
 import { outbox, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
 import { refreshSessions } from "./sessions.ts";
 import { tellTabs } from "./tabs.ts";
-
-/** `voice_config` for the messages sent from now on; null: replies are not spoken. */
-let voiceConfig: () => object | null = () => null;
-
-export function useVoiceConfig(provide: () => object | null): void {
-  voiceConfig = provide;
-}
+import { expectSpeech } from "../voice/player.ts";
+import { voiceConfig } from "../voice/speech-settings.ts";
 
 /** Sends a message into the open conversation; it is kept until the service has confirmed it. */
 export function sendMessage(text: string, agentId: string | null, config: SessionConfig): void {
@@ -26,6 +21,7 @@ export function sendMessage(text: string, agentId: string | null, config: Sessio
     text,
     agentId,
     config,
+    voice: voiceConfig(),
     createdMs: Date.now(),
     state: "sending",
     error: null,
@@ -66,9 +62,10 @@ async function deliver(entry: Outgoing): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     let retryAfterMs = 0;
     try {
-      const response = await chatApi.send({ ...entry, voice: voiceConfig() }, never);
+      const response = await chatApi.send(entry, never);
       const sessionId = response.headers.get("X-Session-ID") ?? entry.sessionId ?? "";
       const messageId = response.headers.get("X-Message-ID") ?? "";
+      if (entry.voice !== null) expectSpeech(messageId);
       joinDraft(entry, sessionId);
       adoptTurn(entry, { sessionId, messageId, response }, () => removeOutgoing(entry.key));
       tellTabs(sessionId);

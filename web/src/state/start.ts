@@ -9,6 +9,7 @@ import { language } from "./preferences.ts";
 import { deliverAll } from "./send.ts";
 import { refreshSessions } from "./sessions.ts";
 import { onTabNews } from "./tabs.ts";
+import { speaking } from "../voice/player.ts";
 
 const conversationPollMs = 3_000;
 const sessionsPollMs = 12_000;
@@ -103,7 +104,12 @@ function keepUpToDate(): void {
     if (isSeen()) {
       setFollowing(true);
       everything();
-    } else hidden = setTimeout(() => setFollowing(false), hiddenMs);
+    } else {
+      hidden = setTimeout(() => {
+        // What is being read aloud is listened to.
+        if (speaking.get() === null) setFollowing(false);
+      }, hiddenMs);
+    }
   });
   window.addEventListener("online", everything);
   window.addEventListener("offline", () => isConnected.set(false));

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, test } from "vitest";
+import { excerpt } from "../../web/src/chat/highlight-words.ts";
+import { normaliseMaths } from "../../web/src/markdown/normalise-maths.ts";
+import { splitBlocks } from "../../web/src/markdown/split-blocks.ts";
+import { applyEvent, type MessageView } from "../../web/src/state/reply-view.ts";
+import type { ReplyEvent } from "../../src/replies/reply-event.ts";
+
+describe("formulas in one spelling", () => {
+  test.each([
+    ["costs $5 or $10", "costs $5 or $10"],
+    ["$x$ and $5", "$$x$$ and $5"],
+    ["area $\\pi r^2$.", "area $$\\pi r^2$$."],
+    ["\\(a+b\\)", "$$a+b$$"],
+    ["\\[a\\]", "$$\na\n$$"],
+    ["so \\[a\\] is", "so $$a$$ is"],
+    ["$$a\nb$$", "$$\na\nb\n$$"],
+    ["  $$a$$", "  $$\n  a\n  $$"],
+    ["`$x$` and $y$", "`$x$` and $$y$$"],
+    ["```sh\necho $x $y$\n```\n$z$", "```sh\necho $x $y$\n```\n$$z$$"],
+    ["```\nnever closed $x$", "```\nnever closed $x$"],
+    ["A$10, B$20", "A$10, B$20"],
+    ["\\$x$", "\\$x$"],
+    ["no formula", "no formula"],
+  ])("%j", (text, expected) => {
+    assert.equal(normaliseMaths(text), expected);
+  });
+});
+
+describe("growing Markdown in blocks", () => {
+  const parts = (text: string) => splitBlocks(text).map((block) => block.trim());
+  test.each([
+    ["a\n\nb", ["a", "b"]],
+    ["- a\n\n- b\n\nc", ["- a\n\n- b", "c"]],
+    ["- a\n\n  more\n\nc", ["- a\n\n  more", "c"]],
+    ["```\na\n\nb\n```\n\nc", ["```\na\n\nb\n```", "c"]],
+    ["$$\na\n\nb\n$$\n\nc", ["$$\na\n\nb\n$$", "c"]],
+    ["````\n```\n\nx\n````\n\ny", ["````\n```\n\nx\n````", "y"]],
+    ["1. a\n2. b\n\n3. c", ["1. a\n2. b\n\n3. c"]],
+  ])("%j", (text, expected) => {
+    assert.deepEqual(parts(text), expected);
+    assert.equal(splitBlocks(text).join("\n"), text);
+  });
+});
+
+describe("what a search has found", () => {
+  test("words are marked, the longest first, whatever their case", () => {
+    assert.deepEqual(excerpt("The Apple and apples", "apple apples"), [
+      { text: "The ", isFound: false },
+      { text: "Apple", isFound: true },
+      { text: " and ", isFound: false },
+      { text: "apples", isFound: true },
+      { text: "", isFound: false },
+    ]);
+  });
+});
+
+describe("a reply from its events", () => {
+  const base: MessageView = {
+    message_id: "m",
+    session_id: "s",
+    role: "assistant",
+    content: "old",
+    timestamp: "",
+    agent_id: "a",
+    status: "streaming",
+    metadata: {},
+  };
+  const shared = { session_id: "s", message_id: "m", timestamp: "" };
+  const after = (...events: object[]) =>
+    events.reduce<MessageView>(
+      (message, event, index) =>
+        applyEvent(message, index + 1, { ...shared, ...event } as unknown as ReplyEvent),
+      base,
+    );
+
+  test("text, snapshot, end", () => {
+    const started = { type: "user_message", message: "q", user_message_id: "u" };
+    const chunk = (text: string) => ({ type: "assistant_chunk", chunk: text, agent_id: "a" });
+    assert.equal(after(started, chunk("a"), chunk("b")).content, "ab");
+    assert.equal(after(started, chunk("a"), { type: "snapshot", content: "abc" }).content, "abc");
+    const failed = after(started, chunk("a"), {
+      type: "error",
+      error: "gone",
+      code: 502,
+      error_type: "interrupted",
+      full_response: "a",
+    });
+    assert.equal(failed.status, "interrupted");
+    assert.equal(failed.content, "a");
+    assert.equal(failed.live?.lastEventId, 3);
+  });
+
+  test("members of a team begin and end", () => {
+    const member = (event: string, name: string) => ({
+      type: "agent_event",
+      event,
+      agent_id: name,
+      name,
+    });
+    const seen = after(
+      member("member_started", "x"),
+      member("member_started", "y"),
+      member("member_completed", "x"),
+      member("handoff", "z"),
+    );
+    assert.deepEqual(
+      seen.live?.members.map(({ name, kind, isDone }) => [name, kind, isDone]),
+      [
+        ["x", "member", true],
+        ["y", "member", false],
+        ["z", "handoff", true],
+      ],
+    );
+  });
+});

@@ -1,0 +1,30 @@
+import { serviceConfig } from "../state/catalogue.ts";
+import { createSavedStore } from "../state/saved.ts";
+import type { ServiceConfig } from "../api/types.ts";
+
+/** Whether replies are to be spoken. */
+export const wantsSpeech = createSavedStore<boolean>(
+  "speech",
+  false,
+  (value): value is boolean => typeof value === "boolean",
+);
+
+export function canSpeak(config: ServiceConfig | null): boolean {
+  return config?.features["synthesis_enabled"] === true;
+}
+
+/** The service understands speech, and this browser can record it: that takes HTTPS, or this very machine. */
+export function canListen(config: ServiceConfig | null): boolean {
+  return (
+    config?.features["transcription_enabled"] === true &&
+    "MediaRecorder" in window &&
+    (navigator as Partial<Navigator>).mediaDevices !== undefined
+  );
+}
+
+/** `voice_config` for a message written now: every browser plays WAV. Null: its reply is not spoken. */
+export function voiceConfig(): object | null {
+  return wantsSpeech.get() && canSpeak(serviceConfig.get())
+    ? { enable_tts: true, stream_audio: true, format: "wav" }
+    : null;
+}
