@@ -53,7 +53,7 @@ const steps: readonly ((client: Client, userId: string) => Promise<void>)[] = [
     const stream = await client.stream({ user_id: userId, message: "tell me" });
     const events = await stream.all();
     if (events.at(-1)?.type !== "conversation_complete")
-      throw new Error(`ended as ${events.at(-1)?.type}`);
+      throw new Error(`ended as ${JSON.stringify(events.at(-1))}`);
     await client.send("DELETE", `/sessions/${String(events[0]?.["session_id"])}?user_id=${userId}`);
   },
   async function cutAndResumed(client, userId) {
@@ -74,7 +74,7 @@ const steps: readonly ((client: Client, userId: string) => Promise<void>)[] = [
     const end = (await stream.all()).at(-1);
     // It may have ended while the cancellation was on its way.
     if (!["cancelled", "conversation_complete"].includes(end?.type ?? ""))
-      throw new Error(`ended as ${end?.type}`);
+      throw new Error(`ended as ${JSON.stringify(end)}`);
     await client.send("DELETE", `/sessions/${String(seen["session_id"])}?user_id=${userId}`);
   },
   async function queuedAndDeleted(client, userId) {
@@ -90,7 +90,7 @@ const steps: readonly ((client: Client, userId: string) => Promise<void>)[] = [
       user_id: userId,
       message: "in one piece",
     });
-    if (status !== 200) throw new Error(`message: ${status}`);
+    if (status !== 200) throw new Error(`${status} for a message`);
     await client.get(`/chat/history/${body.session_id}?user_id=${userId}`);
     await client.get(`/sessions?user_id=${userId}`);
     await client.send("DELETE", `/sessions/${body.session_id}?user_id=${userId}`);
@@ -112,7 +112,14 @@ async function behave(client: Client, user: number, until: AbortSignal): Promise
       await act(client, `soak-${user}`);
       count(act.name);
     } catch (error) {
-      if (faults.length < 20) faults.push(`${act.name}: ${(error as Error).message}`);
+      const { message } = error as Error;
+      // More than this machine can do is refused in so many words; anything else is a fault.
+      if (/^(?:429|503) |storage_unavailable|overloaded/.test(message)) {
+        count("refused for load");
+        await delay(1_000);
+        continue;
+      }
+      if (faults.length < 20) faults.push(`${act.name}: ${message.slice(0, 500)}`);
       count("faults");
     }
   }
