@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createApiClient } from "../../src/cli/api-client.ts";
 import { runChat } from "../../src/cli/chat.ts";
+import { createConversation } from "../../src/cli/conversation.ts";
 import { captureTerminal } from "../support/capture-terminal.ts";
 import { createClient } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
@@ -82,6 +84,28 @@ describe("chat-service chat", () => {
     expect(seen.output).toBe("one two three four\n");
     expect(proxy.connections()).toBeGreaterThan(1);
     proxy.close();
+  });
+
+  it("stops the reply when the person interrupts it, and goes on", async () => {
+    const { terminal, seen, shows } = captureTerminal();
+    const conversation = createConversation({
+      client: createApiClient({ url: service.url, token: null, apiKey: null }),
+      terminal: { ...terminal, isInteractive: true },
+      userId: "interrupting",
+      agentId: null,
+    });
+    const requests = model.requests.length;
+    model.enqueue({ tokens: ["one ", "two"], fault: { kind: "hang" } });
+    const stop = new AbortController();
+    const ask = () => Promise.resolve(null);
+    const saying = conversation.say("count", { ask, stop: stop.signal });
+    await shows("two");
+    stop.abort();
+    expect(await saying).toBe(0);
+    expect(seen.output).toContain("stopped (cancelled)");
+    expect(await (await model.request(requests)).closed).toBe("aborted");
+    await conversation.say("again", { ask, stop: new AbortController().signal });
+    expect(seen.output).toContain("again");
   });
 
   it("ends with 1 and the fault when the agent fails or nobody is there, with 2 for wrong arguments", async () => {
