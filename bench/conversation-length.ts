@@ -10,7 +10,7 @@ const samples = 200;
 export async function benchConversationLength(): Promise<void> {
   const model = await startOpenAiServer({ respond: () => ({ tokens: ["ok"] }) });
   const service = await startService({
-    env: { OPENAI_BASE_URL: model.url, LOGGING_LEVEL: "WARN", LIMITS_MESSAGE_RATE_LIMIT: "0" },
+    env: { OPENAI_BASE_URL: model.url, LIMITS_MESSAGE_RATE_LIMIT: "0" },
   });
   const client = createClient(service.url);
   const send = async (sessionId: string) => {

@@ -1,10 +1,10 @@
 import { startService } from "../test/support/start-service.ts";
 import { cpuMs, median, startScript } from "./processes.ts";
 
-const tokens = 100;
+const tokens = 200;
 const everyMs = 50;
 const streams = 50;
-const rounds = 3;
+const rounds = 2;
 
 interface Load {
   readonly cpuPerTokenUs: number;
@@ -73,7 +73,7 @@ export async function benchRelay(): Promise<void> {
   const upstream = await startScript("upstream.ts", tokens, everyMs);
   const bare = await startScript("bare-relay.ts", upstream.port);
   const service = await startService({
-    env: { OPENAI_BASE_URL: `http://127.0.0.1:${upstream.port}/v1`, LOGGING_LEVEL: "WARN" },
+    env: { OPENAI_BASE_URL: `http://127.0.0.1:${upstream.port}/v1` },
   });
   const chat = JSON.stringify({ model: "bench", stream: true, messages: [] });
   const direct: number[] = [];
