@@ -26,17 +26,17 @@ export function interruptible<T>(
   signal.addEventListener("abort", onAbort, { once: true });
 
   return {
-    async next() {
-      signal.throwIfAborted();
+    next() {
+      if (signal.aborted) return Promise.reject(signal.reason as Error);
       const awaited = source.next();
       pending = awaited;
-      const result = await new Promise<IteratorResult<T, void>>((resolve, reject) => {
+      return new Promise((resolve, reject) => {
         giveUp = reject;
-        awaited.then(resolve, reject);
+        awaited.then((result) => {
+          if (!signal.aborted) pending = null;
+          resolve(result);
+        }, reject);
       });
-      pending = null;
-      giveUp = null;
-      return result;
     },
     async drain(see) {
       let result = await (pending ?? source.next());

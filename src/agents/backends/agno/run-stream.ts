@@ -29,6 +29,8 @@ export interface RunStream {
   readonly accepted: boolean;
   /** Told when AgentOS has taken it. */
   readonly onAccepted?: () => void;
+  /** What is raised instead of an error. */
+  readonly explain: (error: unknown) => unknown;
   /** How long a broken connection is mended without any progress. */
   readonly patienceMs: number;
   readonly log: Logger;
@@ -73,8 +75,8 @@ export async function* relayRun(
     };
   }
 
-  /** Takes one event in; returns whether the state should be told. */
-  function take(frame: ServerSentEvent, into: AgentEvent[]): boolean {
+  /** Takes one event in, and adds what it means, with the state when it is time for it. */
+  function take(frame: ServerSentEvent, into: AgentEvent[]): void {
     const parsed = parseJson(frame.data);
     if (typeof parsed !== "object" || parsed === null) {
       throw new Problem(
@@ -85,53 +87,65 @@ export async function* relayRun(
     }
     const event = asRecord(parsed);
     const name = asText(event["event"]) ?? frame.event ?? "";
-    if (controlEvents.has(name)) return false;
+    if (controlEvents.has(name)) return;
     if (!progress.accepted) {
       progress.accepted = true;
       stream.onAccepted?.();
     }
     if (name === runOutputFrame && event["event"] === undefined) {
       if (event["status"] === "PAUSED") translator.settle(event, into);
-      return true;
+      return;
     }
     const index = stream.run.background ? event["event_index"] : undefined;
     if (typeof index === "number") {
       // Told again after the connection was renewed.
-      if (index <= progress.eventIndex && isRenewed) return false;
+      if (index <= progress.eventIndex && isRenewed) return;
       progress.eventIndex = Math.max(progress.eventIndex, index);
     }
-    return translator.translate(
+    const boundary = translator.translate(
       event["event"] === undefined ? { ...event, event: name } : event,
       into,
     );
+    if (!stream.run.background || progress.eventIndex < 0 || translator.outcome) return;
+    const now = performance.now();
+    if (!boundary && now - stateAt < stateIntervalMs) return;
+    stateAt = now;
+    into.push({ type: "resumable", state: { ...state() } });
+  }
+
+  function read(events: AsyncGenerator<ServerSentEvent, void, void>) {
+    source?.release();
+    source = interruptible(events, signal);
+    return source;
   }
 
   async function* relay(
     events: AsyncGenerator<ServerSentEvent, void, void>,
   ): AsyncGenerator<AgentEvent, void, void> {
-    source?.release();
-    const reading = interruptible(events, signal);
-    source = reading;
+    const reading = read(events);
     const batch: AgentEvent[] = [];
     while (translator.outcome === null) {
       const item = await reading.next();
       if (item.done) return;
-      const boundary = take(item.value, batch);
+      take(item.value, batch);
       for (const event of batch) yield event;
       batch.length = 0;
-      if (!stream.run.background || progress.eventIndex < 0 || translator.outcome) continue;
-      const now = performance.now();
-      if (boundary || now - stateAt >= stateIntervalMs) {
-        stateAt = now;
-        yield { type: "resumable", state: { ...state() } };
-      }
     }
   }
 
   try {
     let failure: unknown = null;
     try {
-      yield* relay(stream.open(connection.signal));
+      // As `relay` does, but without a generator in between, which would cost as much as parsing.
+      const reading = read(stream.open(connection.signal));
+      const batch: AgentEvent[] = [];
+      while (translator.outcome === null) {
+        const item = await reading.next();
+        if (item.done) break;
+        take(item.value, batch);
+        for (const event of batch) yield event;
+        batch.length = 0;
+      }
     } catch (error) {
       if (signal.aborted || !isBroken(error)) {
         mayRun = !wasRefused(error);
@@ -170,6 +184,8 @@ export async function* relayRun(
     } else {
       yield { type: "finish", reason: "stop" };
     }
+  } catch (error) {
+    throw stream.explain(error);
   } finally {
     stream.inBackground(
       mayRun

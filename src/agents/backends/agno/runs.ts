@@ -52,12 +52,13 @@ export function createRuns(options: RunsOptions): Runs {
   /** Components that AgentOS cannot run in the background. */
   const foregroundOnly = new Set<string>();
 
-  async function* relay(
-    stream: Omit<RunStream, "patienceMs" | "log" | "inBackground" | "translator">,
+  async function relay(
+    stream: Omit<RunStream, "patienceMs" | "log" | "inBackground" | "translator" | "explain">,
     more: Pick<RunTranslatorOptions, "begun" | "newLeg">,
     signal: AbortSignal,
-  ): Events {
+  ): Promise<Events> {
     const { server, run, request } = stream;
+    const { patienceMs, inBackground } = options;
     const translator = createRunTranslator({
       kind: run.kind,
       componentId: run.componentId,
@@ -68,18 +69,14 @@ export function createRuns(options: RunsOptions): Runs {
       onUnknown: options.onUnknownEvent,
       ...more,
     });
-    const { patienceMs, inBackground } = options;
-    try {
-      yield* relayRun({ ...stream, translator, patienceMs, log, inBackground }, signal);
-    } catch (error) {
+    const explain = (error: unknown) => {
       const { outcome } = translator;
-      if (outcome?.kind === "failed" && isBackgroundRefusal(outcome.message)) {
-        throw new BackgroundRefused({ cause: error });
-      }
-      if (refusesBackground(error)) throw new BackgroundRefused({ cause: error });
+      const isRefusal = outcome?.kind === "failed" && isBackgroundRefusal(outcome.message);
+      if (isRefusal || refusesBackground(error)) return new BackgroundRefused({ cause: error });
       const withToken = options.forwardUserToken && request.userToken !== undefined;
-      throw refusalProblem(error, request.agentId, withToken);
-    }
+      return refusalProblem(error, request.agentId, withToken);
+    };
+    return relayRun({ ...stream, translator, explain, patienceMs, log, inBackground }, signal);
   }
 
   async function knowsSession(
@@ -134,7 +131,7 @@ export function createRuns(options: RunsOptions): Runs {
         onAccepted: () => history.remember(server.name, request.sessionId),
       };
       try {
-        yield* relay(stream, {}, signal);
+        yield* await relay(stream, {}, signal);
         return;
       } catch (error) {
         if (!(error instanceof BackgroundRefused)) throw error;
@@ -182,7 +179,7 @@ export function createRuns(options: RunsOptions): Runs {
       accepted: false,
     };
     try {
-      yield* relay(stream, { begun: { runId: run.runId, progress }, newLeg: true }, signal);
+      yield* await relay(stream, { begun: { runId: run.runId, progress }, newLeg: true }, signal);
     } catch (error) {
       if (!(error instanceof BackgroundRefused)) throw error;
       throw new Problem("agent_failed", { agentId }, error);
@@ -206,7 +203,7 @@ export function createRuns(options: RunsOptions): Runs {
       accepted: true,
     };
     try {
-      yield* relay(stream, { begun: { runId: run.runId, progress } }, signal);
+      yield* await relay(stream, { begun: { runId: run.runId, progress } }, signal);
     } catch (error) {
       // It had begun: whatever keeps it from being taken up again, it was cut off.
       const isAway = error instanceof Problem && error.type === "agent_unavailable";
