@@ -25,7 +25,8 @@ function once(name: string, args: object) {
 
 test("docs/agno.md and the example name versions that are tested", async () => {
   const guide = await readFile(join(root, "docs/agno.md"), "utf8");
-  for (const version of agnoVersions) assert.match(guide, new RegExp(`\\| ${version.replaceAll(".", "\\.")} +\\|`, "m"));
+  for (const version of agnoVersions)
+    assert.match(guide, new RegExp(`\\| ${version.replaceAll(".", "\\.")} +\\|`, "m"));
   const requirements = await readFile(join(root, "examples/agentos/requirements.txt"), "utf8");
   assert.ok(requirements.includes(`agno[os]==${agnoVersions.at(-1)}\n`));
 });

@@ -189,7 +189,9 @@ describe("nothing configured, and no program on PATH", () => {
     expect(part.status).toBe(206);
     expect(part.headers.get("content-range")).toBe(`bytes 100-199/${sound.length}`);
     expect(Buffer.from(await part.arrayBuffer()).equals(sound.subarray(100, 200))).toBe(true);
-    const beyond = await fetch(service.url + audio.url, { headers: { range: "bytes=1000000000-" } });
+    const beyond = await fetch(service.url + audio.url, {
+      headers: { range: "bytes=1000000000-" },
+    });
     expect(beyond.status).toBe(416);
     expect((await client.get(`${audio.url}?user_id=mallory`)).status).toBe(404);
     expect((await client.get(`${audio.url}?user_id=alice`)).status).toBe(200);
