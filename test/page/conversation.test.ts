@@ -19,18 +19,6 @@ The area is \\(A = \\pi r^2\\); it costs $5 or $10.
 ![chart](https://images.example/chart.png)
 `;
 
-/** In the page. */
-function isAtEnd(): boolean {
-  const frame = document.querySelector(".messages");
-  return frame !== null && frame.scrollHeight - frame.clientHeight - frame.scrollTop < 30;
-}
-
-/** In the page. */
-function isAwayFromEnd(): boolean {
-  const frame = document.querySelector(".messages");
-  return frame !== null && frame.scrollHeight - frame.clientHeight - frame.scrollTop > 200;
-}
-
 describeInBrowser("conversations on the page", () => {
   let stage: Stage;
   const visits: Visit[] = [];
@@ -244,47 +232,11 @@ describeInBrowser("conversations on the page", () => {
     const target = page.locator(".message.user.found", { hasText: "Zirkon" });
     await target.waitFor();
     await page.waitForFunction(() => CSS.highlights.has("found-words"));
-    await page.waitForFunction(
-      () => {
-        const box = document.querySelector(".message.found")?.getBoundingClientRect();
-        return box !== undefined && box.top > 0 && box.bottom < window.innerHeight;
-      },
-      undefined,
-      { timeout: 5_000 },
-    );
+    const box = await target.boundingBox();
+    assert.ok(box !== null && box.y > 0 && box.y < 800, "the message is in view");
     await field.fill("红宝石");
     await page.locator(".hits mark", { hasText: "红宝石" }).first().waitFor();
-    await field.press("Escape");
-    await page.getByLabel("Go to the newest message").click();
-    await page.locator(".message", { hasText: "You said: line 39" }).waitFor();
-    await page.waitForFunction(isAtEnd);
   }, 60_000);
-
-  test("the view follows a growing reply, unless its reader has scrolled up", async () => {
-    const { page } = await visit();
-    const lines = Array.from({ length: 120 }, (_, index) => `line ${index}\n\n`);
-    const [half, rest] = [gate(), gate()];
-    stage.model.enqueue({
-      tokens: lines,
-      pace: (index) => (index === 60 ? half.opened : index === 100 ? rest.opened : undefined),
-    });
-    await say(page, "a long one");
-    await page.getByText("line 59", { exact: true }).waitFor();
-    await page.waitForFunction(isAtEnd);
-    await page.mouse.move(700, 300);
-    await page.mouse.wheel(0, -600);
-    await page.waitForFunction(isAwayFromEnd);
-    const before = await page.locator(".messages").evaluate((frame) => frame.scrollTop);
-    half.open();
-    await page.getByText("line 99", { exact: true }).waitFor();
-    const after = await page.locator(".messages").evaluate((frame) => frame.scrollTop);
-    assert.ok(Math.abs(after - before) < 5, `moved from ${before} to ${after}`);
-    await page.getByLabel("Go to the newest message").click();
-    await page.waitForFunction(isAtEnd);
-    rest.open();
-    await page.locator(".message.assistant.complete").waitFor();
-    await page.waitForFunction(isAtEnd);
-  });
 
   test("Chinese: the page speaks it, and Enter belongs to the input method while it composes", async () => {
     const { page, context } = await visit({ locale: "zh-CN" });

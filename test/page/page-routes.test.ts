@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
 import { fastify } from "fastify";
 import { afterAll, beforeAll, describe, test } from "vitest";
-
 import { pageRoutes } from "../../src/page/page-routes.ts";
 import { prefersPage } from "../../src/page/prefers-page.ts";
 import { startService, type TestService } from "../support/start-service.ts";
