@@ -43,7 +43,9 @@ export async function firstToSucceed<E extends { readonly provider: string }, T>
       observed("ok");
       return result;
     } catch (error) {
-      observed(error instanceof Problem ? error.type : "cancelled");
+      // The reason of a caller who has gone is a problem too.
+      const isOutcome = error instanceof Problem && error.type !== "bad_request";
+      observed(isOutcome ? error.type : "cancelled");
       if (!isEngineFault(error)) throw error;
       logger.warn({ provider, type: error.type, err: error.cause }, "a speech engine failed");
       if (index === engines.length - 1) throw error;

@@ -45,7 +45,9 @@ export const uploadContent = {
 export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error("the caller has gone"));
+    // Nobody will read it; but it is no fault of the service.
+    const reason = { en: "The caller has gone.", zh: "调用方已断开连接。" };
+    if (!reply.raw.writableFinished) gone.abort(new Problem("bad_request", reason));
   });
   return gone.signal;
 }
