@@ -12,7 +12,7 @@ import { cleanText, createTextJoiner } from "../lib/clean-text.ts";
 import { settledWithin } from "../lib/settled-within.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ReplyOutcome, Telemetry } from "../telemetry/telemetry.ts";
 import type { ReplyFeeds } from "./reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "./reply-log.ts";
 import { ReplyProgressTracker } from "./reply-progress.ts";
@@ -154,26 +154,32 @@ export class ReplyRunner {
       const end = await this.#produce(mode);
       if (end === null) {
         logger.warn(fields, "reply was taken over or deleted; its result is dropped");
-        telemetry.replyEnded(fields, {
-          status: "dropped",
-          errorType: null,
-          durationMs: this.#age(),
-          timeToFirstTokenMs: null,
-          usage: null,
-          source: this.source,
-        });
+        telemetry.replyEnded(fields, this.#dropped());
         return null;
       }
       return await this.#finish(end, fields);
     } catch (error) {
       // Whatever is wrong with one reply must not end the process; recovery will find its row.
       logger.error({ ...fields, err: error }, "reply could not be ended");
+      telemetry.replyEnded(fields, this.#dropped());
       return null;
     } finally {
       clearInterval(renewal);
       clearTimeout(limit);
       feeds.disown(reply.replyId);
     }
+  }
+
+  /** This attempt has made nothing that is kept. */
+  #dropped(): ReplyOutcome {
+    return {
+      status: "dropped",
+      errorType: null,
+      durationMs: this.#age(),
+      timeToFirstTokenMs: null,
+      usage: null,
+      source: this.source,
+    };
   }
 
   #age(): number {

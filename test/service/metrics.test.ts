@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
 let model: OpenAiServer;
@@ -23,8 +24,10 @@ afterAll(async () => {
 });
 
 /** Sum of a family's values with these labels, as Prometheus would see it. */
-async function scrape(): Promise<(name: string, labels?: Record<string, string>) => number> {
-  const { body } = await client.get<string>("/metrics");
+async function scrape(
+  from = client,
+): Promise<(name: string, labels?: Record<string, string>) => number> {
+  const { body } = await from.get<string>("/metrics");
   return (name, labels = {}) => {
     let sum = 0;
     for (const [, family, members = "", value] of body.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)) {
@@ -119,4 +122,32 @@ describe("metrics of a running service", () => {
     });
     expect(JSON.stringify(body)).not.toMatch(/ann|bob/);
   });
+});
+
+it("count no reply as running whose end cannot be stored", async ({ skip }) => {
+  const postgres = await startPostgres();
+  if (postgres === null) return skip();
+  const url = await postgres.freshDatabase();
+  const node = await startService({ env: { MODELS_API_URL: model.url, DATABASE_URL: url } });
+  try {
+    await postgres.query(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+         AS 'BEGIN RAISE EXCEPTION ''no end is stored''; END';
+       CREATE TRIGGER refuse BEFORE UPDATE ON messages FOR EACH ROW
+         WHEN (NEW.status = 'complete') EXECUTE FUNCTION refuse()`,
+      [],
+      url,
+    );
+    const caller = createClient(node.url);
+    model.enqueue({ tokens: ["a"] });
+    const stream = await caller.stream({ user_id: "ann", message: "one" });
+    await vi.waitFor(() => expect(node.output()).toContain("reply could not be ended"), 10_000);
+    const after = await scrape(caller);
+    expect(after("chat_replies_running")).toBe(0);
+    expect(after("chat_replies_total", { status: "dropped" })).toBe(1);
+    stream.close();
+  } finally {
+    await node.stop();
+    await postgres.stop();
+  }
 });
