@@ -25,6 +25,7 @@ import { createIdempotencyStore } from "./idempotency/idempotency-store.ts";
 import { createIdentityProvider } from "./identity/create-identity-provider.ts";
 import { newId } from "./lib/ids.ts";
 import { pageRoutes } from "./page/page-routes.ts";
+import { createCheckpoints } from "./replies/checkpoints.ts";
 import { createFollowReply } from "./replies/follow-reply.ts";
 import { startRecovery } from "./replies/recovery.ts";
 import { createReplies, type Replies } from "./replies/replies.ts";
@@ -95,6 +96,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     log: replyLog,
     feeds,
     store: replyStore,
+    checkpoints: createCheckpoints(database, streams.lease_seconds),
     catalogue,
     telemetry,
     logger,
@@ -142,7 +144,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
       leaseSeconds: streams.lease_seconds,
       maxQueued: limits.max_queued_per_session,
       attachments,
-      insertSession: (tx, session) => sessions.insert(tx, session),
+      insertSession: (tx, session, messages) => sessions.insert(tx, session, messages),
       admit: (agentId, userId) => replies.admit(agentId, userId),
     }),
     sessions,

@@ -63,7 +63,12 @@ interface AcceptOptions {
   readonly leaseSeconds: number;
   readonly maxQueued: number;
   readonly attachments: Pick<AttachmentStore, "insert">;
-  readonly insertSession: (tx: Queryable, session: PreparedSession) => Promise<unknown>;
+  /** With numbers for its first `messages` messages taken. */
+  readonly insertSession: (
+    tx: Queryable,
+    session: PreparedSession,
+    messages: number,
+  ) => Promise<unknown>;
   /** Raises when there is no room for another reply of this agent or user. */
   readonly admit: (agentId: string, userId: string) => void;
 }
@@ -95,8 +100,9 @@ export function createAcceptTurn(options: AcceptOptions) {
     const userMessageId = newId();
     try {
       return await database.transaction(async (tx) => {
-        if (request.newSession !== null) await options.insertSession(tx, request.newSession);
-        const session = await lockSession(tx, request);
+        const session = await (request.newSession === null
+          ? lockSession(tx, request)
+          : beginSession(tx, request.newSession, request.message));
         if (
           request.idempotency !== null &&
           !(await idempotency.claim(tx, session.userId, request.idempotency, {
@@ -110,7 +116,7 @@ export function createAcceptTurn(options: AcceptOptions) {
         const agentId = request.agentId ?? session.agentId;
         options.admit(agentId, session.userId);
 
-        const place = await makePlace(tx, request, session);
+        const place = request.newSession === null ? await makePlace(tx, request, session) : free;
         const turn: Turn = {
           ...request.turn,
           userId: session.userId,
@@ -182,6 +188,17 @@ export function createAcceptTurn(options: AcceptOptions) {
     }
   };
 
+  /** A session that begins with this turn: nobody else can know of it. */
+  async function beginSession(
+    tx: Queryable,
+    session: PreparedSession,
+    message: string,
+  ): Promise<SessionRow> {
+    const title = session.title ?? titleOf(message);
+    await options.insertSession(tx, { ...session, title }, 2);
+    return { ...session, status: "active", lastSeq: 2 };
+  }
+
   /** Takes two numbers under the session's lock; ownership is checked in the same statement. */
   async function lockSession(tx: Queryable, request: TurnRequest): Promise<SessionRow> {
     const { rows } = await tx.query<SessionRow>(
@@ -214,9 +231,7 @@ export function createAcceptTurn(options: AcceptOptions) {
        WHERE session_id = $1 AND status IN ('queued', 'streaming', 'paused') ORDER BY seq`,
       [sessionId],
     );
-    if (unfinished.length === 0) {
-      return { queuePosition: null, displaced: [], interrupted: null };
-    }
+    if (unfinished.length === 0) return free;
     const onBusy = request.onBusy ?? onBusyOf(session.config);
     const active = unfinished.find((reply) => reply.status !== "queued");
     if (onBusy === "reject") {
@@ -246,6 +261,9 @@ export function createAcceptTurn(options: AcceptOptions) {
     return { queuePosition: interrupted === null ? null : 1, displaced, interrupted };
   }
 }
+
+/** Nothing else is unfinished in the session. */
+const free = { queuePosition: null, displaced: [], interrupted: null };
 
 /** Another request holds the idempotency key: the transaction is rolled back and its result looked up. */
 class KeyTaken extends Error {

@@ -5,6 +5,7 @@ import type { RecordEvent } from "../events/business-event.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { ReplyEventBody } from "./reply-event.ts";
 import type { ReplyFeeds } from "./reply-feeds.ts";
 import type { ReplyLog } from "./reply-log.ts";
@@ -21,6 +22,7 @@ export interface RepliesOptions {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly store: ReplyStore;
+  readonly checkpoints: Checkpoints;
   readonly catalogue: Catalogue;
   readonly telemetry: Telemetry;
   readonly logger: Logger;
@@ -63,6 +65,7 @@ export function createReplies(options: RepliesOptions) {
     log,
     feeds,
     store,
+    checkpoints: options.checkpoints,
     telemetry,
     logger,
     speak: options.speak,

@@ -13,6 +13,7 @@ import { settledWithin } from "../lib/settled-within.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../telemetry/telemetry.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { ReplyFeeds } from "./reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "./reply-log.ts";
 import { ReplyProgressTracker } from "./reply-progress.ts";
@@ -38,6 +39,7 @@ export interface RunnerOptions {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly store: ReplyStore;
+  readonly checkpoints: Checkpoints;
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly speak: SpeakReply;
@@ -54,9 +56,7 @@ export interface RunnerOptions {
   readonly claimsNext: () => boolean;
 }
 
-/** Text is stored at least this often while it grows … */
-const checkpointMs = 2_000;
-/** … or after this many new characters, or this many new events. */
+/** Text is stored at every beat while it grows, or after this many new characters, or this many new events. */
 const checkpointLength = 4_096;
 const checkpointEvents = 500;
 /** The producer waits for the log beyond this. */
@@ -138,7 +138,7 @@ export class ReplyRunner {
 
   /** Runs to the end; resolves with the next reply of the session that this node has taken over. Never rejects. */
   async run(mode: RunMode): Promise<ClaimedReply | null> {
-    const { feeds, telemetry, logger, leaseRenewalMs, maxReplyMs } = this.#options;
+    const { feeds, checkpoints, telemetry, logger, maxReplyMs } = this.#options;
     const { reply } = this;
     const fields = {
       replyId: reply.replyId,
@@ -148,7 +148,7 @@ export class ReplyRunner {
       requestId: reply.turn.requestId,
     };
     telemetry.replyStarted(fields);
-    const renewal = setInterval(() => this.#checkpoint(), Math.min(checkpointMs, leaseRenewalMs));
+    const stopBeat = checkpoints.onBeat(() => this.#checkpoint());
     const limit = setTimeout(() => this.stop(new ReplyStopped("timeout")), maxReplyMs);
     try {
       const end = await this.#produce(mode);
@@ -164,7 +164,7 @@ export class ReplyRunner {
       telemetry.replyEnded(fields, this.#dropped());
       return null;
     } finally {
-      clearInterval(renewal);
+      stopBeat();
       clearTimeout(limit);
       feeds.disown(reply.replyId);
     }
@@ -367,14 +367,14 @@ export class ReplyRunner {
   }
 
   async #store(): Promise<void> {
-    const { store, logger, leaseRenewalMs } = this.#options;
+    const { checkpoints, logger, leaseRenewalMs } = this.#options;
     if (this.#abort.signal.aborted) return;
     try {
       this.#writer.flush();
       const progress = this.#progress.changed(this.#writer.last);
       if (progress === null && performance.now() - this.#renewedMs < leaseRenewalMs) return;
       this.#renewedMs = performance.now();
-      const kept = await store.checkpoint(this.reply, progress);
+      const kept = await checkpoints.store(this.reply, progress);
       if (kept === null) this.stop(new ReplyStopped("fenced"));
       else if (kept.cancelReason !== null) {
         this.stop(new ReplyStopped("cancelled", kept.cancelReason));

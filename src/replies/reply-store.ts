@@ -122,6 +122,15 @@ const withQuestion = (claim: string) => `
 export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreOptions) {
   const lease = `now() + make_interval(secs => ${leaseSeconds})`;
 
+  /** Costs far less than to claim what is not there. Ask after the session was locked. */
+  const hasQueued = async (tx: Queryable, sessionId: string): Promise<boolean> => {
+    const { rowCount } = await tx.query(
+      "SELECT 1 FROM messages WHERE session_id = $1 AND status = 'queued' LIMIT 1",
+      [sessionId],
+    );
+    return rowCount > 0;
+  };
+
   /** The session's next waiting reply becomes this node's; null when none waits or one is active. Lock the session first. */
   const claimNext = async (tx: Queryable, sessionId: string): Promise<ClaimedReply | null> => {
     const { rows } = await tx.query<ClaimedReply>(
@@ -145,32 +154,6 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
     claimNext,
 
     /**
-     * Stores what there is and renews the lease. `cancelReason` when somebody wants the reply to stop; null when the
-     * attempt is no longer the owner's (taken over, or deleted).
-     */
-    async checkpoint(
-      reply: ClaimedReply,
-      progress: ReplyProgress | null,
-    ): Promise<{ cancelReason: string | null } | null> {
-      const { rows } =
-        progress === null
-          ? await database.query<{ cancelReason: string | null }>(
-              `UPDATE messages SET lease_until = ${lease}
-               WHERE session_id = $1 AND message_id = $2 AND attempt = $3 AND status = 'streaming'
-               RETURNING cancel_reason AS "cancelReason"`,
-              [reply.sessionId, reply.replyId, reply.attempt],
-            )
-          : await database.query<{ cancelReason: string | null }>(
-              `UPDATE messages SET lease_until = ${lease}, content = $4, reasoning = $5, event_seq = $6,
-                 tool_calls = $7::jsonb, media = $8::jsonb, backend_state = $9::jsonb
-               WHERE session_id = $1 AND message_id = $2 AND attempt = $3 AND status = 'streaming'
-               RETURNING cancel_reason AS "cancelReason"`,
-              [reply.sessionId, reply.replyId, reply.attempt, ...progressParams(progress)],
-            );
-      return rows[0] ?? null;
-    },
-
-    /**
      * Ends the attempt and takes the session's next waiting reply over, in one transaction. `ended` is false when the
      * attempt was not the owner's any more: then nothing has changed and nothing may be told.
      * `claim` false leaves the queue to other nodes. `onEnded` is part of the transaction.
@@ -183,18 +166,19 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
       onEnded: (tx: Queryable) => Promise<void>,
     ): Promise<{ ended: boolean; next: ClaimedReply | null }> {
       return database.transaction(async (tx) => {
-        await tx.query("UPDATE sessions SET last_activity = now() WHERE session_id = $1", [
-          reply.sessionId,
-        ]);
         const { rowCount } = await tx.query(
-          `UPDATE messages SET status = $10, content = $4, reasoning = $5, event_seq = $6,
+          `WITH session AS (
+             UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id)
+           UPDATE messages m SET status = $10, content = $4, reasoning = $5, event_seq = $6,
              tool_calls = $7::jsonb, media = $8::jsonb, backend_state = $9::jsonb, finish_reason = $11,
              usage = $12::jsonb, error = $13::jsonb, requirements = $14::jsonb, audio = $15::jsonb,
              duration_ms = $16, time_to_first_token_ms = $17,
              turn = CASE WHEN $10 = 'paused' THEN turn END,
              lease_owner = NULL, lease_until = NULL,
              search = array_to_tsvector($18::text[])
-           WHERE session_id = $1 AND message_id = $2 AND attempt = $3 AND status = 'streaming'`,
+           FROM session
+           WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
+             AND m.status = 'streaming'`,
           [
             reply.sessionId,
             reply.replyId,
@@ -221,7 +205,8 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
           return { ended: ended > 0, next: null };
         }
         await onEnded(tx);
-        const next = claim && end.status !== "paused" ? await claimNext(tx, reply.sessionId) : null;
+        const goesOn = claim && end.status !== "paused" && (await hasQueued(tx, reply.sessionId));
+        const next = goesOn ? await claimNext(tx, reply.sessionId) : null;
         return { ended: true, next };
       });
     },
@@ -347,6 +332,7 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
     ): Promise<
       { role: "user" | "assistant" | "system"; content: string; agentId: string | null }[]
     > {
+      if (beforeSeq <= 1) return [];
       const { rows } = await database.query<{
         role: "user" | "assistant" | "system";
         content: string;

@@ -82,6 +82,7 @@ export function createSessionStore(database: Database) {
   };
 
   return {
+    /** The caller stores the `messages` messages that it begins with. */
     async create(
       tx: Queryable,
       session: {
@@ -92,10 +93,11 @@ export function createSessionStore(database: Database) {
         readonly config: Readonly<Record<string, unknown>>;
         readonly metadata: Readonly<Record<string, unknown>>;
       },
+      messages: number,
     ): Promise<Session> {
       const { rows } = await tx.query<Session>(
-        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata)
-         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb)
+        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count)
+         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7)
          RETURNING ${columns.replace("a.message_id", "NULL").replace("a.status", "NULL")}`,
         [
           session.sessionId,
@@ -104,6 +106,7 @@ export function createSessionStore(database: Database) {
           session.title,
           toJsonb(session.config),
           toJsonb(session.metadata),
+          messages,
         ],
       );
       return rows[0] as Session;

@@ -72,9 +72,13 @@ export function createSessions(options: SessionsOptions) {
     };
   };
 
-  /** Stores a prepared session as part of `tx`. */
-  const insert = async (tx: Queryable, prepared: PreparedSession): Promise<Session> => {
-    const session = await store.create(tx, prepared);
+  /** Stores a prepared session as part of `tx`, which goes on to store its first `messages` messages. */
+  const insert = async (
+    tx: Queryable,
+    prepared: PreparedSession,
+    messages: number,
+  ): Promise<Session> => {
+    const session = await store.create(tx, prepared, messages);
     await options.recordEvent(tx, {
       type: "chat_session.created",
       data: {
@@ -134,7 +138,7 @@ export function createSessions(options: SessionsOptions) {
           const result = { sessionId: prepared.sessionId, messageId: null };
           if (!(await idempotency.claim(tx, wanted.userId, key, result))) return null;
         }
-        return insert(tx, prepared);
+        return insert(tx, prepared, 0);
       });
       if (created !== null) return created;
       const earlier = key && (await idempotency.find(wanted.userId, key));
