@@ -1,16 +1,18 @@
-/** A model server for benchmarks: node bench/upstream.ts <tokens> <every-ms>. Prints its port. */
+/** A model server for benchmarks: node bench/upstream.ts <every-ms>. Prints its port. The last message is how many tokens to send. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
 
-const [tokens = 100, everyMs = 50] = process.argv.slice(2).map(Number);
+const everyMs = Number(process.argv[2] ?? 50);
 
-const server = createServer((request, response) => {
-  request.resume();
+const server = createServer(async (request, response) => {
   if (request.url?.endsWith("/models") === true) {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ data: [{ id: "bench" }] }));
     return;
   }
+  const { messages } = (await json(request)) as { messages: readonly { content: string }[] };
+  const tokens = Number(messages.at(-1)?.content);
   response.writeHead(200, { "content-type": "text/event-stream" });
   let sent = 0;
   const next = () => {
