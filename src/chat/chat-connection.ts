@@ -12,7 +12,13 @@ import type { Replies } from "../replies/replies.ts";
 import type { ReplyState, ReplyStore } from "../replies/reply-store.ts";
 import { send, showOnWebSocket } from "../replies/views/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
-import { messageBody } from "./message-body.ts";
+import { messageBody, type MessageBody } from "./message-body.ts";
+import {
+  spokenMessageTypes,
+  type OpenSpokenConversation,
+  type SpokenConversation,
+  type SpokenMessage,
+} from "./spoken-conversation.ts";
 import { toTurn } from "./to-turn.ts";
 import type { Turns } from "./turns.ts";
 
@@ -23,6 +29,7 @@ export interface ChatConnectionOptions {
   readonly replyStore: ReplyStore;
   readonly follow: FollowReply;
   readonly sessions: Pick<SessionStore, "find">;
+  readonly openConversation: OpenSpokenConversation;
   readonly maxMessageLength: number;
   readonly maxUploadBytes: number;
   /** Of one message of the client, attachments included. */
@@ -47,14 +54,20 @@ const checkReference = createBodyCheck(
 
 /** Replies that one connection may follow at a time. */
 const maxFollowed = 16;
+/** A client that sends and does not read what it is told is cut off beyond this. */
+const maxUnreadBytes = 4 * 1024 * 1024;
 
-/** One client's socket: its messages in, the events of its replies out. A `ping` is answered while a reply runs. */
+/**
+ * One client's socket: its messages and its sound in, the events of its replies out. A `ping` is answered while a reply
+ * runs.
+ */
 export class ChatConnection {
   readonly #socket: WebSocket;
   readonly #opening: Opening;
   readonly #options: ChatConnectionOptions;
   readonly #checkChat: ReturnType<typeof createBodyCheck<ReturnType<typeof messageBody>>>;
   readonly #followed = new Map<string, AbortController>();
+  readonly #conversation: SpokenConversation;
   #caller: Caller | null = null;
   #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
 
@@ -63,11 +76,25 @@ export class ChatConnection {
     this.#opening = opening;
     this.#options = options;
     this.#checkChat = createBodyCheck(messageBody(options.maxMessageLength));
+    this.#conversation = options.openConversation({
+      language: opening.language,
+      sessionId: opening.sessionId ?? null,
+      send: (message) => this.#post(message),
+      tell: (error, fields) => this.#tell(error, fields),
+      check: async (body) => {
+        const caller = await this.#authorized();
+        const message = this.#checkChat({ ...this.#address(), ...body, message: "." });
+        this.#toTurn(caller, message);
+        if (message.session_id) await this.#ownerOf(caller, message.session_id);
+      },
+      say: async (message) => this.#say(await this.#authorized(), message),
+    });
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       this.#receive(data, isBinary).catch((error: unknown) => this.#tell(error));
     });
     socket.once("close", () => {
       for (const following of this.#followed.values()) following.abort();
+      this.#conversation.close();
     });
   }
 
@@ -77,13 +104,7 @@ export class ChatConnection {
     const { sessionId, userId } = this.#opening;
     if (identity !== null) callerUser(caller, userId);
     let owner = identity?.userId ?? userId ?? null;
-    if (sessionId !== undefined) {
-      const session = isId(sessionId) ? await this.#options.sessions.find(sessionId) : null;
-      if (session === null || !mayAccess(caller, session.userId, userId)) {
-        throw new Problem("session_not_found", { sessionId });
-      }
-      owner = session.userId;
-    }
+    if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
     this.#caller = caller;
     await this.#send({
       type: "connection_established",
@@ -108,6 +129,10 @@ export class ChatConnection {
   }
 
   async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+    if (isBinary && this.#caller !== null) {
+      this.#conversation.sound(data);
+      return;
+    }
     const message = isBinary ? null : parse(data.toString("utf8"));
     if (message === null) {
       throw new Problem("bad_request", {
@@ -129,28 +154,27 @@ export class ChatConnection {
         return;
       case "resume": {
         const { message_id: messageId, after = 0 } = checkReference(message);
-        this.#follow(await this.#owned(this.#caller, messageId), after);
+        const state = await this.#owned(this.#caller, messageId);
+        this.#follow(state, after, isSpoken(state.turn?.voice));
         return;
       }
       case "cancel": {
         const { message_id: messageId } = checkReference(message);
-        const { identity } = this.#caller;
-        if (identity !== null) await this.#options.identity.authorize(identity, "send_message");
-        const state = await this.#owned(this.#caller, messageId);
+        const state = await this.#owned(await this.#authorized(), messageId);
         const result = await this.#options.replies.cancel(state, "cancelled");
         if (result === "not_running" && state.status !== "cancelled") {
           throw new Problem("message_not_running", { messageId, status: state.status });
         }
         return;
       }
-      default:
-        throw new Problem(
-          "validation_failed",
-          {},
-          {
-            details: [{ path: "/type", message: "must be one of chat, cancel, resume, ping" }],
-          },
-        );
+      default: {
+        if (spokenMessageTypes.some((type) => type === message["type"])) {
+          return this.#conversation.receive(message);
+        }
+        const types = ["chat", "cancel", "resume", "ping", ...spokenMessageTypes].join(", ");
+        const details = [{ path: "/type", message: `must be one of ${types}` }];
+        throw new Problem("validation_failed", {}, { details });
+      }
     }
   }
 
@@ -173,28 +197,60 @@ export class ChatConnection {
   }
 
   async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
-    const { identity, turns, maxUploadBytes } = this.#options;
-    const { sessionId, userId, language, traceparent, requestId } = this.#opening;
-    const body = this.#checkChat({
-      ...(sessionId !== undefined && { session_id: sessionId }),
-      ...(userId !== undefined && sessionId === undefined && { user_id: userId }),
-      ...given,
-    });
-    if (caller.identity !== null) await identity.authorize(caller.identity, "send_message");
-    if (this.#followed.size >= maxFollowed) {
-      throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
-    }
-    const sent = await turns.send(
-      toTurn(body, { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes }),
-    );
-    this.#follow(sent, 0);
+    const body = this.#checkChat({ ...this.#address(), ...given });
+    await this.#authorized();
+    this.#admit();
+    const sent = await this.#options.turns.send(this.#toTurn(caller, body));
+    this.#follow(sent, 0, isSpoken(body.voice_config));
   }
 
-  #follow({ replyId }: Pick<ReplyState, "replyId">, after: number): void {
+  /** Stores a message that was spoken on this connection and shows its reply. */
+  async #say(caller: Caller, { body: given, audio }: SpokenMessage): Promise<ReplyState> {
+    const body = this.#checkChat({ ...this.#address(), ...given, message_type: "voice" });
+    this.#admit();
+    const turn = this.#toTurn(caller, body);
+    const sent = await this.#options.turns.send({ ...turn, audio, processedMessage: body.message });
+    this.#follow(sent, 0, isSpoken(body.voice_config));
+    const state = await this.#options.replyStore.find(sent.replyId);
+    if (state === null) throw new Problem("message_not_found", { messageId: sent.replyId });
+    return state;
+  }
+
+  /** Where messages go to that do not say so. */
+  #address(): { session_id?: string; user_id?: string } {
+    const { sessionId, userId } = this.#opening;
+    if (sessionId !== undefined) return { session_id: sessionId };
+    return userId === undefined ? {} : { user_id: userId };
+  }
+
+  #toTurn(caller: Caller, body: MessageBody) {
+    const { language, traceparent, requestId } = this.#opening;
+    const { maxUploadBytes } = this.#options;
+    const origin = { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes };
+    return toTurn(body, origin);
+  }
+
+  /** The caller, who may send messages. */
+  async #authorized(): Promise<Caller> {
+    if (this.#caller === null) throw new Problem("unauthorized", { reason: "missing" });
+    const { identity } = this.#caller;
+    if (identity !== null) await this.#options.identity.authorize(identity, "send_message");
+    return this.#caller;
+  }
+
+  #admit(): void {
+    if (this.#followed.size < maxFollowed) return;
+    throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
+  }
+
+  #follow({ replyId }: Pick<ReplyState, "replyId">, after: number, spoken: boolean): void {
     this.#followed.get(replyId)?.abort();
     const following = new AbortController();
+    if (this.#socket.readyState !== this.#socket.OPEN) following.abort();
     this.#followed.set(replyId, following);
-    showOnWebSocket(this.#socket, this.#options.follow(replyId, after, following.signal))
+    this.#conversation.following({ replyId, after, isSpoken: spoken });
+    const events = this.#options.follow(replyId, after, following.signal);
+    showOnWebSocket(this.#socket, events, (event) => this.#conversation.shown(replyId, event))
       .catch((error: unknown) => {
         // A socket that is gone needs no telling; the client resumes on another.
         if (this.#socket.readyState === this.#socket.OPEN) this.#tell(error);
@@ -202,6 +258,15 @@ export class ChatConnection {
       .finally(() => {
         if (this.#followed.get(replyId) === following) this.#followed.delete(replyId);
       });
+  }
+
+  /** The session's owner. Raises `session_not_found` when it does not exist for the caller. */
+  async #ownerOf(caller: Caller, sessionId: string): Promise<string> {
+    const session = isId(sessionId) ? await this.#options.sessions.find(sessionId) : null;
+    if (session === null || !mayAccess(caller, session.userId, this.#opening.userId)) {
+      throw new Problem("session_not_found", { sessionId });
+    }
+    return session.userId;
   }
 
   async #owned(caller: Caller, messageId: string): Promise<ReplyState> {
@@ -216,21 +281,33 @@ export class ChatConnection {
     return send(this.#socket, JSON.stringify({ ...message, timestamp: new Date().toISOString() }));
   }
 
-  #tell(error: unknown): void {
+  /** Sends what nobody waits for. */
+  #post(message: object): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.bufferedAmount > maxUnreadBytes) return this.#socket.terminate();
+    this.#send(message).catch(() => this.#socket.terminate());
+  }
+
+  #tell(error: unknown, fields: object = {}): void {
     if (!(error instanceof Problem)) {
       this.#opening.log.error({ err: error }, "a message of a WebSocket could not be handled");
     }
     const problem = error instanceof Problem ? error : new Problem("internal_error", {});
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#send({
+    this.#post({
       type: "error",
       error: problem.text(this.#opening.language),
       code: problem.status,
       error_type: problem.type,
       ...(problem.details !== undefined && { details: problem.details }),
       request_id: this.#opening.requestId,
-    }).catch(() => this.#socket.terminate());
+      ...fields,
+    });
   }
+}
+
+/** Whether a reply is spoken while it is being written. */
+function isSpoken(voice: MessageBody["voice_config"]): boolean {
+  return voice?.enable_tts === true && voice.stream_audio === true;
 }
 
 function parse(text: string): Record<string, unknown> | null {

@@ -38,6 +38,12 @@ export const messageSchema = Type.Object(
         }),
       ),
     ),
+    unspoken: Type.Optional(
+      Type.String({
+        description:
+          "Of a spoken reply that was interrupted: what follows `content` and nobody heard.",
+      }),
+    ),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
     error: Type.Optional(
       Type.Object({ type: Type.String(), code: Type.Integer(), message: Type.String() }),
@@ -66,6 +72,7 @@ export function messageInfo(message: StoredMessage) {
     ...(message.media !== null && { media: message.media }),
     ...(message.audio !== null && { audio: message.audio }),
     ...(message.attachments !== null && { attachments: message.attachments }),
+    ...(message.unspoken !== null && { unspoken: message.unspoken }),
     ...(message.requirements !== null && { requirements: message.requirements }),
     ...(message.error !== null && {
       error: {

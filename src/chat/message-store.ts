@@ -23,6 +23,8 @@ export interface StoredMessage {
   readonly audio: object | null;
   readonly requirements: object[] | null;
   readonly attachments: AttachmentInfo[] | null;
+  /** Of a spoken reply that was interrupted: what follows `content` and nobody heard. */
+  readonly unspoken: string | null;
 }
 
 export interface HistoryFilter {
@@ -46,7 +48,7 @@ export type MessageStore = ReturnType<typeof createMessageStore>;
 const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
-  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments`;
+  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken`;
 
 /** All SQL of reading messages. */
 export function createMessageStore(database: Database) {

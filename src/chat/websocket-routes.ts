@@ -16,6 +16,8 @@ interface WebSocketRoutesOptions extends ChatConnectionOptions {
   /** Origins of browsers that may connect beside this service's own; `*` for all. */
   readonly allowedOrigins: readonly string[];
   readonly heartbeatMs: number;
+  /** Whether sound is understood here. */
+  readonly isListening: boolean;
   readonly maxConnections: number;
 }
 
@@ -177,14 +179,32 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
             cancel: "{type, message_id}",
             resume: "{type, message_id, after}",
             ping: "{type}",
+            voice_start: "{type, sample_rate, language, turn_detection, barge_in, voice_config, …}",
+            voice_commit: "{type}: the turn is over now",
+            voice_stop: "{type}",
+            played: "{type, message_id, played_ms, stopped}",
+            interrupt: "{type, message_id, played_ms}",
+            binary: "after voice_started: signed 16-bit little-endian samples, one channel",
           },
           server_messages: [
             "connection_established",
             "pong",
             "error",
+            "voice_started",
+            "speech_started",
+            "speech_ended",
+            "transcript",
+            "stop_playback",
+            "playback_interrupted",
+            "voice_stopped",
             "the events of POST /chat/message/stream with their id as seq",
           ],
-          supported_features: ["real_time_chat", "resumable_streams", "cancel"],
+          supported_features: [
+            "real_time_chat",
+            "resumable_streams",
+            "cancel",
+            ...(options.isListening ? ["voice", "barge_in"] : []),
+          ],
         }),
       );
     },

@@ -273,6 +273,9 @@ export const settings = {
     api_url: text("OpenAI-compatible audio base URL, for both directions", null, { rule: webUrl }),
     api_key: secret("Key for it"),
     retention_hours: number("How long spoken replies are kept", 24, { maximum: 87_600 }),
+    max_listeners: integer("WebSockets that may send sound to this process at a time", 100, {
+      minimum: 1,
+    }),
     "stt.provider": choice(
       "auto: openai if api_url is set, else off",
       ["auto", "openai", "command", "sherpa", "off"],

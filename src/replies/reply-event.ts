@@ -104,8 +104,18 @@ export const replyEventSchemas = {
     {
       sequence: Type.Integer({ minimum: 1 }),
       format: Type.String(),
+      sample_rate: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+        description: "In Hz; of `pcm` always told.",
+      }),
       data: Type.String({ description: "Base64." }),
       text: Type.String(),
+      start_ms: Type.Integer({ minimum: 0, description: "Where it stands in the reply's speech." }),
+      duration_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+      text_start: Type.Integer({
+        minimum: 0,
+        description: "The part of the reply's text that it stands for, in UTF-16 units.",
+      }),
+      text_end: Type.Integer({ minimum: 0 }),
     },
   ),
   audio_response: event("audio_response", "The whole reply as speech.", {

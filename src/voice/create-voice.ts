@@ -55,6 +55,8 @@ export interface VoiceCapability {
 /** Speech in and out, whatever engines do it. */
 export interface Voice
   extends Pick<Recognition, "transcribe" | "transcribeSamples">, Pick<Synthesis, "style"> {
+  /** See `Recognition.check`. */
+  readonly checkRecognition: Recognition["check"];
   readonly recognition: VoiceCapability;
   readonly speech: VoiceCapability;
   /** What speech can be had in. */
@@ -106,6 +108,7 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
     speech: capability(textToSpeech),
     formats: formatsOf(textToSpeech, encoder),
     detector,
+    checkRecognition: recognition.check,
     transcribe: recognition.transcribe,
     transcribeSamples: recognition.transcribeSamples,
     style: synthesis.style,

@@ -16,13 +16,12 @@ import { Problem, type ProblemDetail } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/follow-reply.ts";
 import type { SseView } from "../replies/views/sse.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
-import { fileOf } from "./audio-format.ts";
-import { maxStoredAudioBytes, type AudioStore } from "./audio-store.ts";
+import type { AudioStore } from "./audio-store.ts";
 import type { Voice } from "./create-voice.ts";
 import { readUpload } from "./read-upload.ts";
+import { keepRecording } from "./recordings.ts";
 import { goneSignal, unvalidated, uploadContent } from "./routes.ts";
-import { sniffAudio } from "./sniff-audio.ts";
-import { audioUrl, type StoredReplyAudio } from "./stored-reply-audio.ts";
+import type { StoredReplyAudio } from "./stored-reply-audio.ts";
 
 interface VoiceMessageRoutesOptions {
   readonly voice: Voice;
@@ -64,25 +63,6 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     }
   }
 
-  /** Keeps the recording where it is small enough; what the user's message says about it. */
-  async function keepRecording(file: Uint8Array, durationMs: number) {
-    const container = sniffAudio(file);
-    if (!container) throw new Error("a transcribed recording has no container");
-    const described = { format: container, duration_ms: durationMs };
-    if (file.length > maxStoredAudioBytes) return { audioId: null, described };
-    const audioId = await store.save({
-      sessionId: null,
-      userId: "",
-      messageId: null,
-      format: container,
-      mediaType: fileOf(container).mediaType,
-      durationMs,
-      bytes: file,
-    });
-    const reference = { audio_id: audioId, url: audioUrl(audioId), ...described };
-    return { audioId, described: reference };
-  }
-
   async function found(messageId: string) {
     const message = await messages.find(messageId);
     if (message === null) throw new Problem("message_not_found", { messageId });
@@ -114,7 +94,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       const limit = `${options.maxMessageLength} characters of transcript`;
       throw new Problem("payload_too_large", { limit });
     }
-    const { audioId, described } = await keepRecording(file, heard.durationMs);
+    const { audioId, described } = await keepRecording(store, file, heard.durationMs);
     const sent = await turns.send({
       sessionId: message.sessionId,
       ownerId: userId ?? null,
@@ -203,8 +183,6 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
                 "session_busy",
                 "session_archived",
                 "idempotency_conflict",
-                "payload_too_large",
-                "unsupported_media_type",
                 "queue_full",
                 "agent_failed",
                 "speech_failed",

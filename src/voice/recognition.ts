@@ -36,6 +36,8 @@ interface RecognizeOptions {
 
 /** Turns what somebody said into text. */
 export interface Recognition {
+  /** Raises at once what any recording in this language would raise: `voice_unavailable`, `validation_failed`. */
+  check(language: string | undefined): void;
   /**
    * The text of an uploaded file. Raises `voice_unavailable`, `speech_failed`, `speech_timeout`, `payload_too_large` (too
    * many bytes, more than ten minutes), `unsupported_media_type`, or `validation_failed` (damaged, too short, nobody
@@ -125,6 +127,9 @@ export function createRecognition(options: RecognitionOptions): Recognition {
   }
 
   return {
+    check(language) {
+      enginesFor(languageFor(language));
+    },
     async transcribe(bytes, { language: asked, signal }) {
       const language = languageFor(asked);
       const able = enginesFor(language);

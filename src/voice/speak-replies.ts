@@ -63,14 +63,32 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
     async function collect(): Promise<SpokenPiece[]> {
       const all: SpokenPiece[] = [];
       let size = 0;
+      let startMs = 0;
+      // A reply that goes on after a pause has said what it had before.
+      const before = reply.content.length;
+      let textStart = before;
       for await (const piece of pieces) {
         size += piece.bytes.length;
         if (size > maxCollectedBytes) break;
         all.push(piece);
         if (wanted?.stream_audio !== true) continue;
         const data = Buffer.from(piece.bytes).toString("base64");
-        const { sequence, format, text } = piece;
-        tell({ type: "audio_chunk", sequence, format, data, text });
+        const { sequence, format, text, durationMs } = piece;
+        const textEnd = before + piece.sourceEnd;
+        tell({
+          type: "audio_chunk",
+          sequence,
+          format,
+          sample_rate: piece.sampleRateHz,
+          data,
+          text,
+          start_ms: startMs,
+          duration_ms: durationMs,
+          text_start: textStart,
+          text_end: textEnd,
+        });
+        startMs += durationMs ?? 0;
+        textStart = textEnd;
       }
       return all;
     }

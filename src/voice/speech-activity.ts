@@ -7,10 +7,10 @@ const frameSamples = (recognitionRateHz * activityFrameMs) / 1000;
 const sliceSamples = recognitionRateHz * 20;
 
 /** A voice is there when so many of neighbouring frames say so. */
-const windowFrames = 10;
-const voicedFrames = 6;
+export const windowFrames = 10;
+export const voicedFrames = 6;
 /** Detectors have to settle: they take the first frames of anything for a voice. */
-const settlingFrames = 3;
+export const settlingFrames = 3;
 
 /** From so many voiced frames on, a voice must have changed its loudness. */
 const steadyFrames = 20;
@@ -18,7 +18,7 @@ const steadyFrames = 20;
 const minLoudnessSpread = 3;
 
 /** Loudness of a frame in decibels. */
-function loudnessOf(frame: Int16Array): number {
+export function loudnessOf(frame: Int16Array): number {
   let energy = 1;
   for (const sample of frame) energy += sample * sample;
   return 10 * Math.log10(energy / frame.length);
@@ -28,6 +28,16 @@ function spreadOf(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   return Math.sqrt(variance);
+}
+
+/** Whether so many voiced frames are as even as no voice is: hum, tones and noise. */
+export function isSteady(loudness: readonly number[]): boolean {
+  return loudness.length >= steadyFrames && !isLively(loudness);
+}
+
+/** Whether the loudness of frames changes as that of a voice does. */
+export function isLively(loudness: readonly number[]): boolean {
+  return loudness.length > 0 && spreadOf(loudness) >= minLoudnessSpread;
 }
 
 /** Collects verdicts on frames until somebody has certainly spoken. */
@@ -53,8 +63,7 @@ export function createSpeechEvidence(): SpeechEvidence {
       if (recent.filter(Boolean).length >= voicedFrames) dense = true;
     },
     found() {
-      if (!dense) return false;
-      return loudness.length < steadyFrames || spreadOf(loudness) >= minLoudnessSpread;
+      return dense && !isSteady(loudness);
     },
   };
 }

@@ -4,51 +4,7 @@ import { WebSocket } from "ws";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startService, type TestService } from "../support/start-service.ts";
-
-type Message = Record<string, unknown> & { type: string };
-
-/** A client's socket, with what has come and a way to wait for more. */
-function connect(url: string, headers: Record<string, string> = {}) {
-  const socket = new WebSocket(url.replace("http", "ws"), { headers });
-  const messages: Message[] = [];
-  const waiting = new Set<() => void>();
-  const wakeAll = () => {
-    for (const wake of waiting) wake();
-  };
-  socket.on("message", (data: Buffer) => {
-    messages.push(JSON.parse(data.toString()) as Message);
-    wakeAll();
-  });
-  socket.on("close", wakeAll);
-  socket.on("error", wakeAll);
-  return {
-    socket,
-    messages,
-    send: (message: object | string) =>
-      socket.send(typeof message === "string" ? message : JSON.stringify(message)),
-    async next(fits: (message: Message) => boolean): Promise<Message> {
-      for (;;) {
-        const found = messages.find(fits);
-        if (found !== undefined) return found;
-        if (socket.readyState >= WebSocket.CLOSING) {
-          throw new Error(`closed without it: ${JSON.stringify(messages)}`);
-        }
-        await new Promise<void>((resolve) => {
-          const wake = () => {
-            waiting.delete(wake);
-            resolve();
-          };
-          waiting.add(wake);
-        });
-      }
-    },
-    async closed(): Promise<number> {
-      if (socket.readyState === WebSocket.CLOSED) return 0;
-      const [code] = (await once(socket, "close")) as [number];
-      return code;
-    },
-  };
-}
+import { connectSocket as connect } from "../support/web-socket-client.ts";
 
 describe("the WebSocket", () => {
   let model: OpenAiServer;

@@ -9,9 +9,13 @@ import type { LoggedEvent } from "../reply-log.ts";
 export async function showOnWebSocket(
   socket: WebSocket,
   events: ReturnType<FollowReply>,
+  onShown: (event: LoggedEvent) => void,
 ): Promise<void> {
   for await (const page of events) {
-    for (const event of page ?? []) await send(socket, withSeq(event));
+    for (const event of page ?? []) {
+      await send(socket, withSeq(event));
+      onShown(event);
+    }
   }
 }
 
