@@ -44,6 +44,8 @@ import { observeCache } from "./telemetry/observe-cache.ts";
 import { observeDatabase } from "./telemetry/observe-database.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { version } from "./version.ts";
+import { createKeepSpoken } from "./voice/conversation/keep-spoken.ts";
+import { createVoiceConversations } from "./voice/conversation/voice-conversation.ts";
 import { voiceMessageRoutes } from "./voice/message-routes.ts";
 import { voiceRoutes } from "./voice/routes.ts";
 
@@ -187,6 +189,16 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     replyStore,
     follow,
     sessions: sessionStore,
+    openConversation: createVoiceConversations({
+      voice: speech.voice,
+      audio: speech.store,
+      replies,
+      store: replyStore,
+      keepSpoken: createKeepSpoken(database),
+      log: replyLog,
+      maxListening: config.voice.max_listeners,
+    }),
+    isListening: speech.voice.recognition.enabled,
     telemetry,
     allowedOrigins: config.security.cors_origins,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
