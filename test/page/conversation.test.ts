@@ -19,6 +19,18 @@ The area is \\(A = \\pi r^2\\); it costs $5 or $10.
 ![chart](https://images.example/chart.png)
 `;
 
+/** In the page. */
+function isAtEnd(): boolean {
+  const frame = document.querySelector(".messages");
+  return frame !== null && frame.scrollHeight - frame.clientHeight - frame.scrollTop < 30;
+}
+
+/** In the page. */
+function isAwayFromEnd(): boolean {
+  const frame = document.querySelector(".messages");
+  return frame !== null && frame.scrollHeight - frame.clientHeight - frame.scrollTop > 200;
+}
+
 describeInBrowser("conversations on the page", () => {
   let stage: Stage;
   const visits: Visit[] = [];
@@ -125,9 +137,33 @@ describeInBrowser("conversations on the page", () => {
     });
     await say(page, "the first");
     await page.locator(".message.assistant.streaming", { hasText: "a" }).waitFor();
+    // What the page asks for now is answered when more has been said: it must not move that.
+    const [history, session] = [gate(), gate()];
+    const hold = (pattern: string, until: Promise<void>, times: number) =>
+      page.route(
+        pattern,
+        async (route) => {
+          const response = await route.fetch();
+          await until;
+          await route.fulfill({ response });
+        },
+        { times },
+      );
+    await hold("**/chat/history/**", history.opened, 1);
     await say(page, "the second");
     await page.locator(".message.queued", { hasText: "Waiting, number 1" }).waitFor();
     await say(page, "the third");
+    await page.locator(".message.queued", { hasText: "Waiting, number 2" }).waitFor();
+    await hold("**/sessions/*", session.opened, 1);
+    const asked = page.waitForRequest((request) => request.url().includes("/sessions/"));
+    history.open();
+    await asked;
+    assert.deepEqual(await page.locator(".message.user .bubble").allInnerTexts(), [
+      "the first",
+      "the second",
+      "the third",
+    ]);
+    session.open();
     await page.locator(".message.queued").nth(1).getByText("Withdraw").click();
     await page.locator(".message.assistant.cancelled").waitFor();
     first.open();
@@ -232,11 +268,47 @@ describeInBrowser("conversations on the page", () => {
     const target = page.locator(".message.user.found", { hasText: "Zirkon" });
     await target.waitFor();
     await page.waitForFunction(() => CSS.highlights.has("found-words"));
-    const box = await target.boundingBox();
-    assert.ok(box !== null && box.y > 0 && box.y < 800, "the message is in view");
+    await page.waitForFunction(
+      () => {
+        const box = document.querySelector(".message.found")?.getBoundingClientRect();
+        return box !== undefined && box.top > 0 && box.bottom < window.innerHeight;
+      },
+      undefined,
+      { timeout: 5_000 },
+    );
     await field.fill("红宝石");
     await page.locator(".hits mark", { hasText: "红宝石" }).first().waitFor();
+    await field.press("Escape");
+    await page.getByLabel("Go to the newest message").click();
+    await page.locator(".message", { hasText: "You said: line 39" }).waitFor();
+    await page.waitForFunction(isAtEnd);
   }, 60_000);
+
+  test("the view follows a growing reply, unless its reader has scrolled up", async () => {
+    const { page } = await visit();
+    const lines = Array.from({ length: 120 }, (_, index) => `line ${index}\n\n`);
+    const [half, rest] = [gate(), gate()];
+    stage.model.enqueue({
+      tokens: lines,
+      pace: (index) => (index === 60 ? half.opened : index === 100 ? rest.opened : undefined),
+    });
+    await say(page, "a long one");
+    await page.getByText("line 59", { exact: true }).waitFor();
+    await page.waitForFunction(isAtEnd);
+    await page.mouse.move(700, 300);
+    await page.mouse.wheel(0, -600);
+    await page.waitForFunction(isAwayFromEnd);
+    const before = await page.locator(".messages").evaluate((frame) => frame.scrollTop);
+    half.open();
+    await page.getByText("line 99", { exact: true }).waitFor();
+    const after = await page.locator(".messages").evaluate((frame) => frame.scrollTop);
+    assert.ok(Math.abs(after - before) < 5, `moved from ${before} to ${after}`);
+    await page.getByLabel("Go to the newest message").click();
+    await page.waitForFunction(isAtEnd);
+    rest.open();
+    await page.locator(".message.assistant.complete").waitFor();
+    await page.waitForFunction(isAtEnd);
+  });
 
   test("Chinese: the page speaks it, and Enter belongs to the input method while it composes", async () => {
     const { page, context } = await visit({ locale: "zh-CN" });

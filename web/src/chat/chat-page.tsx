@@ -5,7 +5,7 @@ import { conversation } from "../state/conversation.ts";
 import { identity } from "../state/identity.ts";
 import { outbox } from "../state/outbox.ts";
 import { startChat } from "../state/start.ts";
-import { useStore } from "../state/store.ts";
+import { usePart, useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Notices } from "../ui/notices.tsx";
@@ -37,22 +37,25 @@ function Workspace() {
   const texts = useTexts();
   const list = useStore(agents);
   const starting = startingAgent(list, useStore(chosenAgent));
-  const current = useStore(conversation);
+  // Not its messages: those change with every word.
+  const sessionId = usePart(conversation, (current) => current.sessionId);
+  const session = usePart(conversation, (current) => current.session);
+  const draftId = usePart(conversation, (current) => current.draftId);
+  const state = usePart(conversation, (current) => current.state);
   const outgoing = useStore(outbox);
   const connected = useStore(isConnected);
   const [isSideOpen, setSideOpen] = useState(false);
   const [isSearching, setSearching] = useState(false);
   const [isSetting, setSetting] = useState(false);
-  const { session, sessionId, state } = current;
   const title = session?.title ?? texts.untitled;
   useEffect(() => {
     document.title = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
   }, [session?.title, texts]);
-  useEffect(() => setSearching(false), [current.draftId]);
+  useEffect(() => setSearching(false), [draftId]);
 
   const isNew =
     sessionId === null &&
-    !outgoing.some((entry) => entry.sessionId === null && entry.draftId === current.draftId);
+    !outgoing.some((entry) => entry.sessionId === null && entry.draftId === draftId);
   const name = session === null ? (starting?.name ?? "") : agentName(list, session.agent_id);
   return (
     <div className="workspace">

@@ -5,7 +5,7 @@ import { agents, chosenAgent, models, startingAgent } from "../state/catalogue.t
 import { newConfig } from "../state/conversation-config.ts";
 import { conversation, syncConversation } from "../state/conversation.ts";
 import { notifyError } from "../state/notices.ts";
-import { useStore } from "../state/store.ts";
+import { usePart, useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Dialog } from "../ui/dialog.tsx";
 
@@ -14,7 +14,7 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
   const texts = useTexts();
   const agentList = useStore(agents);
   const modelList = useStore(models);
-  const { session } = useStore(conversation);
+  const session = usePart(conversation, (current) => current.session);
   const before: SessionConfig = session?.config ?? newConfig.get();
   const [agentId, setAgentId] = useState(
     session?.agent_id ?? startingAgent(agentList, chosenAgent.get())?.agent_id ?? "",

@@ -21,6 +21,8 @@ type Row =
 const nearEndPx = 60;
 const nearStartPx = 600;
 const highlightMs = 6_000;
+const settlingMs = 250;
+const byHandMs = 400;
 
 /** The messages of the conversation. Only those in view are drawn, however many there are. */
 export function MessageList() {
@@ -32,6 +34,10 @@ export function MessageList() {
   const list = useRef<VirtualizerHandle>(null);
   const isReadingAlong = useRef(true);
   const lastOffset = useRef(0);
+  /** Until then, rows that are measured may move the view. */
+  const ownUntilMs = useRef(0);
+  /** When somebody last scrolled by hand. */
+  const handsOnMs = useRef(0);
   const [isAway, setAway] = useState(false);
 
   const rows = useMemo((): readonly Row[] => {
@@ -61,21 +67,19 @@ export function MessageList() {
     rows.length > previous.current.count &&
     previous.current.firstId !== undefined;
 
-  const toEnd = () => list.current?.scrollToIndex(rows.length - 1, { align: "end" });
-
-  /** Rows are measured when they come into view, which moves the end: it is aimed at until it is reached. */
-  const settleAtEnd = () => {
-    let framesLeft = 60;
-    const aim = () => {
-      toEnd();
-      framesLeft -= 1;
-      if (framesLeft > 0 && isReadingAlong.current) requestAnimationFrame(aim);
-    };
-    aim();
+  /** Not by `scrollToIndex`: that goes on for a while by itself, against a reader who scrolls up meanwhile. */
+  const toEnd = () => {
+    const element = frame.current;
+    if (element === null) return;
+    ownUntilMs.current = performance.now() + settlingMs;
+    element.scrollTop = element.scrollHeight;
   };
 
   useLayoutEffect(() => {
-    if (previous.current.windowId !== windowId) isReadingAlong.current = target === null;
+    if (previous.current.windowId !== windowId) {
+      isReadingAlong.current = target === null;
+      lastOffset.current = 0;
+    }
     const hasNewPending = rows.at(-2)?.kind === "pending" && rows.length > previous.current.count;
     if (hasNewPending) isReadingAlong.current = true;
     previous.current = { windowId, firstId, count: rows.length };
@@ -88,36 +92,44 @@ export function MessageList() {
     if (index === -1) return;
     isReadingAlong.current = false;
     list.current?.scrollToIndex(index, { align: "center" });
-    const show = () => {
+    let over: ReturnType<typeof setTimeout> | undefined;
+    // It may take a moment until it is drawn, and it may be drawn anew while it is marked.
+    const shown = setInterval(() => {
       const element = document.getElementById(`message-${target.messageId}`);
       if (element === null) return;
       element.classList.add("found");
       highlightWords(element, target.words);
-    };
-    const shown = setInterval(show, 200);
-    const over = setTimeout(() => {
+      over ??= setTimeout(end, highlightMs);
+    }, 200);
+    const end = () => {
       clearInterval(shown);
       highlightWords(null, "");
       document.getElementById(`message-${target.messageId}`)?.classList.remove("found");
-    }, highlightMs);
+    };
     document.getElementById(`message-${target.messageId}`)?.focus({ preventScroll: true });
     return () => {
-      clearInterval(shown);
       clearTimeout(over);
-      highlightWords(null, "");
+      end();
     };
   }, [target]);
 
   const onScroll = (offset: number) => {
     const handle = list.current;
     if (handle === null) return;
+    const shown = conversation.get();
+    if (shown.messages.length === 0 && outgoing.length === 0) return;
     const toGo = handle.scrollSize - handle.viewportSize - offset;
-    if (toGo < nearEndPx) isReadingAlong.current = !hasNewer;
-    else if (offset < lastOffset.current - 1) isReadingAlong.current = false;
+    const now = performance.now();
+    const isByHand = now - handsOnMs.current < byHandMs || now > ownUntilMs.current;
+    if (toGo < nearEndPx) isReadingAlong.current = !shown.hasNewer;
+    else if (offset < lastOffset.current - 1 && isByHand) isReadingAlong.current = false;
     lastOffset.current = offset;
-    setAway(toGo > handle.viewportSize * 0.7 || hasNewer);
-    if (offset < nearStartPx && hasOlder && !isReadingAlong.current) void loadOlder();
-    if (toGo < nearStartPx && hasNewer) void loadNewer();
+    setAway((toGo > handle.viewportSize * 0.7 && !isReadingAlong.current) || shown.hasNewer);
+    if (offset < nearStartPx && shown.hasOlder && !isReadingAlong.current) void loadOlder();
+    if (toGo < nearStartPx && shown.hasNewer) void loadNewer();
+  };
+  const byHand = () => {
+    handsOnMs.current = performance.now();
   };
 
   return (
@@ -129,6 +141,10 @@ export function MessageList() {
         role="log"
         aria-live="off"
         aria-label={texts.log}
+        onWheel={byHand}
+        onTouchMove={byHand}
+        onKeyDown={byHand}
+        onPointerDown={byHand}
       >
         <Virtualizer
           key={windowId}
@@ -159,7 +175,8 @@ export function MessageList() {
           className="to-latest"
           onClick={() => {
             isReadingAlong.current = true;
-            void (hasNewer ? jumpToLatest() : Promise.resolve()).then(settleAtEnd);
+            if (hasNewer) void jumpToLatest();
+            else toEnd();
           }}
         />
       )}

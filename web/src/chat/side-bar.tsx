@@ -8,7 +8,7 @@ import {
   loadMoreSessions,
   sessionList,
 } from "../state/sessions.ts";
-import { useStore } from "../state/store.ts";
+import { usePart, useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
@@ -28,7 +28,7 @@ export function SideBar({ isOpen, onClose }: SideBarProps) {
   const texts = useTexts();
   const list = useStore(sessionList);
   const deleted = useStore(deletedSessions);
-  const { sessionId } = useStore(conversation);
+  const sessionId = usePart(conversation, (current) => current.sessionId);
   const [search, setSearch] = useState(list.search);
   useEffect(() => {
     if (search === sessionList.get().search) return;

@@ -299,19 +299,25 @@ function hasLooseEnds(session: SessionInfo): boolean {
     );
 }
 
-/** The messages shown, with newer knowledge of some and others behind them. */
+/**
+ * The messages shown, with newer knowledge of some and others behind them. What was added while that knowledge was on
+ * its way stays behind it.
+ */
 function merged(shown: readonly MessageView[], newer: readonly Message[]): MessageView[] {
   const known = new Map(shown.map((message) => [message.message_id, message]));
   const added = new Set(newer.map((message) => message.message_id));
-  const kept = shown.filter(({ message_id: id }) => !added.has(id));
+  const lastCommon = shown.findLastIndex(({ message_id: id }) => added.has(id));
+  const isKept = ({ message_id: id }: MessageView) => !added.has(id);
+  const later = lastCommon === -1 ? shown.length : lastCommon + 1;
   return [
-    ...kept,
+    ...shown.slice(0, later).filter(isKept),
     ...newer.map((message): MessageView => {
       const before = known.get(message.message_id);
       // What is followed is ahead of what was stored.
       if (before !== undefined && followed.has(message.message_id)) return before;
       return before?.live === undefined ? message : { ...message, live: before.live };
     }),
+    ...shown.slice(later),
   ];
 }
 
@@ -339,6 +345,7 @@ function follow(messageId: string, opened?: Response, onShown?: () => void): voi
   const after =
     conversation.get().messages.find(({ message_id: id }) => id === messageId)?.live?.lastEventId ??
     0;
+  const take = inFrames((events) => takeEvents(messageId, events, own));
   const run = async () => {
     try {
       await followReply({
@@ -347,13 +354,14 @@ function follow(messageId: string, opened?: Response, onShown?: () => void): voi
         opened,
         signal,
         onEvent(id, event) {
-          takeEvent(messageId, id, event, own);
+          take.put({ id, event });
           onShown?.();
         },
       });
     } catch (error) {
       if (!signal.aborted) notifyError(error);
     } finally {
+      take.flush();
       if (followed.get(messageId) === own) followed.delete(messageId);
     }
     if (!outer.aborted) await syncConversation();
@@ -362,25 +370,69 @@ function follow(messageId: string, opened?: Response, onShown?: () => void): voi
   void run();
 }
 
-function takeEvent(messageId: string, id: number, event: ReplyEvent, own: AbortController): void {
-  if (event.type === "user_message") showTurn(event);
+interface NumberedEvent {
+  readonly id: number;
+  readonly event: ReplyEvent;
+}
+
+/** When nothing is drawn, as in a tab that nobody looks at, text is taken over at least this often. */
+const maxFrameMs = 100;
+
+/**
+ * Text that comes faster than it can be drawn is handed over once a frame: taking up a long reply again brings
+ * thousands of events at once. Anything but text is handed over at once, behind the text before it.
+ */
+function inFrames(handOver: (events: readonly NumberedEvent[]) => void) {
+  let waiting: NumberedEvent[] = [];
+  let frame = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    timer = undefined;
+    const events = waiting;
+    waiting = [];
+    if (events.length > 0) handOver(events);
+  };
+  return {
+    flush,
+    put(item: NumberedEvent) {
+      waiting.push(item);
+      const isText = item.event.type === "assistant_chunk" || item.event.type === "reasoning_chunk";
+      if (!isText) flush();
+      else if (timer === undefined) {
+        frame = requestAnimationFrame(flush);
+        timer = setTimeout(flush, maxFrameMs);
+      }
+    },
+  };
+}
+
+function takeEvents(
+  messageId: string,
+  events: readonly NumberedEvent[],
+  own: AbortController,
+): void {
+  for (const { event } of events) if (event.type === "user_message") showTurn(event);
   let seen: MessageView | undefined;
   conversation.set((current) => ({
     ...current,
     messages: current.messages.map((message) => {
       if (message.message_id !== messageId) return message;
-      seen = applyEvent(message, id, event);
+      seen = events.reduce((view, { id, event }) => applyEvent(view, id, event), message);
       return seen;
     }),
   }));
   if (seen === undefined) return;
-  for (const listener of listeners) listener(seen, event);
-  if (isLast(event)) {
-    announcement.set(seen.content.slice(0, 4_000));
-    tellTabs(seen.session_id);
+  for (const { event } of events) {
+    for (const listener of listeners) listener(seen, event);
+    if (isLast(event)) {
+      announcement.set(seen.content.slice(0, 4_000));
+      tellTabs(seen.session_id);
+    }
+    // Browsers allow few connections: a reply that waits is followed when it is its turn.
+    if (event.type === "queued") own.abort();
   }
-  // Browsers allow few connections: a reply that waits is followed when it is its turn.
-  if (event.type === "queued") own.abort();
 }
 
 /** Puts a question and its reply to the end, unless they are there. */
