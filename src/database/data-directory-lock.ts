@@ -33,7 +33,7 @@ interface Owner {
   readonly heartbeat: number;
 }
 
-const heartbeatMs = 2_000;
+const defaultHeartbeatMs = 2_000;
 /** An owner on another host (a shared volume) cannot be probed; it counts as dead after this long without a heartbeat. */
 const remoteStaleMs = 15_000;
 /** Two processes that find the same dead owner both write; after this pause the later writer has won. */
@@ -47,6 +47,7 @@ const settleMs = 100;
 export async function lockDataDirectory(
   directory: string,
   onLost: () => void,
+  heartbeatMs = defaultHeartbeatMs,
 ): Promise<DataDirectoryLock> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, "lock.json");
@@ -82,11 +83,15 @@ export async function lockDataDirectory(
     }
     await replace(path, self());
   };
+  let beating: Promise<void> | null = null;
   const timer = setInterval(() => {
-    // A full or read-only disk must not crash the process: the pid still proves that this owner lives.
-    beat().catch((error: unknown) =>
-      process.emitWarning(`lock heartbeat failed: ${String(error)}`),
-    );
+    // On a slow disk a beat may outlast the interval: two at a time would tear each other's file, and the torn file
+    // would look as if somebody else had taken the lock.
+    if (beating !== null) return;
+    beating = beat()
+      // A full or read-only disk must not crash the process: the pid still proves that this owner lives.
+      .catch((error: unknown) => process.emitWarning(`lock heartbeat failed: ${String(error)}`))
+      .finally(() => (beating = null));
   }, heartbeatMs);
   timer.unref();
   return {
@@ -94,6 +99,8 @@ export async function lockDataDirectory(
       if (released) return;
       released = true;
       clearInterval(timer);
+      // It would write the lock once more.
+      await beating;
       const owner = await readOwner(path);
       if (owner?.token === token) await rm(path, { force: true });
     },
