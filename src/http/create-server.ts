@@ -8,6 +8,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { installTracing } from "../telemetry/install-tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracer } from "../telemetry/tracer.ts";
+import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { installErrorHandling, rawProblem } from "./errors.ts";
 import { installHostCheck } from "./host-check.ts";
@@ -44,6 +45,7 @@ export async function createServer(options: ServerOptions) {
       config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
     // A path that cannot be decoded never reaches the routes and their hooks.
     frameworkErrors: (error, request, reply) => rawProblem(error, request, reply),
+    clientErrorHandler: refuseBrokenRequests(config.service.name, telemetry),
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();
 

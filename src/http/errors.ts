@@ -5,7 +5,10 @@ import { preferredLanguage } from "./language.ts";
 import type { RouteTable } from "./route-table.ts";
 
 /** The body of every error answer. */
-export function problemBody(problem: Problem, request: FastifyRequest): object {
+export function problemBody(
+  problem: Problem,
+  request: Pick<FastifyRequest, "id" | "language" | "originalUrl">,
+): object {
   return {
     success: false,
     error: {
@@ -99,6 +102,7 @@ function toProblem(error: unknown): Problem {
     default:
   }
   if (error instanceof SyntaxError && statusCode === 400) return new Problem("malformed_json", {});
+  if (statusCode === 416) return new Problem("range_not_satisfiable", {});
   if (statusCode === 413) return new Problem("payload_too_large", { limit: "less" });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new Problem(

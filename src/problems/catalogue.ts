@@ -99,6 +99,10 @@ export const problemCatalogue = {
     en: `${got} is not supported here. Send ${expected}.`,
     zh: `此处不支持 ${got}。请发送 ${expected}。`,
   })),
+  range_not_satisfiable: define<{ bytes?: number }>(416, ({ bytes }) => ({
+    en: `The range that was asked for lies behind the end${bytes === undefined ? "" : `: there are ${bytes} bytes`}.`,
+    zh: `请求的范围超出了内容末尾${bytes === undefined ? "" : `（共 ${bytes} 字节）`}。`,
+  })),
   validation_failed: define<{ en?: string; zh?: string }>(422, ({ en, zh }) => ({
     en: en ?? "The request is not valid. See details for each fault.",
     zh: zh ?? "请求参数无效，详见 details。",

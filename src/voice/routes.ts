@@ -178,7 +178,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
           response: {
             200: { description: "All of it.", content: { "audio/*": { schema: uploadContent } } },
             206: { description: "A part.", content: { "audio/*": { schema: uploadContent } } },
-            ...problemResponses("audio_not_found"),
+            ...problemResponses("audio_not_found", "range_not_satisfiable"),
           },
         },
       },
@@ -223,7 +223,6 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
                 duration_ms: Type.Integer(),
               }),
               ...problemResponses(
-                "payload_too_large",
                 "unsupported_media_type",
                 "speech_failed",
                 "voice_unavailable",

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { Problem } from "../problems/problem.ts";
 import type { StoredAudio } from "./audio-store.ts";
 
 interface ByteRange {
@@ -30,21 +31,22 @@ export function parseRange(
 export function sendSound(request: FastifyRequest, reply: FastifyReply, audio: StoredAudio) {
   const size = audio.bytes.length;
   const etag = `"${audio.audioId}"`;
-  void reply.headers({
+  const headers = {
     "Accept-Ranges": "bytes",
     "Cache-Control": "private, max-age=3600, immutable",
     "Content-Disposition": "inline",
     ETag: etag,
     "Last-Modified": audio.createdAt.toUTCString(),
-  });
-  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+  };
+  if (request.headers["if-none-match"] === etag) return reply.headers(headers).code(304).send();
   const condition = request.headers["if-range"];
   const current = condition === undefined || condition === etag;
   const range = current ? parseRange(request.headers.range, size) : null;
   if (range === "unsatisfiable") {
-    return reply.code(416).header("Content-Range", `bytes */${size}`).send();
+    void reply.header("Content-Range", `bytes */${size}`);
+    throw new Problem("range_not_satisfiable", { bytes: size });
   }
-  void reply.type(audio.mediaType);
+  void reply.headers(headers).type(audio.mediaType);
   const bytes = Buffer.from(audio.bytes.buffer, audio.bytes.byteOffset, size);
   if (range === null) return reply.send(bytes);
   return reply

@@ -183,16 +183,31 @@ describe("problems", () => {
     expect((await client.get("/health")).status).toBe(200);
   });
 
-  it("answers requests that are not HTTP without falling over", async () => {
+  it("answers requests that are not HTTP in the same shape, and closes the connection", async () => {
     const { port } = new URL(service.url);
-    const text = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), "127.0.0.1", () => socket.write("NONSENSE\r\n\r\n"));
-      let received = "";
-      socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
-      socket.on("close", () => resolve(received));
-      socket.on("error", reject);
-    });
-    expect(text).toMatch(/^HTTP\/1\.1 400/);
+    const refusal = async (request: string) => {
+      const text = await new Promise<string>((resolve, reject) => {
+        const socket = connect(Number(port), "127.0.0.1", () => socket.write(request));
+        let received = "";
+        socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
+        socket.on("close", () => resolve(received));
+        socket.on("error", reject);
+      });
+      const [head = "", body = ""] = text.split("\r\n\r\n");
+      const [first = "", ...lines] = head.split("\r\n");
+      const headers = new Headers(lines.map((line) => line.split(/: (.*)/, 2) as [string, string]));
+      expect(headers.get("connection")).toBe("close");
+      return { status: Number(first.split(" ")[1]), headers, body: JSON.parse(body) as unknown };
+    };
+    expectProblem(await refusal("NONSENSE\r\n\r\n"), 400, "bad_request", "");
+    const large = `GET / HTTP/1.1\r\nHost: x\r\nX-Large: ${"x".repeat(2_000_000)}\r\n\r\n`;
+    expectProblem(await refusal(large), 413, "payload_too_large", "");
+    expectProblem(
+      await refusal(large.replace("/ ", `/?${"x".repeat(20_000)} `)),
+      413,
+      "payload_too_large",
+      "",
+    );
     expect((await client.get("/health")).status).toBe(200);
   });
 

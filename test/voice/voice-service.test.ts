@@ -1,5 +1,6 @@
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readWav, readWavLayout, wavDurationMs, writeWav } from "../../src/voice/wav.ts";
 import { createClient, type Client } from "../support/client.ts";
@@ -60,10 +61,6 @@ async function synthesize(
 
 const errorOf = (body: Json) => (body as unknown as ErrorBody).error;
 const data = (audio: unknown) => Buffer.from((audio as { data: string }).data, "base64");
-
-async function temporaryFiles(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("chat-service-voice-"));
-}
 
 describe("nothing configured, and no program on PATH", () => {
   let service: TestService;
@@ -193,6 +190,8 @@ describe("nothing configured, and no program on PATH", () => {
       headers: { range: "bytes=1000000000-" },
     });
     expect(beyond.status).toBe(416);
+    expect(beyond.headers.get("content-range")).toBe(`bytes */${sound.length}`);
+    expect(await beyond.json()).toMatchObject({ error: { type: "range_not_satisfiable" } });
     expect((await client.get(`${audio.url}?user_id=mallory`)).status).toBe(404);
     expect((await client.get(`${audio.url}?user_id=alice`)).status).toBe(200);
     expect((await client.get("/chat/audio/nonsense")).body).toMatchObject({
@@ -208,16 +207,18 @@ describeSpeech("a spoken conversation with real engines", () => {
   let service: TestService;
   let client: Client;
   let question: Buffer;
-  let before: string[];
+  /** Of this service alone. */
+  let temporary: string;
 
   beforeAll(async () => {
-    before = await temporaryFiles();
+    temporary = await mkdtemp(join(tmpdir(), "chat-service-temporary-"));
     models = await startOpenAiServer({ respond: repeat });
     service = await startService({
       env: {
         OPENAI_BASE_URL: models.url,
         VOICE_STT_COMMAND: "pocketsphinx",
         LIMITS_MAX_UPLOAD_SIZE: "2MB",
+        TMPDIR: temporary,
       },
     });
     client = createClient(service.url);
@@ -226,7 +227,8 @@ describeSpeech("a spoken conversation with real engines", () => {
   afterAll(async () => {
     expect(await service.stop()).toBe(0);
     await models.close();
-    expect(await temporaryFiles()).toEqual(before);
+    expect(await readdir(temporary)).toEqual([]);
+    await rm(temporary, { recursive: true });
   });
 
   const containers: [string, string[]][] = [

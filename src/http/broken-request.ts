@@ -1,0 +1,69 @@
+import type { Socket } from "node:net";
+import type { FastifyServerOptions } from "fastify";
+import { newId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { problemBody } from "./errors.ts";
+
+/** How long a caller may take to fetch the refusal and to stop sending. */
+const lingerMs = 1_000;
+
+/**
+ * Answers what is no request, or arrives too slowly or with a head that is too large, in the shape of every other error.
+ * The connection ends with it: where the next request would begin is not known.
+ */
+export function refuseBrokenRequests(
+  serviceName: string,
+  telemetry: Telemetry,
+): NonNullable<FastifyServerOptions["clientErrorHandler"]> {
+  return (error, socket: Socket) => {
+    if (error.code === "ECONNRESET" || socket.destroyed) return;
+    // The parser tells of every further piece of what it has refused already.
+    if (socket.writableEnded) return;
+    if (!socket.writable || isAnswered(socket)) {
+      socket.destroy();
+      return;
+    }
+    const problem = problemOf(error.code);
+    telemetry.problem(problem.type);
+    const id = newId();
+    // What they are for is not known, nor the language.
+    const body = JSON.stringify(problemBody(problem, { id, language: "en", originalUrl: "" }));
+    const status = { 400: "400 Bad Request", 413: "413 Payload Too Large" }[problem.status];
+    socket.end(
+      [
+        `HTTP/1.1 ${status ?? problem.status}`,
+        "Connection: close",
+        "Content-Type: application/json; charset=utf-8",
+        `Content-Length: ${Buffer.byteLength(body)}`,
+        `X-Request-ID: ${id}`,
+        `X-Service: ${serviceName}`,
+        "X-Process-Time: 0",
+        "",
+        body,
+      ].join("\r\n"),
+    );
+    // Closed at once, with something unread, the answer would be lost with it.
+    socket.resume();
+    const end = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once("close", () => clearTimeout(end));
+  };
+}
+
+/** Whether an earlier request's answer is under way on the connection. */
+function isAnswered(socket: Socket): boolean {
+  const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
+  return response?.headersSent === true;
+}
+
+function problemOf(code: string | undefined): Problem {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return new Problem("payload_too_large", { limit: "16 KiB for the URL and the headers" });
+  }
+  return new Problem(
+    "bad_request",
+    code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? { en: "The request did not arrive in time.", zh: "请求未能及时送达。" }
+      : { en: "This is not a valid HTTP request.", zh: "请求不是有效的 HTTP 请求。" },
+  );
+}
