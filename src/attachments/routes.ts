@@ -34,7 +34,12 @@ export function attachmentRoutes({
           response: {
             200: {
               description: "The bytes, with the media type they were sent with.",
-              content: { "application/octet-stream": { schema: {} } },
+              content: Object.fromEntries(
+                ["image/*", "audio/*", "video/*", "application/octet-stream"].map((type) => [
+                  type,
+                  { schema: { type: "string", format: "binary" } },
+                ]),
+              ),
             },
             ...problemResponses("attachment_not_found"),
           },

@@ -98,8 +98,6 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       "session_busy",
       "session_archived",
       "idempotency_conflict",
-      "payload_too_large",
-      "unsupported_media_type",
       "queue_full",
       "agent_failed",
       "agent_unavailable",
@@ -231,7 +229,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           querystring: namedUser,
           response: {
             200: ref("Message"),
-            ...problemResponses("message_not_found", "message_not_running"),
+            ...problemResponses("malformed_json", "message_not_found", "message_not_running"),
           },
         },
       },

@@ -84,18 +84,26 @@ export function infoRoutes(options: InfoRoutesOptions): FastifyPluginAsyncTypebo
           tags: ["Service"],
           summary: "Who answers here",
           response: {
-            200: Type.Object({
-              service: Type.String(),
-              version: Type.String(),
-              status: Type.Literal("running"),
-              description: Type.String(),
-              docs_url: nullable(Type.String()),
-              openapi_url: nullable(Type.String()),
-              health_check: Type.String(),
-              metrics_url: nullable(Type.String()),
-              info_url: Type.String(),
-              timestamp: timestampSchema,
-            }),
+            200: {
+              description: "The service; the chat page to those who ask for text/html.",
+              content: {
+                "application/json": {
+                  schema: Type.Object({
+                    service: Type.String(),
+                    version: Type.String(),
+                    status: Type.Literal("running"),
+                    description: Type.String(),
+                    docs_url: nullable(Type.String()),
+                    openapi_url: nullable(Type.String()),
+                    health_check: Type.String(),
+                    metrics_url: nullable(Type.String()),
+                    info_url: Type.String(),
+                    timestamp: timestampSchema,
+                  }),
+                },
+                "text/html": { schema: Type.String() },
+              },
+            },
           },
         },
       },

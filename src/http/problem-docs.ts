@@ -12,16 +12,22 @@ const everywhere: readonly ProblemType[] = [
   "bad_request",
   "unauthorized",
   "forbidden",
+  "payload_too_large",
   "validation_failed",
   "rate_limited",
   "internal_error",
   "storage_unavailable",
 ];
 
-/** The error responses of a route for its OpenAPI description, with an example for each type. */
+/**
+ * The error responses of a route for its OpenAPI description, with an example for each type. Where a body can be
+ * malformed, it can be of the wrong kind too.
+ */
 export function problemResponses(...types: ProblemType[]): Record<number, ResponseDoc> {
   const byStatus = new Map<number, ProblemType[]>();
-  for (const type of new Set([...types, ...everywhere])) {
+  const takesBody = types.includes("malformed_json");
+  const all = [...types, ...everywhere, ...(takesBody ? ["unsupported_media_type" as const] : [])];
+  for (const type of new Set(all)) {
     const { status } = problemCatalogue[type];
     byStatus.set(status, [...(byStatus.get(status) ?? []), type]);
   }

@@ -179,7 +179,7 @@ export function bulkSessionRoutes(
                 { maxItems: 10 },
               ),
             }),
-            ...problemResponses(),
+            ...problemResponses("malformed_json"),
           },
         },
       },

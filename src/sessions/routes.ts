@@ -284,7 +284,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
                 message: Type.String(),
                 session_id: Type.String(),
               }),
-              ...problemResponses("session_not_found"),
+              ...problemResponses("malformed_json", "session_not_found"),
             },
           },
         },
