@@ -31,7 +31,10 @@ export function pageRoutes({ directory }: PageRoutesOptions): FastifyPluginAsync
     if (!existsSync(join(directory, "index.html"))) {
       return reply.code(503).type("text/html; charset=utf-8").send(missingPage(request.language));
     }
-    return reply.sendFile("index.html", directory, { cacheControl: false });
+    return reply.sendFile("index.html", directory, {
+      cacheControl: false,
+      acceptRanges: false,
+    });
   };
 
   return async (app) => {
