@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import { v7 as newId } from "uuid";
@@ -192,6 +192,7 @@ export async function startSecurityStage(
       await model.close();
       await transcriber.close();
       await postgres?.stop();
+      await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,238 @@
+import { fitting, hostile, mutated, text, type JsonSchema } from "./generate-values.ts";
+import type { Random } from "./random.ts";
+import { callers, type Belongings, type Caller } from "./stage.ts";
+
+export interface Operation {
+  readonly method: string;
+  /** As in the document: `/sessions/{session_id}`. */
+  readonly path: string;
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+    readonly schema: JsonSchema;
+  }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { schema?: JsonSchema }>> };
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { schema?: object }>> }>
+  >;
+}
+
+export interface FuzzRequest {
+  readonly operation: Operation;
+  readonly caller: Caller;
+  /** Whether it was meant to fit the document. */
+  readonly isFitting: boolean;
+  /** Whether the path was changed into another one, perhaps. */
+  readonly isElsewhere: boolean;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Buffer | null;
+}
+
+interface Sources {
+  readonly random: Random;
+  /** Of the owner's, newest last. */
+  readonly belongings: readonly Belongings[];
+  readonly recording: Uint8Array;
+  /** A reply of the owner's that was stopped. */
+  readonly cancelledId: string;
+}
+
+/** A request for the operation: fitting, at its bounds, or broken in one or several places. */
+export function generateRequest(operation: Operation, sources: Sources): FuzzRequest {
+  const { random } = sources;
+  const mine = random.pick(sources.belongings);
+  const isFitting = random.chance(0.35);
+  const breaks = (probability: number) => !isFitting && random.chance(probability);
+  const caller = random.chance(0.85) ? "owner" : random.pick(callers);
+  const ids = (name: string): string | undefined => {
+    if (/^session_ids?$/.test(name)) return mine.sessionId;
+    if (name === "message_id")
+      return random.pick([mine.replyId, mine.messageId, sources.cancelledId]);
+    if (/^(before|after|around)$/.test(name)) return mine.messageId;
+    if (name === "audio_id") return mine.audioId;
+    if (name === "attachment_id") return mine.attachmentId;
+    if (name === "user_id") return "alice";
+    if (name === "agent_id") return "general-chat";
+    if (name === "cursor") return mine.cursor;
+    return undefined;
+  };
+
+  const headers: Record<string, string | string[]> = {};
+  const query: string[] = [];
+  let path = operation.path;
+  for (const parameter of operation.parameters ?? []) {
+    const { name, schema } = parameter;
+    const isNeeded = parameter.required === true;
+    if (!isNeeded && !random.chance(0.4)) continue;
+    const value = breaks(0.5) ? hostile(random) : fitting(schema, random, ids, name);
+    const words = inWords(value);
+    if (parameter.in === "path")
+      path = path.replace(`{${name}}`, pathPart(words, breaks(0.2), random));
+    else if (parameter.in === "header") headers[name] = headerText(words, isFitting);
+    else query.push(`${name}=${encode(words)}`);
+  }
+  if (breaks(0.1))
+    query.push(
+      random.pick([
+        "%",
+        "=",
+        "a[]=1",
+        "limit=1&limit=2",
+        "user_id=",
+        "__proto__=1",
+        "q=%00",
+        "q=%ff",
+      ]),
+    );
+  if (random.chance(0.2)) path = random.pick(["/api", "/api/v1"]) + path;
+  const isElsewhere = breaks(0.05);
+  if (isElsewhere) path += random.pick(["/", "//", "/..", "%2f", "/x", "%00", ";a=b", "%"]);
+  if (query.length > 0) path += `?${query.join("&")}`;
+  if (random.chance(0.1))
+    headers["accept-language"] = random.pick(["zh-CN", "en", "*", "zh;q=x", ",,;"]);
+  if (breaks(0.1)) headers["x-request-id"] = headerText(inWords(hostile(random)), false);
+  if (breaks(0.1))
+    headers["traceparent"] = random.pick([
+      "00-0-0-0",
+      "x",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ]);
+  if (breaks(0.1))
+    headers["range"] = random.pick([
+      "bytes=0-0",
+      "bytes=-1",
+      "bytes=9-1",
+      "bytes=99999999-",
+      "x",
+      "bytes=0-1,3-4",
+    ]);
+  if (breaks(0.05))
+    headers["authorization"] = random.pick(["Bearer x", "Basic eDp5", "Bearer ", "Bearer a.b.c"]);
+  if (breaks(0.03)) headers["accept"] = random.pick(["text/html", "x", "*/*;q=0"]);
+
+  const body = bodyOf(operation, sources, ids, isFitting, headers);
+  const method = breaks(0.03)
+    ? random.pick(["PUT", "DELETE", "PATCH", "POST", "GET"])
+    : operation.method;
+  return { operation, caller, isFitting, isElsewhere, method, path, headers, body };
+}
+
+function bodyOf(
+  operation: Operation,
+  { random, recording }: Sources,
+  ids: (name: string) => string | undefined,
+  isFitting: boolean,
+  headers: Record<string, string | string[]>,
+): Buffer | null {
+  const content = operation.requestBody?.content;
+  if (content === undefined) {
+    if (isFitting || !random.chance(0.05)) return null;
+    headers["content-type"] = "application/json";
+    return Buffer.from(random.pick(["{}", "{", "null", '"x"']));
+  }
+  const [type = "", { schema = {} } = {}] = Object.entries(content)[0] ?? [];
+  let value = fitting(schema, random, ids);
+  const breakings = isFitting ? 0 : random.pick([0, 1, 1, 1, 2, 3]);
+  for (let count = 0; count < breakings; count += 1) value = mutated(value, random);
+  if (type === "multipart/form-data") {
+    const boundary = "----fuzz";
+    headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
+    return multipart(value, boundary, recording, isFitting, random);
+  }
+  headers["content-type"] = "application/json";
+  let json = JSON.stringify(value) ?? "";
+  if (!isFitting && random.chance(0.08)) {
+    headers["content-type"] = random.pick([
+      "text/plain",
+      "application/xml",
+      "x",
+      "application/json; charset=latin1",
+      "multipart/form-data",
+    ]);
+  }
+  if (!isFitting && random.chance(0.08)) {
+    json = random.pick([
+      () => json.slice(0, random.below(json.length + 1)),
+      () => "",
+      () => `${json}${json}`,
+      () => json.replace("{", '{"__proto__":{"a":1},'),
+      () => json.replace("{", '{"message":"first","message":"second",'),
+      () => "[".repeat(20_000),
+      () => `{"a":${"9".repeat(400)}}`,
+      () => `{"metadata":{"a":1e999}}`,
+      () => " ".repeat(1_200_000),
+      () => "\ufeff{}",
+    ])();
+  }
+  const bytes = Buffer.from(json);
+  if (!isFitting && bytes.length > 0 && random.chance(0.03))
+    bytes[random.below(bytes.length)] = 0xff;
+  return bytes;
+}
+
+function multipart(
+  value: unknown,
+  boundary: string,
+  recording: Uint8Array,
+  isFitting: boolean,
+  random: Random,
+): Buffer {
+  const chunks: (string | Uint8Array)[] = [];
+  const fields = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  for (const [name, field] of fields) {
+    const isFile = name === "audio_file";
+    const quoted = name.replaceAll(/["\r\n]/g, "_");
+    const file = isFile ? `; filename="${random.pick(["a.wav", "", "../x", "é.mp3"])}"` : "";
+    chunks.push(`--${boundary}\r\nContent-Disposition: form-data; name="${quoted}"${file}\r\n\r\n`);
+    if (!isFile) chunks.push(typeof field === "string" ? field : (JSON.stringify(field) ?? ""));
+    else if (isFitting || random.chance(0.4)) chunks.push(recording);
+    else
+      chunks.push(
+        random.pick([
+          recording.subarray(0, random.below(recording.length)),
+          "RIFF",
+          "",
+          "ID3",
+          text(random, 300),
+        ]),
+      );
+    chunks.push("\r\n");
+  }
+  if (isFitting || !random.chance(0.1)) chunks.push(`--${boundary}--\r\n`);
+  return Buffer.concat(chunks.map((chunk) => Buffer.from(chunk as string)));
+}
+
+function inWords(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** `encodeURIComponent` refuses half characters; they are sent as what encoders make of them. */
+function encode(words: string): string {
+  return encodeURIComponent(words.slice(0, 3_000).toWellFormed());
+}
+
+function pathPart(words: string, raw: boolean, random: Random): string {
+  if (raw)
+    return random.pick([
+      "%00",
+      "%ff",
+      "%2e%2e",
+      "a%2Fb",
+      "%",
+      "%zz",
+      "*",
+      ":id",
+      "a;b",
+      "x".repeat(400),
+    ]);
+  return encode(words.slice(0, 280)) || "x";
+}
+
+/** Headers are bytes without controls. */
+function headerText(words: string, isFitting: boolean): string {
+  const bytes = words.slice(0, 2_000).replaceAll(/[^\u0020-\u00fe]/g, isFitting ? "x" : "\u00e9");
+  return isFitting ? bytes.replaceAll(/[^!-~]/g, "x").slice(0, 255) : bytes;
+}
