@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { agentSchema } from "./agents/routes.ts";
 import { answerSchema } from "./chat/answer.ts";
 import { messageSchema } from "./chat/message-info.ts";
+import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
 import { installOpenApi } from "./http/openapi.ts";
 import { paginationSchema, problemSchema } from "./http/schemas.ts";
@@ -40,11 +41,10 @@ export async function createApp(options: AppOptions): Promise<Server> {
     ],
   });
   for (const routes of options.routes) await app.register(routes);
+  const beginClosing = prepareToClose(app.server);
   app.addHook("preClose", (done) => {
     options.closeStreams();
-    // A connection that a stream has left is kept alive for the next request, and would keep the server open with it.
-    const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
-    app.server.once("close", () => clearInterval(sweep));
+    beginClosing();
     done();
   });
   await app.ready();

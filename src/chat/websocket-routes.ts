@@ -23,6 +23,8 @@ interface WebSocketRoutesOptions extends ChatConnectionOptions {
 
 /** A client that has to sign in with its first message gets this long. */
 const authenticationMs = 10_000;
+/** A client that is told to leave gets this long to say goodbye. */
+const closePatienceMs = 2_000;
 
 export interface WebSocketRoutes {
   readonly routes: FastifyPluginAsyncTypebox;
@@ -93,7 +95,12 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
 
   return {
     closeAll() {
-      for (const socket of open) socket.close(1001, "the node is shutting down");
+      for (const socket of open) {
+        socket.close(1001, "the node is shutting down");
+        // Some clients do not answer, and the server would wait for them.
+        const patience = setTimeout(() => socket.terminate(), closePatienceMs);
+        socket.once("close", () => clearTimeout(patience));
+      }
     },
     routes: async (app) => {
       await app.register(websocket, { options: { maxPayload: options.maxMessageBytes } });

@@ -44,11 +44,14 @@ export const uploadContent = {
 /** Aborts when the caller goes away before the answer is complete. */
 export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  reply.raw.once("close", () => {
+  const onClose = () => {
     // Nobody will read it; but it is no fault of the service.
     const reason = { en: "The caller has gone.", zh: "调用方已断开连接。" };
     if (!reply.raw.writableFinished) gone.abort(new Problem("bad_request", reason));
-  });
+  };
+  // While an upload was read, or the caller looked up.
+  if (reply.raw.destroyed) onClose();
+  else reply.raw.once("close", onClose);
   return gone.signal;
 }
 

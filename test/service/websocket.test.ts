@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as netConnect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createClient, type Client } from "../support/client.ts";
@@ -110,6 +111,25 @@ describe("the WebSocket", () => {
     own.socket.close();
     expect((await client.get("/chat/ws/info")).body).toMatchObject({ websocket_enabled: true });
   });
+
+  it("does not keep a service that stops: connections that do nothing, clients that do not answer", async () => {
+    const stopping = await startService();
+    const { hostname, port } = new URL(stopping.url);
+    const ahead = netConnect(Number(port), hostname);
+    await once(ahead, "connect");
+    const mute = netConnect(Number(port), hostname);
+    mute.write(
+      "GET /chat/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    await once(mute, "data");
+    const polite = connect(`${stopping.url}/chat/ws`);
+    await polite.next(({ type }) => type === "connection_established");
+    const goodbye = polite.closed();
+    expect(await stopping.stop()).toBe(0);
+    expect(await goodbye).toBe(1001);
+    // Left to itself, Node waits a minute for the first, and half a minute for the second.
+  }, 25_000);
 
   it("wants a token in its first message where there is no header", async () => {
     const guarded = await startService({

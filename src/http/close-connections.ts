@@ -1,0 +1,36 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+
+/** Requests that are still being answered when the server closes get this long. */
+const defaultGraceMs = 5_000;
+const sweepMs = 50;
+
+/**
+ * Watches a server's connections, so that it can close: it would wait for every one of them. Returns what to call when
+ * it is to close. From then on connections end that carry no request, at once or when theirs is answered, and all
+ * others after `graceMs`. Upgraded ones are left to who has them.
+ */
+export function prepareToClose(server: Server, graceMs = defaultGraceMs): () => void {
+  // Browsers connect ahead of need. Node takes a connection that has not brought a request yet for a busy one.
+  const unused = new Set<Socket>();
+  server.on("connection", (socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  });
+  const used = ({ socket }: IncomingMessage) => {
+    unused.delete(socket);
+  };
+  server.on("request", used);
+  server.on("upgrade", used);
+  return () => {
+    const sweep = setInterval(() => {
+      for (const socket of unused) socket.destroy();
+      server.closeIdleConnections();
+    }, sweepMs);
+    const grace = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.once("close", () => {
+      clearInterval(sweep);
+      clearTimeout(grace);
+    });
+  };
+}
