@@ -1,10 +1,12 @@
-/** npm run bench [relay|length]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|length|audio]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchConversationLength } from "./conversation-length.ts";
+import { benchFirstAudio } from "./first-audio.ts";
 import { benchRelay } from "./relay.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   relay: benchRelay,
   length: benchConversationLength,
+  audio: benchFirstAudio,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {
