@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import { errorIdentifier } from "../../lib/error-identifier.ts";
 import { parseRetryAfter } from "./retry.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
@@ -170,10 +171,7 @@ function errorCode(body: string): string | null {
   const outer = asRecord(parsed);
   const inner = asRecord(outer["error"]);
   const codes = [inner["code"], inner["type"], outer["error_code"], outer["code"]];
-  const code = codes.find(
-    (each) => typeof each === "string" && /^[A-Za-z][\w.-]{0,63}$/.test(each),
-  );
-  return typeof code === "string" ? code : null;
+  return codes.map(errorIdentifier).find((code) => code !== null) ?? null;
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

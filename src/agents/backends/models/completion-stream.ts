@@ -1,4 +1,5 @@
 import { AgentInterrupted } from "../../agent-backend.ts";
+import { errorIdentifier } from "../../../lib/error-identifier.ts";
 import { UpstreamError } from "../../upstream/upstream-error.ts";
 import type { FinishReason, ModelDelta } from "./chat-protocol.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
@@ -119,8 +120,8 @@ function parseChunk(data: string): Chunk {
 function failureOf(chunk: Chunk): UpstreamError | null {
   const failed = chunk.error || chunk.success === false || (chunk.detail && !chunk.choices);
   if (!failed) return null;
-  const code = (chunk.error as { readonly code?: unknown } | undefined)?.code;
-  const named = typeof code === "string" && /^\w[\w.-]{0,63}$/.test(code) ? ` (${code})` : "";
+  const code = errorIdentifier((chunk.error as { readonly code?: unknown } | undefined)?.code);
+  const named = code === null ? "" : ` (${code})`;
   return new UpstreamError("failed", `the model reported an error in its answer${named}`);
 }
 

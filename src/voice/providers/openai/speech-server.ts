@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request, type Dispatcher, type FormData } from "undici";
+import { errorIdentifier } from "../../../lib/error-identifier.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { collect, releasing, type ByteStream } from "../../byte-stream.ts";
@@ -231,7 +232,7 @@ async function readText(body: ByteStream, maxBytes: number): Promise<string> {
 /** What a server said instead of an answer, for the log: its identifiers, never free text. */
 export async function refusal(answer: SpeechAnswer, what: string): Promise<Problem> {
   const text = await answer.text(maxErrorBytes).catch(() => "");
-  const code = /"(?:code|type)"\s*:\s*"?([\w.-]{1,64})/.exec(text)?.[1];
+  const code = errorIdentifier(/"(?:code|type)"\s*:\s*"([\w.-]+)"/.exec(text)?.[1]);
   const cause = new Error(`${what} was answered with ${answer.status}${code ? ` (${code})` : ""}`);
   return new Problem("speech_failed", {}, { cause });
 }
