@@ -6,6 +6,7 @@ import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
+import { instant } from "../lib/instant.ts";
 import { Problem } from "../problems/problem.ts";
 import { sessionInfo } from "../sessions/session-info.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
@@ -108,8 +109,8 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
         const filter: HistoryFilter = {
           role: query.role,
           agentId: query.agent_id,
-          since: query.since,
-          until: query.until,
+          since: moment("since", query.since),
+          until: moment("until", query.until),
           q: query.q,
         };
         const isFiltered = Object.values(filter).some((value) => value !== undefined);
@@ -146,6 +147,14 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
       },
     );
   };
+}
+
+function moment(name: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const utc = instant(text);
+  if (utc !== null) return utc;
+  const details = [{ path: `/${name}`, message: "must lie in the years 1 to 9999" }];
+  throw new Problem("validation_failed", {}, { details });
 }
 
 function isHistoryCursor(value: unknown): value is HistoryCursor {

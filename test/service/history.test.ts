@@ -89,6 +89,8 @@ describe("the history of a session", () => {
       6,
     );
     expect((await history("since=yesterday")).status).toBe(422);
+    expect((await history("until=0000-01-01T00:00:00Z")).status).toBe(422);
+    expect((await history("until=2200-01-01T00:00:00%2B23:59")).body.messages).not.toEqual([]);
     expect((await history("limit=201")).status).toBe(422);
   });
 
