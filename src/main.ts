@@ -15,6 +15,7 @@ const help = `chat-service [command] [options]
   migrate    bring the database up to date
   export     everything stored of a user
   erase      delete everything of a user, with a receipt
+  voice      models: local speech models, where to put them and what is there
 
   --config FILE   read this configuration file (else CHAT_CONFIG, else ./config.yaml)
   --help          of a command: what it takes
@@ -69,6 +70,14 @@ switch (command) {
     const { config } = configured();
     const run = command === "export" ? runExport : runErase;
     process.exitCode = await run(config, args, processTerminal(false));
+    break;
+  }
+  case "voice": {
+    const [{ runVoice }, { processTerminal }] = await Promise.all([
+      import("./cli/voice-models.ts"),
+      import("./cli/terminal.ts"),
+    ]);
+    process.exitCode = await runVoice(configured().config, args, processTerminal(false));
     break;
   }
   case "config": {

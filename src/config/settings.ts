@@ -285,7 +285,10 @@ export const settings = {
     "stt.api_key": secret("Key for it"),
     "stt.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "stt.language": text("Language when the caller names none, such as zh or en", null),
-    "stt.command": list("Preset name or argv with {input} {output} {language}", []),
+    "stt.command": list(
+      "Preset (pocketsphinx, whisper-cli), or program and arguments with {input} {output} {language} {model}",
+      [],
+    ),
     "tts.provider": choice(
       "auto: openai if api_url is set, else flite for English and espeak-ng, if installed, for Chinese",
       ["auto", "openai", "flite", "command", "sherpa", "off"],
@@ -297,7 +300,10 @@ export const settings = {
     "tts.voice": text("Voice when the caller names none", null),
     "tts.voices": list("Voices offered when the provider has no list", []),
     "tts.language": text("Language of pieces whose language cannot be told", null),
-    "tts.command": list("Preset name or argv with {text_file} {output} {voice} {speed}", []),
+    "tts.command": list(
+      "Preset (espeak-ng, piper), or program and arguments with {text_file} {output} {voice} {speed} {language} {model}",
+      [],
+    ),
     "tts.pcm_sample_rate": integer("If set, ask for pcm and take this rate (Hz)", null, {
       minimum: 8_000,
       maximum: 192_000,
