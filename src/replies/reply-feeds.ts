@@ -168,21 +168,33 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   }, options.sweepMs ?? 1_000);
   sweep.unref();
 
-  /** Resolves at news, at the heartbeat, or when the signal aborts; true only for news. */
-  const news = (feed: Feed, signal: AbortSignal): Promise<boolean> =>
-    new Promise((resolve) => {
-      const finish = (value: boolean) => {
+  /** For one follower: resolves at news, at the heartbeat, or when the signal aborts; true only for news. */
+  const createWaiter = (feed: Feed, signal: AbortSignal) => {
+    let settle: ((isNews: boolean) => void) | undefined;
+    const finish = (isNews: boolean) => {
+      feed.wake.delete(wake);
+      settle?.(isNews);
+      settle = undefined;
+    };
+    const wake = () => finish(true);
+    const stop = () => finish(false);
+    // Set once and for all: to wait is what a follower does for every token.
+    const timer = setTimeout(stop, options.heartbeatMs);
+    signal.addEventListener("abort", stop);
+    return {
+      news: () =>
+        new Promise<boolean>((resolve) => {
+          settle = resolve;
+          feed.wake.add(wake);
+          timer.refresh();
+          if (signal.aborted) stop();
+        }),
+      close() {
         clearTimeout(timer);
-        feed.wake.delete(wake);
         signal.removeEventListener("abort", stop);
-        resolve(value);
-      };
-      const wake = () => finish(true);
-      const stop = () => finish(false);
-      const timer = setTimeout(stop, options.heartbeatMs);
-      feed.wake.add(wake);
-      signal.addEventListener("abort", stop, { once: true });
-    });
+      },
+    };
+  };
 
   return {
     own(replyId, last) {
@@ -206,6 +218,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       const feed = feedOf(replyId);
       feed.followers += 1;
       feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
+      const waiter = createWaiter(feed, signal);
       try {
         let primed = feed.local;
         while (!signal.aborted) {
@@ -225,13 +238,14 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
               // Trimmed, forgotten, or nothing was written yet: the row knows.
               yield { kind: "gap" };
             }
-          } else if (!(await news(feed, signal))) {
+          } else if (!(await waiter.news())) {
             if (!signal.aborted) yield { kind: "idle" };
           } else if (feed.lost && feed.last <= cursor.seq) {
             yield { kind: "gap" };
           }
         }
       } finally {
+        waiter.close();
         feed.followers -= 1;
         release(replyId, feed);
       }
