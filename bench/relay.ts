@@ -7,6 +7,7 @@ const streams = 50;
 const rounds = 3;
 /** Requests one after the other, for the time to the first token. */
 const singles = 30;
+const warmUps = 500;
 
 interface Load {
   readonly cpuPerTokenUs: number;
@@ -74,6 +75,14 @@ export async function benchRelay(): Promise<void> {
   const loads: { bare: Load; service: Load }[] = [];
   const user = (count: number) =>
     JSON.stringify({ user_id: `user-${Math.random()}`, message: `${count}` });
+  // Until the compilers have done their work, which for the embedded database takes some hundred statements.
+  for (let index = 0; index < warmUps; index += 1) {
+    await Promise.all([
+      readFirst(`http://127.0.0.1:${bare.port}/`, chat(1)),
+      readFirst(`${service.url}/chat/message/stream`, user(1)),
+    ]);
+  }
+  await measure(bare.process, `http://127.0.0.1:${bare.port}/`, chat);
   await measure(service.process, `${service.url}/chat/message/stream`, user);
   for (let round = 0; round < rounds; round += 1) {
     for (let index = 0; index < singles; index += 1) {

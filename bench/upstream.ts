@@ -25,9 +25,12 @@ const server = createServer(async (request, response) => {
     clearInterval(timer);
     response.end("data: [DONE]\n\n");
   };
-  // The first token comes at once: what a client waits for it is what the relay adds.
+  // The first token comes at once: what a client waits for it is what the relay adds. The others keep a time of their
+  // own, as models do: streams that tick together would wake a relay once for all of them.
   next();
-  const timer = setInterval(next, everyMs);
+  let timer = setTimeout(() => {
+    timer = setInterval(next, everyMs);
+  }, Math.random() * everyMs);
   response.on("close", () => clearInterval(timer));
 });
 server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));
