@@ -1,11 +1,13 @@
 /** A model server for benchmarks: node bench/upstream.ts <every-ms>. Prints its port. The last message is how many tokens to send. */
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 
 const everyMs = Number(process.argv[2] ?? 50);
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void answer(request, response));
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.url?.endsWith("/models") === true) {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ data: [{ id: "bench" }] }));
@@ -32,5 +34,6 @@ const server = createServer(async (request, response) => {
     timer = setInterval(next, everyMs);
   }, Math.random() * everyMs);
   response.on("close", () => clearInterval(timer));
-});
+}
+
 server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));
