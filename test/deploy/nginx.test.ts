@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,20 +6,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { freePort } from "../support/backends.ts";
 import { createClient } from "../support/client.ts";
+import { findNginx } from "../support/nginx.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
-const isInstalled = (() => {
-  try {
-    execFileSync("nginx", ["-v"], { stdio: "ignore" });
-    return true;
-  } catch {
-    process.stderr.write("\n*** SKIPPED: tests that need nginx: install nginx-light ***\n\n");
-    return false;
-  }
-})();
+const program = findNginx();
 
-describe.skipIf(!isInstalled)("nginx in front of the service", () => {
+describe.skipIf(program === null)("nginx in front of the service", () => {
   let model: OpenAiServer;
   let service: TestService;
   let nginx: ChildProcess;
@@ -41,7 +34,7 @@ describe.skipIf(!isInstalled)("nginx in front of the service", () => {
       .replace("server chat-2:8001", `server 127.0.0.1:${await freePort()}`)
       .replace("listen 8080", `listen 127.0.0.1:${port}`);
     await writeFile(join(directory, "nginx.conf"), here);
-    nginx = spawn("nginx", ["-c", join(directory, "nginx.conf"), "-g", "daemon off;"], {
+    nginx = spawn(program ?? "", ["-c", join(directory, "nginx.conf"), "-g", "daemon off;"], {
       stdio: "inherit",
     });
     await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), 10_000);

@@ -1,22 +1,17 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { freePort } from "../support/backends.ts";
+import { findNginx } from "../support/nginx.ts";
 
-/** NGINX_BINARY, or nginx where the system has it. */
-const nginx = [
-  process.env["NGINX_BINARY"] ?? "",
-  ...`${process.env["PATH"] ?? ""}${delimiter}/usr/sbin`
-    .split(delimiter)
-    .map((folder) => join(folder, "nginx")),
-].find((path) => path !== "" && existsSync(path));
+const nginx = findNginx();
 
 /** The file in the documentation, word for word but for addresses. */
 function documentedConfiguration(port: number, upstreamPort: number): string {
@@ -27,7 +22,7 @@ function documentedConfiguration(port: number, upstreamPort: number): string {
     .replaceAll(/server 10\.0\.0\.\d:8001/g, `server 127.0.0.1:${upstreamPort}`);
 }
 
-describe.skipIf(nginx === undefined)("the nginx route of docs/gateway.md", () => {
+describe.skipIf(nginx === null)("the nginx route of docs/gateway.md", () => {
   const seen: IncomingMessage[] = [];
   /** Opened one after the other; the upstream waits at each of them. */
   let gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
