@@ -31,6 +31,7 @@ const endLine = "data: [DONE]\n\n";
 export function createSseView(options: SseViewOptions) {
   const { follow, telemetry, identity, maxViewers, stallMs = 30_000 } = options;
   const open = new Set<AbortController>();
+  const encode = createEncoder();
 
   return {
     /** Raises `overloaded` when this node shows as many streams as it may; call it before anything is stored. */
@@ -69,8 +70,7 @@ export function createSseView(options: SseViewOptions) {
             isOver = false;
             break;
           }
-          const text = events === null ? heartbeatLine : events.map(frame).join("");
-          if (!raw.write(text)) await drained(raw, stallMs, gone);
+          if (!raw.write(events === null ? heartbeatLine : encode(events))) await drained(raw, stallMs, gone);
         }
         if (isOver && !gone.signal.aborted) raw.write(endLine);
       } catch (error) {
@@ -88,6 +88,22 @@ export function createSseView(options: SseViewOptions) {
     closeAll(): void {
       for (const gone of open) gone.abort();
     },
+  };
+}
+
+/** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
+function createEncoder(): (events: readonly LoggedEvent[]) => Buffer {
+  let first: LoggedEvent | undefined;
+  let last: LoggedEvent | undefined;
+  let bytes = Buffer.alloc(0);
+  return (events) => {
+    // Events of a reply have no gaps: between the same two there are the same others.
+    if (events[0] !== first || events.at(-1) !== last) {
+      first = events[0];
+      last = events.at(-1);
+      bytes = Buffer.from(events.map(frame).join(""));
+    }
+    return bytes;
   };
 }
 
