@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import type { TSchema } from "typebox";
+import { describeOperation } from "./describe-operation.ts";
 
 interface OpenApiOptions {
   readonly version: string;
@@ -45,6 +46,7 @@ export async function installOpenApi(app: FastifyInstance, options: OpenApiOptio
         typeof json["$id"] === "string" ? json["$id"] : `schema${index}`,
     },
     convertConstToEnum: false,
+    transform: describeOperation,
   });
   if (!options.isServed) return;
   await app.register(async (documents) => {

@@ -1,3 +1,4 @@
+import { createConfig, lintFromString } from "@redocly/openapi-core";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormatsModule from "ajv-formats";
@@ -7,6 +8,8 @@ import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.t
 import { startService, type TestService } from "../support/start-service.ts";
 
 interface Operation {
+  operationId?: string;
+  security?: object[];
   summary?: string;
   responses: Record<string, { content?: Record<string, { schema?: object; examples?: object }> }>;
 }
@@ -58,6 +61,24 @@ describe("the OpenAPI document", () => {
     expect((document as unknown as { openapi: string }).openapi).toBe("3.1.0");
   });
 
+  it("passes the linter", async () => {
+    const problems = await lintFromString({
+      source: JSON.stringify(document),
+      absoluteRef: "openapi.json",
+      config: await createConfig({
+        extends: ["recommended"],
+        // Health and information refuse nobody.
+        rules: { "operation-4xx-response": "off" },
+      }),
+    });
+    const found = problems.map(
+      ({ ruleId, message, location: [place] }) => `${ruleId}: ${message} ${place?.pointer ?? ""}`,
+    );
+    // An example of a stream is its text; the schema is that of each event in it.
+    const isStream = /^no-invalid-media-type-examples: .*text~1event-stream\/example$/;
+    expect(found.filter((each) => !isStream.test(each))).toEqual([]);
+  });
+
   it("describes every operation: summary, answer, and errors with examples", () => {
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
@@ -66,6 +87,8 @@ describe("the OpenAPI document", () => {
     for (const { path, method, operation } of operations) {
       const name = `${method} ${path}`;
       expect(operation.summary, name).toMatch(/\S/);
+      expect(operation.operationId, name).toMatch(/^[a-z]+[A-Z]\w+$/);
+      expect(operation.security, name).toBeDefined();
       expect(operation.responses["200"] ?? operation.responses["101"], name).toBeDefined();
       if (!path.startsWith("/chat") && !path.startsWith("/sessions")) continue;
       const failure = operation.responses["500"]?.content?.["application/json"];

@@ -1,0 +1,54 @@
+import type { FastifySchema, RouteOptions } from "fastify";
+
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, { readonly default?: unknown }>>;
+  readonly required?: readonly string[];
+}
+
+/**
+ * What the document says of an operation beside its schemas: a name for generated clients, that nobody has to sign in
+ * for a public one, and that a member with a default can be left out.
+ */
+export function describeOperation({
+  schema,
+  url,
+  route,
+}: {
+  readonly schema: FastifySchema;
+  readonly url: string;
+  readonly route: Pick<RouteOptions, "method" | "config">;
+}): { schema: FastifySchema; url: string } {
+  const isPublic = route.config?.isPublic === true;
+  return {
+    url,
+    schema: {
+      ...schema,
+      operationId: operationId(String(route.method), url),
+      ...(isPublic && { security: [] }),
+      ...(schema.body !== undefined && { body: withDefaultsOptional(schema.body) }),
+      ...(schema.querystring !== undefined && {
+        querystring: withDefaultsOptional(schema.querystring),
+      }),
+    },
+  };
+}
+
+/** `GET /chat/message/:message_id/stream` is `getChatMessageStream`, `GET /sessions/:session_id` `getSessionsById`. */
+function operationId(method: string, url: string): string {
+  const path = url.split("/").filter((part) => part !== "");
+  const named = path
+    .filter((part) => !part.startsWith(":"))
+    .flatMap((part) => part.split(/[_-]/))
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  const ending = path.at(-1)?.startsWith(":") === true ? "ById" : path.length === 0 ? "Root" : "";
+  return `${method.toLowerCase()}${named.join("")}${ending}`;
+}
+
+function withDefaultsOptional(schema: unknown): unknown {
+  const { properties, required } = schema as ObjectSchema;
+  if (properties === undefined || required === undefined) return schema;
+  return {
+    ...(schema as object),
+    required: required.filter((name) => properties[name]?.default === undefined),
+  };
+}
