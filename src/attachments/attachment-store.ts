@@ -1,4 +1,5 @@
 import type { Attachment } from "../agents/agent-backend.ts";
+import { fromBase64, toBase64 } from "../database/base64.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
 
@@ -32,7 +33,7 @@ export function createAttachmentStore(database: Database) {
         await tx.query(
           `INSERT INTO attachments
              (attachment_id, session_id, message_id, position, name, media_type, size, bytes)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+           VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'))`,
           [
             info.attachment_id,
             message.sessionId,
@@ -41,7 +42,7 @@ export function createAttachmentStore(database: Database) {
             info.name,
             info.media_type,
             info.size,
-            bytes,
+            toBase64(bytes),
           ],
         );
       }
@@ -49,26 +50,31 @@ export function createAttachmentStore(database: Database) {
 
     /** The files of a message in their order, for the agent. */
     async ofMessage(messageId: string): Promise<Attachment[]> {
-      const { rows } = await database.query<Attachment>(
-        `SELECT name, media_type AS "mediaType", bytes FROM attachments
+      const { rows } = await database.query<Encoded<Attachment>>(
+        `SELECT name, media_type AS "mediaType", encode(bytes, 'base64') AS bytes FROM attachments
          WHERE message_id = $1 ORDER BY position`,
         [messageId],
       );
-      return rows;
+      return rows.map((row) => ({ ...row, bytes: fromBase64(row.bytes) }));
     },
 
     /** With the owner of its session; null when there is none. */
     async find(attachmentId: string): Promise<StoredAttachment | null> {
-      const { rows } = await database.query<StoredAttachment>(
-        `SELECT a.name, a.media_type AS "mediaType", a.bytes, s.user_id AS "userId"
+      const { rows } = await database.query<Encoded<StoredAttachment>>(
+        `SELECT a.name, a.media_type AS "mediaType", encode(a.bytes, 'base64') AS bytes,
+                s.user_id AS "userId"
          FROM attachments a JOIN sessions s ON s.session_id = a.session_id
          WHERE a.attachment_id = $1`,
         [attachmentId],
       );
-      return rows[0] ?? null;
+      const [row] = rows;
+      return row ? { ...row, bytes: fromBase64(row.bytes) } : null;
     },
   };
 }
+
+/** As the database gives it. */
+type Encoded<T> = Omit<T, "bytes"> & { readonly bytes: string };
 
 /** A new attachment's description. */
 export function describeAttachment(file: Attachment): AttachmentInfo {

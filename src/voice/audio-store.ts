@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from "../database/base64.ts";
 import type { Database } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
 
@@ -37,7 +38,7 @@ export function createAudioStore(database: Database, retentionHours: number) {
       await database.query(
         `INSERT INTO audio (audio_id, session_id, user_id, message_id, format, media_type, duration_ms,
                             bytes, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'),
                  CASE WHEN $9::float8 > 0 THEN now() + make_interval(secs => $9::float8) END)`,
         [
           audioId,
@@ -47,7 +48,7 @@ export function createAudioStore(database: Database, retentionHours: number) {
           audio.format,
           audio.mediaType,
           audio.durationMs,
-          audio.bytes,
+          toBase64(audio.bytes),
           retentionHours * 3600,
         ],
       );
@@ -65,14 +66,15 @@ export function createAudioStore(database: Database, retentionHours: number) {
 
     /** Null when there is none, or its time is over. */
     async find(audioId: string): Promise<StoredAudio | null> {
-      const { rows } = await database.query<StoredAudio>(
+      const { rows } = await database.query<Omit<StoredAudio, "bytes"> & { bytes: string }>(
         `SELECT audio_id AS "audioId", session_id AS "sessionId", user_id AS "userId",
                 message_id AS "messageId", format, media_type AS "mediaType", duration_ms AS "durationMs",
-                bytes, created_at AS "createdAt"
+                encode(bytes, 'base64') AS bytes, created_at AS "createdAt"
          FROM audio WHERE audio_id = $1 AND (expires_at IS NULL OR expires_at > now())`,
         [audioId],
       );
-      return rows[0] ?? null;
+      const [row] = rows;
+      return row ? { ...row, bytes: fromBase64(row.bytes) } : null;
     },
 
     async deleteOfSession(sessionId: string): Promise<void> {
