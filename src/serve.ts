@@ -46,7 +46,14 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   };
   process.on("SIGTERM", () => void stop("SIGTERM", 0));
   process.on("SIGINT", () => void stop("SIGINT", 0));
-  process.on("SIGUSR2", () => logger.warn({ level: log.cycleLevel() }, "log level changed"));
+  process.on("SIGUSR2", () => {
+    const logLevel = log.nextLevel();
+    const tell = () => logger.warn({ logLevel }, "log level changed");
+    // Afterwards it would not be written.
+    if (logLevel === "ERROR") tell();
+    log.setLevel(logLevel);
+    if (logLevel !== "ERROR") tell();
+  });
   const crash = (error: unknown) => {
     logger.error({ err: error }, "an error that nobody has caught: leaving");
     setTimeout(() => process.exit(1), crashDrainMs).unref();

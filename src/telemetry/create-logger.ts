@@ -16,8 +16,8 @@ export interface LoggerHandle {
   level(): LogLevel;
   /** Takes effect at once everywhere, for child loggers too. */
   setLevel(level: LogLevel): void;
-  /** The next level of DEBUG, INFO, WARN, ERROR, from the last on to the first; returns it. */
-  cycleLevel(): LogLevel;
+  /** The one after the present of DEBUG, INFO, WARN, ERROR; the first after the last. */
+  nextLevel(): LogLevel;
   /** Everything written, files closed. Lines after it go to the console only. May be called twice. */
   close(): Promise<void>;
 }
@@ -129,10 +129,7 @@ export function createLogger(
       level = next;
       applyLevel();
     },
-    cycleLevel() {
-      handle.setLevel(levels[(levels.indexOf(level) + 1) % levels.length] ?? "INFO");
-      return level;
-    },
+    nextLevel: () => levels[(levels.indexOf(level) + 1) % levels.length] ?? "INFO",
     async close() {
       const files = [all, errors, access].filter((file) => file !== null);
       const closing = Promise.all(files.map((file) => file.close()));
