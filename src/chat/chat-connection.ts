@@ -15,12 +15,13 @@ import type { SessionStore } from "../sessions/session-store.ts";
 import { messageBody, type MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
+  type FollowedReply,
   type OpenSpokenConversation,
   type SpokenConversation,
   type SpokenMessage,
 } from "./spoken-conversation.ts";
 import { toTurn } from "./to-turn.ts";
-import type { Turns } from "./turns.ts";
+import type { SentMessage, Turns } from "./turns.ts";
 
 export interface ChatConnectionOptions {
   readonly identity: IdentityProvider;
@@ -81,6 +82,7 @@ export class ChatConnection {
       sessionId: opening.sessionId ?? null,
       send: (message) => this.#post(message),
       tell: (error, fields) => this.#tell(error, fields),
+      authorize: () => this.#authorized(),
       check: async (body) => {
         const caller = await this.#authorized();
         const message = this.#checkChat({ ...this.#address(), ...body, message: "." });
@@ -155,7 +157,8 @@ export class ChatConnection {
       case "resume": {
         const { message_id: messageId, after = 0 } = checkReference(message);
         const state = await this.#owned(this.#caller, messageId);
-        this.#follow(state, after, isSpoken(state.turn?.voice));
+        const { replyId, turn } = state;
+        this.#follow({ replyId, after, isSpoken: isSpoken(turn?.voice), isResumed: true });
         return;
       }
       case "cancel": {
@@ -201,7 +204,7 @@ export class ChatConnection {
     await this.#authorized();
     this.#admit();
     const sent = await this.#options.turns.send(this.#toTurn(caller, body));
-    this.#follow(sent, 0, isSpoken(body.voice_config));
+    this.#begin(sent, body);
   }
 
   /** Stores a message that was spoken on this connection and shows its reply. */
@@ -210,7 +213,7 @@ export class ChatConnection {
     this.#admit();
     const turn = this.#toTurn(caller, body);
     const sent = await this.#options.turns.send({ ...turn, audio, processedMessage: body.message });
-    this.#follow(sent, 0, isSpoken(body.voice_config));
+    this.#begin(sent, body);
     const state = await this.#options.replyStore.find(sent.replyId);
     if (state === null) throw new Problem("message_not_found", { messageId: sent.replyId });
     return state;
@@ -243,12 +246,18 @@ export class ChatConnection {
     throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
   }
 
-  #follow({ replyId }: Pick<ReplyState, "replyId">, after: number, spoken: boolean): void {
+  /** Shows the reply to a message that was sent just now. */
+  #begin({ replyId }: SentMessage, { voice_config: voice }: MessageBody): void {
+    this.#follow({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
+  }
+
+  #follow(reply: FollowedReply): void {
+    const { replyId, after } = reply;
     this.#followed.get(replyId)?.abort();
     const following = new AbortController();
     if (this.#socket.readyState !== this.#socket.OPEN) following.abort();
     this.#followed.set(replyId, following);
-    this.#conversation.following({ replyId, after, isSpoken: spoken });
+    this.#conversation.following(reply);
     const events = this.#options.follow(replyId, after, following.signal);
     showOnWebSocket(this.#socket, events, (event) => this.#conversation.shown(replyId, event))
       .catch((error: unknown) => {

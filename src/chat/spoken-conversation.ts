@@ -10,6 +10,17 @@ export interface SpokenMessage {
   readonly audio: object;
 }
 
+/** A reply that a connection shows. */
+export interface FollowedReply {
+  readonly replyId: string;
+  /** The first event shown is the one after this. */
+  readonly after: number;
+  /** Speech was asked for with it. */
+  readonly isSpoken: boolean;
+  /** The client may have heard some of it elsewhere. */
+  readonly isResumed: boolean;
+}
+
 /** What a spoken conversation may do with the connection that it runs over. */
 export interface ConversationLine {
   readonly language: Language;
@@ -19,6 +30,8 @@ export interface ConversationLine {
   send(message: object): void;
   /** Tells the client what went wrong, with `fields` beside it, and goes on. */
   tell(error: unknown, fields?: object): void;
+  /** Raises what is told to a caller who may not send messages (any more). */
+  authorize(): Promise<unknown>;
   /** Raises what `say` would raise for such a message before it is stored. */
   check(body: Readonly<Record<string, unknown>>): Promise<void>;
   /** Stores a message and shows its reply. Raises what `chat` raises. */
@@ -31,8 +44,8 @@ export interface SpokenConversation {
   receive(message: Readonly<Record<string, unknown>>): Promise<void>;
   /** A binary frame. Raises what is told to the client. */
   sound(frame: Uint8Array): void;
-  /** A reply is shown from its event `after` on. `isSpoken`: speech was asked for with it. */
-  following(reply: { replyId: string; after: number; isSpoken: boolean }): void;
+  /** A reply is shown from now on. */
+  following(reply: FollowedReply): void;
   /** An event was sent to the client. */
   shown(replyId: string, event: LoggedEvent): void;
   /** The connection is gone. What was said completely is still answered. */

@@ -277,7 +277,7 @@ export const settings = {
       minimum: 1,
     }),
     "stt.provider": choice(
-      "auto: openai if api_url is set, else off",
+      "auto: openai if api_url is set, then stt.command; else off",
       ["auto", "openai", "command", "sherpa", "off"],
       "auto",
     ),
@@ -290,7 +290,7 @@ export const settings = {
       [],
     ),
     "tts.provider": choice(
-      "auto: openai if api_url is set, else flite for English and espeak-ng, if installed, for Chinese",
+      "auto: openai if api_url is set, then tts.command, flite for English, espeak-ng, if installed, for Chinese",
       ["auto", "openai", "flite", "command", "sherpa", "off"],
       "auto",
     ),

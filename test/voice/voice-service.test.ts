@@ -464,18 +464,18 @@ describeSpeech("Chinese, heard and spoken", () => {
     await models.close();
   });
 
-  test.each([
-    "你好",
-    "谢谢",
-    "再见",
-    "开灯",
-    "关灯",
-    "今天天气怎么样",
-    "请帮我定闹钟",
-    "现在几点了",
-    "播放音乐",
-  ])("%s", async (phrase) => {
-    const file = await convert(await speakChinese(phrase), "webm", ["-c:a", "libopus"]);
+  test.each<[string, string, string[]]>([
+    ["你好", "webm", ["-c:a", "libopus"]],
+    ["谢谢", "wav", []],
+    ["再见", "mp3", []],
+    ["开灯", "m4a", []],
+    ["关灯", "ogg", ["-c:a", "libopus"]],
+    ["今天天气怎么样", "mp3", []],
+    ["请帮我定闹钟", "m4a", []],
+    ["现在几点了", "webm", ["-c:a", "libopus"]],
+    ["播放音乐", "wav", []],
+  ])("%s, as %s", async (phrase, extension, args) => {
+    const file = await convert(await speakChinese(phrase), extension, args);
     const { body } = await post(`${service.url}/chat/voice`, file, {
       user_id: "王伟",
       speed: "0.75",

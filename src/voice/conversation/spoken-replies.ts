@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { FollowedReply } from "../../chat/spoken-conversation.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Replies } from "../../replies/replies.ts";
 import { isTerminal } from "../../replies/reply-event.ts";
@@ -18,7 +19,7 @@ export interface SpokenRepliesOptions {
 
 /** The replies that one client listens to, and how to stop them. */
 export interface SpokenReplies {
-  following(reply: { replyId: string; after: number; isSpoken: boolean }): void;
+  following(reply: FollowedReply): void;
   shown(replyId: string, event: LoggedEvent): void;
   /** The listener is so far in a reply; raises `message_not_found` for one that this connection does not show. */
   played(replyId: string, playedMs: number, isStopped: boolean): void;
@@ -35,10 +36,10 @@ export interface SpokenReplies {
 interface Listened {
   readonly replyId: string;
   readonly playback: Playback;
-  /** Not from its start: the client may have heard part of it elsewhere. */
   readonly isResumed: boolean;
   isSpoken: boolean;
-  isEnded: boolean;
+  /** Nothing of it is being written: it is over, or waits for a person. */
+  isAtRest: boolean;
   isInterrupted: boolean;
   /** Wakes who waits for news of it. */
   news: PromiseWithResolvers<void>;
@@ -57,7 +58,7 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
   let cutting: Promise<void> = Promise.resolve();
 
   const isActive = (each: Listened) =>
-    !each.isInterrupted && (!each.isEnded || each.playback.isPlaying());
+    !each.isInterrupted && (!each.isAtRest || each.playback.isPlaying());
 
   function find(replyId: string): Listened {
     const found = listened.get(replyId);
@@ -153,7 +154,7 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
   }
 
   return {
-    following({ replyId, after, isSpoken }) {
+    following({ replyId, after, isSpoken, isResumed }) {
       if (listened.has(replyId)) return;
       for (const [id, each] of listened) {
         if (listened.size < maxListened) break;
@@ -163,9 +164,9 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
       const each: Listened = {
         replyId,
         playback: createPlayback(),
-        isResumed: after > 0,
+        isResumed,
         isSpoken,
-        isEnded: false,
+        isAtRest: false,
         isInterrupted: false,
         news: Promise.withResolvers(),
       };
@@ -176,9 +177,8 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
       const each = listened.get(replyId);
       if (!each) return;
       add(each, event, true);
-      if (!isTerminal(event.type)) return;
-      each.isEnded = true;
-      wake(each);
+      each.isAtRest = isTerminal(event.type) || event.type === "paused";
+      if (each.isAtRest) wake(each);
     },
     played(replyId, playedMs, isStopped) {
       const each = find(replyId);

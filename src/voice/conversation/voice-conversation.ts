@@ -245,6 +245,7 @@ function openConversation(
         }
         case "interrupt": {
           const { message_id: replyId, played_ms: playedMs } = checkInterrupt(message);
+          await line.authorize();
           return spoken.interrupt(replyId, playedMs);
         }
       }
