@@ -192,7 +192,7 @@ function report({ atMs, inventory, eventLoopDelayMs }: Sample): void {
       `heap ${(heapBytes / mebibyte).toFixed(1)} MB`,
       `external ${(externalBytes / mebibyte).toFixed(1)} MB`,
       `resident ${(residentBytes / mebibyte).toFixed(0)} MB`,
-      `${total} handles (${handles["Timeout"] ?? 0} timers)`,
+      `${total} handles (${handles["Timeout"] ?? 0} timers, ${handles["TCPSocketWrap"] ?? 0} connections)`,
       `event loop ${eventLoopDelayMs} ms`,
     ].join("  "),
   );
