@@ -10,12 +10,12 @@ import { Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/follow-reply.ts";
 import type { Replies } from "../replies/replies.ts";
 import type { ReplyState, ReplyStore } from "../replies/reply-store.ts";
-import { send, showOnWebSocket } from "../replies/views/websocket.ts";
+import { send } from "../replies/views/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
+import { FollowedReplies } from "./followed-replies.ts";
 import { messageBody, type MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
-  type FollowedReply,
   type OpenSpokenConversation,
   type SpokenConversation,
   type SpokenMessage,
@@ -53,8 +53,6 @@ const checkReference = createBodyCheck(
   }),
 );
 
-/** Replies that one connection may follow at a time. */
-const maxFollowed = 16;
 /** A client that sends and does not read what it is told is cut off beyond this. */
 const maxUnreadBytes = 4 * 1024 * 1024;
 
@@ -67,7 +65,7 @@ export class ChatConnection {
   readonly #opening: Opening;
   readonly #options: ChatConnectionOptions;
   readonly #checkChat: ReturnType<typeof createBodyCheck<ReturnType<typeof messageBody>>>;
-  readonly #followed = new Map<string, AbortController>();
+  readonly #followed: FollowedReplies;
   readonly #conversation: SpokenConversation;
   #caller: Caller | null = null;
   #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
@@ -91,11 +89,16 @@ export class ChatConnection {
       },
       say: async (message) => this.#say(await this.#authorized(), message),
     });
+    this.#followed = new FollowedReplies(socket, {
+      follow: options.follow,
+      conversation: this.#conversation,
+      tell: (error) => this.#tell(error),
+    });
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       this.#receive(data, isBinary).catch((error: unknown) => this.#tell(error));
     });
     socket.once("close", () => {
-      for (const following of this.#followed.values()) following.abort();
+      this.#followed.close();
       this.#conversation.close();
     });
   }
@@ -158,7 +161,8 @@ export class ChatConnection {
         const { message_id: messageId, after = 0 } = checkReference(message);
         const state = await this.#owned(this.#caller, messageId);
         const { replyId, turn } = state;
-        this.#follow({ replyId, after, isSpoken: isSpoken(turn?.voice), isResumed: true });
+        const spoken = isSpoken(turn?.voice);
+        this.#followed.show({ replyId, after, isSpoken: spoken, isResumed: true });
         return;
       }
       case "cancel": {
@@ -202,7 +206,7 @@ export class ChatConnection {
   async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
     const body = this.#checkChat({ ...this.#address(), ...given });
     await this.#authorized();
-    this.#admit();
+    this.#followed.admit();
     const sent = await this.#options.turns.send(this.#toTurn(caller, body));
     this.#begin(sent, body);
   }
@@ -210,7 +214,7 @@ export class ChatConnection {
   /** Stores a message that was spoken on this connection and shows its reply. */
   async #say(caller: Caller, { body: given, audio }: SpokenMessage): Promise<ReplyState> {
     const body = this.#checkChat({ ...this.#address(), ...given, message_type: "voice" });
-    this.#admit();
+    this.#followed.admit();
     const turn = this.#toTurn(caller, body);
     const sent = await this.#options.turns.send({ ...turn, audio, processedMessage: body.message });
     this.#begin(sent, body);
@@ -241,32 +245,9 @@ export class ChatConnection {
     return this.#caller;
   }
 
-  #admit(): void {
-    if (this.#followed.size < maxFollowed) return;
-    throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
-  }
-
   /** Shows the reply to a message that was sent just now. */
   #begin({ replyId }: SentMessage, { voice_config: voice }: MessageBody): void {
-    this.#follow({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
-  }
-
-  #follow(reply: FollowedReply): void {
-    const { replyId, after } = reply;
-    this.#followed.get(replyId)?.abort();
-    const following = new AbortController();
-    if (this.#socket.readyState !== this.#socket.OPEN) following.abort();
-    this.#followed.set(replyId, following);
-    this.#conversation.following(reply);
-    const events = this.#options.follow(replyId, after, following.signal);
-    showOnWebSocket(this.#socket, events, (event) => this.#conversation.shown(replyId, event))
-      .catch((error: unknown) => {
-        // A socket that is gone needs no telling; the client resumes on another.
-        if (this.#socket.readyState === this.#socket.OPEN) this.#tell(error);
-      })
-      .finally(() => {
-        if (this.#followed.get(replyId) === following) this.#followed.delete(replyId);
-      });
+    this.#followed.show({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
   }
 
   /** The session's owner. Raises `session_not_found` when it does not exist for the caller. */
