@@ -13,7 +13,10 @@ export interface AgentDescriptor {
   readonly model: string | null;
   /** Names of tools, and of agents it may hand over to. */
   readonly tools: readonly string[];
-  /** Shown to callers as it is; no addresses, no credentials. */
+  /**
+   * Shown to callers as it is; no addresses, no credentials. `attachments` lists the media types that it takes, such
+   * as `image/*`; none in it: no files at all; absent: whatever its source makes of them.
+   */
   readonly metadata: Readonly<Record<string, unknown>>;
   /** False while it is known but could not answer, such as when the source of its model is away. Absent: true. */
   readonly isAvailable?: boolean;

@@ -2,7 +2,8 @@ import { Type, type Static } from "typebox";
 import type { Attachment } from "../agents/agent-backend.ts";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
 
-const maxFiles = 10;
+/** With one message. */
+export const maxAttachments = 10;
 
 /** Files with a message, as callers send them. */
 export const attachmentsSchema = Type.Array(
@@ -18,7 +19,10 @@ export const attachmentsSchema = Type.Array(
     },
     { additionalProperties: false },
   ),
-  { maxItems: maxFiles, description: "Images, sound and documents for agents that take them." },
+  {
+    maxItems: maxAttachments,
+    description: "Images, sound and documents for agents that take them.",
+  },
 );
 
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;

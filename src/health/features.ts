@@ -1,3 +1,4 @@
+import { maxAttachments } from "../attachments/read-attachments.ts";
 import type { Config } from "../config/settings.ts";
 
 /** What this service was set up with, beyond what the configuration alone tells. */
@@ -40,6 +41,7 @@ export function describeLimits({ limits, sessions, streams }: Config) {
     max_message_length: limits.max_message_length,
     max_body_bytes: limits.max_body_size,
     max_upload_bytes: limits.max_upload_size,
+    max_attachments: maxAttachments,
     max_history_length: 200,
     messages_per_minute: orNull(limits.message_rate_limit),
     max_queued_per_session: limits.max_queued_per_session,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, test } from "vitest";
 import { lastUserText } from "../support/openai-server.ts";
 import { describeInBrowser } from "./browser.ts";
@@ -18,6 +19,33 @@ The area is \\(A = \\pi r^2\\); it costs $5 or $10.
 
 ![chart](https://images.example/chart.png)
 `;
+
+/** 8 by 8 pixels. */
+const redSquare = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mM4oKCAFTEMLQkAKj9AAQUJSn0AAAAASUVORK5CYII=",
+  "base64",
+);
+
+/** Pastes or drops a picture there. */
+async function give(page: Page, place: string, kind: string, name: string): Promise<void> {
+  await page.locator(place).evaluate(
+    (element, { kind, name, data }) => {
+      const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([bytes], name, { type: "image/png" }));
+      const options = { bubbles: true, cancelable: true };
+      element.dispatchEvent(
+        kind === "paste"
+          ? new ClipboardEvent(kind, { ...options, clipboardData: transfer })
+          : new DragEvent(kind, { ...options, dataTransfer: transfer }),
+      );
+    },
+    { kind, name, data: redSquare.toString("base64") },
+  );
+}
+
+/** In the page. */
+const naturalWidth = (image: SVGElement | HTMLElement) => (image as HTMLImageElement).naturalWidth;
 
 /** In the page. */
 function isAtEnd(): boolean {
@@ -39,6 +67,7 @@ describeInBrowser("conversations on the page", () => {
     stage = await openStage({
       MODELS_AGENTS: JSON.stringify([
         { id: "counter", name: "Counter", description: "Counts", tools: ["calculator"] },
+        { id: "lead", name: "Lead", description: "Asks others", handoffs: ["counter"] },
       ]),
     });
   }, 120_000);
@@ -187,6 +216,24 @@ describeInBrowser("conversations on the page", () => {
     assert.match(await step.innerText(), /6 \* 7[\s\S]*42/);
   });
 
+  test("another agent is shown at work while it is asked", async () => {
+    const { page } = await visit();
+    await page.getByText("Lead", { exact: true }).click();
+    const rest = gate();
+    stage.model.enqueue(
+      { toolCalls: [{ name: "ask_counter", arguments: { task: "count the apples" } }] },
+      { tokens: ["Seven ", "apples."], pace: (at) => (at === 1 ? rest.opened : undefined) },
+      { tokens: ["There are seven."] },
+    );
+    await say(page, "How many apples?");
+    const reply = page.locator(".message.assistant");
+    await reply.getByText("Counter is at work").waitFor();
+    await reply.locator(".agent-name", { hasText: "Lead" }).waitFor();
+    rest.open();
+    await page.locator(".message.assistant.complete", { hasText: "There are seven." }).waitFor();
+    await reply.getByText("Member Counter").waitFor();
+  });
+
   test("a failure is told, and asking again helps", async () => {
     const { page } = await visit();
     stage.model.setRespond(() => ({
@@ -200,6 +247,51 @@ describeInBrowser("conversations on the page", () => {
     await failed.getByLabel("Ask again").click();
     await page.locator(".message", { hasText: "Fine: fail please" }).waitFor();
     stage.model.setRespond((request) => ({ tokens: [`You said: ${lastUserText(request)}`] }));
+  });
+
+  test("files are chosen, pasted and dropped, survive a reload, and come back with the message", async () => {
+    const { page, context } = await visit();
+    const cards = page.locator(".files.draft li");
+    await page.getByLabel("Attach files").waitFor();
+    await page.locator("input[type=file]").setInputFiles([
+      { name: "red.png", mimeType: "image/png", buffer: redSquare },
+      { name: "notes.pdf", mimeType: "application/pdf", buffer: Buffer.from("%PDF-1.4") },
+    ]);
+    await page.getByText("General chat assistant does not take files such as notes.pdf.").waitFor();
+    await cards.locator("img[alt='red.png']").waitFor();
+    assert.equal(await cards.count(), 1);
+    await give(page, ".composer textarea", "paste", "pasted.png");
+    await give(page, ".main", "dragenter", "dropped.png");
+    await page.getByText("Drop files here").waitFor();
+    await give(page, ".main", "drop", "dropped.png");
+    await cards.locator("img[alt='dropped.png']").waitFor();
+    await page.getByText("Drop files here").waitFor({ state: "detached" });
+    await page.getByText("Say what is to be done with the files").waitFor();
+    await page.getByLabel("Remove pasted.png").click();
+    await page.reload();
+    await cards.locator("img[alt='dropped.png']").waitFor();
+    assert.equal(await cards.count(), 2);
+    // The first try is lost, and so is the page: the browser keeps the files too.
+    await context.route("**/chat/message/stream", (route) => route.abort(), { times: 1 });
+    await say(page, "what is this?");
+    await page.locator(".pending", { hasText: "dropped.png" }).waitFor();
+    await page.reload();
+    await page.locator(".message.assistant.complete", { hasText: "what is this?" }).waitFor();
+    const asked = JSON.stringify(stage.model.requests.at(-1)?.body["messages"]);
+    assert.equal(asked.split(redSquare.toString("base64")).length, 3);
+    assert.equal(await cards.count(), 0);
+    const sent = page.locator(".message.user .file-picture");
+    await sent.nth(1).locator("img").waitFor();
+    assert.equal(await sent.first().locator("img").evaluate(naturalWidth), 8);
+    await sent.nth(1).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("heading", { name: "dropped.png" }).waitFor();
+    const download = page.waitForEvent("download");
+    await dialog.getByLabel("Save dropped.png").click();
+    assert.equal((await download).suggestedFilename(), "dropped.png");
+    await page.keyboard.press("Escape");
+    await page.locator(".message.assistant").getByLabel("Ask again").click();
+    await page.locator(".message.user .file-picture").nth(3).waitFor();
   });
 
   test("conversations are found, renamed, archived and deleted, and a deletion can be undone", async () => {
@@ -233,11 +325,13 @@ describeInBrowser("conversations on the page", () => {
       await page.getByRole("menuitem", { name: "Delete" }).click();
       await item("Pears").waitFor({ state: "detached" });
     };
+    await page.clock.install();
     await remove();
     await page.getByRole("button", { name: "Undo" }).click();
     await item("Pears").waitFor();
     const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
     await remove();
+    await page.clock.fastForward(7_000);
     assert.equal((await deleted).status(), 200);
     const left = await stage.client.get<{ sessions: { title: string }[] }>(
       `/sessions?user_id=${user}`,

@@ -3,19 +3,57 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { lastUserText } from "../support/openai-server.ts";
 import { describeInBrowser } from "./browser.ts";
+import { createFilledDataDir, filledSession, type StoredRow } from "./filled-data.ts";
 import { hostileStrings } from "./hostile-strings.ts";
 import { startSplittingProxy } from "./splitting-proxy.ts";
 import { openStage, say, type Stage, type Visit } from "./stage.ts";
 
 const minutes = 60_000;
+const user = "history";
 /** The service refuses half a character before anybody sees it. */
 const acceptable = hostileStrings.filter((each) => each.isWellFormed());
+
+/** A conversation with this text wherever a stored message has text. */
+function turnOf(text: string, index: number): readonly StoredRow[] {
+  return [
+    {
+      role: "user",
+      content: text,
+      attachments: [
+        { attachment_id: crypto.randomUUID(), name: text, media_type: "text/plain", size: index },
+        { attachment_id: crypto.randomUUID(), name: text, media_type: "image/png", size: index },
+      ],
+    },
+    {
+      role: "assistant",
+      content: text,
+      agent_id: text,
+      reasoning: text,
+      status: index % 2 === 0 ? "complete" : "failed",
+      tool_calls: [
+        {
+          tool_call_id: text,
+          name: text,
+          status: index % 3 === 0 ? "failed" : "completed",
+          arguments: { [text]: text },
+          result: text,
+          agent_id: "another",
+        },
+      ],
+      media: [
+        { kind: "image", url: text, name: text },
+        { kind: text, url: text },
+      ],
+      ...(index % 2 === 1 && { error: { type: text, code: 500, message: text } }),
+    },
+  ];
+}
 
 describeInBrowser("text that wants to be more than text", () => {
   let stage: Stage;
 
   beforeAll(async () => {
-    stage = await openStage({
+    const settings = {
       MODELS_DEFAULT_AGENTS: "false",
       MODELS_AGENTS: JSON.stringify([
         { id: "plain", name: "Plain", tools: ["calculator"] },
@@ -27,7 +65,8 @@ describeInBrowser("text that wants to be more than text", () => {
       ]),
       SESSIONS_DEFAULT_AGENT: "plain",
       SESSIONS_HISTORY_MESSAGES: "0",
-    });
+    };
+    stage = await openStage(settings, await createFilledDataDir(user, acceptable.flatMap(turnOf)));
     stage.model.setRespond((request) => ({ tokens: [lastUserText(request)] }));
   }, 2 * minutes);
   afterAll(() => stage?.close());
@@ -67,24 +106,14 @@ describeInBrowser("text that wants to be more than text", () => {
   });
 
   test(
-    "what users wrote and agents answered, in the history",
+    "what users wrote and agents answered, in the history, with all that belongs to it",
     async () => {
-      const user = "history";
-      const sessionId = await stage.client.session(user);
-      for (const message of acceptable) {
-        const sent = await stage.client.send("POST", "/chat/message", {
-          session_id: sessionId,
-          user_id: user,
-          message,
-        });
-        assert.equal(sent.status, 200, message);
-      }
-      const visit = await stage.visit({ user, path: `/?session=${sessionId}` });
+      const visit = await stage.visit({ user, path: `/?session=${filledSession}` });
       const seen = await seeEverything(visit.page);
       assert.equal(seen, acceptable.length * 2);
       await assertHarmless(visit);
     },
-    4 * minutes,
+    2 * minutes,
   );
 
   test(
@@ -145,6 +174,7 @@ describeInBrowser("text that wants to be more than text", () => {
     async () => {
       const visit = await stage.visit();
       await visit.page.locator(".composer textarea").waitFor();
+      await openSteps(visit.page);
       // As many as the service takes at once.
       const size = 30;
       for (let start = 0; start < acceptable.length; start += size) {
@@ -162,7 +192,7 @@ describeInBrowser("text that wants to be more than text", () => {
         await visit.page
           .locator(".message.assistant.complete", { hasText: `done ${start}.` })
           .waitFor();
-        await openSteps(visit.page);
+        await visit.page.locator(".step-body pre").last().waitFor();
       }
       await assertHarmless(visit);
     },
@@ -183,6 +213,7 @@ describeInBrowser("text that wants to be more than text", () => {
               sessionId: null,
               draftId: "draft",
               text,
+              files: [{ name: text, size: index }],
               agentId: null,
               config: {},
               createdMs: Date.now() + index,
@@ -219,13 +250,14 @@ describeInBrowser("text that wants to be more than text", () => {
   );
 });
 
+/** Rows come and go while the list is scrolled. */
 async function openSteps(page: Page): Promise<void> {
-  const steps = page.locator("details.step");
-  assert.ok((await steps.count()) > 0);
-  await steps.evaluateAll((all) => {
-    for (const each of all) (each as HTMLDetailsElement).open = true;
+  await page.evaluate(() => {
+    const open = () => {
+      for (const each of document.querySelectorAll("details")) each.open = true;
+    };
+    new MutationObserver(open).observe(document.body, { childList: true, subtree: true });
   });
-  await page.locator(".step-body pre").first().waitFor();
 }
 
 /** Goes through the whole list, from its end to its start; returns how many messages were drawn. */
@@ -248,7 +280,7 @@ async function seeEverything(page: Page): Promise<number> {
     let still = 0;
     while (still < 25) {
       const before = `${frame.scrollTop}/${frame.scrollHeight}/${seen.size}`;
-      frame.scrollTop -= 350;
+      frame.scrollTop -= 600;
       await drawn();
       note();
       still = before === `${frame.scrollTop}/${frame.scrollHeight}/${seen.size}` ? still + 1 : 0;

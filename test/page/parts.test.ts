@@ -3,6 +3,7 @@ import { describe, test } from "vitest";
 import { excerpt } from "../../web/src/chat/highlight-words.ts";
 import { normaliseMaths } from "../../web/src/markdown/normalise-maths.ts";
 import { splitBlocks } from "../../web/src/markdown/split-blocks.ts";
+import { acceptedTypes, chooseFiles } from "../../web/src/state/attachable.ts";
 import { applyEvent, type MessageView } from "../../web/src/state/reply-view.ts";
 import type { ReplyEvent } from "../../src/replies/reply-event.ts";
 
@@ -112,5 +113,47 @@ describe("a reply from its events", () => {
         ["z", "handoff", true],
       ],
     );
+  });
+});
+
+describe("files for a message", () => {
+  const limits = { maxFiles: 3, maxBytes: 100 };
+  const file = (name: string, size: number, type = "image/png") =>
+    new File([new Uint8Array(size)], name, { type });
+  const choose = (files: File[], present: File[] = [], accepted: string[] | null = null) => {
+    const { taken, refused } = chooseFiles(files, present, accepted, limits);
+    return [...taken.map(({ name }) => name), ...refused.map(({ reason }) => reason)];
+  };
+
+  test("as many and as large as the service takes, with those that are there already", () => {
+    assert.deepEqual(choose([file("a", 60), file("b", 41), file("c", 40)]), ["a", "c", "tooLarge"]);
+    assert.deepEqual(choose([file("d", 1)], [file("a", 1), file("b", 1), file("c", 1)]), [
+      "tooMany",
+    ]);
+    assert.deepEqual(choose([file("a", 0)]), ["empty"]);
+  });
+
+  test("of the kinds that the agent takes", () => {
+    const given = [file("a", 1), file("b", 1, "application/pdf")];
+    assert.deepEqual(choose(given, [], ["image/*"]), ["a", "kind"]);
+    assert.deepEqual(choose(given, [], ["application/pdf"]), ["b", "kind"]);
+    assert.deepEqual(choose(given, [], []), ["none", "none"]);
+    assert.equal(acceptedTypes(null), null);
+  });
+
+  test.each([
+    ["notes.md", "", "text/plain"],
+    ["page.ts", "video/mp2t", "text/plain"],
+    ["data.csv", "text/csv;charset=utf-8", "text/csv"],
+    ["what", "no type at all", "application/octet-stream"],
+  ])("%s, said to be %j, is %s", (name, type, expected) => {
+    const { taken } = chooseFiles([file(name, 1, type)], [], null, limits);
+    assert.equal(taken[0]?.type, expected);
+  });
+
+  test("names fit", () => {
+    const { taken } = chooseFiles([file(`${"x".repeat(300)}.png`, 1)], [], null, limits);
+    assert.equal(taken[0]?.name.length, 255);
+    assert.match(taken[0]?.name ?? "", /x\.png$/);
   });
 });

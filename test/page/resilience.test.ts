@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { freePort } from "../support/backends.ts";
 import { createClient } from "../support/client.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { createDataDir, startService } from "../support/start-service.ts";
 import { describeInBrowser } from "./browser.ts";
 import { composer, gate, openStage, say, until, visit, type Stage } from "./stage.ts";
@@ -66,7 +67,7 @@ describeInBrowser("nothing is lost", () => {
     await context.close();
   });
 
-  test("a message written without a network is kept, over a reload too, and sent once", async () => {
+  test("messages written without a network are kept and sent once, in order", async () => {
     const { page, context } = await stage.visit({ user: "traveller" });
     await say(page, "hello");
     await page.locator(".message.complete.assistant").waitFor();
@@ -81,6 +82,25 @@ describeInBrowser("nothing is lost", () => {
     const sent = await page.locator(".message.user .bubble").allInnerTexts();
     assert.deepEqual(sent, ["hello", "written in a tunnel", "and a second one"]);
     await context.close();
+  });
+
+  test("a reply goes on after its connection was cut in its middle", async () => {
+    const proxy = await startCuttingProxy(stage.service.url);
+    const { page, context, incidents } = await stage.visit({ url: proxy.url });
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: words,
+      pace: (index) => (index === 20 ? rest.opened : undefined),
+    });
+    await say(page, "cut in the middle");
+    await page.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    proxy.cut();
+    rest.open();
+    await page.locator(".message.complete.assistant").waitFor();
+    assert.equal(await replyText(page), all);
+    assert.deepEqual(incidents, []);
+    await context.close();
+    proxy.close();
   });
 
   test("a lost answer is asked for again, and the message is there once", async () => {

@@ -1,19 +1,25 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
 import { describeInBrowser } from "./browser.ts";
+import { createFilledDataDir, filledSession } from "./filled-data.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 const maxScriptBytes = 250 * 1024;
 const turns = 1_000;
+const user = "long";
 
 describeInBrowser("the page stays light", () => {
   let stage: Stage;
 
   beforeAll(async () => {
-    stage = await openStage({ SESSIONS_HISTORY_MESSAGES: "0" });
-    stage.model.setRespond(() => ({
-      tokens: ["An answer of some length, with **marks**.\n\n- one\n- two"],
-    }));
+    const rows = Array.from({ length: turns }, (_, index) => [
+      { role: "user" as const, content: `question ${index}` },
+      {
+        role: "assistant" as const,
+        content: "An answer of some length, with **marks**.\n\n- one\n- two",
+      },
+    ]);
+    stage = await openStage({}, await createFilledDataDir(user, rows.flat()));
   }, 120_000);
   afterAll(() => stage?.close());
 
@@ -40,19 +46,9 @@ describeInBrowser("the page stays light", () => {
   });
 
   test(`of ${turns * 2} messages only a window is drawn, and scrolling brings the others`, async () => {
-    const user = "long";
-    const sessionId = await stage.client.session(user);
-    for (let index = 0; index < turns; index += 1) {
-      const { status } = await stage.client.send("POST", "/chat/message", {
-        session_id: sessionId,
-        user_id: user,
-        message: `question ${index}`,
-      });
-      assert.equal(status, 200);
-    }
     const { page, context, incidents } = await stage.visit({
       user,
-      path: `/?session=${sessionId}`,
+      path: `/?session=${filledSession}`,
     });
     await page.locator(".bubble", { hasText: `question ${turns - 1}` }).waitFor();
     const result = await page.evaluate(async () => {
@@ -74,7 +70,7 @@ describeInBrowser("the page stays light", () => {
           ({ textContent }) => textContent === "question 0",
         );
       while (!isFirst()) {
-        frame.scrollTop -= 240;
+        frame.scrollTop -= 400;
         await new Promise((resolve) => requestAnimationFrame(resolve));
       }
       isOver = true;
@@ -89,5 +85,5 @@ describeInBrowser("the page stays light", () => {
     process.stderr.write(`scrolling through ${turns * 2} messages: ${JSON.stringify(result)}\n`);
     assert.deepEqual(incidents, []);
     await context.close();
-  }, 300_000);
+  });
 });

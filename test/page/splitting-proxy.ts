@@ -62,9 +62,10 @@ async function split(answer: IncomingMessage, outgoing: ServerResponse): Promise
   const decoder = new TextDecoder();
   for await (const chunk of answer) {
     parser.feed(decoder.decode(chunk as Buffer, { stream: true }));
-    for (const frame of frames.splice(0)) {
+    for (const [index, frame] of frames.splice(0).entries()) {
       if (!outgoing.write(frame)) await once(outgoing, "drain");
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      // So that some of them come together and others do not.
+      if (index % 8 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
   outgoing.end();

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
@@ -32,9 +33,16 @@ export interface Visit {
   readonly incidents: readonly string[];
 }
 
-export async function openStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+/** `dataDir` is removed at the end. */
+export async function openStage(
+  env: Readonly<Record<string, string>> = {},
+  dataDir?: string,
+): Promise<Stage> {
   const [model, browser] = await Promise.all([startOpenAiServer(), startBrowser(), buildPage()]);
-  const service = await startService({ env: { MODELS_API_URL: model.url, ...env } });
+  const service = await startService({
+    env: { MODELS_API_URL: model.url, ...env },
+    ...(dataDir !== undefined && { dataDir }),
+  });
   return {
     browser,
     model,
@@ -44,6 +52,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
     async close() {
       await browser.close();
       await service.stop();
+      if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
       await model.close();
     },
   };

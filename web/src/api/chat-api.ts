@@ -45,8 +45,15 @@ export interface NewMessage {
   readonly voice: object | null;
 }
 
+/** A file as messages carry it: `data` is Base64. */
+export interface EncodedFile {
+  readonly name: string;
+  readonly media_type: string;
+  readonly data: string;
+}
+
 /** Uploading, recognising and speaking take their time. */
-const speechTimeoutMs = 150_000;
+const uploadTimeoutMs = 150_000;
 /** The service takes no more at once. */
 const maxSpokenLength = 4_000;
 
@@ -111,7 +118,7 @@ export const chatApi = {
       query: { user_id: namedUser() },
     }),
 
-  send: (message: NewMessage, signal: AbortSignal) =>
+  send: (message: NewMessage, files: readonly EncodedFile[], signal: AbortSignal) =>
     request("POST", "/chat/message/stream", {
       headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
       body: {
@@ -123,8 +130,10 @@ export const chatApi = {
           session_config: message.config,
         }),
         ...(message.voice !== null && { voice_config: message.voice }),
+        ...(files.length > 0 && { attachments: files }),
       },
       signal,
+      ...(files.length > 0 && { timeoutMs: uploadTimeoutMs }),
     }),
 
   sendVoice: (
@@ -134,6 +143,8 @@ export const chatApi = {
       readonly sound: Blob;
       readonly key: string;
       readonly isSpoken: boolean;
+      /** Of the speech. */
+      readonly format: string;
     },
     signal: AbortSignal,
   ) => {
@@ -144,7 +155,7 @@ export const chatApi = {
       agent_id: message.agentId,
       enable_tts: String(message.isSpoken),
       stream_audio: String(message.isSpoken),
-      format: "wav",
+      format: message.format,
       stream: "true",
     };
     for (const [name, value] of Object.entries(fields)) {
@@ -155,9 +166,18 @@ export const chatApi = {
       headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
       body: form,
       signal,
-      timeoutMs: speechTimeoutMs,
+      timeoutMs: uploadTimeoutMs,
     });
   },
+
+  attachment: async (attachmentId: string) =>
+    (
+      await request("GET", `/chat/attachments/${encodeURIComponent(attachmentId)}`, {
+        headers: { Accept: "*/*" },
+        query: { user_id: namedUser() },
+        timeoutMs: uploadTimeoutMs,
+      })
+    ).blob(),
 
   audio: async (audioId: string) =>
     (
@@ -167,12 +187,12 @@ export const chatApi = {
       })
     ).blob(),
 
-  synthesize: async (text: string) =>
+  synthesize: async (text: string, format: string) =>
     (
       await request("POST", "/chat/voice/synthesize", {
         headers: { Accept: "audio/*" },
-        body: { text: text.slice(0, maxSpokenLength), format: "wav" },
-        timeoutMs: speechTimeoutMs,
+        body: { text: text.slice(0, maxSpokenLength), format },
+        timeoutMs: uploadTimeoutMs,
       })
     ).blob(),
 

@@ -53,6 +53,15 @@ export interface Media {
   readonly name?: string;
 }
 
+/** A file that came with a user's message. */
+export interface AttachmentInfo {
+  readonly attachment_id: string;
+  readonly name: string;
+  readonly media_type: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
 export interface Usage {
   readonly input_tokens: number;
   readonly output_tokens: number;
@@ -83,6 +92,7 @@ export interface Message {
   readonly tool_calls?: readonly ToolCall[];
   readonly media?: readonly Media[];
   readonly audio?: Readonly<Record<string, unknown>>;
+  readonly attachments?: readonly AttachmentInfo[];
   readonly requirements?: readonly Requirement[];
   readonly error?: { readonly type: string; readonly code: number; readonly message: string };
 }
@@ -95,6 +105,7 @@ export interface Agent {
   readonly source: string;
   readonly model: string | null;
   readonly tools: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
   readonly status: string;
 }
 

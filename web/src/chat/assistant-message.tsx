@@ -4,7 +4,8 @@ import { agentName, agents } from "../state/catalogue.ts";
 import { conversation, stopReply } from "../state/conversation.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
-import { sendMessage } from "../state/send.ts";
+import { notifyError } from "../state/notices.ts";
+import { askAgain } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
@@ -93,7 +94,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
               icon="retry"
               size={17}
               label={texts.retry}
-              onClick={() => sendMessage(question, null, {})}
+              onClick={() => void askAgain(question).catch(notifyError)}
             />
           )}
           <IconButton
@@ -112,9 +113,9 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
 });
 
 /** What was asked, if it is among the messages shown. */
-function useQuestion(message: MessageView): string | null {
+function useQuestion(message: MessageView): MessageView | null {
   const { messages } = conversation.get();
-  return messages.find(({ message_id: id }) => id === message.reply_to)?.content ?? null;
+  return messages.find(({ message_id: id }) => id === message.reply_to) ?? null;
 }
 
 /** How it ended, unless it ended well. */

@@ -15,6 +15,7 @@ import { MessageList } from "./message-list.tsx";
 import { SearchPanel } from "./search-panel.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
+import { useFileDrop } from "./use-file-drop.ts";
 import { Welcome } from "./welcome.tsx";
 import "../styles/chat.css";
 import "../styles/message.css";
@@ -44,6 +45,8 @@ function Workspace() {
   const state = usePart(conversation, (current) => current.state);
   const outgoing = useStore(outbox);
   const connected = useStore(isConnected);
+  const drop = useFileDrop();
+  const canWrite = state === "ready" && session?.status !== "archived";
   const [isSideOpen, setSideOpen] = useState(false);
   const [isSearching, setSearching] = useState(false);
   const [isSetting, setSetting] = useState(false);
@@ -63,7 +66,7 @@ function Workspace() {
       {isSideOpen && (
         <div className="side-shade" aria-hidden="true" onClick={() => setSideOpen(false)} />
       )}
-      <main className="main">
+      <main className="main" {...(canWrite && drop.handlers)}>
         <header className="main-head">
           <IconButton
             icon="menu"
@@ -111,6 +114,11 @@ function Workspace() {
           )}
         </div>
         {state !== "missing" && <Composer />}
+        {drop.isOver && (
+          <div className="drop-place" aria-hidden="true">
+            {texts.files.drop}
+          </div>
+        )}
       </main>
       {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
     </div>

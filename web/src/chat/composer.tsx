@@ -1,15 +1,30 @@
-import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
+import {
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type KeyboardEvent,
+} from "react";
 import { chosenAgent, serviceConfig } from "../state/catalogue.ts";
 import { composerText } from "../state/composer.ts";
 import { archiveSession } from "../state/sessions.ts";
 import { conversation, stopReply, syncConversation } from "../state/conversation.ts";
 import { newConfig } from "../state/conversation-config.ts";
 import { notifyError } from "../state/notices.ts";
+import {
+  attachFiles,
+  draftFiles,
+  moveDraftFiles,
+  openDraftFiles,
+  takeDraftFiles,
+} from "../state/draft-files.ts";
 import { readSaved, writeSaved } from "../state/saved.ts";
 import { sendMessage } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
+import { AttachButton, DraftFiles } from "./attach-button.tsx";
 import { VoiceControls } from "../voice/voice-controls.tsx";
 
 const defaultMaxLength = 10_000;
@@ -20,6 +35,7 @@ export function Composer() {
   const { sessionId, draftId, session, messages, state } = useStore(conversation);
   const config = useStore(serviceConfig);
   const suggested = useStore(composerText);
+  const files = useStore(draftFiles);
   const [text, setText] = useState("");
   const [isStopping, setStopping] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -35,11 +51,13 @@ export function Composer() {
         const moved = readSaved(before.place);
         writeSaved(before.place, null);
         writeSaved(place, moved);
+        moveDraftFiles(place);
       }
       return;
     }
     const draft = readSaved(place);
     setText(typeof draft === "string" ? draft : "");
+    void openDraftFiles(place);
     if (matchMedia("(pointer: fine)").matches) area.current?.focus();
   }, [draftId, place]);
   useEffect(() => {
@@ -67,10 +85,13 @@ export function Composer() {
 
   const send = () => {
     if (!canSend) return;
+    const taken = takeDraftFiles();
+    if (taken === null) return;
     sendMessage(
       text.trim(),
       sessionId === null ? chosenAgent.get() || null : null,
       newConfig.get(),
+      taken,
     );
     write("");
   };
@@ -80,6 +101,13 @@ export function Composer() {
     if (event.keyCode === 229) return;
     event.preventDefault();
     send();
+  };
+  const onPaste = (event: ClipboardEvent) => {
+    const { files: pasted, types } = event.clipboardData;
+    // Office programs add a picture of the text that is copied.
+    if (pasted.length === 0 || types.includes("text/plain")) return;
+    event.preventDefault();
+    attachFiles([...pasted]);
   };
   const stop = async (messageId: string) => {
     setStopping(true);
@@ -116,6 +144,7 @@ export function Composer() {
           send();
         }}
       >
+        <DraftFiles />
         <textarea
           ref={area}
           rows={1}
@@ -126,11 +155,17 @@ export function Composer() {
           placeholder={texts.messagePlaceholder}
           onChange={(event) => write(event.target.value)}
           onKeyDown={onKeyDown}
+          onPaste={onPaste}
         />
         <div className="composer-row">
           <span id="composer-hint" className={over > 0 ? "hint over" : "hint"}>
-            {over > 0 ? texts.tooLong(over) : texts.composerHint}
+            {over > 0
+              ? texts.tooLong(over)
+              : files.length > 0 && text.trim() === ""
+                ? texts.files.needsText
+                : texts.composerHint}
           </span>
+          <AttachButton />
           <VoiceControls />
           {running !== undefined && (
             <IconButton

@@ -1,5 +1,6 @@
 import { apiUrl } from "../api/request.ts";
 import { serviceConfig } from "../state/catalogue.ts";
+import { forgetDrafts } from "../state/draft-files.ts";
 import { identity, signOut } from "../state/identity.ts";
 import { outbox, removeOutgoing } from "../state/outbox.ts";
 import { language, theme } from "../state/preferences.ts";
@@ -18,6 +19,7 @@ export function PreferencesMenu() {
   const leave = () => {
     if (outbox.get().length > 0 && !window.confirm(texts.signOutWarning)) return;
     for (const { key } of outbox.get()) removeOutgoing(key);
+    forgetDrafts();
     signOut();
     location.assign(apiUrl("/"));
   };

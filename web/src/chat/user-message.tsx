@@ -4,6 +4,7 @@ import type { MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
+import { Attachments } from "./attachments.tsx";
 import { shortTime } from "./words.ts";
 
 export const UserMessage = memo(({ message }: { readonly message: MessageView }) => {
@@ -16,6 +17,7 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
       tabIndex={-1}
       aria-label={texts.hitBy[message.role]}
     >
+      <Attachments files={message.attachments ?? []} />
       <div className="bubble" dir="auto">
         {message.content}
       </div>

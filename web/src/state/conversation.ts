@@ -1,6 +1,7 @@
 import { chatApi } from "../api/chat-api.ts";
 import { ApiError, Unreachable } from "../api/request.ts";
 import type { Decision, Message, ReplyEvent, SessionInfo } from "../api/types.ts";
+import { agents, chosenAgent, startingAgent } from "./catalogue.ts";
 import { waitToRetry } from "./connection.ts";
 import { followReply } from "./follow-reply.ts";
 import { announcement, notifyError } from "./notices.ts";
@@ -314,7 +315,9 @@ function merged(shown: readonly MessageView[], newer: readonly Message[]): Messa
     ...newer.map((message): MessageView => {
       const before = known.get(message.message_id);
       // What is followed is ahead of what was stored.
-      if (before !== undefined && followed.has(message.message_id)) return before;
+      if (before !== undefined && followed.has(message.message_id)) {
+        return { ...before, agent_id: message.agent_id };
+      }
       return before?.live === undefined ? message : { ...message, live: before.live };
     }),
     ...shown.slice(later),
@@ -443,7 +446,7 @@ function showTurn(event: Extract<ReplyEvent, { type: "user_message" }>): void {
     const shared = {
       session_id: event.session_id,
       timestamp: event.timestamp,
-      agent_id: current.session?.agent_id ?? "",
+      agent_id: current.session?.agent_id ?? agentToBegin(),
       metadata: {},
     };
     const question: MessageView = {
@@ -464,6 +467,10 @@ function showTurn(event: Extract<ReplyEvent, { type: "user_message" }>): void {
     const added = [question, reply].filter(({ message_id: id }) => !has(id));
     return added.length === 0 ? current : { ...current, messages: [...current.messages, ...added] };
   });
+}
+
+function agentToBegin(): string {
+  return startingAgent(agents.get(), chosenAgent.get())?.agent_id ?? "";
 }
 
 /** Takes over a turn that the service has just accepted; `onShown` may be called several times. */

@@ -1,4 +1,5 @@
 import type { SessionConfig } from "../api/types.ts";
+import { dropFiles } from "./kept-files.ts";
 import { readSaved, savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
 
@@ -14,6 +15,8 @@ export interface Outgoing {
   readonly config: SessionConfig;
   /** `voice_config`; null: the reply is not spoken. */
   readonly voice: object | null;
+  /** What goes with it; the bytes are kept apart, at `outgoingFiles`. */
+  readonly files: readonly { readonly name: string; readonly size: number }[];
   readonly createdMs: number;
   /** `waiting`: it is tried again by itself. `refused`: its writer decides. */
   readonly state: "sending" | "waiting" | "refused";
@@ -30,7 +33,7 @@ function load(): Outgoing[] {
   return savedNames("outbox.")
     .map(readSaved)
     .filter(isOutgoing)
-    .map((entry) => ({ ...entry, voice: entry.voice ?? null }))
+    .map((entry) => ({ ...entry, voice: entry.voice ?? null, files: entry.files ?? [] }))
     .map((entry) =>
       Date.now() - entry.createdMs > maxAgeMs ? { ...entry, state: "refused" as const } : entry,
     )
@@ -41,6 +44,11 @@ function isOutgoing(value: unknown): value is Outgoing {
   if (typeof value !== "object" || value === null) return false;
   const { key, text, createdMs } = value as Partial<Outgoing>;
   return typeof key === "string" && typeof text === "string" && typeof createdMs === "number";
+}
+
+/** Where the files of an entry are kept. */
+export function outgoingFiles(key: string): string {
+  return `outbox.${key}`;
 }
 
 /** Adds or replaces an entry. */
@@ -55,5 +63,6 @@ export function putOutgoing(entry: Outgoing): void {
 
 export function removeOutgoing(key: string): void {
   writeSaved(`outbox.${key}`, null);
+  void dropFiles(outgoingFiles(key));
   outbox.set((entries) => entries.filter((entry) => entry.key !== key));
 }

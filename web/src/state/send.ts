@@ -1,27 +1,38 @@
-import { chatApi } from "../api/chat-api.ts";
+import { chatApi, type EncodedFile } from "../api/chat-api.ts";
 import { ApiError, Unreachable } from "../api/request.ts";
-import type { SessionConfig } from "../api/types.ts";
+import type { Message, SessionConfig } from "../api/types.ts";
 import { waitToRetry } from "./connection.ts";
 import { adoptTurn, conversation, jumpToLatest } from "./conversation.ts";
 import { identity } from "./identity.ts";
-import { outbox, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
+import { keepFiles, readFiles } from "./kept-files.ts";
+import { loadAttachment } from "./load-attachment.ts";
+import { outbox, outgoingFiles, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
 import { refreshSessions } from "./sessions.ts";
 import { tellTabs } from "./tabs.ts";
 import { expectSpeech } from "../voice/player.ts";
+import { currentTexts } from "../text/use-texts.ts";
 import { voiceConfig } from "../voice/speech-settings.ts";
 
 /** Sends a message into the open conversation; it is kept until the service has confirmed it. */
-export function sendMessage(text: string, agentId: string | null, config: SessionConfig): void {
+export function sendMessage(
+  text: string,
+  agentId: string | null,
+  config: SessionConfig,
+  files: readonly File[] = [],
+): void {
   const { sessionId, draftId, hasNewer } = conversation.get();
   if (hasNewer) void jumpToLatest();
+  const key = crypto.randomUUID();
+  void keepFiles(outgoingFiles(key), files);
   putOutgoing({
-    key: crypto.randomUUID(),
+    key,
     sessionId,
     draftId: sessionId === null ? draftId : null,
     text,
     agentId,
     config,
     voice: voiceConfig(),
+    files: files.map(({ name, size }) => ({ name, size })),
     createdMs: Date.now(),
     state: "sending",
     error: null,
@@ -62,7 +73,8 @@ async function deliver(entry: Outgoing): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     let retryAfterMs = 0;
     try {
-      const response = await chatApi.send(entry, never);
+      const files = await encodedFiles(entry);
+      const response = await chatApi.send(entry, files, never);
       const sessionId = response.headers.get("X-Session-ID") ?? entry.sessionId ?? "";
       const messageId = response.headers.get("X-Message-ID") ?? "";
       if (entry.voice !== null) expectSpeech(messageId);
@@ -88,7 +100,8 @@ async function deliver(entry: Outgoing): Promise<void> {
       } else if (error instanceof Unreachable) {
         putOutgoing({ ...entry, state: "waiting", error: null });
       } else {
-        putOutgoing({ ...entry, state: "refused", error: String(error) });
+        const reason = error instanceof Error ? error.message : String(error);
+        putOutgoing({ ...entry, state: "refused", error: reason });
         return;
       }
     }
@@ -96,6 +109,38 @@ async function deliver(entry: Outgoing): Promise<void> {
     // Discarded meanwhile.
     if (!outbox.get().some(({ key }) => key === entry.key)) return;
   }
+}
+
+/** Raises when the browser has lost some of them. */
+async function encodedFiles(entry: Outgoing): Promise<EncodedFile[]> {
+  if (entry.files.length === 0) return [];
+  const files = await readFiles(outgoingFiles(entry.key));
+  if (files.length !== entry.files.length) throw new Error(currentTexts().files.lost);
+  return Promise.all(files.map(encoded));
+}
+
+function encoded(file: File): Promise<EncodedFile> {
+  const reader = new FileReader();
+  return new Promise((resolve, reject) => {
+    reader.addEventListener("load", () => {
+      const address = String(reader.result);
+      const data = address.slice(address.indexOf(",") + 1);
+      resolve({ name: file.name, media_type: file.type || "application/octet-stream", data });
+    });
+    reader.addEventListener("error", () => reject(new Error(currentTexts().files.lost)));
+    reader.readAsDataURL(file);
+  });
+}
+
+/** Asks the same again, with what went with it. Raises what loading that raises. */
+export async function askAgain(question: Message): Promise<void> {
+  const files = await Promise.all(
+    (question.attachments ?? []).map(
+      async ({ attachment_id: id, name, media_type: type }) =>
+        new File([await loadAttachment(id)], name, { type }),
+    ),
+  );
+  sendMessage(question.content, null, {}, files);
 }
 
 /** What else was written into the same new conversation goes to its session now. */

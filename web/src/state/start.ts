@@ -4,6 +4,7 @@ import { refreshCatalogue, serviceConfig } from "./catalogue.ts";
 import { isConnected, waitToRetry } from "./connection.ts";
 import { conversation, setFollowing, syncConversation } from "./conversation.ts";
 import { enterOpen, identity, savedToken } from "./identity.ts";
+import { tidyFiles } from "./kept-files.ts";
 import { startNavigation } from "./navigation.ts";
 import { language } from "./preferences.ts";
 import { deliverAll } from "./send.ts";
@@ -38,6 +39,7 @@ export async function startChat(): Promise<void> {
     if (isStarted) void refreshCatalogue();
   });
   keepUpToDate();
+  void tidyFiles();
 }
 
 async function findIdentity(): Promise<void> {

@@ -27,10 +27,11 @@ export function createStore<T>(initial: T): Store<T> {
 }
 
 export function useStore<T>(store: Store<T>): T {
-  return useSyncExternalStore(store.subscribe, store.get);
+  return useSyncExternalStore(store.subscribe, store.get, store.get);
 }
 
 /** A part of it; the component is only drawn anew when that part is another one. `pick` makes nothing new. */
 export function usePart<T, P>(store: Store<T>, pick: (value: T) => P): P {
-  return useSyncExternalStore(store.subscribe, () => pick(store.get()));
+  const get = () => pick(store.get());
+  return useSyncExternalStore(store.subscribe, get, get);
 }

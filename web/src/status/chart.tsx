@@ -91,7 +91,7 @@ function draw(element: HTMLElement, labels: readonly string[], format: (value: n
       cursor: { show: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.15, 1)] } },
       axes: [
-        { ...axis, grid: { show: false }, values: "{HH}:{mm}:{ss}", space: 90 },
+        { ...axis, grid: { show: false }, values: "{HH}:{mm}:{ss}", space: 90, size: 28 },
         { ...axis, size: 62, values: (_plot, values) => values.map((value) => format(value)) },
       ],
       series: [

@@ -181,7 +181,7 @@ function factsOf(details: Readonly<Record<string, unknown>>): string {
   return Object.entries(details)
     .map(([name, value]) => {
       const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-      return `${name.replaceAll("_", " ")}: ${text.replaceAll(/["{}]/g, "").replaceAll(",", ", ")}`;
+      return `${name.replaceAll("_", " ")}: ${text.replaceAll(/["{}[\]]/g, "").replaceAll(",", ", ")}`;
     })
     .join(" · ")
     .slice(0, maxFactsLength);

@@ -34,6 +34,10 @@ const paths = {
   clock: <path d="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 8v4.3l2.8 1.7" />,
   pulse: <path d="M3 12h4l2.5-6 4 12 2.5-6h5" />,
   key: <path d="M8.5 12a3.5 3.5 0 1 0 0 .01zM12 12h9M18 12v3" transform="translate(-1)" />,
+  clip: (
+    <path d="M19 11.5l-7.4 7.4a4.6 4.6 0 0 1-6.5-6.5l7.8-7.8a3.1 3.1 0 0 1 4.4 4.4l-7.8 7.8a1.5 1.5 0 0 1-2.2-2.2l7-7" />
+  ),
+  file: <path d="M6 3.5h7l5 5v12H6zM13 3.5v5h5" />,
   external: <path d="M14 5h5v5M19 5l-8 8M17 14v5H5V7h5" />,
   mic: (
     <path d="M12 4a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0v-5A2.5 2.5 0 0 1 12 4zM6.5 11.5a5.5 5.5 0 0 0 11 0M12 17v3" />

@@ -7,7 +7,7 @@ import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { play, speaking, stopSpeaking } from "./player.ts";
-import { canSpeak } from "./speech-settings.ts";
+import { canSpeak, speechFormat } from "./speech-settings.ts";
 
 /** Says a message: its kept speech, or new speech of its text. */
 export function ReadAloud({ message }: { readonly message: MessageView }) {
@@ -22,7 +22,7 @@ export function ReadAloud({ message }: { readonly message: MessageView }) {
     const audioId = message.audio?.["audio_id"];
     const kept =
       typeof audioId === "string" ? await chatApi.audio(audioId).catch(() => null) : null;
-    play(message.message_id, kept ?? (await chatApi.synthesize(message.content)));
+    play(message.message_id, kept ?? (await chatApi.synthesize(message.content, speechFormat)));
   };
   return (
     <IconButton

@@ -9,7 +9,7 @@ import { tellTabs } from "../state/tabs.ts";
 import { currentTexts } from "../text/use-texts.ts";
 import { expectSpeech } from "./player.ts";
 import { recorder } from "./recorder.ts";
-import { voiceConfig } from "./speech-settings.ts";
+import { speechFormat, voiceConfig } from "./speech-settings.ts";
 
 const never = new AbortController().signal;
 const maxTries = 6;
@@ -25,6 +25,7 @@ export async function sendRecording(sound: Blob): Promise<void> {
     sound,
     key: crypto.randomUUID(),
     isSpoken: speech !== null,
+    format: speechFormat,
   };
   recorder.set({ kind: "sending" });
   try {

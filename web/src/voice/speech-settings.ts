@@ -22,9 +22,13 @@ export function canListen(config: ServiceConfig | null): boolean {
   );
 }
 
-/** `voice_config` for a message written now: every browser plays WAV. Null: its reply is not spoken. */
+/** Streams keep Opus for many minutes of speech, WAV for half a minute; not every browser plays Opus in Ogg. */
+export const speechFormat: "opus" | "wav" =
+  new Audio().canPlayType('audio/ogg; codecs="opus"') === "" ? "wav" : "opus";
+
+/** `voice_config` for a message written now. Null: its reply is not spoken. */
 export function voiceConfig(): object | null {
   return wantsSpeech.get() && canSpeak(serviceConfig.get())
-    ? { enable_tts: true, stream_audio: true, format: "wav" }
+    ? { enable_tts: true, stream_audio: true, format: speechFormat }
     : null;
 }

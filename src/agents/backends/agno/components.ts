@@ -97,6 +97,7 @@ export function toDescriptor(
     tools: [...component.tools, ...component.members],
     metadata: {
       ...component.metadata,
+      ...(component.kind === "workflow" ? { attachments: [] } : {}),
       server: server.name,
       ...(server.version ? { agno_version: server.version } : {}),
     },

@@ -18,7 +18,7 @@ export const calculatorDescriptor: AgentDescriptor = {
   type: "agent",
   model: null,
   tools: [calculateTool],
-  metadata: {},
+  metadata: { attachments: [] },
 };
 
 /** Works out what a message asks to be worked out. */

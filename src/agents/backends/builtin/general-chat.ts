@@ -18,7 +18,7 @@ export const generalChatDescriptor: AgentDescriptor = {
   type: "agent",
   model: null,
   tools: [guideDescriptor.agentId, calculatorDescriptor.agentId],
-  metadata: {},
+  metadata: { attachments: [] },
 };
 
 export interface GeneralChat {

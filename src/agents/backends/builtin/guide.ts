@@ -21,7 +21,7 @@ export const guideDescriptor: AgentDescriptor = {
   type: "agent",
   model: null,
   tools: [searchTool],
-  metadata: {},
+  metadata: { attachments: [] },
 };
 
 /** Answers questions about the service by quoting its documentation. */

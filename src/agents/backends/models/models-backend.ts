@@ -121,6 +121,7 @@ function describe(
     model: agent.model ?? defaultModel,
     tools: [...agent.tools, ...agent.handoffs],
     metadata: {
+      attachments: ["image/*"],
       ...(agent.temperature === null ? {} : { temperature: agent.temperature }),
       ...(agent.handoffs.length === 0 ? {} : { handoffs: agent.handoffs }),
     },

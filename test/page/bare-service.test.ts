@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
 import { describeInBrowser } from "./browser.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, say, type Stage } from "./stage.ts";
 
-describeInBrowser("the status page", () => {
+describeInBrowser("the page of a service with nothing configured", () => {
   let stage: Stage;
 
   beforeAll(async () => {
-    stage = await openStage();
+    stage = await openStage({ MODELS_API_URL: "", VOICE_ENABLED: "false" });
   }, 120_000);
   afterAll(() => stage?.close());
 
-  test("shows how every part is, and draws the metrics as they come", async () => {
+  test("the status page shows how every part is, and draws the metrics as they come", async () => {
     await stage.client.send("POST", "/chat/message", { user_id: "someone", message: "hello" });
     const { page, context, incidents } = await stage.visit({ path: "/status" });
     await page.locator(".dependencies .healthy", { hasText: "Database" }).waitFor();
@@ -31,13 +31,27 @@ describeInBrowser("the status page", () => {
     await context.close();
   });
 
-  test("says so when the service is gone", async () => {
+  test("the status page says so when the service is gone", async () => {
     const { page, context } = await stage.visit({ path: "/status" });
     await page.locator(".dependencies li").first().waitFor();
     await context.setOffline(true);
     await page.getByText("The service cannot be reached.").waitFor();
     await context.setOffline(false);
     await page.locator(".status-overall.healthy, .status-overall.degraded").waitFor();
+    await context.close();
+  });
+
+  test("there is no microphone where the service does not understand speech, nor a voice where it has none, and an agent that takes no files says so", async () => {
+    const { page, context, incidents } = await stage.visit();
+    await page.getByText("Calculator", { exact: true }).click();
+    await page.getByLabel("Attach files").click();
+    await page.getByText("Calculator takes no files.").waitFor();
+    await say(page, "6 * 7");
+    await page.locator(".message.assistant.complete", { hasText: "42" }).waitFor();
+    assert.equal(await page.getByLabel("Talk: hold").count(), 0);
+    assert.equal(await page.getByLabel("Speak replies aloud").count(), 0);
+    assert.equal(await page.getByLabel("Read aloud").count(), 0);
+    assert.deepEqual(incidents, []);
     await context.close();
   });
 });
