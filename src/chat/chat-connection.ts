@@ -111,7 +111,7 @@ export class ChatConnection {
     let owner = identity?.userId ?? userId ?? null;
     if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
     this.#caller = caller;
-    await this.#send({
+    this.#post({
       type: "connection_established",
       session_id: sessionId ?? null,
       user_id: owner,
@@ -151,7 +151,7 @@ export class ChatConnection {
     }
     switch (message["type"]) {
       case "ping":
-        await this.#send({ type: "pong" });
+        this.#post({ type: "pong" });
         return;
       case "chat":
       case undefined:
@@ -267,15 +267,12 @@ export class ChatConnection {
     return state;
   }
 
-  #send(message: object): Promise<void> {
-    return send(this.#socket, JSON.stringify({ ...message, timestamp: new Date().toISOString() }));
-  }
-
-  /** Sends what nobody waits for. */
+  /** Sends a message; what cannot be sent any more is dropped. */
   #post(message: object): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > maxUnreadBytes) return this.#socket.terminate();
-    this.#send(message).catch(() => this.#socket.terminate());
+    const text = JSON.stringify({ ...message, timestamp: new Date().toISOString() });
+    send(this.#socket, text).catch(() => this.#socket.terminate());
   }
 
   #tell(error: unknown, fields: object = {}): void {
