@@ -1,17 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
-import { startPostgres } from "../support/postgres.ts";
+import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
+let postgres: TestPostgres | null;
+let redis: TestRedis | null;
 let model: OpenAiServer;
 let service: TestService;
 let client: Client;
 beforeAll(async () => {
+  postgres = await startPostgres();
+  redis = await startRedis();
   model = await startOpenAiServer();
   service = await startService({
     env: {
       MODELS_API_URL: model.url,
+      ...(postgres !== null && { DATABASE_URL: await postgres.freshDatabase() }),
+      ...(redis !== null && { REDIS_URL: redis.url }),
       VOICE_TTS_PROVIDER: "flite",
       LIMITS_MAX_QUEUED_PER_SESSION: "1",
     },
@@ -21,6 +28,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.stop();
   await model.close();
+  await redis?.stop();
+  await postgres?.stop();
 });
 
 /** Sum of a family's values with these labels, as Prometheus would see it. */
@@ -40,6 +49,17 @@ async function scrape(
   };
 }
 
+/** The families of ours in which any value is more than nothing. */
+async function familiesThatMoved(): Promise<string[]> {
+  const { body } = await client.get<string>("/metrics");
+  const families = [...body.matchAll(/^# TYPE (chat_\w+)/gm)].map(([, name]) => name ?? "");
+  return families.filter((name) =>
+    [...body.matchAll(new RegExp(`^${name}(?:_count)?(?:\\{.*\\})? (\\S+)$`, "gm"))].some(
+      ([, value]) => Number(value) > 0,
+    ),
+  );
+}
+
 describe("metrics of a running service", () => {
   it("equal what was done", async () => {
     // Two replies that succeed, one that fails, one that is cancelled.
@@ -55,18 +75,28 @@ describe("metrics of a running service", () => {
     const gate = Promise.withResolvers<void>();
     model.enqueue({
       tokens: ["x", "y"],
+      usage: null,
       pace: async (index) => {
         if (index === 1) await gate.promise;
       },
     });
     const sessionId = await client.session("bob");
     const body = { session_id: sessionId, user_id: "bob", message: "four" };
+    model.setRespond(() => ({
+      tokens: ["z"],
+      usage: { prompt_tokens: 1, completion_tokens: 1 },
+    }));
     const stream = await client.stream(body);
     const { message_id: replyId } = await stream.next(({ type }) => type === "assistant_chunk");
     const waiting = await client.stream(body);
     // The queue is full now.
     expect((await client.send("POST", "/chat/message", body)).status).toBe(429);
 
+    // Moved by test/service/platform.test.ts, where there is something to cache.
+    const moved = new Set([
+      "chat_cache_operation_duration_seconds",
+      ...(await familiesThatMoved()),
+    ]);
     const during = await scrape();
     expect(during("chat_replies_running")).toBe(1);
     expect(during("chat_stream_viewers")).toBe(2);
@@ -74,6 +104,8 @@ describe("metrics of a running service", () => {
     expect(during("chat_dependency_up", { dependency: "models" })).toBe(1);
     expect(during("chat_dependency_up", { dependency: "database" })).toBe(1);
     expect(during("chat_database_query_duration_seconds_count")).toBeGreaterThan(10);
+    if (postgres === null) moved.add("chat_database_connections");
+    expect(during("chat_dependency_up", { dependency: "redis" })).toBe(redis === null ? 0 : 1);
     expect(during("process_resident_memory_bytes")).toBeGreaterThan(1e6);
 
     await client.send("POST", `/chat/message/${String(replyId)}/cancel`);
@@ -85,7 +117,12 @@ describe("metrics of a running service", () => {
 
     await vi.waitFor(async () => expect((await scrape())("chat_stream_viewers")).toBe(0), 10_000);
     const after = await scrape();
+    for (const name of await familiesThatMoved()) moved.add(name);
+    const { body: text } = await client.get<string>("/metrics");
+    const all = [...text.matchAll(/^# TYPE (chat_\w+)/gm)].map(([, name]) => name ?? "");
+    expect(all.filter((name) => !moved.has(name))).toEqual([]);
     expect(after("chat_sessions_created_total")).toBe(4);
+    expect(after("chat_sessions", { status: "active" })).toBe(4);
     expect(after("chat_messages_total", { type: "text" })).toBe(5);
     expect(after("chat_replies_running")).toBe(0);
     expect(after("chat_replies_total", { source: "models", status: "complete" })).toBe(3);
@@ -98,7 +135,8 @@ describe("metrics of a running service", () => {
     expect(after("chat_errors_total", { type: "queue_full" })).toBe(1);
     expect(after("chat_errors_total", { type: "not_found" })).toBe(1);
     expect(after("chat_errors_total", { type: "session_not_found" })).toBe(1);
-    expect(after("chat_tokens_total", { direction: "input" })).toBeGreaterThanOrEqual(14);
+    expect(after("chat_tokens_total", { direction: "input" })).toBe(15);
+    expect(after("chat_tokens_total", { direction: "output" })).toBe(7);
     expect(after("chat_upstream_request_duration_seconds_count", { outcome: "ok" })).toBe(3);
     expect(after("chat_upstream_request_duration_seconds_count", { outcome: "agent_failed" })).toBe(
       1,
@@ -125,7 +163,6 @@ describe("metrics of a running service", () => {
 });
 
 it("count no reply as running whose end cannot be stored", async ({ skip }) => {
-  const postgres = await startPostgres();
   if (postgres === null) return skip();
   const url = await postgres.freshDatabase();
   const node = await startService({ env: { MODELS_API_URL: model.url, DATABASE_URL: url } });
@@ -148,6 +185,5 @@ it("count no reply as running whose end cannot be stored", async ({ skip }) => {
     stream.close();
   } finally {
     await node.stop();
-    await postgres.stop();
   }
 });
