@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { readWav, samplesToBytes, writeWav } from "../../src/voice/wav.ts";
 import { createClient, type Client } from "../support/client.ts";
 import { lastUserText, startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
@@ -45,24 +45,6 @@ const tone = (seconds: number, amplitude: number) =>
     { length: seconds * 16_000 },
     (_, index) => amplitude * Math.sin((2 * Math.PI * 220 * index) / 16_000),
   );
-
-describe("without a recogniser", () => {
-  test("listening is refused with the remedy, and the conversation goes on", async () => {
-    const service = await startService({ env: { PATH: "/nowhere" } });
-    const client = await connect(service, "user_id=alice");
-    client.socket.send(Buffer.alloc(640), { binary: true });
-    expect(await client.next(is("error"))).toMatchObject({ error_type: "bad_request" });
-    expect(await listen(client)).toMatchObject({
-      type: "error",
-      error_type: "voice_unavailable",
-      code: 503,
-    });
-    client.send({ type: "ping" });
-    await client.next(is("pong"));
-    client.socket.close();
-    expect(await service.stop()).toBe(0);
-  });
-});
 
 describeSpeech("a spoken conversation over a WebSocket", () => {
   let models: OpenAiServer;
@@ -264,6 +246,27 @@ describeSpeech("a spoken conversation over a WebSocket", () => {
       `/chat/history/${String(first["session_id"])}?q=door`,
     );
     expect(searched.body.messages).toEqual([]);
+    socket.socket.close();
+  });
+
+  test("who speaks twice in a row hears no answer to the first", async () => {
+    const socket = await connect(service, "user_id=heidi");
+    await listen(socket);
+    say(socket, question);
+    say(socket, question);
+    const [, second] = [
+      await socket.next(is("playback_interrupted")),
+      await socket.next((message) => message.type === "transcript" && message["utterance"] === 2),
+    ];
+    const start = await socket.next(is("user_message"), socket.messages.indexOf(second));
+    await socket.next(of("conversation_complete", start["message_id"]));
+    const history = await messagesOf(start["session_id"]);
+    expect(history.map(({ role, content }) => [role, content])).toEqual([
+      ["user", "what time is it"],
+      ["assistant", ""],
+      ["user", "what time is it"],
+      ["assistant", "what time is it"],
+    ]);
     socket.socket.close();
   });
 

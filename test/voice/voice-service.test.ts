@@ -20,6 +20,7 @@ import {
 } from "../support/speech-programs.ts";
 import { startSpeechServer, type SpeechTestServer } from "../support/speech-server.ts";
 import { startService, type TestService } from "../support/start-service.ts";
+import { connectSocket } from "../support/web-socket-client.ts";
 
 type Json = Record<string, unknown>;
 
@@ -115,6 +116,25 @@ describe("nothing configured, and no program on PATH", () => {
       expect(errorOf(refused.body)).toMatchObject({ type: "voice_unavailable" });
       expect(errorOf(refused.body).message).toContain("voice.api_url");
     }
+  });
+
+  test("listening over a WebSocket is refused with the remedy, and the conversation goes on", async () => {
+    const socket = connectSocket(`${service.url}/chat/ws?user_id=alice`);
+    await socket.next(({ type }) => type === "connection_established");
+    socket.socket.send(Buffer.alloc(640), { binary: true });
+    expect(await socket.next(({ type }) => type === "error")).toMatchObject({
+      error_type: "bad_request",
+    });
+    const from = socket.messages.length;
+    socket.send({ type: "voice_start" });
+    expect(await socket.next(({ type }) => type === "error", from)).toMatchObject({
+      error_type: "voice_unavailable",
+      code: 503,
+      error: expect.stringContaining("voice.api_url"),
+    });
+    socket.send({ type: "ping" });
+    await socket.next(({ type }) => type === "pong");
+    socket.socket.close();
   });
 
   test("a reply in a language that nobody speaks is complete; its audio failed", async () => {

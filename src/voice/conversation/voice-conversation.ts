@@ -110,6 +110,7 @@ function openConversation(
   /** That messages go to; the first turn may make one. */
   let { sessionId } = line;
   let utterance = 0;
+  let isSpeaking = false;
   let waiting = 0;
   let turn: Promise<void> = Promise.resolve();
   let isOpen = true;
@@ -161,10 +162,12 @@ function openConversation(
   function stop(): void {
     listening?.turns.close();
     listening = null;
+    isSpeaking = false;
     leave();
   }
 
   function notice(news: Noticed, to: Listening): void {
+    isSpeaking = news.kind === "started";
     if (news.kind === "started") {
       line.send({ type: "speech_started", utterance: ++utterance, at_ms: news.atMs });
       if (to.asked.barge_in) spoken.interruptAll();
@@ -198,6 +201,9 @@ function openConversation(
     const heard = { utterance: number, text, language, duration_ms: durationMs };
     line.send({ type: "transcript", ...heard });
     if (text === "") return;
+    const { barge_in: isInterrupting } = to.asked;
+    // A reply may have begun since: whoever speaks twice in a row waits for no answer to the first.
+    if (isInterrupting) spoken.interruptAll();
     // What was interrupted is part of what the agent is told.
     await spoken.settled();
     const recording = await keepRecording(audio, await fileOf(sound, signal), durationMs);
@@ -206,6 +212,7 @@ function openConversation(
       audio: recording.described,
     });
     ({ sessionId } = state);
+    if (isInterrupting && isSpeaking) spoken.interruptAll();
     if (recording.audioId !== null) {
       await audio.attach(recording.audioId, state.sessionId, state.userMessageId);
     }
