@@ -20,8 +20,12 @@ function turnOf(text: string, index: number): readonly StoredRow[] {
       role: "user",
       content: text,
       attachments: [
-        { attachment_id: crypto.randomUUID(), name: text, media_type: "text/plain", size: index },
-        { attachment_id: crypto.randomUUID(), name: text, media_type: "image/png", size: index },
+        {
+          attachment_id: crypto.randomUUID(),
+          name: text,
+          media_type: index % 10 === 0 ? "image/png" : "text/plain",
+          size: index,
+        },
       ],
     },
     {
@@ -273,12 +277,10 @@ async function seeEverything(page: Page): Promise<number> {
       }
     };
     const drawn = () =>
-      new Promise((resolve) =>
-        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 15))),
-      );
+      new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 5)));
     note();
     let still = 0;
-    while (still < 25) {
+    while (still < 50) {
       const before = `${frame.scrollTop}/${frame.scrollHeight}/${seen.size}`;
       frame.scrollTop -= 600;
       await drawn();

@@ -65,7 +65,7 @@ async function split(answer: IncomingMessage, outgoing: ServerResponse): Promise
     for (const [index, frame] of frames.splice(0).entries()) {
       if (!outgoing.write(frame)) await once(outgoing, "drain");
       // So that some of them come together and others do not.
-      if (index % 8 === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (index % 24 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
   outgoing.end();
