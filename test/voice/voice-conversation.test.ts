@@ -90,7 +90,11 @@ describeSpeech("a spoken conversation over a WebSocket", () => {
       respond: (request) => ({ tokens: lastUserText(request).match(/\S+\s*/g) ?? [] }),
     });
     service = await startService({
-      env: { OPENAI_BASE_URL: models.url, VOICE_STT_COMMAND: "pocketsphinx" },
+      env: {
+        OPENAI_BASE_URL: models.url,
+        VOICE_STT_COMMAND: "pocketsphinx",
+        VOICE_MAX_LISTENERS: "3",
+      },
     });
     client = createClient(service.url);
     question = await speak("what time is it");
@@ -354,6 +358,24 @@ describeSpeech("a spoken conversation over a WebSocket", () => {
     say(socket, question);
     await socket.next((message) => message.type === "transcript" && message["utterance"] === 2);
     socket.socket.close();
+  });
+
+  test("a node listens to so many; a place is free again when somebody stops", async () => {
+    const sockets: SocketClient[] = [];
+    let answer: SocketMessage;
+    do {
+      const socket = await connect(service, "user_id=ivan");
+      sockets.push(socket);
+      answer = await listen(socket);
+    } while (answer.type === "voice_started");
+    expect(answer).toMatchObject({ error_type: "voice_unavailable" });
+    expect(sockets.length).toBeLessThanOrEqual(4);
+    const [first, refused] = [sockets[0]!, sockets.at(-1)!];
+    first.send({ type: "voice_stop" });
+    await first.next(is("voice_stopped"));
+    expect(await listen(refused)).toMatchObject({ type: "voice_started" });
+    for (const { socket } of sockets) socket.close();
+    await Promise.all(sockets.map((socket) => socket.closed()));
   });
 
   test("a hum is no turn, and what is wrong is told without an end", async () => {
