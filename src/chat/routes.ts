@@ -66,13 +66,22 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     );
   };
 
-  const ownedReply = async (request: FastifyRequest, messageId: string, named?: string) => {
-    const state = isId(messageId) ? await replyStore.find(messageId) : null;
-    if (state === null || !mayAccess(request, state.userId, named)) {
+  /** What `look` finds of a reply that the caller may see. */
+  const owned = async <T extends { readonly userId: string }>(
+    look: (replyId: string) => Promise<T | null>,
+    request: FastifyRequest,
+    messageId: string,
+    named?: string,
+  ): Promise<T> => {
+    const reply = isId(messageId) ? await look(messageId) : null;
+    if (reply === null || !mayAccess(request, reply.userId, named)) {
       throw new Problem("message_not_found", { messageId });
     }
-    return state;
+    return reply;
   };
+
+  const ownedReply = (request: FastifyRequest, messageId: string, named?: string) =>
+    owned((replyId) => replyStore.find(replyId), request, messageId, named);
 
   /** Resolves when the reply has ended or paused, or when `signal` aborts. */
   const ended = async (replyId: string, signal: AbortSignal) => {
@@ -208,13 +217,11 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       async (request, reply) => {
         const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
         await requireAction(request, identity, "access_chat_session");
-        const state = await ownedReply(request, request.params.message_id, request.query.user_id);
+        const { message_id: messageId } = request.params;
+        const look = (id: string) => replyStore.owner(id);
+        const shown = await owned(look, request, messageId, request.query.user_id);
         sse.admit();
-        await sse.stream(request, reply, {
-          replyId: state.replyId,
-          sessionId: state.sessionId,
-          after,
-        });
+        await sse.stream(request, reply, { ...shown, after });
       },
     );
 

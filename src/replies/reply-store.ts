@@ -305,6 +305,19 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
       });
     },
 
+    /** Whose a reply is, without what it says: for those who will follow it for long. */
+    async owner(
+      replyId: string,
+    ): Promise<Pick<ReplyState, "replyId" | "sessionId" | "userId"> | null> {
+      const { rows } = await database.query<Pick<ReplyState, "replyId" | "sessionId" | "userId">>(
+        `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId"
+         FROM messages m JOIN sessions s ON s.session_id = m.session_id
+         WHERE m.message_id = $1 AND m.role = 'assistant'`,
+        [replyId],
+      );
+      return rows[0] ?? null;
+    },
+
     /** Null when there is no such reply (any more). */
     async find(replyId: string): Promise<ReplyState | null> {
       const { rows } = await database.query<ReplyState>(

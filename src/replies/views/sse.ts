@@ -25,8 +25,8 @@ const heartbeatLine = ": heartbeat\n\n";
 const endLine = "data: [DONE]\n\n";
 
 /**
- * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: the
- * next page is fetched when the socket has taken the last one.
+ * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: a page
+ * is fetched when the socket has taken the one before the last.
  */
 export function createSseView(options: SseViewOptions) {
   const { follow, telemetry, identity, maxViewers, stallMs = 30_000 } = options;
@@ -62,6 +62,7 @@ export function createSseView(options: SseViewOptions) {
         "X-Process-Time": processTime(request),
       });
       raw.write(retryLine);
+      const sender = createSender(raw, stallMs, gone);
       const stopWatching = watchCaller(request, identity, () => gone.abort());
       try {
         let isOver = true;
@@ -70,7 +71,7 @@ export function createSseView(options: SseViewOptions) {
             isOver = false;
             break;
           }
-          if (!raw.write(events === null ? heartbeatLine : encode(events))) await drained(raw, stallMs, gone);
+          await sender.send(events === null ? heartbeatLine : encode(events));
         }
         if (isOver && !gone.signal.aborted) raw.write(endLine);
       } catch (error) {
@@ -111,22 +112,43 @@ function frame({ seq, json }: LoggedEvent): string {
   return `id: ${seq}\ndata: ${json}\n\n`;
 }
 
-/** Resolves when the socket takes more or is gone; a viewer that stalls is cut. */
-function drained(raw: FastifyReply["raw"], stallMs: number, gone: AbortController): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      raw.off("drain", finish);
-      raw.off("close", finish);
-      gone.signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(() => {
-      gone.abort();
-      raw.destroy();
-    }, stallMs);
-    raw.once("drain", finish);
-    raw.once("close", finish);
-    gone.signal.addEventListener("abort", finish, { once: true });
-  });
+/**
+ * Writes to one viewer. At most two writes are under way: where the kernel takes no more, Node keeps each of them at
+ * several times its size.
+ */
+function createSender(raw: FastifyReply["raw"], stallMs: number, gone: AbortController) {
+  let underWay = 0;
+  let wake: (() => void) | undefined;
+  const onTaken = () => {
+    underWay -= 1;
+    wake?.();
+  };
+
+  /** Resolves when the socket has taken something or is gone; a viewer that stalls is cut. */
+  const taken = () =>
+    new Promise<void>((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        raw.off("close", finish);
+        gone.signal.removeEventListener("abort", finish);
+        wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        gone.abort();
+        raw.destroy();
+      }, stallMs);
+      wake = finish;
+      raw.once("close", finish);
+      gone.signal.addEventListener("abort", finish, { once: true });
+    });
+
+  return {
+    /** Undefined when the next may follow at once. */
+    send(bytes: string | Buffer): Promise<void> | undefined {
+      underWay += 1;
+      raw.write(bytes, onTaken);
+      return underWay > 1 ? taken() : undefined;
+    },
+  };
 }
