@@ -40,5 +40,6 @@ USER node
 HEALTHCHECK --interval=30s --timeout=10s --start-period=40s --retries=3 \
     CMD ["node", "deploy/healthcheck.mjs"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["tini", "--", "node", "src/main.ts"]
+# The young heap stays small: what many connections leave behind does not pile up in memory before it is collected.
+ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=8", "src/main.ts"]
 CMD ["serve"]

@@ -36,7 +36,9 @@ describe("Dockerfile", () => {
       .slice(-2);
     expect(runtime).toMatch(/^USER node$/m);
     expect(runtime).toMatch(/^HEALTHCHECK /m);
-    expect(runtime).toMatch(/^ENTRYPOINT \["tini", "--", "node", "src\/main\.ts"\]$/m);
+    expect(runtime).toMatch(
+      /^ENTRYPOINT \["tini", "--", "node", "--max-semi-space-size=8", "src\/main\.ts"\]$/m,
+    );
     const settings = /^ENV ([^]*?[^\\])\n/m.exec(runtime)?.[1] ?? "";
     expectKnown(
       Object.fromEntries(

@@ -41,20 +41,24 @@ export async function createDataDir(): Promise<string> {
 /** Resolves when the service is ready; rejects with its output when it ends before. */
 export async function startService(options: StartOptions = {}): Promise<TestService> {
   const dataDir = options.dataDir ?? (await createDataDir());
-  const child = spawn(process.execPath, [main, "serve", ...(options.args ?? [])], {
-    cwd: dataDir,
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      SERVICE_ENVIRONMENT: "test",
-      SERVICE_DATA_DIR: dataDir,
-      PORT: "0",
-      LOGGING_LEVEL: "INFO",
-      LIMITS_MESSAGE_RATE_LIMIT: "0",
-      ...options.env,
+  const child = spawn(
+    process.execPath,
+    ["--max-semi-space-size=8", main, "serve", ...(options.args ?? [])],
+    {
+      cwd: dataDir,
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        SERVICE_ENVIRONMENT: "test",
+        SERVICE_DATA_DIR: dataDir,
+        PORT: "0",
+        LOGGING_LEVEL: "INFO",
+        LIMITS_MESSAGE_RATE_LIMIT: "0",
+        ...options.env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
     },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  );
   let output = "";
   child.stderr.on("data", (chunk: Buffer) => {
     output += chunk.toString();
