@@ -8,6 +8,6 @@ export default defineConfig({
     // Shared machines stall for seconds at a time: in CI a test has failed when it has failed three times.
     retry: process.env["CI"] === undefined ? 0 : 2,
     globalSetup: ["test/support/global-setup.ts"],
-    fileParallelism: false,
+    maxWorkers: 2,
   },
 });

@@ -5,6 +5,8 @@ import type { History, SeenEvent, Send, StoredRow, View } from "./history.ts";
 
 interface WorkloadOptions {
   readonly stage: Stage;
+  /** Tells its users and keys from those of other workloads on the same stage. */
+  readonly name: string;
   /** Where clients go: the nodes themselves, or faulty wires in front of them. Asked before each request. */
   readonly urls: () => readonly string[];
   readonly clients: number;
@@ -20,8 +22,8 @@ export interface Workload {
   readonly counts: { sends: number; retries: number; reconnects: number };
   /** Longest time that a client waited for a reply's end, in milliseconds. */
   slowestReplyMs(): number;
-  /** Clients finish what they have begun and stop; resolves when all have. */
-  finish(): Promise<History>;
+  /** Clients finish what they have begun and stop; resolves when all have, with what is stored of it. */
+  finish(): Promise<{ history: History; rows: StoredRow[] }>;
 }
 
 const terminal = new Set(["conversation_complete", "cancelled", "error"]);
@@ -33,7 +35,7 @@ const requestPatienceMs = 15_000;
  * reply is followed to its end over whatever node answers, from the last event seen. Everything is written down.
  */
 export function startWorkload(options: WorkloadOptions): Workload {
-  const { stage, urls, words, delayMs } = options;
+  const { stage, name, urls, words, delayMs } = options;
   const random = createRandom(options.seed);
   const counts = { sends: 0, retries: 0, reconnects: 0 };
   const sends: Send[] = [];
@@ -55,15 +57,15 @@ export function startWorkload(options: WorkloadOptions): Workload {
     }
   };
   const sessionIds = Promise.all(
-    Array.from({ length: options.sessions }, (_, index) => session(`user${index}`)),
+    Array.from({ length: options.sessions }, (_, index) => session(`${name} ${index}`)),
   );
 
   const client = async (number: number) => {
     const ids = await sessionIds;
     for (let count = 0; !over.signal.aborted; count += 1) {
       const sessionId = ids[Math.floor(random() * ids.length)] as string;
-      const text = `slow ${words} ${delayMs} #${options.seed}.${number}.${count}`;
-      await converse(sessionId, text, `${options.seed}.${number}.${count}`);
+      const key = `${options.seed}.${number}.${count}`;
+      await converse(sessionId, `slow ${words} ${delayMs} #${key}`, key);
     }
   };
 
@@ -121,15 +123,14 @@ export function startWorkload(options: WorkloadOptions): Workload {
         );
         return open.length === 0;
       });
-      return { sends, views };
+      const rows = await stage.query<StoredRow & Record<string, unknown>>(
+        `SELECT session_id AS "sessionId", message_id AS "messageId", seq, role, status, content
+         FROM messages WHERE session_id = ANY($1)`,
+        [await sessionIds],
+      );
+      return { history: { sends, views }, rows };
     },
   };
-}
-
-export function storedRows(stage: Stage): Promise<StoredRow[]> {
-  return stage.query<StoredRow & Record<string, unknown>>(
-    `SELECT session_id AS "sessionId", message_id AS "messageId", seq, role, status, content FROM messages`,
-  );
 }
 
 async function request(url: string, init: RequestInit = {}): Promise<Response> {

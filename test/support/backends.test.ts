@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { missingBackend } from "./backends.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis, startRedisCluster } from "./redis.ts";
@@ -20,6 +20,10 @@ test("a backend that is required and missing fails, any other is skipped", () =>
 describe("servers", async () => {
   const postgres = await startPostgres({ own: true });
   const redis = await startRedis({ own: true });
+  afterAll(async () => {
+    await postgres?.stop();
+    await redis?.stop();
+  });
 
   test.skipIf(postgres === null)("PostgreSQL keeps what is committed over a crash", async () => {
     if (postgres === null) return;
@@ -27,7 +31,6 @@ describe("servers", async () => {
     await postgres.query("CREATE TABLE kept AS SELECT 1 AS one", [], url);
     await postgres.restart("immediate");
     expect(await postgres.query("SELECT one FROM kept", [], url)).toEqual([{ one: 1 }]);
-    await postgres.stop();
   });
 
   test.skipIf(redis === null)(
