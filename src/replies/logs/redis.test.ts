@@ -67,6 +67,22 @@ describe.skipIf(redis === null)("one server", () => {
     await run({ log: await node(url, prefix), peer: await node(url, prefix), outliveRetention });
   });
 
+  test("a page ends before an event that Redis has lost", async () => {
+    const prefix = freshPrefix();
+    const log = await node(url, prefix);
+    await log.append(
+      "reply",
+      1,
+      [1, 2, 3, 4].map((seq) => textEvent(seq)),
+    );
+    await redis?.command("XDEL", `${prefix}{reply}:ev`, "1-3");
+    const peer = await node(url, prefix);
+    const numbers = async (after: number) =>
+      (await peer.read("reply", after, 10, 10_000)).events.map(({ seq }) => seq);
+    expect(await numbers(0)).toEqual([1, 2]);
+    expect(await numbers(2)).toEqual([4]);
+  });
+
   test("a reply that Redis has lost in the middle is written again under the same numbers", async () => {
     const prefix = freshPrefix();
     const log = await node(url, prefix);

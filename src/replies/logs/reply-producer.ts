@@ -138,10 +138,15 @@ export class ReplyProducer {
     let end = start;
     let size = 0;
     while (end < this.#events.length && end - start < limit && size < maxBytes) {
+      if (end > start && this.#seqAt(end) !== this.#seqAt(end - 1) + 1) break;
       size += sizeOf((this.#events[end] as KeptEvent).event);
       end += 1;
     }
     return { events: this.#events.slice(start, end).map(({ event }) => event), first };
+  }
+
+  #seqAt(index: number): number {
+    return (this.#events[index] as KeptEvent).event.seq;
   }
 
   /** Tries again now what has failed. */

@@ -108,13 +108,17 @@ export function createStreamReader(client: RedisClient, keyOf: (replyId: string)
   }
 }
 
-/** Each number once, rising: a reply that was begun again after a loss may have its first events twice. */
+/**
+ * Each number once, rising, up to the first hole: a reply that was begun again after a loss may have its first events
+ * twice, and a fail-over may have lost some in the middle.
+ */
 function inOrder(entries: readonly Entry[], after: number): Read[] {
   const events: Read[] = [];
   let last = after;
   for (const [id, [type = "", json = ""]] of entries) {
     const { epoch, seq } = parseId(id);
     if (seq <= last) continue;
+    if (events.length > 0 && seq > last + 1) break;
     last = seq;
     events.push({ epoch, event: { seq, type: type as ReplyEventType, json } });
   }
