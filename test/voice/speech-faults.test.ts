@@ -184,4 +184,4 @@ test("callers who go away in the midst of sound harm nobody", async () => {
   expect(service.output()).not.toContain("nobody has caught");
   // Also where connections were opened ahead of requests that never came.
   expect(await service.stop()).toBe(0);
-}, 30_000);
+});
