@@ -211,6 +211,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     config,
     version,
     logger: log.pino,
+    limiter,
     identity,
     telemetry,
     metrics,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createServer, type Server } from "../http/create-server.ts";
 import { createOpenIdentity } from "../identity/open.ts";
@@ -90,6 +91,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
   });
   const features = { transcription: false, synthesis: true, websocket: true };
   const { app }: Server = await createServer({
+    limiter: createMemoryRateLimiter({}),
     config,
     logger: createLogger({ ...config.logging, level: "ERROR" }, config.service).pino,
     identity: createOpenIdentity(),

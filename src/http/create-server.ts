@@ -2,12 +2,14 @@ import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyBaseLogger } from "fastify";
+import type { RateLimiter } from "../cache/rate-limiter.ts";
 import type { Config } from "../config/settings.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { installTracing } from "../telemetry/install-tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracer } from "../telemetry/tracer.ts";
+import { installAddressLimit } from "./address-limit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { installErrorHandling, rawProblem } from "./errors.ts";
@@ -23,6 +25,7 @@ export interface ServerOptions {
   readonly telemetry: Telemetry;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
+  readonly limiter: RateLimiter;
 }
 
 export type Server = Awaited<ReturnType<typeof createServer>>;
@@ -68,6 +71,7 @@ export async function createServer(options: ServerOptions) {
     });
   }
   installHostCheck(app, config.security.allowed_hosts);
+  installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
   installAuthentication(app, identity);
 
   await app.register(helmet, {

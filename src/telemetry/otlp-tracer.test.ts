@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { createServer } from "../http/create-server.ts";
 import { createOpenIdentity } from "../identity/open.ts";
@@ -133,6 +134,7 @@ describe("installTracing", () => {
     const tracer = await start(endpoint);
     const lines: string[] = [];
     const { app } = await createServer({
+      limiter: createMemoryRateLimiter({}),
       config,
       logger: createLogger(config.logging, config.service, {
         isTerminal: false,
