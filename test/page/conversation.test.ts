@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, test } from "vitest";
+import { readRecording } from "../agno/recording.ts";
+import { startReplayServer, type ReplayServer } from "../agno/replay-server.ts";
 import { lastUserText } from "../support/openai-server.ts";
 import { describeInBrowser } from "./browser.ts";
 import { composer, gate, openStage, say, type Stage, type Visit } from "./stage.ts";
@@ -61,17 +63,25 @@ function isAwayFromEnd(): boolean {
 
 describeInBrowser("conversations on the page", () => {
   let stage: Stage;
+  let agentOs: ReplayServer;
   const visits: Visit[] = [];
 
   beforeAll(async () => {
+    agentOs = await startReplayServer(
+      await readRecording("2.9.0", "a confirmation pauses the run, and approved it goes on"),
+    );
     stage = await openStage({
+      AGNO_API_URL: agentOs.url,
       MODELS_AGENTS: JSON.stringify([
         { id: "counter", name: "Counter", description: "Counts", tools: ["calculator"] },
         { id: "lead", name: "Lead", description: "Asks others", handoffs: ["counter"] },
       ]),
     });
   }, 120_000);
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await stage?.close();
+    await agentOs?.close();
+  });
   afterEach(async () => {
     for (const { context, incidents } of visits.splice(0)) {
       assert.deepEqual(incidents, []);
@@ -232,6 +242,23 @@ describeInBrowser("conversations on the page", () => {
     rest.open();
     await page.locator(".message.assistant.complete", { hasText: "There are seven." }).waitFor();
     await reply.getByText("Member Counter").waitFor();
+  });
+
+  test("a paused reply asks, survives a reload, and goes on when it is allowed", async () => {
+    const { page } = await visit();
+    await page.locator(".agent-card", { hasText: "Janitor" }).first().click();
+    await say(page, "clean");
+    const question = page.locator(".approval");
+    await question.getByText("May “delete_file” be carried out?").waitFor();
+    await page.reload();
+    await question.waitFor();
+    assert.match(await question.innerText(), /\/data\/old\.txt/);
+    await question.getByRole("button", { name: "Allow" }).click();
+    const reply = page.locator(".message.assistant.complete");
+    await reply.getByText("The tool says: Deleted /data/old.txt").waitFor();
+    assert.match(await reply.innerText(), /I shall delete it\./);
+    await reply.locator(".step", { hasText: "Used delete_file" }).waitFor();
+    assert.equal(await question.count(), 0);
   });
 
   test("a failure is told, and asking again helps", async () => {

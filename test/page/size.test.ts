@@ -70,7 +70,7 @@ describeInBrowser("the page stays light", () => {
           ({ textContent }) => textContent === "question 0",
         );
       while (!isFirst()) {
-        frame.scrollTop -= 400;
+        frame.scrollTop -= 700;
         await new Promise((resolve) => requestAnimationFrame(resolve));
       }
       isOver = true;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createParser } from "eventsource-parser";
 
 /**
- * Stands before the service and cuts the text of streamed replies into single characters, each in a write of its own:
+ * Stands before the service and cuts the text of streamed replies into single characters, each in an event of its own:
  * the service itself puts tokens together that come fast.
  */
 export async function startSplittingProxy(
@@ -37,6 +37,8 @@ export async function startSplittingProxy(
   };
 }
 
+const pieceLength = 4_000;
+
 async function split(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const frames: string[] = [];
   const parser = createParser({
@@ -62,10 +64,12 @@ async function split(answer: IncomingMessage, outgoing: ServerResponse): Promise
   const decoder = new TextDecoder();
   for await (const chunk of answer) {
     parser.feed(decoder.decode(chunk as Buffer, { stream: true }));
-    for (const [index, frame] of frames.splice(0).entries()) {
-      if (!outgoing.write(frame)) await once(outgoing, "drain");
-      // So that some of them come together and others do not.
-      if (index % 24 === 0) await new Promise((resolve) => setImmediate(resolve));
+    // Some come together, others do not, and some in two pieces.
+    const text = frames.splice(0).join("");
+    for (let start = 0; start < text.length; start += pieceLength) {
+      const piece = text.slice(start, start + pieceLength);
+      if (!outgoing.write(piece)) await once(outgoing, "drain");
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
   outgoing.end();

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type WheelEvent } from "react";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import { conversation, jumpToLatest, loadNewer, loadOlder } from "../state/conversation.ts";
 import { outbox, type Outgoing } from "../state/outbox.ts";
@@ -21,8 +21,6 @@ type Row =
 const nearEndPx = 60;
 const nearStartPx = 600;
 const highlightMs = 6_000;
-const settlingMs = 250;
-const byHandMs = 400;
 
 /** The messages of the conversation. Only those in view are drawn, however many there are. */
 export function MessageList() {
@@ -33,11 +31,7 @@ export function MessageList() {
   const frame = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
   const isReadingAlong = useRef(true);
-  const lastOffset = useRef(0);
-  /** Until then, rows that are measured may move the view. */
-  const ownUntilMs = useRef(0);
-  /** When somebody last scrolled by hand. */
-  const handsOnMs = useRef(0);
+  const last = useRef({ offset: 0, size: 0 });
   const [isAway, setAway] = useState(false);
 
   const rows = useMemo((): readonly Row[] => {
@@ -71,14 +65,13 @@ export function MessageList() {
   const toEnd = () => {
     const element = frame.current;
     if (element === null) return;
-    ownUntilMs.current = performance.now() + settlingMs;
     element.scrollTop = element.scrollHeight;
   };
 
   useLayoutEffect(() => {
     if (previous.current.windowId !== windowId) {
       isReadingAlong.current = target === null;
-      lastOffset.current = 0;
+      last.current = { offset: 0, size: 0 };
     }
     const hasNewPending = rows.at(-2)?.kind === "pending" && rows.length > previous.current.count;
     if (hasNewPending) isReadingAlong.current = true;
@@ -113,23 +106,35 @@ export function MessageList() {
     };
   }, [target]);
 
+  // Whoever reached the start while a page was on its way scrolls no more: nothing else would ask for the next one.
+  useEffect(() => {
+    let frameId = requestAnimationFrame(() => {
+      frameId = requestAnimationFrame(() => {
+        const isNearStart = (frame.current?.scrollTop ?? nearStartPx) < nearStartPx;
+        if (isNearStart && hasOlder && !isReadingAlong.current) void loadOlder();
+      });
+    });
+    return () => cancelAnimationFrame(frameId);
+  }, [rows, hasOlder]);
+
   const onScroll = (offset: number) => {
     const handle = list.current;
     if (handle === null) return;
     const shown = conversation.get();
     if (shown.messages.length === 0 && outgoing.length === 0) return;
     const toGo = handle.scrollSize - handle.viewportSize - offset;
-    const now = performance.now();
-    const isByHand = now - handsOnMs.current < byHandMs || now > ownUntilMs.current;
+    // Rows that turn out smaller than they were thought to be move the view up by as much.
+    const shrunk = Math.max(0, last.current.size - handle.scrollSize);
     if (toGo < nearEndPx) isReadingAlong.current = !shown.hasNewer;
-    else if (offset < lastOffset.current - 1 && isByHand) isReadingAlong.current = false;
-    lastOffset.current = offset;
+    else if (offset < last.current.offset - shrunk - 1) isReadingAlong.current = false;
+    last.current = { offset, size: handle.scrollSize };
     setAway((toGo > handle.viewportSize * 0.7 && !isReadingAlong.current) || shown.hasNewer);
     if (offset < nearStartPx && shown.hasOlder && !isReadingAlong.current) void loadOlder();
     if (toGo < nearStartPx && shown.hasNewer) void loadNewer();
   };
-  const byHand = () => {
-    handsOnMs.current = performance.now();
+  // At once: words that arrive before the view has moved would move it back.
+  const onWheel = ({ deltaY }: WheelEvent) => {
+    if (deltaY < 0 && (frame.current?.scrollTop ?? 0) > 0) isReadingAlong.current = false;
   };
 
   return (
@@ -141,10 +146,7 @@ export function MessageList() {
         role="log"
         aria-live="off"
         aria-label={texts.log}
-        onWheel={byHand}
-        onTouchMove={byHand}
-        onKeyDown={byHand}
-        onPointerDown={byHand}
+        onWheel={onWheel}
       >
         <Virtualizer
           key={windowId}

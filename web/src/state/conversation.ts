@@ -348,6 +348,7 @@ function follow(messageId: string, opened?: Response, onShown?: () => void): voi
   const after =
     conversation.get().messages.find(({ message_id: id }) => id === messageId)?.live?.lastEventId ??
     0;
+  let isShown = false;
   const take = inFrames((events) => takeEvents(messageId, events, own));
   const run = async () => {
     try {
@@ -358,7 +359,8 @@ function follow(messageId: string, opened?: Response, onShown?: () => void): voi
         signal,
         onEvent(id, event) {
           take.put({ id, event });
-          onShown?.();
+          if (!isShown) onShown?.();
+          isShown = true;
         },
       });
     } catch (error) {

@@ -62,6 +62,7 @@ export function putOutgoing(entry: Outgoing): void {
 }
 
 export function removeOutgoing(key: string): void {
+  if (!outbox.get().some((entry) => entry.key === key)) return;
   writeSaved(`outbox.${key}`, null);
   void dropFiles(outgoingFiles(key));
   outbox.set((entries) => entries.filter((entry) => entry.key !== key));
