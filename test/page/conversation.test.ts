@@ -5,7 +5,7 @@ import { readRecording } from "../agno/recording.ts";
 import { startReplayServer, type ReplayServer } from "../agno/replay-server.ts";
 import { lastUserText } from "../support/openai-server.ts";
 import { describeInBrowser } from "./browser.ts";
-import { composer, gate, openStage, say, type Stage, type Visit } from "./stage.ts";
+import { composer, gate, openStage, redSquare, say, type Stage, type Visit } from "./stage.ts";
 
 const markdown = `## A heading
 
@@ -21,12 +21,6 @@ The area is \\(A = \\pi r^2\\); it costs $5 or $10.
 
 ![chart](https://images.example/chart.png)
 `;
-
-/** 8 by 8 pixels. */
-const redSquare = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mM4oKCAFTEMLQkAKj9AAQUJSn0AAAAASUVORK5CYII=",
-  "base64",
-);
 
 /** Pastes or drops a picture there. */
 async function give(page: Page, place: string, kind: string, name: string): Promise<void> {

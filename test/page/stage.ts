@@ -106,6 +106,12 @@ async function watch(context: BrowserContext, url: string, incidents: string[]):
   });
 }
 
+/** A picture of 8 by 8 pixels. */
+export const redSquare = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mM4oKCAFTEMLQkAKj9AAQUJSn0AAAAASUVORK5CYII=",
+  "base64",
+);
+
 /** Where messages are written. */
 export function composer(page: Page) {
   return page.locator(".composer textarea");
