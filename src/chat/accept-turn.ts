@@ -227,8 +227,14 @@ export function createAcceptTurn(options: AcceptOptions) {
       status: "queued" | "streaming" | "paused";
       content: string;
     }>(
-      `SELECT message_id AS "replyId", status, content FROM messages
-       WHERE session_id = $1 AND status IN ('queued', 'streaming', 'paused') ORDER BY seq`,
+      // Two halves, because there is an index for each: no reading through what has ended.
+      `SELECT message_id AS "replyId", status, content FROM (
+         SELECT message_id, status, content, seq FROM messages
+         WHERE session_id = $1 AND status IN ('streaming', 'paused')
+         UNION ALL
+         SELECT message_id, status, content, seq FROM messages
+         WHERE session_id = $1 AND status = 'queued') AS unfinished
+       ORDER BY seq`,
       [sessionId],
     );
     if (unfinished.length === 0) return free;

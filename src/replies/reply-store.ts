@@ -97,6 +97,12 @@ export interface UnfinishedReply {
   readonly eventSeq: number;
 }
 
+interface HistoryMessage {
+  readonly role: "user" | "assistant" | "system";
+  readonly content: string;
+  readonly agentId: string | null;
+}
+
 export type ReplyStore = ReturnType<typeof createReplyStore>;
 
 interface ReplyStoreOptions {
@@ -338,25 +344,20 @@ export function createReplyStore({ database, nodeId, leaseSeconds }: ReplyStoreO
     },
 
     /** The last `limit` messages before number `beforeSeq` that have something to say, oldest first. */
-    async history(
-      sessionId: string,
-      beforeSeq: number,
-      limit: number,
-    ): Promise<
-      { role: "user" | "assistant" | "system"; content: string; agentId: string | null }[]
-    > {
+    async history(sessionId: string, beforeSeq: number, limit: number): Promise<HistoryMessage[]> {
       if (beforeSeq <= 1) return [];
-      const { rows } = await database.query<{
-        role: "user" | "assistant" | "system";
-        content: string;
-        agentId: string | null;
-      }>(
-        `SELECT role, content, agent_id AS "agentId" FROM messages
-         WHERE session_id = $1 AND seq < $2 AND content <> '' AND status <> 'failed'
-         ORDER BY seq DESC LIMIT $3`,
-        [sessionId, beforeSeq, limit],
-      );
-      return rows.reverse();
+      // Numbers have no gaps: a range of them keeps the cost the same however long the conversation is.
+      for (let span = limit + 10; ; span *= 4) {
+        const firstSeq = beforeSeq - span;
+        const { rows } = await database.query<HistoryMessage>(
+          `SELECT role, content, agent_id AS "agentId" FROM messages
+           WHERE session_id = $1 AND seq >= $2 AND seq < $3 AND content <> '' AND status <> 'failed'
+           ORDER BY seq DESC LIMIT $4`,
+          [sessionId, firstSeq, beforeSeq, limit],
+        );
+        // Messages without a word are skipped: where there were many, further back.
+        if (rows.length === limit || firstSeq <= 1) return rows.reverse();
+      }
     },
   };
 }
