@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
+import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
 import { lockDataDirectory } from "./data-directory-lock.ts";
 
 interface EmbeddedOptions {
@@ -29,6 +30,7 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
     );
     await client.waitReady;
     log.debug({ dataDir }, "embedded database opened");
+    const stopUpkeep = startEmbeddedUpkeep(client, log);
     let closing: Promise<void> | undefined;
     return {
       kind: "embedded",
@@ -39,6 +41,7 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       },
       describe: () => ({ driver: "embedded PostgreSQL", persistent: dataDir !== null }),
       close() {
+        stopUpkeep();
         closing ??= client.close().then(() => lock?.release());
         return closing;
       },
