@@ -183,6 +183,8 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
                 "session_busy",
                 "session_archived",
                 "idempotency_conflict",
+                "payload_too_large",
+                "unsupported_media_type",
                 "queue_full",
                 "agent_failed",
                 "speech_failed",
