@@ -43,7 +43,7 @@ export async function startService(options: StartOptions = {}): Promise<TestServ
   const dataDir = options.dataDir ?? (await createDataDir());
   const child = spawn(
     process.execPath,
-    ["--max-semi-space-size=8", main, "serve", ...(options.args ?? [])],
+    ["--max-semi-space-size=16", "--no-parallel-scavenge", main, "serve", ...(options.args ?? [])],
     {
       cwd: dataDir,
       env: {
