@@ -211,10 +211,10 @@ function slopeOf(samples: readonly Sample[]): number {
   return covariance / mean(({ x }) => (x - meanX) ** 2);
 }
 
-// One round of everything first: pools, caches and compiled code are no leaks.
+// The same load first: pools, caches and compiled code are no leaks.
 const warm = new AbortController();
-const warming = Array.from({ length: 20 }, (_, user) => behave(client, user, warm.signal));
-await delay(Math.min(20_000, durationMs / 4));
+const warming = Array.from({ length: streams }, (_, user) => behave(client, user, warm.signal));
+await delay(Math.min(180_000, durationMs / 4));
 warm.abort();
 await Promise.all(warming);
 await becomesIdle();
