@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "./reply-event.ts";
 import { isTerminal } from "./reply-event.ts";
-import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
+import { pageBytes, pageEvents, type Cursor, type ReplyFeeds } from "./reply-feeds.ts";
 import { withLogTail } from "./log-tail.ts";
 import type { LoggedEvent, ReplyLog } from "./reply-log.ts";
 import type { ReplyRunner } from "./reply-runner.ts";
@@ -11,7 +11,7 @@ import { terminalEvent } from "./terminal-event.ts";
 interface FollowerOptions {
   readonly feeds: ReplyFeeds;
   readonly log: ReplyLog;
-  readonly store: ReplyStore;
+  readonly store: Pick<ReplyStore, "find">;
   readonly runnerOf: (replyId: string) => ReplyRunner | undefined;
 }
 
@@ -31,6 +31,31 @@ const maxFruitlessGaps = 60;
  * Where events are no longer kept, a `snapshot` stands for them.
  */
 export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptions) {
+  /** The events after `after` of a running reply, or what stands for those that are not kept; empty when there are none. */
+  const catchUp = async (state: ReplyState, after: number, runner: ReplyRunner | undefined) => {
+    if (runner !== undefined) {
+      const current = runner.snapshot();
+      return after < current.eventSeq ? [snapshotEvent(state, current, current.eventSeq)] : [];
+    }
+    if (state.status !== "streaming") return [];
+    const { events } = await log.read(state.replyId, after, pageEvents, pageBytes);
+    // They were written while the row was asked.
+    if (events[0]?.seq === after + 1) return events;
+    const kept = await log.stat(state.replyId);
+    if (kept === null || kept.last < state.eventSeq) {
+      // Only the database is left: its last checkpoint, which is seldom older than two seconds.
+      // A reply without text is only beginning: its first events are on their way.
+      const isTold = state.content !== "" || state.reasoning !== "";
+      return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
+    }
+    const reply = await withLogTail(log, state);
+    // The tail may hold the end, which no snapshot stands for; its row is written before its event.
+    const now = await store.find(state.replyId);
+    const end = now === null ? [] : ending(now, after);
+    if (end !== null) return end;
+    return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
+  };
+
   return async function* followReply(
     replyId: string,
     after: number,
@@ -52,13 +77,15 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
         }
         const state = await store.find(replyId);
         if (state === null) return;
-        events = await catchUp(state, cursor.seq, runner, log, item.kind === "gap");
+        events =
+          ending(state, cursor.seq) ??
+          (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
         const last = events.at(-1);
         if (last !== undefined) {
           cursor.seq = last.seq;
         } else if (isOver(state) && cursor.seq >= state.eventSeq) {
           return;
-        } else if (item.kind === "gap") {
+        } else if (item.kind === "gap" && item.isAhead) {
           fruitless += 1;
           if (fruitless > maxFruitlessGaps) throw new Error("the events after the cursor are lost");
           await setTimeout(gapPauseMs, undefined, { signal }).catch(() => undefined);
@@ -75,40 +102,17 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
   };
 }
 
-/** What stands for the events after `after` that the log does not have; empty when there are none. */
-async function catchUp(
-  state: ReplyState,
-  after: number,
-  runner: ReplyRunner | undefined,
-  log: ReplyLog,
-  gap: boolean,
-): Promise<LoggedEvent[]> {
-  const ended = isOver(state) || state.status === "paused";
-  if (ended) {
-    // The last event's number belongs to the end itself.
-    const covered = state.eventSeq - 1;
-    return [
-      ...(after < covered ? [snapshotEvent(state, state, covered)] : []),
-      ...(after < state.eventSeq
-        ? [logged(state, state.eventSeq, terminalEvent(state.agentId, state.content, endOf(state)))]
-        : []),
-    ];
-  }
-  if (!gap) return [];
-  if (runner !== undefined) {
-    const current = runner.snapshot();
-    return after < current.eventSeq ? [snapshotEvent(state, current, current.eventSeq)] : [];
-  }
-  if (state.status !== "streaming") return [];
-  const kept = await log.stat(state.replyId);
-  if (kept === null || kept.last < state.eventSeq) {
-    // Only the database is left: its last checkpoint, which is seldom older than two seconds.
-    // A reply without text is only beginning: its first events are on their way.
-    const isTold = state.content !== "" || state.reasoning !== "";
-    return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
-  }
-  const reply = await withLogTail(log, state);
-  return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
+/** The events after `after` of a reply that runs no longer, for now or for good; null while it runs or waits. */
+function ending(state: ReplyState, after: number): LoggedEvent[] | null {
+  if (!isOver(state) && state.status !== "paused") return null;
+  // The last event's number belongs to the end itself.
+  const covered = state.eventSeq - 1;
+  return [
+    ...(after < covered ? [snapshotEvent(state, state, covered)] : []),
+    ...(after < state.eventSeq
+      ? [logged(state, state.eventSeq, terminalEvent(state.agentId, state.content, endOf(state)))]
+      : []),
+  ];
 }
 
 function snapshotEvent(

@@ -1,4 +1,5 @@
 import type { ReplyEvent } from "./reply-event.ts";
+import { pageBytes, pageEvents } from "./reply-feeds.ts";
 import type { ReplyLog } from "./reply-log.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 
@@ -20,7 +21,7 @@ export async function withLogTail<
   }
   let { content, reasoning, eventSeq } = reply;
   for (;;) {
-    const { events } = await log.read(reply.replyId, eventSeq, 200, 64 * 1024);
+    const { events } = await log.read(reply.replyId, eventSeq, pageEvents, pageBytes);
     const last = events.at(-1);
     // Behind a hole the text would not fit together any more.
     if (last === undefined || events[0]?.seq !== eventSeq + 1) break;

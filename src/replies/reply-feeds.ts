@@ -4,8 +4,11 @@ import type { LoggedEvent, LogPage, ReplyLog } from "./reply-log.ts";
 /** What a follower is handed next. */
 export type FeedItem =
   | { readonly kind: "events"; readonly events: readonly LoggedEvent[] }
-  /** The events after the cursor are no longer kept, or were never here: ask for a snapshot and go on after it. */
-  | { readonly kind: "gap" }
+  /**
+   * The events after the cursor are no longer kept, or were never here: ask for a snapshot and go on after it.
+   * `isAhead`: there are such events, and asking again at once brings the same answer.
+   */
+  | { readonly kind: "gap"; readonly isAhead: boolean }
   /** Nothing happened for the heartbeat time. */
   | { readonly kind: "idle" };
 
@@ -64,8 +67,9 @@ export interface Cursor {
 
 /** Followers of a reply that the log does not have look at its row this often. */
 const lostMs = 2_000;
-const pageEvents = 200;
-const pageBytes = 64 * 1024;
+/** What a follower is handed, and what the log is asked for, at once. */
+export const pageEvents = 200;
+export const pageBytes = 64 * 1024;
 
 /**
  * One feed for each watched reply, however many watch: followers read from its ring; only who has fallen behind the
@@ -236,12 +240,12 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
               yield { kind: "events", events: read.events };
             } else {
               // Trimmed, forgotten, or nothing was written yet: the row knows.
-              yield { kind: "gap" };
+              yield { kind: "gap", isAhead: feed.last > cursor.seq };
             }
           } else if (!(await waiter.news())) {
             if (!signal.aborted) yield { kind: "idle" };
           } else if (feed.lost && feed.last <= cursor.seq) {
-            yield { kind: "gap" };
+            yield { kind: "gap", isAhead: false };
           }
         }
       } finally {

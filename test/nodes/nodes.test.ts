@@ -122,7 +122,10 @@ describe.skipIf(started === null)("three nodes on one PostgreSQL and one Redis",
       [0, 1, 2, 0, 1, 2].map((node) =>
         stage
           .client(node)
-          .stream({ session_id: sessionId, message: "once" }, { "idempotency-key": "the-same" }),
+          .stream(
+            { session_id: sessionId, message: "once" },
+            { "idempotency-key": `the-same-${sessionId}` },
+          ),
       ),
     );
     const ends = await Promise.all(streams.map((stream) => stream.all()));

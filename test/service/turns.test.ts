@@ -152,7 +152,7 @@ describe("turns of a session", () => {
           "POST",
           "/chat/message",
           { session_id: sessionId, message: "once" },
-          { "idempotency-key": "the-same-key" },
+          { "idempotency-key": `the-same-${sessionId}` },
         ),
       ),
     );
@@ -166,7 +166,7 @@ describe("turns of a session", () => {
 
   it("refuses a key that was used for something else, and replays a stream from its first event", async () => {
     const sessionId = await client.session("alice");
-    const key = { "idempotency-key": "stream-key" };
+    const key = { "idempotency-key": `stream-${sessionId}` };
     const body = { session_id: sessionId, message: "hello there" };
     const first = await (await client.stream(body, key)).all();
     const second = await (await client.stream(body, key)).all();
