@@ -6,6 +6,7 @@ import { withLogTail } from "./log-tail.ts";
 import type { LoggedEvent, ReplyLog } from "./reply-log.ts";
 import type { ReplyRunner } from "./reply-runner.ts";
 import type { ReplyState, ReplyStore } from "./reply-store.ts";
+import { createStamp } from "./stamp-event.ts";
 import { terminalEvent } from "./terminal-event.ts";
 
 interface FollowerOptions {
@@ -62,42 +63,49 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     signal: AbortSignal,
   ): AsyncGenerator<Followed, void, void> {
     const cursor: Cursor = { seq: after };
+    const follower = feeds.follow(replyId, cursor, signal);
     let fruitless = 0;
-    for await (const item of feeds.follow(replyId, cursor, signal)) {
-      let events: readonly LoggedEvent[];
-      if (item.kind === "events") {
-        fruitless = 0;
-        events = item.events;
-      } else {
-        // The row is asked at every heartbeat too: it knows the end even if the log has lost it.
-        const runner = runnerOf(replyId);
-        if (item.kind === "idle" && runner !== undefined) {
-          yield null;
-          continue;
+    try {
+      for (let item = await follower.next(); item !== null; item = await follower.next()) {
+        let events: readonly LoggedEvent[];
+        if (item.kind === "events") {
+          fruitless = 0;
+          events = item.events;
+        } else {
+          // The row is asked at every heartbeat too: it knows the end even if the log has lost it.
+          const runner = runnerOf(replyId);
+          if (item.kind === "idle" && runner !== undefined) {
+            yield null;
+            continue;
+          }
+          const state = await store.find(replyId);
+          if (state === null) return;
+          events =
+            ending(state, cursor.seq) ??
+            (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
+          const last = events.at(-1);
+          if (last !== undefined) {
+            cursor.seq = last.seq;
+          } else if (isOver(state) && cursor.seq >= state.eventSeq) {
+            return;
+          } else if (item.kind === "gap" && item.isAhead) {
+            fruitless += 1;
+            if (fruitless > maxFruitlessGaps) {
+              throw new Error("the events after the cursor are lost");
+            }
+            await setTimeout(gapPauseMs, undefined, { signal }).catch(() => undefined);
+            if (fruitless % 5 === 0) yield null;
+            continue;
+          }
         }
-        const state = await store.find(replyId);
-        if (state === null) return;
-        events =
-          ending(state, cursor.seq) ??
-          (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
+        yield events.length === 0 ? null : events;
         const last = events.at(-1);
-        if (last !== undefined) {
-          cursor.seq = last.seq;
-        } else if (isOver(state) && cursor.seq >= state.eventSeq) {
-          return;
-        } else if (item.kind === "gap" && item.isAhead) {
-          fruitless += 1;
-          if (fruitless > maxFruitlessGaps) throw new Error("the events after the cursor are lost");
-          await setTimeout(gapPauseMs, undefined, { signal }).catch(() => undefined);
-          if (fruitless % 5 === 0) yield null;
-          continue;
-        }
+        if (last === undefined) continue;
+        if (isTerminal(last.type)) return;
+        if (last.type === "paused" && (await store.find(replyId))?.status === "paused") return;
       }
-      yield events.length === 0 ? null : events;
-      const last = events.at(-1);
-      if (last === undefined) continue;
-      if (isTerminal(last.type)) return;
-      if (last.type === "paused" && (await store.find(replyId))?.status === "paused") return;
+    } finally {
+      follower.close();
     }
   };
 }
@@ -117,25 +125,18 @@ function ending(state: ReplyState, after: number): LoggedEvent[] | null {
 
 function snapshotEvent(
   state: ReplyState,
-  text: { readonly content: string; readonly reasoning: string },
+  { content, reasoning }: { readonly content: string; readonly reasoning: string },
   seq: number,
 ): LoggedEvent {
   return logged(state, seq, {
     type: "snapshot",
-    content: text.content,
-    ...(text.reasoning !== "" && { reasoning: text.reasoning }),
+    content,
+    ...(reasoning !== "" && { reasoning }),
   });
 }
 
 function logged(state: ReplyState, seq: number, { type, ...fields }: ReplyEventBody): LoggedEvent {
-  const json = JSON.stringify({
-    type,
-    session_id: state.sessionId,
-    message_id: state.replyId,
-    timestamp: new Date().toISOString(),
-    ...fields,
-  });
-  return { seq, type, json };
+  return createStamp(state.sessionId, state.replyId)(seq, type, fields);
 }
 
 function isOver(state: ReplyState): boolean {

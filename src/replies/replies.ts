@@ -13,6 +13,7 @@ import { ReplyRunner, type RunMode, type RunnerOptions } from "./reply-runner.ts
 import { ReplyStopped } from "./reply-stopped.ts";
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, ReplyState, ReplyStore, UnfinishedReply } from "./reply-store.ts";
+import { createFlushBeat } from "./flush-beat.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { stateContext } from "./backend-state.ts";
 import { withLogTail } from "./log-tail.ts";
@@ -60,10 +61,12 @@ export function createReplies(options: RepliesOptions) {
   /** Ends of running replies, for those who wait for the node to become idle. */
   const idle = new Set<() => void>();
   let draining = false;
+  const beat = createFlushBeat();
 
   const runnerOptions: RunnerOptions = {
     log,
     feeds,
+    beat,
     store,
     checkpoints: options.checkpoints,
     telemetry,
@@ -168,6 +171,7 @@ export function createReplies(options: RepliesOptions) {
       last,
       log,
       feeds,
+      beat,
       onLost: (error) =>
         logger.warn({ replyId: reply.replyId, err: error }, "reply log refused the first events"),
     });

@@ -14,10 +14,12 @@ test("who follows a silent reply of another node hears its heartbeat, however of
   await log.append("reply", 1, [textEvent(1)]);
   const stop = new AbortController();
   const followed = feeds.follow("reply", { seq: 0 }, stop.signal);
-  expect((await followed.next()).value).toMatchObject({ kind: "events" });
-  expect((await followed.next()).value).toEqual({ kind: "idle" });
-  expect((await followed.next()).value).toEqual({ kind: "idle" });
+  expect(await followed.next()).toMatchObject({ kind: "events" });
+  expect(await followed.next()).toEqual({ kind: "idle" });
+  expect(await followed.next()).toEqual({ kind: "idle" });
   stop.abort();
+  expect(await followed.next()).toBeNull();
+  followed.close();
   feeds.close();
   await log.close();
 });

@@ -47,16 +47,20 @@ export interface ReplyFeeds {
   /** The reply is no longer produced here. */
   disown(replyId: string): void;
   /**
-   * Every event after `cursor`, once and in order, in pages of at most 64 KiB; never ends by itself but when `signal`
-   * aborts. A page is handed out only when the previous one was taken, so a slow follower costs its cursor and nothing else.
+   * Every event after `cursor`, once and in order, in pages of at most 64 KiB. A page is made only when it is asked for,
+   * so a slow follower costs its cursor and nothing else.
    */
-  follow(
-    replyId: string,
-    cursor: Cursor,
-    signal: AbortSignal,
-  ): AsyncGenerator<FeedItem, void, void>;
+  follow(replyId: string, cursor: Cursor, signal: AbortSignal): Follower;
   /** Replies watched on this node, and their followers. */
   stats(): { feeds: number; followers: number };
+  close(): void;
+}
+
+/** One reader of a reply. No generator: each costs time for each token. */
+export interface Follower {
+  /** Null when `signal` has aborted. One call at a time. */
+  next(): Promise<FeedItem | null>;
+  /** To be called when it is not read any more. */
   close(): void;
 }
 
@@ -218,41 +222,43 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       feed.local = false;
       release(replyId, feed);
     },
-    async *follow(replyId, cursor, signal) {
+    follow(replyId, cursor, signal) {
       const feed = feedOf(replyId);
       feed.followers += 1;
       feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
       const waiter = createWaiter(feed, signal);
-      try {
-        let primed = feed.local;
-        while (!signal.aborted) {
-          const first = feed.ring[0]?.seq ?? feed.last + 1;
-          if (feed.last > cursor.seq && first <= cursor.seq + 1) {
-            const events = page(feed.ring, cursor.seq + 1 - first);
-            cursor.seq = (events.at(-1) as LoggedEvent).seq;
-            yield { kind: "events", events };
-          } else if (feed.last > cursor.seq || !primed) {
-            primed = true;
-            const read = await log.read(replyId, cursor.seq, pageEvents, pageBytes);
-            if (read.events[0]?.seq === cursor.seq + 1) {
-              cursor.seq = (read.events.at(-1) as LoggedEvent).seq;
-              if (feed.last < cursor.seq && !feed.local) push(feed, read.events);
-              yield { kind: "events", events: read.events };
-            } else {
-              // Trimmed, forgotten, or nothing was written yet: the row knows.
-              yield { kind: "gap", isAhead: feed.last > cursor.seq };
+      let primed = feed.local;
+      return {
+        async next() {
+          while (!signal.aborted) {
+            const first = feed.ring[0]?.seq ?? feed.last + 1;
+            if (feed.last > cursor.seq && first <= cursor.seq + 1) {
+              const events = page(feed.ring, cursor.seq + 1 - first);
+              cursor.seq = (events.at(-1) as LoggedEvent).seq;
+              return { kind: "events", events };
             }
-          } else if (!(await waiter.news())) {
-            if (!signal.aborted) yield { kind: "idle" };
-          } else if (feed.lost && feed.last <= cursor.seq) {
-            yield { kind: "gap", isAhead: false };
+            if (feed.last > cursor.seq || !primed) {
+              primed = true;
+              const { events } = await log.read(replyId, cursor.seq, pageEvents, pageBytes);
+              if (events[0]?.seq !== cursor.seq + 1) {
+                // Trimmed, forgotten, or nothing was written yet: the row knows.
+                return { kind: "gap", isAhead: feed.last > cursor.seq };
+              }
+              cursor.seq = (events.at(-1) as LoggedEvent).seq;
+              if (feed.last < cursor.seq && !feed.local) push(feed, events);
+              return { kind: "events", events };
+            }
+            if (!(await waiter.news())) return signal.aborted ? null : { kind: "idle" };
+            if (feed.lost && feed.last <= cursor.seq) return { kind: "gap", isAhead: false };
           }
-        }
-      } finally {
-        waiter.close();
-        feed.followers -= 1;
-        release(replyId, feed);
-      }
+          return null;
+        },
+        close() {
+          waiter.close();
+          feed.followers -= 1;
+          release(replyId, feed);
+        },
+      };
     },
     stats() {
       let followers = 0;

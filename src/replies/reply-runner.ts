@@ -14,6 +14,7 @@ import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../telemetry/telemetry.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import type { FlushBeat } from "./flush-beat.ts";
 import type { ReplyFeeds } from "./reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "./reply-log.ts";
 import { ReplyProgressTracker } from "./reply-progress.ts";
@@ -38,6 +39,7 @@ export type RunMode =
 export interface RunnerOptions {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
+  readonly beat: FlushBeat;
   readonly store: ReplyStore;
   readonly checkpoints: Checkpoints;
   readonly telemetry: Telemetry;
@@ -106,6 +108,7 @@ export class ReplyRunner {
       last: reply.eventSeq,
       log: options.log,
       feeds: options.feeds,
+      beat: options.beat,
       onLost: (error) =>
         error instanceof ReplyFenced
           ? this.stop(new ReplyStopped("fenced"))

@@ -1,6 +1,8 @@
-import type { ReplyEventBody } from "./reply-event.ts";
+import type { Flushable, FlushBeat } from "./flush-beat.ts";
+import type { ReplyEventBody, ReplyEventType } from "./reply-event.ts";
 import type { ReplyFeeds } from "./reply-feeds.ts";
 import type { LoggedEvent, ReplyLog } from "./reply-log.ts";
+import { createStamp, type EventFields, type StampEvent } from "./stamp-event.ts";
 
 interface WriterOptions {
   readonly replyId: string;
@@ -10,6 +12,7 @@ interface WriterOptions {
   readonly last: number;
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
+  readonly beat: FlushBeat;
   /** Called once when nothing can be appended any more: ReplyFenced after a take-over, anything else is a bug. */
   readonly onLost: (error: unknown) => void;
 }
@@ -20,21 +23,24 @@ interface PendingText {
   text: string;
 }
 
-/** Text that arrives within this time of the previous event is merged into one event. */
-const windowMs = 30;
+/** Text that arrives within this time of the previous event, and until the beat after it, is merged into one event. */
+const windowMs = 20;
 const maxPendingLength = 2_048;
 
 /**
  * Numbers the events of one attempt, merges text deltas (seven times less work for Redis and for viewers than one event
  * a token), appends to the log one batch at a time, and shows a batch to viewers only when the log has it: nothing is
- * shown that cannot be replayed. The first text, a non-text event, 2 KiB and `flush` do not wait for the window.
+ * shown that cannot be replayed. The first text of a kind, a non-text event, 2 KiB and `flush` do not
+ * wait for the beat.
  */
-export class ReplyWriter {
+export class ReplyWriter implements Flushable {
   readonly #options: WriterOptions;
   #last: number;
   #pending: PendingText | null = null;
-  #timer: NodeJS.Timeout | undefined;
-  #lastFlushMs = 0;
+  /** Of the newest text event. */
+  #lastType: PendingText["type"] | null = null;
+  readonly #stamp: StampEvent;
+  dueMs = 0;
   #queue: LoggedEvent[] = [];
   #queuedLength = 0;
   #appending: Promise<void> | null = null;
@@ -43,6 +49,7 @@ export class ReplyWriter {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#last = options.last;
+    this.#stamp = createStamp(options.sessionId, options.replyId);
   }
 
   /** Number of the newest event, appended or about to be. Pending text has none yet: `flush` first. */
@@ -64,15 +71,14 @@ export class ReplyWriter {
     }
     this.flush();
     this.#pending = { type, agentId, text };
-    const waitMs = this.#lastFlushMs + windowMs - performance.now();
-    if (waitMs <= 0) this.flush();
-    else this.#timer = setTimeout(() => this.flush(), waitMs);
+    if (this.#lastType !== type) this.flush();
+    else this.#options.beat.wait(this);
   }
 
   /** Appends an event after all text so far. */
-  emit(body: ReplyEventBody): void {
+  emit({ type, ...fields }: ReplyEventBody): void {
     this.flush();
-    this.#enqueue(body);
+    this.#enqueue(type, fields);
   }
 
   /** The last text event of the reply, with whatever is still pending. */
@@ -81,7 +87,7 @@ export class ReplyWriter {
     const rest = pending?.type === "assistant_chunk" ? pending.text : "";
     if (rest === "") this.flush();
     else this.#dropPending();
-    this.#enqueue({ type: "assistant_chunk", chunk: rest, finished: true, agent_id: agentId });
+    this.#enqueue("assistant_chunk", { chunk: rest, finished: true, agent_id: agentId });
   }
 
   /** Turns pending text into an event now. */
@@ -90,15 +96,11 @@ export class ReplyWriter {
     if (pending === null) return;
     this.#dropPending();
     if (pending.text === "") return;
+    const { type, text: chunk, agentId: agent_id } = pending;
+    this.#lastType = type;
     this.#enqueue(
-      pending.type === "assistant_chunk"
-        ? {
-            type: "assistant_chunk",
-            chunk: pending.text,
-            finished: false,
-            agent_id: pending.agentId,
-          }
-        : { type: "reasoning_chunk", chunk: pending.text, agent_id: pending.agentId },
+      type,
+      type === "assistant_chunk" ? { chunk, finished: false, agent_id } : { chunk, agent_id },
     );
   }
 
@@ -109,25 +111,17 @@ export class ReplyWriter {
   }
 
   #dropPending(): void {
-    clearTimeout(this.#timer);
+    this.#options.beat.forget(this);
     this.#pending = null;
-    this.#lastFlushMs = performance.now();
+    this.dueMs = performance.now() + windowMs;
   }
 
-  #enqueue(body: ReplyEventBody): void {
+  #enqueue(type: ReplyEventType, fields: EventFields): void {
     if (this.#lost) return;
-    const { replyId, sessionId } = this.#options;
-    const { type, ...fields } = body;
     this.#last += 1;
-    const json = JSON.stringify({
-      type,
-      session_id: sessionId,
-      message_id: replyId,
-      timestamp: new Date().toISOString(),
-      ...fields,
-    });
-    this.#queue.push({ seq: this.#last, type, json });
-    this.#queuedLength += json.length;
+    const event = this.#stamp(this.#last, type, fields);
+    this.#queue.push(event);
+    this.#queuedLength += event.json.length;
     this.#appending ??= this.#drain();
   }
 

@@ -71,7 +71,9 @@ export function createSseView(options: SseViewOptions) {
             isOver = false;
             break;
           }
-          await sender.send(events === null ? heartbeatLine : encode(events));
+          const full = sender.send(events === null ? heartbeatLine : encode(events));
+          // To wait for nothing costs time too, for each token.
+          if (full !== undefined) await full;
         }
         if (isOver && !gone.signal.aborted) raw.write(endLine);
       } catch (error) {
