@@ -1,3 +1,4 @@
+import { watched } from "../lib/watched.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Span, Tracer } from "../telemetry/tracer.ts";
@@ -45,7 +46,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
   };
 }
 
-async function* observeRun(
+function observeRun(
   source: AgentBackend["source"],
   { metrics, tracer }: Observers,
   request: RunRequest,
@@ -55,44 +56,43 @@ async function* observeRun(
   const stopTimer = metrics.upstreamDuration.startTimer({ upstream: source });
   const span = startSpan(source, tracer, request);
   const tools = new Map<string, Span>();
-  const traced =
-    span.traceparent === undefined ? request : { ...request, traceparent: span.traceparent };
   // What it is when the consumer walks away without an abort.
   let outcome = "abandoned";
   let inputTokens = 0;
   let outputTokens = 0;
-  try {
-    for await (const event of run(traced)) {
-      if (event.type === "usage") {
-        inputTokens += event.inputTokens;
-        outputTokens += event.outputTokens;
-      } else if (event.type === "finish") {
-        outcome = "ok";
-        span.set({ "gen_ai.response.finish_reasons": [event.reason] });
-      } else if (event.type === "paused") {
-        outcome = "paused";
-      } else if (event.type === "tool" && tracer.isOn) {
-        traceTool(tracer, span, tools, event);
-      }
-      yield event;
-    }
-    if (outcome === "abandoned") outcome = "interrupted";
-  } catch (error) {
-    outcome = outcomeOf(error, signal);
-    throw error;
-  } finally {
-    if (outcome === "abandoned" && signal.aborted) outcome = "cancelled";
-    stopTimer({ outcome });
-    for (const tool of tools.values()) tool.end();
-    if (inputTokens + outputTokens > 0) {
-      span.set({
-        "gen_ai.usage.input_tokens": inputTokens,
-        "gen_ai.usage.output_tokens": outputTokens,
-      });
-    }
-    if (!["ok", "paused", "cancelled"].includes(outcome)) span.fail(outcome);
-    span.end();
-  }
+  return watched(
+    run(span.traceparent === undefined ? request : { ...request, traceparent: span.traceparent }),
+    {
+      onValue(event) {
+        if (event.type === "usage") {
+          inputTokens += event.inputTokens;
+          outputTokens += event.outputTokens;
+        } else if (event.type === "finish") {
+          outcome = "ok";
+          span.set({ "gen_ai.response.finish_reasons": [event.reason] });
+        } else if (event.type === "paused") {
+          outcome = "paused";
+        } else if (event.type === "tool" && tracer.isOn) {
+          traceTool(tracer, span, tools, event);
+        }
+      },
+      onEnd(how) {
+        if ("error" in how) outcome = outcomeOf(how.error, signal);
+        else if (outcome === "abandoned" && how.isDone) outcome = "interrupted";
+        else if (outcome === "abandoned" && signal.aborted) outcome = "cancelled";
+        stopTimer({ outcome });
+        for (const tool of tools.values()) tool.end();
+        if (inputTokens + outputTokens > 0) {
+          span.set({
+            "gen_ai.usage.input_tokens": inputTokens,
+            "gen_ai.usage.output_tokens": outputTokens,
+          });
+        }
+        if (!["ok", "paused", "cancelled"].includes(outcome)) span.fail(outcome);
+        span.end();
+      },
+    },
+  );
 }
 
 function startSpan(source: string, tracer: Tracer, request: RunRequest): Span {

@@ -21,7 +21,7 @@ export interface EventReaderLimits {
 /** Reads the events of one exchange. */
 export interface EventReader {
   readonly sent: boolean;
-  /** All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. */
+  /** All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. One call at a time. */
   next(): Promise<readonly ServerSentEvent[] | null>;
   /** Closes the socket if the answer has not ended. */
   close(): void;
@@ -49,7 +49,7 @@ export function openEventReader(
   let paused = false;
   let ended = false;
   let failure: Error | null = null;
-  let wake: (() => void) | null = null;
+  let waiting: PromiseWithResolvers<readonly ServerSentEvent[] | null> | null = null;
   let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
 
   // UTF-8 sequences may be cut between two pieces.
@@ -82,7 +82,7 @@ export function openEventReader(
         paused = true;
         exchange.pause();
       }
-      wake?.();
+      settle();
     },
     onEnd(error) {
       // A last event whose lines are complete counts without its blank line. A half line only becomes a line.
@@ -91,12 +91,12 @@ export function openEventReader(
       failure = error;
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
-      wake?.();
+      settle();
     },
   });
 
   function onTimeout(): void {
-    if (!wake) return;
+    if (!waiting) return;
     const [fault, limitMs] = begun
       ? (["idle_timeout", limits.idleTimeoutMs] as const)
       : (["first_event_timeout", limits.firstEventTimeoutMs] as const);
@@ -126,22 +126,27 @@ export function openEventReader(
     return batch;
   }
 
+  /** Answers who waits in `next` as soon as there is an answer. */
+  function settle(): void {
+    if (!waiting) return;
+    const { resolve, reject } = waiting;
+    if (queue.length > 0) resolve(take());
+    else if (failure) reject(failure);
+    else if (ended) resolve(null);
+    else return;
+    waiting = null;
+  }
+
   return {
     get sent() {
       return exchange.sent;
     },
-    async next() {
-      if (queue.length > 0) return take();
-      if (!ended) {
-        if (begun) timer?.refresh();
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        wake = null;
-        if (queue.length > 0) return take();
-      }
-      if (failure) throw failure;
-      return null;
+    next() {
+      waiting = Promise.withResolvers();
+      const { promise } = waiting;
+      if (begun && !ended && queue.length === 0) timer?.refresh();
+      settle();
+      return promise;
     },
     close() {
       queue = [];

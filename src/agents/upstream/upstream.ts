@@ -8,7 +8,7 @@ import {
 } from "../circuit-breaker.ts";
 import { readBody } from "./body-reader.ts";
 import { abortReason, type ExchangeOptions } from "./exchange.ts";
-import { openEventReader, type EventReader, type ServerSentEvent } from "./event-reader.ts";
+import { openEventReader, type ServerSentEvent } from "./event-reader.ts";
 import {
   encodeBody,
   lowerCased,
@@ -70,6 +70,14 @@ interface JsonRequest extends UpstreamRequest {
   readonly retryable?: boolean;
 }
 
+/** An answer of which the first events have arrived, or the end. */
+export interface EventStream {
+  /** As an `EventReader`'s: what it raises is not translated (`toProblem`). */
+  next(): Promise<readonly ServerSentEvent[] | null>;
+  /** To be called in any case. */
+  close(): void;
+}
+
 /**
  * One HTTP peer: a pool of kept-alive connections, time-outs, safe retries, bounded memory and a circuit breaker.
  * Faults are raised as `agent_failed`, `agent_unavailable` or `agent_timeout` problems with an `UpstreamError`
@@ -83,6 +91,8 @@ export interface Upstream {
   json<T = unknown>(request: JsonRequest): Promise<T>;
   /** Events until the peer ends the answer. Media types do not matter. Never retried once an event has arrived. */
   stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void>;
+  /** The same for who does without a generator, which costs time for each token. Resolves with the first events' arrival. */
+  open(request: UpstreamRequest): Promise<EventStream>;
   /** Ends what is running and closes the connections. May be called twice. */
   close(): Promise<void>;
 }
@@ -181,29 +191,44 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     }
   }
 
-  async function* stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void> {
+  async function open(request: UpstreamRequest): Promise<EventStream> {
     const prepared = await dispatchOptions(request, "text/event-stream");
     const limits = { firstEventTimeoutMs, idleTimeoutMs, maxEventLength: maxEventBytes };
     for (let tries = 0; ; tries += 1) {
       if (request.signal.aborted) throw abortReason(request.signal);
       const permit = enter(breaker, request.agentId);
       const reader = openEventReader(pool, prepared, limits, request.signal);
+      let first: readonly ServerSentEvent[] | null;
       try {
-        let batch = await firstBatch(reader, permit);
-        if (batch instanceof Error) {
-          await beforeRetry(batch, tries, reader.sent, request);
-          continue;
-        }
-        while (batch) {
-          for (const event of batch) yield event;
-          batch = await reader.next();
-        }
-        return;
+        first = await reader.next();
       } catch (error) {
-        throw toProblem(error, request.agentId, true);
-      } finally {
         reader.close();
+        settle(permit, error);
+        await beforeRetry(error, tries, reader.sent, request);
+        continue;
       }
+      permit.settle("success");
+      let isFirst = true;
+      return {
+        next() {
+          if (!isFirst) return reader.next();
+          isFirst = false;
+          return Promise.resolve(first);
+        },
+        close: () => reader.close(),
+      };
+    }
+  }
+
+  async function* stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void> {
+    const events = await open(request);
+    try {
+      for (let batch = await events.next(); batch; batch = await events.next())
+        for (const event of batch) yield event;
+    } catch (error) {
+      throw toProblem(error, request.agentId, true);
+    } finally {
+      events.close();
     }
   }
 
@@ -213,6 +238,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       return breaker.state;
     },
     json,
+    open,
     stream,
     async close() {
       if (!pool.destroyed) await pool.destroy();
@@ -225,21 +251,6 @@ function enter(breaker: CircuitBreaker, agentId: string): Permit {
     return breaker.enter();
   } catch (error) {
     throw toProblem(error, agentId, false);
-  }
-}
-
-/** The first events, null for an answer without any, or what went wrong before them. */
-async function firstBatch(
-  reader: EventReader,
-  permit: Permit,
-): Promise<readonly ServerSentEvent[] | null | Error> {
-  try {
-    const batch = await reader.next();
-    permit.settle("success");
-    return batch;
-  } catch (error) {
-    settle(permit, error);
-    return error instanceof Error ? error : new Error("not an Error was thrown", { cause: error });
   }
 }
 

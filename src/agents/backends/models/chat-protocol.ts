@@ -84,11 +84,19 @@ export interface ListedModel {
   readonly provider: string;
 }
 
+/** A model's answer, as it comes. No generator: each costs time for each token. */
+export interface Completion {
+  /** The next deltas, at least one; null when the last was had. Raises problems as `Upstream.stream` does. */
+  next(): Promise<readonly ModelDelta[] | null>;
+  /** To be called in any case: ends what is still coming. */
+  close(): void;
+}
+
 /** Where models are: an OpenAI-compatible endpoint or a Model Service. */
 export interface ModelSource {
   readonly kind: "endpoint" | "model_service";
-  /** Raises problems as `Upstream.stream` does. */
-  complete(call: ModelCall, signal: AbortSignal): AsyncGenerator<ModelDelta, void, void>;
+  /** Resolves when the model begins to answer. Raises problems as `Upstream.stream` does. */
+  complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
   /** Cached; raises `agent_unavailable` when it was never known and cannot be asked. */
   models(signal: AbortSignal): Promise<readonly ListedModel[]>;
   /** The model for agents that name none; null when there is none. */

@@ -1,13 +1,14 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
+import type { ServerSentEvent } from "../../upstream/event-reader.ts";
+import type { EventStream, Upstream } from "../../upstream/upstream.ts";
 import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
-import type { ModelCall, ModelDelta } from "./chat-protocol.ts";
+import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
 import { createCompletionReader, doneMark } from "./completion-stream.ts";
 import { createRefusedOptions, refusedMember, type OptionalMember } from "./refused-options.ts";
 
 export interface Completions {
-  complete(call: ModelCall, signal: AbortSignal): AsyncGenerator<ModelDelta, void, void>;
+  complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
 }
 
 /** After the finish_reason only usage may come; servers that neither send it nor end are not waited for. */
@@ -30,55 +31,92 @@ export function createCompletions(options: {
   const refused = createRefusedOptions(log);
 
   return {
-    async *complete(call, signal) {
+    async complete(call, signal) {
       const omitted = new Set<OptionalMember>(refused.of(call.model.id));
       let refusal: unknown = null;
       for (;;) {
         const members = without(body(call), omitted);
         const enough = new AbortController();
-        let timer: NodeJS.Timeout | undefined;
-        const events = upstream.stream({
-          method: "POST",
-          path,
-          body: JSON.stringify(members),
-          // Another body is another request.
-          headers: { ...call.headers, "idempotency-key": `${call.idempotencyKey}-${omitted.size}` },
-          signal: AbortSignal.any([signal, enough.signal]),
-          agentId: call.agentId,
-          // A completion has no effects: a second one only costs.
-          retryable: true,
-        });
-        const reader = createCompletionReader();
-        let begun = false;
         try {
-          try {
-            for await (const { data } of events) {
-              const deltas = reader.read(data);
-              if (!begun) {
-                begun = true;
-                if (refusal !== null) refused.remember(call.model.id, omitted);
-              }
-              for (const delta of deltas) yield delta;
-              if (reader.finished) {
-                clearTimeout(timer);
-                const limitMs = data === doneMark ? afterDoneMs : afterFinishMs;
-                timer = setTimeout(() => enough.abort(), limitMs);
-              }
-            }
-          } catch (error) {
-            if (signal.aborted || !reader.finished) throw error;
-          }
-          for (const delta of reader.end()) yield delta;
-          return;
+          const events = await upstream.open({
+            method: "POST",
+            path,
+            body: JSON.stringify(members),
+            // Another body is another request.
+            headers: {
+              ...call.headers,
+              "idempotency-key": `${call.idempotencyKey}-${omitted.size}`,
+            },
+            signal: AbortSignal.any([signal, enough.signal]),
+            agentId: call.agentId,
+            // A completion has no effects: a second one only costs.
+            retryable: true,
+          });
+          if (refusal !== null) refused.remember(call.model.id, omitted);
+          return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
-          const member = begun ? null : refusedMember(error, members);
-          if (member === null) throw explain(refusal ?? error, call.agentId, begun);
+          const member = refusedMember(error, members);
+          if (member === null) throw explain(refusal ?? error, call.agentId, false);
           refusal ??= error;
           omitted.add(member);
-        } finally {
-          clearTimeout(timer);
         }
       }
+    },
+  };
+}
+
+/** `enough` ends the exchange when nothing of interest can follow. */
+function readCompletion(
+  events: EventStream,
+  agentId: string,
+  signal: AbortSignal,
+  enough: AbortController,
+): Completion {
+  const reader = createCompletionReader();
+  let batch: readonly ServerSentEvent[] | null = [];
+  let position = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+
+  /** The deltas of the next event that has any; null after the last one that has arrived. */
+  const read = (arrived: readonly ServerSentEvent[]): readonly ModelDelta[] | null => {
+    while (position < arrived.length) {
+      const { data } = arrived[position] as ServerSentEvent;
+      position += 1;
+      const deltas = reader.read(data);
+      if (reader.finished) {
+        clearTimeout(timer);
+        timer = setTimeout(() => enough.abort(), data === doneMark ? afterDoneMs : afterFinishMs);
+      }
+      if (deltas.length > 0) return deltas;
+    }
+    return null;
+  };
+
+  return {
+    async next() {
+      if (isOver) return null;
+      try {
+        while (batch !== null) {
+          const deltas = read(batch);
+          if (deltas !== null) return deltas;
+          batch = await events.next();
+          position = 0;
+        }
+      } catch (error) {
+        // After the last word it does not matter how the connection ends.
+        if (signal.aborted || !reader.finished) throw explain(error, agentId, true);
+      }
+      isOver = true;
+      try {
+        return reader.end();
+      } catch (error) {
+        throw explain(error, agentId, true);
+      }
+    },
+    close() {
+      clearTimeout(timer);
+      events.close();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { AgentEvent, RunRequest } from "../../agent-backend.ts";
-import type { ModelToolCall } from "./chat-protocol.ts";
+import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
 import { promptFor } from "./prompt.ts";
 import { answerCalls } from "./tool-calls.ts";
@@ -74,7 +74,7 @@ async function* speak(
   for (;;) {
     const mayCall = reply.modelCalls < maxModelCalls;
     reply.sent += 1;
-    const completion = route.source.complete(
+    const completion = await route.source.complete(
       {
         model: route.model,
         messages,
@@ -89,28 +89,33 @@ async function* speak(
     );
     let calls: readonly ModelToolCall[] = [];
     let text = "";
-    for await (const delta of completion) {
+    const hear = (delta: ModelDelta): AgentEvent | null => {
       switch (delta.type) {
-        case "text":
+        case "text": {
           // What is said before a tool is used and what is said after it are two paragraphs.
-          if (text === "" && needsBreak(turn.text)) {
-            text = paragraph;
-            if (addressed) yield { type: "text", text: paragraph };
-          }
-          if (addressed) yield delta;
-          if (text.length < maxKeptLength) text += delta.text;
-          break;
+          const said = text === "" && needsBreak(turn.text) ? paragraph + delta.text : delta.text;
+          if (text.length < maxKeptLength) text += said;
+          return addressed ? { type: "text", text: said } : null;
+        }
         case "reasoning":
-          yield addressed ? delta : { ...delta, agentId: agent.id };
-          break;
+          return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
-          yield delta;
-          break;
+          return delta;
         case "end":
           turn.reason = delta.reason;
           calls = delta.toolCalls;
-          break;
+          return null;
       }
+    };
+    try {
+      for (let deltas = await completion.next(); deltas; deltas = await completion.next()) {
+        for (const delta of deltas) {
+          const event = hear(delta);
+          if (event !== null) yield event;
+        }
+      }
+    } finally {
+      completion.close();
     }
     if (turn.text.length < maxKeptLength) turn.text += text;
     // It calls although it was told not to: the rounds are used up.
