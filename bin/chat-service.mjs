@@ -22,13 +22,14 @@ if (isNewEnough && !isPackage) {
     );
     process.exit(1);
   }
-  const options = isPackage
-    ? [
-        "--disable-warning=ExperimentalWarning",
-        "--import",
-        new URL("strip-types.mjs", import.meta.url).href,
-      ]
-    : [];
+  const options = ["--max-semi-space-size=16", "--no-parallel-scavenge"];
+  if (isPackage) {
+    options.push(
+      "--disable-warning=ExperimentalWarning",
+      "--import",
+      new URL("strip-types.mjs", import.meta.url).href,
+    );
+  }
   const child = spawn(node, [...options, main, ...process.argv.slice(2)], { stdio: "inherit" });
   // What is meant for the service must reach it; this process lives as long as the service does.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) {

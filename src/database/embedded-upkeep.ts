@@ -23,7 +23,7 @@ export function startEmbeddedUpkeep(client: PGlite, log: Logger): () => void {
   return () => clearInterval(timer);
 }
 
-/** One round; also for those who have just written a lot. */
+/** One round. */
 export async function keepUp(client: PGlite): Promise<void> {
   const { rows } = await client.query<{ table: string; isFull: boolean }>(dueTables);
   for (const { table, isFull } of rows) {

@@ -1,8 +1,4 @@
-import {
-  CircuitOpen,
-  createCircuitBreaker,
-  type CircuitBreaker,
-} from "../agents/circuit-breaker.ts";
+import { CircuitOpen, createCircuitBreaker, type CircuitBreaker } from "../lib/circuit-breaker.ts";
 import { fetchJson, PeerFault, type JsonAnswer, type JsonRequest } from "../lib/fetch-json.ts";
 import { isJsonObject, type JsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";

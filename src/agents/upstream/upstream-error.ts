@@ -1,5 +1,5 @@
 import { AgentInterrupted } from "../agent-backend.ts";
-import { CircuitOpen } from "../circuit-breaker.ts";
+import { CircuitOpen } from "../../lib/circuit-breaker.ts";
 import { Problem } from "../../problems/problem.ts";
 
 export type UpstreamFault =

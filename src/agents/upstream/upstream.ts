@@ -5,7 +5,7 @@ import {
   type CircuitBreaker,
   type CircuitState,
   type Permit,
-} from "../circuit-breaker.ts";
+} from "../../lib/circuit-breaker.ts";
 import { readBody } from "./body-reader.ts";
 import { abortReason, type ExchangeOptions } from "./exchange.ts";
 import { openEventReader, type ServerSentEvent } from "./event-reader.ts";

@@ -1,5 +1,5 @@
 import { AgentInterrupted, type AgentEvent, type RunRequest } from "../../agent-backend.ts";
-import { CircuitOpen } from "../../circuit-breaker.ts";
+import { CircuitOpen } from "../../../lib/circuit-breaker.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import { UpstreamError, upstreamErrorOf } from "../../upstream/upstream-error.ts";
@@ -261,7 +261,7 @@ async function stop(
       // A queue gives runs an id of its own, which the first event tells.
       await source?.drain((frame) => {
         stream.translator.translate(asRecord(parseJson(frame.data)), []);
-        if (currentRun().runId !== cancelled) cancel().catch(() => {});
+        if (currentRun().runId !== cancelled) void cancel();
       });
     } else if (!stream.run.background) {
       // Closing the connection would stop it too, but keep AgentOS from storing how far it came.
