@@ -54,7 +54,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     operation: string,
   ): Promise<SentMessage> => {
     await requireAction(request, identity, "send_message");
-    return turns.send(
+    const sent = await turns.send(
       toTurn(request.body, {
         caller: request,
         requestId: request.id,
@@ -64,6 +64,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         maxUploadBytes: options.maxUploadBytes,
       }),
     );
+    // Attachments may be large, are stored by now, and a request lives as long as its stream.
+    (request as FastifyRequest).body = undefined;
+    return sent;
   };
 
   /** What `look` finds of a reply that the caller may see. */
