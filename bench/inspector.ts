@@ -3,7 +3,9 @@ import { WebSocket } from "ws";
 
 /** What a process holds right after a garbage collection. */
 export interface Inventory {
+  /** Objects and strings; what the compilers have made is counted beside them. */
   readonly heapBytes: number;
+  readonly codeBytes: number;
   /** Buffers and WebAssembly memory outside the heap. */
   readonly externalBytes: number;
   readonly residentBytes: number;
@@ -19,8 +21,14 @@ export interface Inspector {
 const inventory = `(() => {
   const handles = {};
   for (const kind of process.getActiveResourcesInfo()) handles[kind] = (handles[kind] ?? 0) + 1;
+  let codeBytes = 0;
+  for (const { space_name, space_used_size } of process.getBuiltinModule("node:v8").getHeapSpaceStatistics()) {
+    if (/^(?:code|trusted)_/.test(space_name)) codeBytes += space_used_size;
+  }
   const { heapUsed, external, rss } = process.memoryUsage();
-  return JSON.stringify({ heapBytes: heapUsed, externalBytes: external, residentBytes: rss, handles });
+  return JSON.stringify({
+    heapBytes: heapUsed - codeBytes, codeBytes, externalBytes: external, residentBytes: rss, handles,
+  });
 })()`;
 
 /** Speaks to a process that was started with --inspect; `output` is what it wrote so far. */

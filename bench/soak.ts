@@ -184,12 +184,13 @@ async function becomesIdle(): Promise<void> {
 }
 
 function report({ atMs, inventory, eventLoopDelayMs }: Sample): void {
-  const { heapBytes, externalBytes, residentBytes, handles } = inventory;
+  const { heapBytes, codeBytes, externalBytes, residentBytes, handles } = inventory;
   const total = Object.values(handles).reduce((sum, one) => sum + one, 0);
   console.log(
     [
       `${(atMs / 60_000).toFixed(1).padStart(6)} min`,
-      `heap ${(heapBytes / mebibyte).toFixed(1)} MB`,
+      `heap ${(heapBytes / mebibyte).toFixed(2)} MB`,
+      `code ${(codeBytes / mebibyte).toFixed(2)} MB`,
       `external ${(externalBytes / mebibyte).toFixed(1)} MB`,
       `resident ${(residentBytes / mebibyte).toFixed(0)} MB`,
       `${total} handles (${handles["Timeout"] ?? 0} timers, ${handles["TCPSocketWrap"] ?? 0} connections)`,
