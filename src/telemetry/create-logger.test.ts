@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, readlink, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Fastify from "fastify";
@@ -155,5 +155,19 @@ describe("createLogger", () => {
       .split("\n")
       .map((line) => (JSON.parse(line) as { number: number }).number);
     expect(numbers).toEqual(Array.from(numbers, (_, index) => 60 - numbers.length + index));
+  });
+
+  it("leaves a device where it is", async () => {
+    const path = join(directory, "chat.log");
+    await symlink("/dev/null", path);
+    const handle = createLogger(
+      { ...defaults, file_path: path, max_size: 1024 },
+      service,
+      captured(),
+    );
+    for (let number = 0; number < 60; number++) handle.logger.info({ number }, "line");
+    await handle.close();
+    expect(await readdir(directory)).toEqual(["chat.log"]);
+    expect(await readlink(path)).toBe("/dev/null");
   });
 });

@@ -1,10 +1,10 @@
-import { closeSync, fstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, type Stats } from "node:fs";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
 interface RotatingFileOptions {
   readonly path: string;
-  /** The file is renamed to `path.1` before a line would take it beyond this size. */
+  /** The file is renamed to `path.1` before a line would take it beyond this size; devices and pipes never are. */
   readonly maxBytes: number;
   /** How many renamed files are kept; 0: the file starts anew. */
   readonly backups: number;
@@ -28,14 +28,16 @@ const maxBatchBytes = 64 * 1024;
  * Throws where the file cannot be opened, so that a wrong setting is noticed at start.
  */
 export function createRotatingFile(options: RotatingFileOptions): RotatingFile {
-  const { path, maxBytes, backups, onFault } = options;
+  const { path, backups, onFault } = options;
+  const opened = statOfOpenable(path);
+  const maxBytes = opened.isFile() ? options.maxBytes : Infinity;
   let waiting: { line: string; bytes: number }[] = [];
   let waitingBytes = 0;
   let writing: Promise<void> | null = null;
   let closed = false;
   let isFaulty = false;
   let file: FileHandle | null = null;
-  let size = sizeOfOpenable(path);
+  let { size } = opened;
 
   const fault = (error: unknown) => {
     if (!isFaulty) onFault(error instanceof Error ? error : new Error(String(error)));
@@ -108,11 +110,11 @@ export function createRotatingFile(options: RotatingFileOptions): RotatingFile {
   };
 }
 
-function sizeOfOpenable(path: string): number {
+function statOfOpenable(path: string): Stats {
   mkdirSync(dirname(path), { recursive: true });
   const descriptor = openSync(path, "a");
   try {
-    return fstatSync(descriptor).size;
+    return fstatSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
