@@ -76,6 +76,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     }
   });
   const subscriptions = createSubscriptions(client, logger);
+  // A failure is told by its `error` and `close` events, and tried again.
   void client.connect().catch(() => undefined);
 
   const isReady = () => client.status === "ready";

@@ -54,6 +54,7 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
   let ping: NodeJS.Timeout | undefined;
   if (subscriber instanceof Redis) {
     subscriber.on("error", (error: Error) => logger.debug({ err: error }, "Redis subscriber"));
+    // Failures are told by its `error` event; a lost connection is made anew.
     void subscriber.connect().catch(() => undefined);
     ping = setInterval(() => {
       if (subscriber.status === "ready") void subscriber.ping().catch(() => undefined);

@@ -135,8 +135,7 @@ describe("createLogger", () => {
     expect(text).not.toContain("hunter2");
   });
 
-  it("rotates by size and keeps the newest files", async () => {
-    const path = join(directory, "chat.log");
+  const fillBeyondItsSize = async (path: string) => {
     const handle = createLogger(
       { ...defaults, file_path: path, max_size: 1024 },
       service,
@@ -144,6 +143,11 @@ describe("createLogger", () => {
     );
     for (let number = 0; number < 60; number++) handle.logger.info({ number }, "line");
     await handle.close();
+  };
+
+  it("rotates by size and keeps the newest files", async () => {
+    const path = join(directory, "chat.log");
+    await fillBeyondItsSize(path);
     expect((await readdir(directory)).sort()).toEqual(["chat.log", "chat.log.1", "chat.log.2"]);
     const texts = await Promise.all(
       [".2", ".1", ""].map((suffix) => readFile(path + suffix, "utf8")),
@@ -160,13 +164,7 @@ describe("createLogger", () => {
   it("leaves a device where it is", async () => {
     const path = join(directory, "chat.log");
     await symlink("/dev/null", path);
-    const handle = createLogger(
-      { ...defaults, file_path: path, max_size: 1024 },
-      service,
-      captured(),
-    );
-    for (let number = 0; number < 60; number++) handle.logger.info({ number }, "line");
-    await handle.close();
+    await fillBeyondItsSize(path);
     expect(await readdir(directory)).toEqual(["chat.log"]);
     expect(await readlink(path)).toBe("/dev/null");
   });
