@@ -10,7 +10,7 @@ import { toJsonb } from "../lib/clean-text.ts";
 import { newId } from "../lib/ids.ts";
 import { searchVector } from "../lib/search-terms.ts";
 import { Problem } from "../problems/problem.ts";
-import type { ClaimedReply, ReplyStore } from "../replies/reply-store.ts";
+import type { ClaimedReply, ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { Turn } from "../replies/turn.ts";
 import type { PreparedSession } from "../sessions/sessions.ts";
 

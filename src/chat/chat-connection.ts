@@ -7,10 +7,10 @@ import type { Credentials, Identity, IdentityProvider } from "../identity/identi
 import { isId } from "../lib/ids.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
-import type { FollowReply } from "../replies/follow-reply.ts";
-import type { Replies } from "../replies/replies.ts";
-import type { ReplyState, ReplyStore } from "../replies/reply-store.ts";
-import { send } from "../replies/views/websocket.ts";
+import type { FollowReply } from "../replies/reading/follow-reply.ts";
+import type { Replies } from "../replies/lifecycle/replies.ts";
+import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import { send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { FollowedReplies } from "./followed-replies.ts";
 import { messageBody, type MessageBody } from "./message-body.ts";

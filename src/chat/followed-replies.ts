@@ -1,7 +1,7 @@
 import type { WebSocket } from "@fastify/websocket";
 import { Problem } from "../problems/problem.ts";
-import type { FollowReply } from "../replies/follow-reply.ts";
-import { showOnWebSocket } from "../replies/views/websocket.ts";
+import type { FollowReply } from "../replies/reading/follow-reply.ts";
+import { showOnWebSocket } from "../replies/reading/websocket.ts";
 import type { FollowedReply, SpokenConversation } from "./spoken-conversation.ts";
 
 interface FollowedRepliesOptions {

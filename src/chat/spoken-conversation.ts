@@ -1,6 +1,6 @@
 import type { Language } from "../problems/catalogue.ts";
-import type { LoggedEvent } from "../replies/reply-log.ts";
-import type { ReplyState } from "../replies/reply-store.ts";
+import type { LoggedEvent } from "../replies/log/reply-log.ts";
+import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
 
 /** A message made of speech. */
 export interface SpokenMessage {

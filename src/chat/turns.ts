@@ -4,7 +4,7 @@ import type { RateLimiter } from "../cache/rate-limiter.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { Replies } from "../replies/replies.ts";
+import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Turn, VoiceRequest } from "../replies/turn.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";

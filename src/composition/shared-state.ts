@@ -8,9 +8,9 @@ import type { Config } from "../config/settings.ts";
 import type { Probe } from "../health/probe.ts";
 import { createRedisClient } from "../redis/create-redis-client.ts";
 import { redisTarget } from "../redis/redis-target.ts";
-import { createMemoryReplyLog } from "../replies/logs/memory.ts";
-import { createRedisReplyLog } from "../replies/logs/redis.ts";
-import type { ReplyLog } from "../replies/reply-log.ts";
+import { createMemoryReplyLog } from "../replies/log/memory.ts";
+import { createRedisReplyLog } from "../replies/log/redis.ts";
+import type { ReplyLog } from "../replies/log/reply-log.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
 /** What nodes share beside the database, or what one node has for itself where no Redis is configured. */

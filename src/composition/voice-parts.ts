@@ -2,7 +2,7 @@ import { programEnvironment } from "../config/program-environment.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
 import type { Probe } from "../health/probe.ts";
-import type { SpeakReply } from "../replies/reply-speech.ts";
+import type { SpeakReply } from "../replies/making/reply-speech.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createAudioStore, type AudioStore } from "../voice/audio-store.ts";

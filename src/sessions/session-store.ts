@@ -1,5 +1,5 @@
 import type { Database, Queryable } from "../database/database.ts";
-import type { UnfinishedReply } from "../replies/reply-store.ts";
+import type { UnfinishedReply } from "../replies/lifecycle/reply-store.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
 /** A session as stored, with the reply that is being made in it. */

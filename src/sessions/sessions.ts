@@ -4,7 +4,7 @@ import type { RecordEvent } from "../events/business-event.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { Replies } from "../replies/replies.ts";
+import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Session, SessionStore } from "./session-store.ts";

@@ -1,6 +1,6 @@
 import { Problem } from "../problems/problem.ts";
 import type { ReplyEventBody } from "../replies/reply-event.ts";
-import type { SpeakReply } from "../replies/reply-speech.ts";
+import type { SpeakReply } from "../replies/making/reply-speech.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { mediaTypeOf } from "./audio-format.ts";
 import { maxStoredAudioBytes, type AudioStore } from "./audio-store.ts";

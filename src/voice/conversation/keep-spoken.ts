@@ -1,6 +1,6 @@
 import type { Database } from "../../database/database.ts";
 import { searchVector } from "../../lib/search-terms.ts";
-import type { ReplyState } from "../../replies/reply-store.ts";
+import type { ReplyState } from "../../replies/lifecycle/reply-store.ts";
 
 /**
  * Of an ended reply, keeps the first `length` UTF-16 units as its text and the rest as `unspoken`. False when its text is

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FollowedReply } from "../../chat/spoken-conversation.ts";
 import { Problem } from "../../problems/problem.ts";
-import type { Replies } from "../../replies/replies.ts";
+import type { Replies } from "../../replies/lifecycle/replies.ts";
 import { isTerminal } from "../../replies/reply-event.ts";
-import type { LoggedEvent, ReplyLog } from "../../replies/reply-log.ts";
-import type { ReplyState, ReplyStore } from "../../replies/reply-store.ts";
+import type { LoggedEvent, ReplyLog } from "../../replies/log/reply-log.ts";
+import type { ReplyState, ReplyStore } from "../../replies/lifecycle/reply-store.ts";
 import type { KeepSpoken } from "./keep-spoken.ts";
 import { createPlayback, type Playback, type SpokenChunk } from "./playback.ts";
 

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Database } from "../../database/database.ts";
+import { createEmbeddedDatabase } from "../../database/embedded.ts";
+import { migrate } from "../../database/migrate.ts";
+import { newId } from "../../lib/ids.ts";
+import { silentLogger } from "../../telemetry/logger.ts";
+import { createReplyStore } from "./reply-store.ts";
+
+let database: Database;
+const sessionId = newId();
+
+beforeAll(async () => {
+  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
+  await migrate(database);
+  await database.query(
+    "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+    [sessionId],
+  );
+  // The messages 41 to 100 say nothing: empty, or failed.
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content)
+     SELECT $1, gen_random_uuid(), seq, 'user', CASE WHEN seq > 70 THEN 'failed' ELSE 'complete' END, 'a',
+       CASE WHEN seq BETWEEN 41 AND 70 THEN '' ELSE 'message ' || seq END
+     FROM generate_series(1, 100) AS seq`,
+    [sessionId],
+  );
+});
+afterAll(() => database.close());
+
+test.each([
+  { beforeSeq: 101, limit: 3, found: ["message 38", "message 39", "message 40"] },
+  { beforeSeq: 3, limit: 20, found: ["message 1", "message 2"] },
+  { beforeSeq: 21, limit: 2, found: ["message 19", "message 20"] },
+  { beforeSeq: 1, limit: 20, found: [] },
+])(
+  "the last $limit messages before $beforeSeq that say something, however far back",
+  async ({ beforeSeq, limit, found }) => {
+    const store = createReplyStore({ database, nodeId: "node", leaseSeconds: 15 });
+    const history = await store.history(sessionId, beforeSeq, limit);
+    expect(history.map(({ content }) => content)).toEqual(found);
+  },
+);

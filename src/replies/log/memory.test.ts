@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { contractLimits, replyLogContract, type ReplyLogSubject } from "./reply-log.contract.ts";
+import type { ReplyLog } from "./reply-log.ts";
+import { createMemoryReplyLog } from "./memory.ts";
+
+function subject(wrap: (log: ReplyLog) => ReplyLog = (log) => log): ReplyLogSubject {
+  let nowMs = 1_000;
+  const real = createMemoryReplyLog({
+    ...contractLimits,
+    maxTotalBytes: 1024 * 1024,
+    now: () => nowMs,
+  });
+  const log = wrap(real);
+  return {
+    log,
+    peer: log,
+    async outliveRetention() {
+      nowMs += contractLimits.retentionMs + 1;
+      // Ended replies go when room is looked for.
+      await new Promise((resolve) => setTimeout(resolve, contractLimits.retentionMs + 100));
+    },
+  };
+}
+
+test.each(replyLogContract)("contract: $name", async ({ run }) => {
+  const made = subject();
+  try {
+    await run(made);
+  } finally {
+    await made.log.close();
+  }
+});
+
+async function casesFailing(wrap: (log: ReplyLog) => ReplyLog): Promise<string[]> {
+  const failing: string[] = [];
+  for (const { name, run } of replyLogContract) {
+    const made = subject(wrap);
+    try {
+      await run(made);
+    } catch {
+      failing.push(name);
+    } finally {
+      await made.log.close();
+    }
+  }
+  return failing;
+}
+
+test("the contract refuses a log that does not fence", async () => {
+  const failing = await casesFailing((log) => ({
+    ...log,
+    append: (replyId, epoch, events) => log.append(replyId, epoch === 0 ? 0 : 9, events),
+  }));
+  expect(failing).toContain(
+    "a later attempt goes on where the earlier one stopped, and the earlier one is refused",
+  );
+});
+
+test("the contract refuses a log that repeats or loses events", async () => {
+  const doubling = await casesFailing((log) => ({
+    ...log,
+    async read(replyId, after, limit, maxBytes) {
+      const page = await log.read(replyId, Math.max(0, after - 1), limit, maxBytes);
+      return page.events.length === 1 && page.events[0]?.seq === after
+        ? { ...page, events: [] }
+        : page;
+    },
+  }));
+  expect(doubling).toContain(
+    "what was appended is read by every node, as it was, from any number on",
+  );
+  const losing = await casesFailing((log) => ({
+    ...log,
+    append: (replyId, epoch, events) =>
+      log.append(replyId, epoch, events.length > 2 ? events.slice(1) : events),
+  }));
+  expect(losing).toContain(
+    "what was appended is read by every node, as it was, from any number on",
+  );
+});
+
+test("the contract refuses a log that never forgets", async () => {
+  const failing = await casesFailing((log) => ({ ...log, drop: async () => {} }));
+  expect(failing).toContain("a dropped reply is gone on every node");
+});

@@ -1,0 +1,488 @@
+import {
+  AgentInterrupted,
+  type AgentEvent,
+  type Decision,
+  type Attachment,
+  type FoundAgent,
+  type Requirement,
+} from "../../agents/agent-backend.ts";
+import type { Queryable } from "../../database/database.ts";
+import type { RecordEvent } from "../../events/business-event.ts";
+import { cleanText, createTextJoiner } from "../../lib/clean-text.ts";
+import { settledWithin } from "../../lib/settled-within.ts";
+import { Problem } from "../../problems/problem.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import type { FlushBeat } from "./flush-beat.ts";
+import type { ReplyFeeds } from "../reading/reply-feeds.ts";
+import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
+import { ReplyProgressTracker } from "./reply-progress.ts";
+import type { SpeakReply } from "./reply-speech.ts";
+import type { ClaimedReply, ReplyEnd, ReplyStore } from "../lifecycle/reply-store.ts";
+import { ReplyWriter } from "./reply-writer.ts";
+import { replyFailure } from "./reply-failure.ts";
+import { ReplyStopped } from "./reply-stopped.ts";
+import { skipText } from "./skip-text.ts";
+import { terminalEvent } from "./terminal-event.ts";
+import { withPatience } from "../lifecycle/with-patience.ts";
+
+/** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
+export type RunMode =
+  | { readonly kind: "run" }
+  | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
+  /** `stateLength`: how much of the text its state stands for; what was delivered after that is not told again. */
+  | { readonly kind: "resume"; readonly stateLength: number }
+  /** Not at all: the run is lost, what had arrived is its end. */
+  | { readonly kind: "interrupt" };
+
+export interface RunnerOptions {
+  readonly log: ReplyLog;
+  readonly feeds: ReplyFeeds;
+  readonly beat: FlushBeat;
+  readonly store: ReplyStore;
+  readonly checkpoints: Checkpoints;
+  readonly telemetry: Telemetry;
+  readonly logger: Logger;
+  readonly speak: SpeakReply;
+  readonly recordEvent: RecordEvent;
+  /** The files that came with a user's message. */
+  readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
+  /** Messages of context for agents that ask for it without a number. */
+  readonly historyMessages: number;
+  readonly maxReplyMs: number;
+  readonly maxReplyLength: number;
+  /** Well below the lease. */
+  readonly leaseRenewalMs: number;
+  /** False while draining: waiting replies are left to other nodes. */
+  readonly claimsNext: () => boolean;
+}
+
+/** Text is stored at every beat while it grows, or after this many new characters, or this many new events. */
+const checkpointLength = 4_096;
+const checkpointEvents = 500;
+/** The producer waits for the log beyond this. */
+const maxBacklogLength = 1024 * 1024;
+/** After a stop, the agent's connection gets this long to wind down before the end is told; it may take longer unseen. */
+const windDownMs = 200;
+/** How long the end of a reply is tried to be stored while the database is away. */
+const finishPatienceMs = 60_000;
+
+/**
+ * Makes one reply: calls the agent, writes its events to the log, stores checkpoints and finally the end. Everything
+ * about the reply is in here while it runs; see docs/architecture.md for the moments at which it is stored.
+ */
+export class ReplyRunner {
+  readonly reply: ClaimedReply;
+  readonly #agent: FoundAgent | null;
+  readonly #options: RunnerOptions;
+  readonly #abort = new AbortController();
+  readonly #progress: ReplyProgressTracker;
+  readonly #writer: ReplyWriter;
+  readonly #startedMs = performance.now();
+  #firstTextMs: number | null = null;
+  #storing: Promise<void> = Promise.resolve();
+  #checkpointDue = false;
+  #resumable = false;
+  #renewedMs = performance.now();
+  readonly #textJoiner = createTextJoiner();
+  readonly #reasoningJoiner = createTextJoiner();
+  #userToken: string | undefined;
+
+  /** `agent` null: it is no longer configured, and the reply will fail. */
+  constructor(
+    reply: ClaimedReply,
+    agent: FoundAgent | null,
+    options: RunnerOptions,
+    userToken?: string,
+  ) {
+    this.reply = reply;
+    this.#agent = agent;
+    this.#options = options;
+    this.#userToken = userToken;
+    this.#progress = new ReplyProgressTracker(reply);
+    this.#writer = new ReplyWriter({
+      replyId: reply.replyId,
+      sessionId: reply.sessionId,
+      epoch: reply.attempt,
+      last: reply.eventSeq,
+      log: options.log,
+      feeds: options.feeds,
+      beat: options.beat,
+      onLost: (error) =>
+        error instanceof ReplyFenced
+          ? this.stop(new ReplyStopped("fenced"))
+          : this.#abort.abort(error),
+    });
+    options.feeds.own(reply.replyId, reply.eventSeq);
+  }
+
+  /** Where the agent comes from, for limits and metrics. */
+  get source(): string {
+    return this.#agent?.backend.source ?? "none";
+  }
+
+  /** Its row is gone: nothing of it may be kept. */
+  get isDeleted(): boolean {
+    return isDeleted(this.#abort.signal);
+  }
+
+  /** Stops the reply; the first call counts. */
+  stop(reason: ReplyStopped): void {
+    this.#abort.abort(reason);
+  }
+
+  /** The text so far and the number of the last event it covers. */
+  snapshot(): { content: string; reasoning: string; eventSeq: number } {
+    this.#writer.flush();
+    const { content, reasoning, eventSeq } = this.#progress.current(this.#writer.last);
+    return { content, reasoning, eventSeq };
+  }
+
+  /** Runs to the end; resolves with the next reply of the session that this node has taken over. Never rejects. */
+  async run(mode: RunMode): Promise<ClaimedReply | null> {
+    const { feeds, checkpoints, telemetry, logger, maxReplyMs } = this.#options;
+    const { reply } = this;
+    const fields = {
+      replyId: reply.replyId,
+      sessionId: reply.sessionId,
+      agentId: reply.agentId,
+      attempt: reply.attempt,
+      requestId: reply.turn.requestId,
+    };
+    telemetry.replyStarted(fields);
+    const stopBeat = checkpoints.onBeat(() => this.#checkpoint());
+    const limit = setTimeout(() => this.stop(new ReplyStopped("timeout")), maxReplyMs);
+    try {
+      const end = await this.#produce(mode);
+      if (end === null) {
+        logger.warn(fields, "reply was taken over or deleted; its result is dropped");
+        telemetry.replyEnded(fields, this.#dropped());
+        return null;
+      }
+      return await this.#finish(end, fields);
+    } catch (error) {
+      // Whatever is wrong with one reply must not end the process; recovery will find its row.
+      logger.error({ ...fields, err: error }, "reply could not be ended");
+      telemetry.replyEnded(fields, this.#dropped());
+      return null;
+    } finally {
+      stopBeat();
+      clearTimeout(limit);
+      feeds.disown(reply.replyId);
+    }
+  }
+
+  /** This attempt has made nothing that is kept. */
+  #dropped(): ReplyOutcome {
+    return {
+      status: "dropped",
+      errorType: null,
+      durationMs: this.#age(),
+      timeToFirstTokenMs: null,
+      usage: null,
+      source: this.source,
+    };
+  }
+
+  #age(): number {
+    return Math.round(performance.now() - this.#startedMs);
+  }
+
+  /** Calls the agent and consumes its events; null when the result must be dropped. */
+  async #produce(mode: RunMode): Promise<ReplyEnd | null> {
+    const speech = this.#options.speak(this.reply, (event) => this.#writer.emit(event));
+    const aborted = Promise.withResolvers<never>();
+    // The race below may be over before the abort: then nobody listens any more.
+    aborted.promise.catch(() => undefined);
+    const { signal } = this.#abort;
+    const onAbort = () => aborted.reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const consumed = this.#consume(mode, (text) => speech?.push(text));
+      const outcome = await Promise.race([consumed, aborted.promise]).catch(
+        async (error: unknown) => {
+          if (signal.aborted) await settledWithin(consumed, windDownMs);
+          throw error;
+        },
+      );
+      const paused = outcome.requirements !== null;
+      if (!paused) this.#writer.finishText(this.reply.agentId);
+      const audio = paused ? null : await Promise.race([speech?.finish(), aborted.promise]);
+      return this.#end({
+        status: paused ? "paused" : "complete",
+        finishReason: outcome.finishReason,
+        requirements: outcome.requirements,
+        audio: audio ?? null,
+      });
+    } catch (error) {
+      return this.#failure(error);
+    } finally {
+      speech?.stop();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #consume(
+    mode: RunMode,
+    onText: (text: string) => void,
+  ): Promise<{ finishReason: string; requirements: readonly Requirement[] | null }> {
+    if (mode.kind === "interrupt") throw new AgentInterrupted("the node that made it has died");
+    if (this.#agent === null) {
+      throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
+    }
+    const { signal } = this.#abort;
+    const writer = this.#writer;
+    const { userMessageId, turn } = this.reply;
+    const attachments =
+      turn.hasAttachments === true ? await this.#options.attachmentsOf(userMessageId) : [];
+    const events = this.#call(mode, this.#agent, attachments);
+    const { content } = this.reply;
+    const fresh =
+      mode.kind === "resume"
+        ? skipText(events, { content, stateLength: mode.stateLength })
+        : events;
+    for await (const event of fresh) {
+      if (signal.aborted) break;
+      if (event.type === "finish") return { finishReason: event.reason, requirements: null };
+      if (event.type === "paused") {
+        this.#progress.backendState = event.state;
+        return { finishReason: "paused", requirements: event.requirements };
+      }
+      this.#apply(event, onText);
+      if (writer.backlog > maxBacklogLength) await writer.flushed();
+    }
+    signal.throwIfAborted();
+    throw new AgentInterrupted("the agent's stream ended without an end");
+  }
+
+  #call(
+    mode: RunMode,
+    agent: FoundAgent,
+    attachments: readonly Attachment[],
+  ): AsyncGenerator<AgentEvent, void, void> {
+    const { reply } = this;
+    const { turn } = reply;
+    const { store, historyMessages } = this.#options;
+    const request = {
+      replyId: reply.replyId,
+      attempt: reply.attempt,
+      sessionId: reply.sessionId,
+      userId: turn.userId,
+      ...(this.#userToken !== undefined && { userToken: this.#userToken }),
+      agentId: agent.agentId,
+      message: reply.message,
+      attachments,
+      ...(turn.context !== undefined && { context: turn.context }),
+      settings: turn.settings,
+      language: turn.language,
+      requestId: turn.requestId,
+      ...(turn.traceparent !== undefined && { traceparent: turn.traceparent }),
+      history: (limit = historyMessages) => store.history(reply.sessionId, reply.messageSeq, limit),
+    };
+    const state = reply.backendState ?? {};
+    const { backend } = agent;
+    if (mode.kind === "continue" && backend.continue !== undefined) {
+      return backend.continue(request, state, mode.decisions, this.#abort.signal);
+    }
+    if (mode.kind === "resume" && backend.resume !== undefined) {
+      return backend.resume(request, state, this.#abort.signal);
+    }
+    return backend.run(request, this.#abort.signal);
+  }
+
+  #apply(
+    event: Exclude<AgentEvent, { type: "finish" | "paused" }>,
+    onText: (text: string) => void,
+  ): void {
+    const progress = this.#progress;
+    const agentId = this.reply.agentId;
+    switch (event.type) {
+      case "text": {
+        const text = this.#textJoiner.push(event.text);
+        if (text === "") return;
+        this.#firstTextMs ??= this.#age();
+        progress.addText(text);
+        this.#writer.text("assistant_chunk", agentId, text);
+        onText(text);
+        if (progress.content.length > this.#options.maxReplyLength) {
+          this.stop(new ReplyStopped("too_long"));
+        } else if (
+          progress.unstoredLength >= checkpointLength ||
+          this.#writer.last - progress.storedSeq >= checkpointEvents
+        ) {
+          this.#checkpoint();
+        }
+        return;
+      }
+      case "replace": {
+        const content = cleanText(event.text);
+        if (content === progress.content) return;
+        progress.replaceText(content);
+        this.#writer.emit({ type: "snapshot", content });
+        return;
+      }
+      case "reasoning": {
+        const text = this.#reasoningJoiner.push(event.text);
+        if (text === "") return;
+        progress.addReasoning(text);
+        this.#writer.text("reasoning_chunk", event.agentId ?? agentId, text);
+        return;
+      }
+      case "tool": {
+        this.#writer.emit(progress.addTool(event, agentId));
+        this.#checkpoint();
+        return;
+      }
+      case "agent": {
+        this.#writer.emit(progress.agentEvent(event));
+        this.#checkpoint();
+        return;
+      }
+      case "media": {
+        this.#writer.emit(progress.addMedia(event, agentId));
+        return;
+      }
+      case "usage": {
+        progress.addUsage(event);
+        return;
+      }
+      case "resumable": {
+        progress.backendState = event.state;
+        // From the first one on the run can be taken up again.
+        if (!this.#resumable) this.#checkpoint();
+        this.#resumable = true;
+        return;
+      }
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** At most one write is under way; what changes meanwhile is stored by the next. */
+  #checkpoint(): void {
+    if (this.#checkpointDue) return;
+    this.#checkpointDue = true;
+    this.#storing = this.#storing.then(async () => {
+      this.#checkpointDue = false;
+      await this.#store();
+    });
+  }
+
+  async #store(): Promise<void> {
+    const { checkpoints, logger, leaseRenewalMs } = this.#options;
+    if (this.#abort.signal.aborted) return;
+    try {
+      this.#writer.flush();
+      const progress = this.#progress.changed(this.#writer.last);
+      if (progress === null && performance.now() - this.#renewedMs < leaseRenewalMs) return;
+      this.#renewedMs = performance.now();
+      const kept = await checkpoints.store(this.reply, progress);
+      if (kept === null) this.stop(new ReplyStopped("fenced"));
+      else if (kept.cancelReason !== null) {
+        this.stop(new ReplyStopped("cancelled", kept.cancelReason));
+      }
+      if (progress !== null) this.#progress.stored(progress);
+    } catch (error) {
+      this.#progress.touch();
+      // The text is in memory; the next checkpoint stores it. The lease may run out meanwhile: then this attempt is fenced.
+      logger.warn({ replyId: this.reply.replyId, err: error }, "checkpoint failed");
+    }
+  }
+
+  /** What an error means for the reply; null when its result must be dropped. */
+  #failure(error: unknown): ReplyEnd | null {
+    const { agentId, replyId } = this.reply;
+    const failure = replyFailure(error, agentId, this.#options.maxReplyMs);
+    if (failure === null) return null;
+    if (failure.isCut) this.#writer.finishText(agentId);
+    const cause = failure.problem?.cause;
+    if (cause !== undefined) {
+      const fields = { replyId, agentId, err: cause };
+      const { problem } = failure;
+      if (problem?.type === "internal_error") {
+        this.#options.logger.error(fields, "unexpected fault while making a reply");
+      } else this.#options.logger.warn(fields, `reply ${failure.status}: ${String(problem?.type)}`);
+    }
+    return this.#end(failure);
+  }
+
+  #end(end: {
+    status: ReplyEnd["status"];
+    finishReason: string;
+    requirements?: readonly Requirement[] | null;
+    audio?: object | null;
+    problem?: Problem | undefined;
+  }): ReplyEnd {
+    const { problem } = end;
+    return {
+      status: end.status,
+      finishReason: end.finishReason,
+      usage: this.#progress.usage,
+      error:
+        problem === undefined
+          ? null
+          : {
+              type: end.status === "interrupted" ? "interrupted" : problem.type,
+              code: problem.status,
+              message: problem.text(this.reply.turn.language),
+              data: problem.data,
+            },
+      requirements: end.requirements ?? null,
+      audio: end.audio ?? null,
+      durationMs: this.#age(),
+      timeToFirstTokenMs: this.#firstTextMs,
+    };
+  }
+
+  async #record(tx: Queryable, end: ReplyEnd): Promise<void> {
+    if (end.status !== "complete") return;
+    const { replyId, sessionId, agentId, turn } = this.reply;
+    await this.#options.recordEvent(tx, {
+      type: "chat_message.processed",
+      data: {
+        session_id: sessionId,
+        message_id: replyId,
+        user_id: turn.userId,
+        agent_id: agentId,
+        message_type: turn.processedMessage === undefined ? "text" : "voice",
+        processing_time: end.durationMs / 1000,
+        timestamp: new Date().toISOString(),
+      },
+    });
+  }
+
+  /** Stores the end, then tells it. */
+  async #finish(
+    end: ReplyEnd,
+    fields: Parameters<Telemetry["replyStarted"]>[0],
+  ): Promise<ClaimedReply | null> {
+    const { store, telemetry, logger, claimsNext } = this.#options;
+    await this.#storing;
+    await this.#writer.flushed();
+    // The terminal event's number is stored with the end, so that it is known also where the log is gone.
+    const progress = this.#progress.current(this.#writer.last + 1);
+    const { ended, next } = await withPatience(
+      () => store.finish(this.reply, progress, end, claimsNext(), (tx) => this.#record(tx, end)),
+      finishPatienceMs,
+      (error) => logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet"),
+    );
+    if (ended || isDeleted(this.#abort.signal)) {
+      this.#writer.emit(terminalEvent(this.reply.agentId, progress.content, end));
+      await this.#writer.flushed();
+    }
+    telemetry.replyEnded(fields, {
+      status: ended ? end.status : "dropped",
+      errorType: end.error?.type ?? null,
+      durationMs: end.durationMs,
+      timeToFirstTokenMs: end.timeToFirstTokenMs,
+      usage: end.usage,
+      source: this.source,
+    });
+    return next;
+  }
+}
+
+function isDeleted(signal: AbortSignal): boolean {
+  return signal.reason instanceof ReplyStopped && signal.reason.kind === "deleted";
+}

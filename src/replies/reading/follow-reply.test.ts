@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { silentLogger } from "../../telemetry/logger.ts";
+import { createFollowReply } from "./follow-reply.ts";
+import { createMemoryReplyLog } from "../log/memory.ts";
+import { createReplyFeeds } from "./reply-feeds.ts";
+import { textEvent } from "../log/reply-log.contract.ts";
+import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
+import type { ReplyState } from "../lifecycle/reply-store.ts";
+
+const running: ReplyState = {
+  replyId: "reply",
+  sessionId: "session",
+  userId: "ann",
+  agentId: "general-chat",
+  status: "streaming",
+  attempt: 1,
+  eventSeq: 0,
+  content: "",
+  reasoning: "",
+  finishReason: null,
+  usage: null,
+  error: null,
+  requirements: null,
+  durationMs: null,
+  timeToFirstTokenMs: null,
+  userMessageId: "question",
+  userMessage: "hello",
+  turn: null,
+  backendState: null,
+  createdAt: new Date(),
+  cancelReason: null,
+};
+const complete: ReplyState = { ...running, status: "complete", eventSeq: 4, content: "text 1" };
+const end: LoggedEvent = { seq: 4, type: "conversation_complete", json: "{}" };
+
+/** A reply of another node; `onFind` is what happens while this node asks for its row. */
+function remoteReply(onFind: (log: ReplyLog, calls: number) => Promise<ReplyState>) {
+  const log = createMemoryReplyLog({
+    maxReplyBytes: 64 * 1024,
+    maxTotalBytes: 64 * 1024,
+    retentionMs: 60_000,
+  });
+  const feeds = createReplyFeeds({ log, heartbeatMs: 5_000, sweepMs: 10, logger: silentLogger });
+  let calls = 0;
+  const follow = createFollowReply({
+    feeds,
+    log,
+    store: { find: () => onFind(log, (calls += 1)) },
+    runnerOf: () => undefined,
+  });
+  return {
+    async seen(after: number) {
+      const seen: LoggedEvent[] = [];
+      for await (const page of follow("reply", after, new AbortController().signal)) {
+        seen.push(...(page ?? []));
+      }
+      feeds.close();
+      await log.close();
+      return seen.map(({ seq, type }) => `${seq} ${type}`);
+    },
+  };
+}
+
+test("a reply that is made while its row is asked for is seen as it was written", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 1) return complete;
+    await log.append("reply", 1, [textEvent(1), textEvent(2), textEvent(3), end]);
+    return running;
+  });
+  expect(await reply.seen(0)).toEqual([
+    "1 assistant_chunk",
+    "2 assistant_chunk",
+    "3 assistant_chunk",
+    "4 conversation_complete",
+  ]);
+});
+
+test("the end of a reply is no part of the snapshot that stands for its lost events", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 1) return complete;
+    // Its first event is lost.
+    await log.append("reply", 1, [textEvent(2), textEvent(3), end]);
+    return { ...running, eventSeq: 1, content: "text 1" };
+  });
+  expect(await reply.seen(0)).toEqual(["3 snapshot", "4 conversation_complete"]);
+});

@@ -1,0 +1,156 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { watchCaller } from "../../http/caller.ts";
+import { processTime } from "../../http/request-context.ts";
+import type { IdentityProvider } from "../../identity/identity.ts";
+import { Problem } from "../../problems/problem.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
+import type { FollowReply } from "./follow-reply.ts";
+import type { LoggedEvent } from "../log/reply-log.ts";
+
+interface SseViewOptions {
+  readonly follow: FollowReply;
+  readonly telemetry: Telemetry;
+  readonly identity: IdentityProvider;
+  readonly maxViewers: number;
+  /** A viewer that takes nothing for this long is cut; it comes back with its cursor. */
+  readonly stallMs?: number;
+}
+
+export type SseView = ReturnType<typeof createSseView>;
+
+/** Browsers and clients reconnect after this; sent once. */
+const retryLine = "retry: 1000\n\n";
+const heartbeatLine = ": heartbeat\n\n";
+const endLine = "data: [DONE]\n\n";
+
+/**
+ * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: a page
+ * is fetched when the socket has taken the one before the last.
+ */
+export function createSseView(options: SseViewOptions) {
+  const { follow, telemetry, identity, maxViewers, stallMs = 30_000 } = options;
+  const open = new Set<AbortController>();
+  const encode = createEncoder();
+
+  return {
+    /** Raises `overloaded` when this node shows as many streams as it may; call it before anything is stored. */
+    admit(): void {
+      if (open.size >= maxViewers) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+    },
+
+    /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
+    async stream(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      shown: { readonly replyId: string; readonly sessionId: string; readonly after: number },
+    ): Promise<void> {
+      reply.hijack();
+      const { raw } = reply;
+      const gone = new AbortController();
+      open.add(gone);
+      telemetry.viewers(1);
+      raw.once("close", () => gone.abort());
+      raw.on("error", () => gone.abort());
+      raw.writeHead(200, {
+        ...(reply.getHeaders() as OutgoingHttpHeaders),
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+        "X-Session-ID": shown.sessionId,
+        "X-Message-ID": shown.replyId,
+        "X-Process-Time": processTime(request),
+      });
+      raw.write(retryLine);
+      const sender = createSender(raw, stallMs, gone);
+      const stopWatching = watchCaller(request, identity, () => gone.abort());
+      try {
+        let isOver = true;
+        for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
+          if (gone.signal.aborted) {
+            isOver = false;
+            break;
+          }
+          const full = sender.send(events === null ? heartbeatLine : encode(events));
+          // To wait for nothing costs time too, for each token.
+          if (full !== undefined) await full;
+        }
+        if (isOver && !gone.signal.aborted) raw.write(endLine);
+      } catch (error) {
+        // The client comes back with its cursor; what it has seen so far stays right.
+        request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
+      } finally {
+        stopWatching();
+        raw.end();
+        open.delete(gone);
+        telemetry.viewers(-1);
+      }
+    },
+
+    /** Ends every stream, so that the server can close; readers reconnect elsewhere. */
+    closeAll(): void {
+      for (const gone of open) gone.abort();
+    },
+  };
+}
+
+/** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
+function createEncoder(): (events: readonly LoggedEvent[]) => Buffer {
+  let first: LoggedEvent | undefined;
+  let last: LoggedEvent | undefined;
+  let bytes = Buffer.alloc(0);
+  return (events) => {
+    // Events of a reply have no gaps: between the same two there are the same others.
+    if (events[0] !== first || events.at(-1) !== last) {
+      first = events[0];
+      last = events.at(-1);
+      bytes = Buffer.from(events.map(frame).join(""));
+    }
+    return bytes;
+  };
+}
+
+function frame({ seq, json }: LoggedEvent): string {
+  return `id: ${seq}\ndata: ${json}\n\n`;
+}
+
+/**
+ * Writes to one viewer. At most two writes are under way: where the kernel takes no more, Node keeps each of them at
+ * several times its size.
+ */
+function createSender(raw: FastifyReply["raw"], stallMs: number, gone: AbortController) {
+  let underWay = 0;
+  let wake: (() => void) | undefined;
+  const onTaken = () => {
+    underWay -= 1;
+    wake?.();
+  };
+
+  /** Resolves when the socket has taken something or is gone; a viewer that stalls is cut. */
+  const taken = () =>
+    new Promise<void>((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        raw.off("close", finish);
+        gone.signal.removeEventListener("abort", finish);
+        wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        gone.abort();
+        raw.destroy();
+      }, stallMs);
+      wake = finish;
+      raw.once("close", finish);
+      gone.signal.addEventListener("abort", finish, { once: true });
+    });
+
+  return {
+    /** Undefined when the next may follow at once. */
+    send(bytes: string | Buffer): Promise<void> | undefined {
+      underWay += 1;
+      raw.write(bytes, onTaken);
+      return underWay > 1 ? taken() : undefined;
+    },
+  };
+}
