@@ -3,7 +3,7 @@ import { Problem } from "../problems/problem.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import { startPostgres } from "../../test/support/postgres.ts";
 import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
-import type { Database } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 import { createPostgresDatabase } from "./postgres.ts";
 
 const postgres = await startPostgres({ own: true });
@@ -77,6 +77,42 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     });
     await expect(failing).rejects.toBe(stop);
     expect((await database.query("SELECT id FROM kept")).rows).toEqual([{ id: 1 }]);
+  });
+
+  const refusal = new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+  const unavailableElsewhere = new Problem("storage_unavailable", {}, { retryAfterSeconds: 2 });
+  test.each<[string, (on: Queryable) => Promise<unknown>]>([
+    ["a refusal", () => Promise.reject(refusal)],
+    ["another store's absence", () => Promise.reject(unavailableElsewhere)],
+    ["a bug", () => Promise.reject(new Error("bug"))],
+    ["a fault of a statement", (on) => on.query("SELECT 1/$1::int", [0])],
+    ["a fault of several statements", (on) => on.execute("SELECT 1; SELECT 1/0")],
+    ["a value that does not fit", (on) => on.query("SELECT $1::uuid", ["none"])],
+    [
+      "a statement cut by its time-out",
+      (on) => on.query("SET statement_timeout = 5; SELECT pg_sleep(9)"),
+    ],
+  ])("%s costs no connection", async (_, fail) => {
+    const database = open(url, { maxConnections: 1 });
+    const connection = async () =>
+      (await database.query("SELECT pg_backend_pid() AS pid")).rows[0]?.["pid"];
+    const first = await connection();
+    for (let times = 0; times < 10; times += 1) {
+      await expect(database.transaction(fail)).rejects.toBeInstanceOf(Error);
+      await expect(fail(database)).rejects.toBeInstanceOf(Error);
+    }
+    expect(await connection()).toBe(first);
+    expect(
+      await database.query("SELECT 1 WHERE pg_current_xact_id_if_assigned() IS NULL"),
+    ).toMatchObject({ rowCount: 1 });
+  });
+
+  test("a connection that the server has closed is replaced", async () => {
+    const database = open(url, { maxConnections: 1 });
+    const end = "SELECT pg_terminate_backend(pg_backend_pid())";
+    await unavailable(database.query(end));
+    await unavailable(database.transaction((tx) => tx.query(end)));
+    expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
 
   test("a statement that takes too long is cut", async () => {

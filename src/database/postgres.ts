@@ -15,6 +15,12 @@ interface PostgresOptions {
   readonly log: Logger;
 }
 
+/** A connection of the pool that somebody has for a while. */
+interface Lent {
+  readonly query: (sql: string, params?: readonly unknown[]) => Promise<pg.QueryResult>;
+  isLost: boolean;
+}
+
 const int8 = 20;
 
 /** A PostgreSQL server (14 or newer). Connections are opened lazily; an unreachable server shows at the first query. */
@@ -55,58 +61,62 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     return { name, text: sql, values: [...params] };
   };
 
-  const queryable = (client: pg.Pool | pg.PoolClient): Queryable => ({
-    async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
-      try {
-        const result = await client.query(prepare(sql, params));
-        return { rows: result.rows as R[], rowCount: result.rowCount ?? 0 };
-      } catch (error) {
-        throw translate(error);
-      }
+  /** A connection for as long as `work` takes. One that is of no use any more is closed instead of given back. */
+  const lend = async <T>(work: (lent: Lent) => Promise<T>): Promise<T> => {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw translate(error);
+    });
+    const lent: Lent = {
+      isLost: false,
+      async query(text, params = []) {
+        try {
+          return await client.query(prepare(text, params));
+        } catch (error) {
+          lent.isLost ||= endsConnection(error);
+          throw translate(error);
+        }
+      },
+    };
+    try {
+      return await work(lent);
+    } finally {
+      client.release(lent.isLost);
+    }
+  };
+
+  const queryable = (query: Lent["query"]): Queryable => ({
+    async query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
+      const { rows, rowCount } = await query(sql, params);
+      return { rows: rows as R[], rowCount: rowCount ?? 0 };
     },
     async execute(sql) {
-      try {
-        await client.query(sql);
-      } catch (error) {
-        throw translate(error);
-      }
+      await query(sql);
     },
   });
 
   let closing: Promise<void> | undefined;
   return {
     kind: "postgres",
-    ...queryable(pool),
-    async transaction(work) {
-      let client: pg.PoolClient;
-      try {
-        client = await pool.connect();
-      } catch (error) {
-        throw translate(error);
-      }
-      let broken = false;
-      try {
-        await client.query("BEGIN");
-        const result = await work(queryable(client));
-        await client.query("COMMIT");
-        return result;
-      } catch (error) {
-        // After a lost connection there is nothing to roll back, and the client must not return to the pool.
-        broken = isUnavailable(error) || (error instanceof Problem && error.status === 503);
-        if (!broken) {
-          await client.query("ROLLBACK").catch(() => {
-            broken = true;
-          });
+    ...queryable((sql, params) => lend((lent) => lent.query(sql, params))),
+    transaction: (work) =>
+      lend(async (lent) => {
+        try {
+          await lent.query("BEGIN");
+          const result = await work(queryable(lent.query));
+          await lent.query("COMMIT");
+          return result;
+        } catch (error) {
+          // After a lost connection there is nothing to roll back.
+          if (!lent.isLost) {
+            await lent.query("ROLLBACK").catch(() => {
+              lent.isLost = true;
+            });
+          }
+          throw error;
         }
-        throw translate(error);
-      } finally {
-        client.release(broken);
-      }
-    },
+      }),
     async ping() {
-      await pool.query("SELECT 1").catch((error: unknown) => {
-        throw translate(error);
-      });
+      await lend((lent) => lent.query("SELECT 1"));
     },
     describe: () => ({
       driver: "PostgreSQL",
@@ -143,6 +153,18 @@ function isUnavailable(error: unknown): boolean {
   // Node raises an AggregateError for a host name with several dead addresses.
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   return unavailableMessages.test(error.message);
+}
+
+/** Of a connection that has failed, that the server closes, or that leads to a server which has become a stand-by. */
+const lostStates = /^(08|57P|25006)/;
+
+/**
+ * Whether the connection is of no use after this error. What the server answers to a statement leaves it as it was; to
+ * open another one for each would be a storm of connections when the server is busiest.
+ */
+function endsConnection(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === undefined || lostStates.test(state);
 }
 
 function translate(error: unknown): unknown {
