@@ -13,7 +13,7 @@ import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts
 import { send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { FollowedReplies } from "./followed-replies.ts";
-import { messageBody, type MessageBody } from "./message-body.ts";
+import type { MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
   type OpenSpokenConversation,
@@ -31,10 +31,9 @@ export interface ChatConnectionOptions {
   readonly follow: FollowReply;
   readonly sessions: Pick<SessionStore, "find">;
   readonly openConversation: OpenSpokenConversation;
-  readonly maxMessageLength: number;
+  /** Raises `validation_failed`. Compiled once for all connections. */
+  readonly checkMessage: (body: unknown) => MessageBody;
   readonly maxUploadBytes: number;
-  /** Of one message of the client, attachments included. */
-  readonly maxMessageBytes: number;
 }
 
 interface Opening {
@@ -64,7 +63,6 @@ export class ChatConnection {
   readonly #socket: WebSocket;
   readonly #opening: Opening;
   readonly #options: ChatConnectionOptions;
-  readonly #checkChat: ReturnType<typeof createBodyCheck<ReturnType<typeof messageBody>>>;
   readonly #followed: FollowedReplies;
   readonly #conversation: SpokenConversation;
   #caller: Caller | null = null;
@@ -74,7 +72,6 @@ export class ChatConnection {
     this.#socket = socket;
     this.#opening = opening;
     this.#options = options;
-    this.#checkChat = createBodyCheck(messageBody(options.maxMessageLength));
     this.#conversation = options.openConversation({
       language: opening.language,
       sessionId: opening.sessionId ?? null,
@@ -83,7 +80,7 @@ export class ChatConnection {
       authorize: () => this.#authorized(),
       check: async (body) => {
         const caller = await this.#authorized();
-        const message = this.#checkChat({ ...this.#address(), ...body, message: "." });
+        const message = this.#options.checkMessage({ ...this.#address(), ...body, message: "." });
         this.#toTurn(caller, message);
         if (message.session_id) await this.#ownerOf(caller, message.session_id);
       },
@@ -204,7 +201,7 @@ export class ChatConnection {
   }
 
   async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
-    const body = this.#checkChat({ ...this.#address(), ...given });
+    const body = this.#options.checkMessage({ ...this.#address(), ...given });
     await this.#authorized();
     this.#followed.admit();
     const sent = await this.#options.turns.send(this.#toTurn(caller, body));
@@ -213,7 +210,11 @@ export class ChatConnection {
 
   /** Stores a message that was spoken on this connection and shows its reply. */
   async #say(caller: Caller, { body: given, audio }: SpokenMessage): Promise<ReplyState> {
-    const body = this.#checkChat({ ...this.#address(), ...given, message_type: "voice" });
+    const body = this.#options.checkMessage({
+      ...this.#address(),
+      ...given,
+      message_type: "voice",
+    });
     this.#followed.admit();
     const turn = this.#toTurn(caller, body);
     const sent = await this.#options.turns.send({ ...turn, audio, processedMessage: body.message });

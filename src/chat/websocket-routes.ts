@@ -3,14 +3,16 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { problemResponses } from "../http/problem-docs.ts";
+import { createBodyCheck } from "../http/validation.ts";
 import { readCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { messageBody } from "./message-body.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 
-interface WebSocketRoutesOptions extends ChatConnectionOptions {
+interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage"> {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
   /** Origins of browsers that may connect beside this service's own; `*` for all. */
@@ -19,6 +21,9 @@ interface WebSocketRoutesOptions extends ChatConnectionOptions {
   /** Whether sound is understood here. */
   readonly isListening: boolean;
   readonly maxConnections: number;
+  readonly maxMessageLength: number;
+  /** Of one message of the client, attachments included. */
+  readonly maxMessageBytes: number;
 }
 
 /** A client that has to sign in with its first message gets this long. */
@@ -36,6 +41,7 @@ export interface WebSocketRoutes {
 export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocketRoutes {
   const { identity, telemetry, allowedOrigins, heartbeatMs, maxConnections } = options;
   const open = new Set<WebSocket>();
+  const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
 
   const checkOrigin = async (request: FastifyRequest): Promise<void> => {
     const { origin, host } = request.headers;
@@ -65,7 +71,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         userId,
         log: request.log,
       },
-      options,
+      { ...options, checkMessage },
     );
     const letIn = async (given: Credentials): Promise<Identity | null> => {
       const caller = await identity.authenticate(given);

@@ -1,33 +1,31 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import addFormatsModule from "ajv-formats";
 import type { FastifySchemaCompiler } from "fastify";
 import type { Static, TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import type { TLocalizedValidationError } from "typebox/error";
+import { Settings } from "typebox/system";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
+import { completer } from "./defaults.ts";
 
 /** Deeper JSON is refused: nothing of ours needs it, and recursion over it could exhaust the stack. */
 const maxDepth = 32;
 const maxDetails = 20;
 
-/** CommonJS module seen from ESM: the function is its `default`. */
-const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void;
+// Of a union there is one for each alternative.
+Settings.Set({ maxErrors: 5 * maxDetails });
 
-function createAjv(coerceTypes: boolean): Ajv {
-  const ajv = new Ajv({ coerceTypes, useDefaults: true, allErrors: true, strict: false });
-  addFormats(ajv);
-  return ajv;
-}
-
-/** Bodies mean what they say; the strings of a query stand for numbers and booleans too. */
-const bodyAjv = createAjv(false);
-const stringAjv = createAjv(true);
-
+/**
+ * Compiles a schema; that takes about a millisecond, so it is done at start. Bodies mean what they say; the strings of a
+ * query stand for numbers and booleans too.
+ */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const validate: ValidateFunction = (httpPart === "body" ? bodyAjv : stringAjv).compile(schema);
+  const validator = Compile(schema);
+  const complete = completer(schema, httpPart !== "body");
   return (value: unknown) => {
-    const faults = findUnstorable(value);
-    if (faults !== null) return { error: failed([faults]) };
-    if (validate(value)) return { value };
-    return { error: failed((validate.errors ?? []).map(toDetail)) };
+    const fault = findUnstorable(value);
+    if (fault !== null) return { error: failed([fault]) };
+    complete(value);
+    if (validator.Check(value)) return { value };
+    return { error: failed(toDetails(validator.Errors(value))) };
   };
 };
 
@@ -45,28 +43,63 @@ function failed(details: readonly ProblemDetail[]): Problem {
   return new Problem("validation_failed", {}, { details: details.slice(0, maxDetails) });
 }
 
-function toDetail(error: ErrorObject): ProblemDetail {
-  const { instancePath, keyword, params, message = "is not valid" } = error;
-  if (keyword === "required") {
-    return {
-      path: `${instancePath}/${params["missingProperty"] as string}`,
-      message: "is required",
-    };
+/** One detail for each fault that the caller can mend: for a union that is what it may be, or what is wrong within it. */
+function toDetails(errors: readonly TLocalizedValidationError[]): ProblemDetail[] {
+  const unions = errors.filter(({ keyword }) => keyword === "anyOf");
+  return errors
+    .filter((error) => !unions.some((union) => isWithin(error, union)))
+    .flatMap((error) => (error.keyword === "anyOf" ? ofUnion(error, errors) : ofOne(error)));
+}
+
+function isWithin(error: TLocalizedValidationError, union: TLocalizedValidationError): boolean {
+  return (
+    error.schemaPath.startsWith(`${union.schemaPath}/anyOf/`) &&
+    `${error.instancePath}/`.startsWith(`${union.instancePath}/`)
+  );
+}
+
+function ofUnion(
+  union: TLocalizedValidationError,
+  errors: readonly TLocalizedValidationError[],
+): ProblemDetail[] {
+  const within = errors.filter((error) => isWithin(error, union));
+  const isOther = ({ keyword, instancePath }: TLocalizedValidationError) =>
+    instancePath === union.instancePath && ["type", "const", "anyOf"].includes(keyword);
+  const meant = within.filter((error) => !isOther(error));
+  if (meant.length > 0) return toDetails(meant);
+  const values = new Map<string, unknown>();
+  for (const error of within) {
+    // A value has an error for its type as well.
+    if (error.keyword === "const") values.set(error.schemaPath, error.params.allowedValue);
+    else if (error.keyword === "type" && !values.has(error.schemaPath)) {
+      values.set(error.schemaPath, error.params.type);
+    }
   }
-  if (keyword === "additionalProperties") {
-    return {
-      path: `${instancePath}/${params["additionalProperty"] as string}`,
-      message: "is not known here",
-    };
+  const allowed = [...values.values()].map(String).join(", ");
+  return [{ path: pathOf(union), message: `must be one of ${allowed}` }];
+}
+
+function ofOne(error: TLocalizedValidationError): ProblemDetail[] {
+  switch (error.keyword) {
+    case "required":
+      return error.params.requiredProperties.map((name) => ({
+        path: `${error.instancePath}/${name}`,
+        message: "is required",
+      }));
+    // `additionalProperties` has an error for each of them too.
+    case "boolean":
+      return [{ path: pathOf(error), message: "is not known here" }];
+    case "additionalProperties":
+      return [];
+    case "const":
+      return [{ path: pathOf(error), message: `must be ${String(error.params.allowedValue)}` }];
+    default:
+      return [{ path: pathOf(error), message: error.message }];
   }
-  if (keyword === "enum") {
-    const allowed = (params["allowedValues"] as unknown[]).map(String).join(", ");
-    return { path: instancePath, message: `must be one of ${allowed}` };
-  }
-  if (keyword === "const") {
-    return { path: instancePath, message: `must be ${String(params["allowedValue"])}` };
-  }
-  return { path: instancePath === "" ? "/" : instancePath, message };
+}
+
+function pathOf({ instancePath }: TLocalizedValidationError): string {
+  return instancePath === "" ? "/" : instancePath;
 }
 
 /** PostgreSQL stores neither NUL nor half surrogate pairs, in text as in jsonb; depth is checked on the way. */
