@@ -297,7 +297,7 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
     await gateway?.stop();
     await delay(config.server.shutdown_delay_seconds * 1000);
     recovery.stop();
-    retention.stop();
+    await retention.stop();
     catalogue.close();
     await replies.drain(config.server.drain_seconds * 1000);
     await app.close();

@@ -1,4 +1,5 @@
-import type { Catalogue } from "../agents/catalogue.ts";
+import type { FoundAgent } from "../agents/agent-backend.ts";
+import type { CatalogueEntry } from "../agents/catalogue.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import type { RecordEvent } from "../events/business-event.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
@@ -7,15 +8,18 @@ import { Problem } from "../problems/problem.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Session, SessionStore } from "./session-store.ts";
+import type { Session, SessionPosition, SessionStore } from "./session-store.ts";
 
 interface SessionsOptions {
   readonly database: Database;
   readonly store: SessionStore;
   readonly idempotency: IdempotencyStore;
-  readonly catalogue: Catalogue;
-  readonly replies: Replies;
-  readonly telemetry: Telemetry;
+  readonly catalogue: {
+    resolve(agentId: string | undefined): Promise<Pick<CatalogueEntry, "agentId">>;
+    find(agentId: string): FoundAgent | undefined;
+  };
+  readonly replies: Pick<Replies, "forget">;
+  readonly telemetry: Pick<Telemetry, "sessionCreated">;
   readonly logger: Logger;
   /** Active sessions of one user; 0: no limit. */
   readonly maxActive: number;
@@ -146,24 +150,40 @@ export function createSessions(options: SessionsOptions) {
       return existing(earlier.sessionId);
     },
 
-    delete: remove,
+    delete: (sessionId: string): Promise<boolean> => remove(sessionId),
 
-    /** Deletes sessions without activity for `days`, at most `limit` of them; resolves with how many. */
-    async deleteInactive(days: number, limit: number): Promise<number> {
+    /**
+     * Deletes sessions without activity for `days`, at most `limit` of them, until `signal` says stop; resolves with
+     * how many. One that cannot be deleted stays for the next time. Raises `storage_unavailable`.
+     */
+    async deleteInactive(days: number, limit: number, signal?: AbortSignal): Promise<number> {
       let deleted = 0;
+      let after: SessionPosition | undefined;
       while (deleted < limit) {
-        const batch = await store.inactive(days, Math.min(100, limit - deleted));
+        const batch = await store.inactive(days, Math.min(100, limit - deleted), after);
         if (batch.length === 0) break;
-        for (const { sessionId } of batch) await remove(sessionId);
-        deleted += batch.length;
+        for (const { sessionId, position } of batch) {
+          if (signal?.aborted === true) return deleted;
+          after = { lastActivity: position, sessionId };
+          try {
+            if (await remove(sessionId)) deleted += 1;
+          } catch (error) {
+            logger.warn({ sessionId, err: error }, "an idle session could not be deleted");
+            // The next look raises when it is not for this session alone.
+            throw error;
+          }
+        }
       }
       return deleted;
     },
   };
 
-  /** Gone with its messages, audio, log entries and running reply; false when it was gone already. */
-  async function remove(sessionId: string): Promise<boolean> {
-    const deleted = await store.delete(sessionId);
+  /**
+   * Gone with its messages, audio, log entries and running reply; false when it was gone already, or when it has come
+   * back to life within `inactiveDays`.
+   */
+  async function remove(sessionId: string, inactiveDays?: number): Promise<boolean> {
+    const deleted = await store.delete(sessionId, inactiveDays);
     if (deleted === null) return false;
     await Promise.all(deleted.unfinished.map((reply) => replies.forget(reply)));
     await options.onDelete(sessionId);
