@@ -48,7 +48,7 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
     if (signal.aborted) return;
     timer = setTimeout(
       () => {
-        void cleanUp();
+        round = cleanUp();
       },
       delayMs * (0.6 + Math.random() * 0.4),
     );

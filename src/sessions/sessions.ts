@@ -166,11 +166,11 @@ export function createSessions(options: SessionsOptions) {
           if (signal?.aborted === true) return deleted;
           after = { lastActivity: position, sessionId };
           try {
-            if (await remove(sessionId)) deleted += 1;
+            if (await remove(sessionId, days)) deleted += 1;
           } catch (error) {
             logger.warn({ sessionId, err: error }, "an idle session could not be deleted");
             // The next look raises when it is not for this session alone.
-            throw error;
+            break;
           }
         }
       }
