@@ -26,6 +26,7 @@ export interface Database extends Queryable {
   /**
    * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Keep it short and
    * never await anything but `tx` inside: embedded storage has a single connection, and a server's pool is small.
+   * Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** A round trip, for health probes. */
@@ -42,4 +43,12 @@ export function sqlState(error: unknown): string | undefined {
   return typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code)
     ? error.code
     : undefined;
+}
+
+/**
+ * The cause of a `storage_unavailable` that a transaction raises when its COMMIT was sent and never answered: it may be
+ * committed, or not.
+ */
+export class CommitUnanswered extends Error {
+  override readonly name = "CommitUnanswered";
 }

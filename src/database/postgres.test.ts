@@ -3,7 +3,7 @@ import { Problem } from "../problems/problem.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import { startPostgres } from "../../test/support/postgres.ts";
 import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
-import type { Database, Queryable } from "./database.ts";
+import { CommitUnanswered, type Database, type Queryable } from "./database.ts";
 import { createPostgresDatabase } from "./postgres.ts";
 
 const postgres = await startPostgres({ own: true });
@@ -195,5 +195,31 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     release.resolve();
     expect(await Promise.all(outcomes)).toContain(null);
     expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("a commit that nobody answers may have happened, and says so", async () => {
+    const database = open(url, { statementTimeoutMs: 10_000 });
+    await database.execute(
+      `CREATE TABLE slow_commit (id integer);
+       CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
+       CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON slow_commit DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION take_long()`,
+    );
+    const commit = database.transaction((tx) => tx.query("INSERT INTO slow_commit VALUES (1)"));
+    const problem = unavailable(commit);
+    const other = open(url);
+    const isCut = async () =>
+      (
+        await other.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'",
+        )
+      ).rowCount > 0;
+    while (!(await isCut()));
+    expect((await problem).cause).toBeInstanceOf(CommitUnanswered);
+    await unavailable(
+      database.transaction(async (tx) => {
+        await tx.query("SELECT pg_terminate_backend(pg_backend_pid())");
+      }),
+    ).then(({ cause }) => expect(cause).not.toBeInstanceOf(CommitUnanswered));
   });
 });

@@ -1,7 +1,14 @@
 import pg from "pg";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { sqlState, type Database, type Queryable, type QueryResult, type Row } from "./database.ts";
+import {
+  CommitUnanswered,
+  sqlState,
+  type Database,
+  type Queryable,
+  type QueryResult,
+  type Row,
+} from "./database.ts";
 
 interface PostgresOptions {
   readonly url: string;
@@ -103,7 +110,9 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
         try {
           await lent.query("BEGIN");
           const result = await work(queryable(lent.query));
-          await lent.query("COMMIT");
+          await lent.query("COMMIT").catch((error: unknown) => {
+            throw lent.isLost ? commitUnanswered(error) : error;
+          });
           return result;
         } catch (error) {
           // After a lost connection there is nothing to roll back.
@@ -127,6 +136,11 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
       return closing;
     },
   };
+}
+
+function commitUnanswered(error: unknown): Problem {
+  const cause = new CommitUnanswered("the connection was lost after COMMIT", { cause: error });
+  return new Problem("storage_unavailable", {}, { retryAfterSeconds: 2, cause });
 }
 
 /** Connection exceptions, insufficient resources, shutdown, cannot connect now, and a statement cut by its time-out. */
