@@ -1,9 +1,9 @@
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
+import { createOutbox } from "../database/outbox.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { RecordEvent } from "./business-event.ts";
 import { createEventDispatcher, type EventDispatcher } from "./event-dispatcher.ts";
-import { ignoreEvent, insertEvent } from "./outbox.ts";
 import { createWebhook } from "./webhook.ts";
 
 export interface Events {
@@ -12,6 +12,9 @@ export interface Events {
   /** Null where no receiver is configured. */
   readonly dispatcher: EventDispatcher | null;
 }
+
+/** Where no receiver is configured. */
+export const ignoreEvent: RecordEvent = async () => {};
 
 export function createEvents(
   { events }: Pick<Config, "events">,
@@ -22,5 +25,9 @@ export function createEvents(
     log.warn({}, "events.secret is not set: receivers cannot tell our events from forged ones");
   }
   const webhook = createWebhook({ url: events.url, secret: events.secret });
-  return { record: insertEvent, dispatcher: createEventDispatcher({ database, webhook, log }) };
+  const outbox = createOutbox("outbox");
+  return {
+    record: outbox.insert,
+    dispatcher: createEventDispatcher({ database, outbox, webhook, log }),
+  };
 }

@@ -18,8 +18,11 @@ import {
   retryDelayMs,
   type EventDispatcher,
 } from "./event-dispatcher.ts";
-import { claimEvents, ignoreEvent, insertEvent, purgeDeadEvents, retryEvent } from "./outbox.ts";
+import { createOutbox } from "../database/outbox.ts";
+import { ignoreEvent } from "./create-events.ts";
 import { createWebhook } from "./webhook.ts";
+
+const outbox = createOutbox("outbox");
 
 const postgres = await startPostgres();
 afterAll(() => postgres?.stop());
@@ -83,6 +86,7 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
     ): EventDispatcher {
       const webhook = createWebhook({ url: server.url, secret: "s" });
       const dispatcher = createEventDispatcher({
+        outbox,
         database,
         webhook,
         log: silentLogger,
@@ -95,7 +99,7 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
 
     async function insert(...names: readonly string[]): Promise<void> {
       await database.transaction(async (tx) => {
-        for (const name of names) await insertEvent(tx, created(name));
+        for (const name of names) await outbox.insert(tx, created(name));
       });
     }
 
@@ -121,7 +125,7 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
       await insert("kept");
       await database
         .transaction(async (tx) => {
-          await insertEvent(tx, created("rolled back"));
+          await outbox.insert(tx, created("rolled back"));
           throw new Error("no");
         })
         .catch(() => {});
@@ -164,18 +168,18 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
       const names = Array.from({ length: 60 }, (_, index) => `c${index}`);
       await insert(...names);
       const claims = await Promise.all(
-        Array.from({ length: 6 }, () => claimEvents(database, 10, 60_000)),
+        Array.from({ length: 6 }, () => outbox.claim(database, 10, 60_000)),
       );
-      const ids = claims.flat().map(({ eventId }) => eventId);
+      const ids = claims.flat().map(({ entryId }) => entryId);
       expect(new Set(ids).size).toBe(ids.length);
-      expect(await claimEvents(database, 60 - ids.length + 1, 60_000)).toHaveLength(
+      expect(await outbox.claim(database, 60 - ids.length + 1, 60_000)).toHaveLength(
         60 - ids.length,
       );
     });
 
     test("a node that died with its claim is replaced when the claim runs out", async () => {
       await insert("orphan");
-      await claimEvents(database, 10, 60_000);
+      await outbox.claim(database, 10, 60_000);
       const all = posted(["orphan"]);
       const dispatcher = dispatch();
       dispatcher.start();
@@ -188,10 +192,10 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
 
     test("whoever was too slow cannot undo what the next one did", async () => {
       await insert("fenced");
-      const [slow] = await claimEvents(database, 1, 0);
-      const [next] = await claimEvents(database, 1, 60_000);
+      const [slow] = await outbox.claim(database, 1, 0);
+      const [next] = await outbox.claim(database, 1, 60_000);
       expect([slow?.attempt, next?.attempt]).toEqual([1, 2]);
-      await retryEvent(database, slow!, 0, "late");
+      await outbox.retry(database, slow!, 0, "late");
       expect((await rows())[0]).toMatchObject({ attempts: 2, due: false, last_problem: null });
     });
 
@@ -299,9 +303,9 @@ describe.each(variants.filter(([kind]) => kind === "embedded" || postgres !== nu
       await database.query(
         "UPDATE outbox SET dead_at = now() - CASE data->>'session_id' WHEN 'old' THEN interval '8 days' ELSE interval '6 days' END",
       );
-      expect(await purgeDeadEvents(database)).toBe(1);
+      expect(await outbox.purgeDead(database)).toBe(1);
       expect((await rows()).map(({ name }) => name)).toEqual(["young"]);
-      expect(await claimEvents(database, 10, 1_000)).toEqual([]);
+      expect(await outbox.claim(database, 10, 1_000)).toEqual([]);
     });
 
     test("stop hands back what it did not get to, uncounted", async () => {
@@ -350,6 +354,7 @@ test("a database that is away is waited for, and its return is noticed without a
     close: () => Promise.resolve(),
   };
   const dispatcher = createEventDispatcher({
+    outbox,
     database,
     webhook: createWebhook({ url: "http://127.0.0.1:1", secret: null }),
     log: silentLogger,

@@ -1,15 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database } from "../database/database.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import {
-  buryEvent,
-  claimEvents,
-  purgeDeadEvents,
-  releaseEvent,
-  removeEvent,
-  retryEvent,
-  type ClaimedEvent,
-} from "./outbox.ts";
+import type { ClaimedEntry, Outbox } from "../database/outbox.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** How the deliveries of this node stand, for `/health/detailed`. */
@@ -38,6 +30,7 @@ export interface EventDispatcher {
 
 interface EventDispatcherOptions {
   readonly database: Database;
+  readonly outbox: Outbox;
   readonly webhook: Webhook;
   readonly log: Logger;
   /** How often the outbox is looked into when nothing is heard of. */
@@ -57,6 +50,7 @@ const purgeEveryMs = 60 * 60_000;
 
 export function createEventDispatcher({
   database,
+  outbox,
   webhook,
   log,
   pollMs = 2_000,
@@ -88,22 +82,22 @@ export function createEventDispatcher({
   }
 
   /** Null when it was delivered, else why not. */
-  async function deliver(event: ClaimedEvent): Promise<string | null> {
-    const { eventId, eventType, attempt } = event;
+  async function deliver(event: ClaimedEntry): Promise<string | null> {
+    const { entryId: eventId, type: eventType, attempt } = event;
     const delivery = await webhook.deliver(event, abandoning.signal);
     if (delivery.outcome === "delivered") {
-      await removeEvent(database, eventId);
+      await outbox.remove(database, eventId);
       delivered++;
       lastSuccessAt = new Date().toISOString();
       return null;
     }
     if (delivery.final || attempt >= maxAttempts) {
-      await buryEvent(database, event, delivery.problem);
+      await outbox.bury(database, event, delivery.problem);
       givenUp++;
       log.error({ eventId, eventType, attempt, problem: delivery.problem }, "event given up");
     } else {
       const delayMs = Math.max(retryDelayMs(attempt, random()), delivery.retryAfterMs ?? 0);
-      await retryEvent(database, event, delayMs, delivery.problem);
+      await outbox.retry(database, event, delayMs, delivery.problem);
     }
     return delivery.problem;
   }
@@ -111,7 +105,7 @@ export function createEventDispatcher({
   /** How many were claimed. The first failure ends the round: the rest goes back without having counted. */
   async function round(): Promise<number> {
     // While the receiver is away a single event finds out when it is back.
-    const events = await claimEvents(database, failuresInRow > 0 ? 1 : batchSize, claimMs);
+    const events = await outbox.claim(database, failuresInRow > 0 ? 1 : batchSize, claimMs);
     const left = [...events];
     const before = delivered;
     let fault: string | null = null;
@@ -129,7 +123,7 @@ export function createEventDispatcher({
       }
     };
     const outcomes = await Promise.allSettled(Array.from({ length: concurrency }, work));
-    for (const event of left) await releaseEvent(database, event);
+    for (const event of left) await outbox.release(database, event);
     const thrown = outcomes.find((outcome) => outcome.status === "rejected");
     if (thrown !== undefined && !stopping.signal.aborted) throw thrown.reason;
     // An empty round tells nothing about the receiver, but that the database is there.
@@ -141,7 +135,7 @@ export function createEventDispatcher({
   async function purge(): Promise<void> {
     if (performance.now() < nextPurgeAtMs) return;
     nextPurgeAtMs = performance.now() + purgeEveryMs;
-    await purgeDeadEvents(database);
+    await outbox.purgeDead(database);
   }
 
   async function run(): Promise<void> {

@@ -5,7 +5,7 @@ import {
   type JsonServer,
   type JsonServerAnswer,
 } from "../../test/support/json-server.ts";
-import type { ClaimedEvent } from "./outbox.ts";
+import type { ClaimedEntry } from "../database/outbox.ts";
 import { createWebhook, signatureHeaders } from "./webhook.ts";
 
 const servers: JsonServer[] = [];
@@ -20,9 +20,9 @@ async function receiver(answer: JsonServerAnswer = { status: 204 }): Promise<Jso
   return server;
 }
 
-const event: ClaimedEvent = {
-  eventId: "01900000-0000-7000-8000-000000000001",
-  eventType: "chat_session.created",
+const event: ClaimedEntry = {
+  entryId: "01900000-0000-7000-8000-000000000001",
+  type: "chat_session.created",
   data: { session_id: "s", user_id: "用户" },
   createdAt: new Date("2026-11-22T10:00:00.123Z"),
   attempt: 1,
@@ -39,13 +39,13 @@ test("posts both vocabularies in one body", async () => {
   expect(request).toMatchObject({ method: "POST", path: "/hook" });
   expect(request?.headers).toMatchObject({
     "content-type": "application/json",
-    "webhook-id": event.eventId,
+    "webhook-id": event.entryId,
     "webhook-timestamp": "1800000000",
   });
   expect(request?.headers["webhook-signature"]).toBeUndefined();
   expect(request?.headers["x-signature-256"]).toBeUndefined();
   expect(request?.body).toEqual({
-    id: event.eventId,
+    id: event.entryId,
     event_type: "chat_session.created",
     type: "user_action",
     source_service: "chat-service",

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { fetchJson, PeerFault } from "../lib/fetch-json.ts";
-import type { ClaimedEvent } from "./outbox.ts";
+import type { ClaimedEntry } from "../database/outbox.ts";
 
 type Delivery =
   | { readonly outcome: "delivered" }
@@ -15,7 +15,7 @@ type Delivery =
 /** Posts events to a receiver, signed. */
 export interface Webhook {
   /** Raises the signal's reason when it is aborted; every other fault is a `failed` delivery. */
-  deliver(event: ClaimedEvent, signal: AbortSignal): Promise<Delivery>;
+  deliver(event: ClaimedEntry, signal: AbortSignal): Promise<Delivery>;
 }
 
 interface WebhookOptions {
@@ -45,8 +45,8 @@ export function createWebhook({
   return {
     async deliver(event, signal) {
       const bodyText = JSON.stringify({
-        id: event.eventId,
-        event_type: event.eventType,
+        id: event.entryId,
+        event_type: event.type,
         type: "user_action",
         source_service: "chat-service",
         data: event.data,
@@ -57,7 +57,7 @@ export function createWebhook({
         const answer = await fetchJson(url, {
           method: "POST",
           bodyText,
-          headers: signatureHeaders(key, event.eventId, Math.floor(now() / 1000), bodyText),
+          headers: signatureHeaders(key, event.entryId, Math.floor(now() / 1000), bodyText),
           timeoutMs,
           maxBytes: 64 * 1024,
           signal,

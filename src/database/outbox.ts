@@ -1,0 +1,119 @@
+import type { Queryable } from "./database.ts";
+import { newId } from "../lib/ids.ts";
+import type { JsonObject } from "../lib/json-shape.ts";
+import { toJsonb } from "../lib/clean-text.ts";
+
+/** An entry that this node may work on until its claim runs out. */
+export interface ClaimedEntry {
+  readonly entryId: string;
+  readonly type: string;
+  readonly data: JsonObject;
+  readonly createdAt: Date;
+  /** This try's number, from 1. Whoever claims it next has a higher one. */
+  readonly attempt: number;
+}
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/**
+ * A table of what has to happen outside the database because of what was committed in it. Entries are written in the
+ * transaction of what they follow from, claimed by one node at a time, and removed when they are done.
+ */
+export function createOutbox(table: "outbox" | "jobs") {
+  return {
+    /** Part of the caller's transaction: both are committed, or neither. Costs one insert and waits for nobody. */
+    async insert(
+      tx: Queryable,
+      entry: { readonly type: string; readonly data: JsonObject },
+    ): Promise<void> {
+      await tx.query(
+        `INSERT INTO ${table} (event_id, event_type, data) VALUES ($1, $2, $3::jsonb)`,
+        [newId(), entry.type, toJsonb(entry.data)],
+      );
+    },
+
+    /** Takes due entries, oldest first, that no other node is taking; they are due again after `claimMs`. */
+    async claim(
+      database: Queryable,
+      limit: number,
+      claimMs: number,
+    ): Promise<readonly ClaimedEntry[]> {
+      const { rows } = await database.query<{
+        event_id: string;
+        event_type: string;
+        data: JsonObject;
+        created_at: Date;
+        attempts: number;
+      }>(
+        `UPDATE ${table}
+        SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond'
+      WHERE event_id IN (
+        SELECT event_id FROM ${table}
+         WHERE dead_at IS NULL AND due_at <= now()
+         ORDER BY due_at, event_id
+         LIMIT $1
+           FOR UPDATE SKIP LOCKED)
+      RETURNING event_id, event_type, data, created_at, attempts`,
+        [limit, claimMs],
+      );
+      // RETURNING keeps no order; ids do.
+      return rows
+        .map((row) => ({
+          entryId: row.event_id,
+          type: row.event_type,
+          data: row.data,
+          createdAt: row.created_at,
+          attempt: row.attempts,
+        }))
+        .toSorted((a, b) => (a.entryId < b.entryId ? -1 : 1));
+    },
+
+    /** Done: nothing of it stays. */
+    async remove(database: Queryable, entryId: string): Promise<void> {
+      await database.query(`DELETE FROM ${table} WHERE event_id = $1`, [entryId]);
+    },
+
+    /** Due again after `delayMs`. Does nothing when another node has claimed it since. */
+    async retry(
+      database: Queryable,
+      { entryId, attempt }: ClaimedEntry,
+      delayMs: number,
+      problem: string,
+    ): Promise<void> {
+      await database.query(
+        `UPDATE ${table} SET due_at = now() + $3 * interval '1 millisecond', last_problem = $4
+      WHERE event_id = $1 AND attempts = $2`,
+        [entryId, attempt, delayMs, problem],
+      );
+    },
+
+    /** Not begun after all: due at once, and the attempt does not count. */
+    async release(database: Queryable, { entryId, attempt }: ClaimedEntry): Promise<void> {
+      await database.query(
+        `UPDATE ${table} SET due_at = now(), attempts = attempts - 1 WHERE event_id = $1 AND attempts = $2`,
+        [entryId, attempt],
+      );
+    },
+
+    /** Given up. */
+    async bury(
+      database: Queryable,
+      { entryId, attempt }: ClaimedEntry,
+      problem: string,
+    ): Promise<void> {
+      await database.query(
+        `UPDATE ${table} SET dead_at = now(), last_problem = $3 WHERE event_id = $1 AND attempts = $2`,
+        [entryId, attempt, problem],
+      );
+    },
+
+    /** Removes what was given up more than a week ago, a thousand at most; how many. */
+    async purgeDead(database: Queryable): Promise<number> {
+      const { rowCount } = await database.query(
+        `DELETE FROM ${table} WHERE event_id IN (
+       SELECT event_id FROM ${table} WHERE dead_at < now() - interval '7 days' LIMIT 1000)`,
+      );
+      return rowCount;
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { JsonObject } from "../lib/json-shape.ts";
+
+/**
+ * Something that has to happen outside the database because of what was committed in it, however often it is tried and
+ * whichever node does it. Doing it twice does no harm. Holds ids and states, never what somebody wrote.
+ */
+export type Job =
+  /** Nobody will go on with this run: its source may let go of it. */
+  | {
+      readonly type: "abandon-run";
+      readonly data: {
+        readonly replyId: string;
+        readonly attempt: number;
+        readonly sessionId: string;
+        readonly userId: string;
+        readonly agentId: string;
+        readonly requestId: string;
+        readonly language: string;
+        readonly state: JsonObject;
+      };
+    }
+  /** A session was deleted: agents that keep one of their own delete it too. */
+  | {
+      readonly type: "forget-session";
+      readonly data: {
+        readonly sessionId: string;
+        readonly userId: string;
+        readonly agentIds: readonly string[];
+      };
+    };
+
+export type JobType = Job["type"];
+
+/** What is done for a job. Raises when it should be tried again. */
+export type JobHandlers = {
+  readonly [T in JobType]: (data: Extract<Job, { type: T }>["data"]) => Promise<void>;
+};

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Database } from "../database/database.ts";
+import { createEmbeddedDatabase } from "../database/embedded.ts";
+import { migrate } from "../database/migrate.ts";
+import { silentLogger } from "../telemetry/logger.ts";
+import type { Job, JobHandlers } from "./job.ts";
+import { createJobs, retryDelayMs } from "./jobs.ts";
+
+let database: Database;
+const job = (sessionId: string): Job => ({
+  type: "forget-session",
+  data: { sessionId, userId: "ann", agentIds: ["a"] },
+});
+
+beforeAll(async () => {
+  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
+  await migrate(database);
+});
+afterAll(() => database.close());
+beforeEach(() => database.query("DELETE FROM jobs"));
+
+const left = async () =>
+  (
+    await database.query<{ attempts: number; dead: boolean }>(
+      "SELECT attempts, dead_at IS NOT NULL AS dead FROM jobs",
+    )
+  ).rows;
+
+/** Jobs whose handler answers with what `outcomes` say, one after the other. */
+function stage(outcomes: readonly ("done" | "failed")[], maxAttempts?: number) {
+  const seen: string[] = [];
+  const all = Promise.withResolvers<void>();
+  const handlers: JobHandlers = {
+    "abandon-run": () => Promise.resolve(),
+    "forget-session": async ({ sessionId }) => {
+      seen.push(sessionId);
+      const outcome = outcomes[seen.length - 1];
+      if (seen.length === outcomes.length) all.resolve();
+      if (outcome !== "done") throw new Error("away");
+    },
+  };
+  const jobs = createJobs({
+    database,
+    handlers,
+    logger: silentLogger,
+    pollMs: 10,
+    ...(maxAttempts !== undefined && { maxAttempts }),
+  });
+  return { jobs, seen, all: all.promise };
+}
+
+test("a job is done once, and nothing of it stays", async () => {
+  const { jobs, seen, all } = stage(["done"]);
+  await database.transaction((tx) => jobs.insert(tx, job("one")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(seen).toEqual(["one"]);
+  expect(await left()).toEqual([]);
+  expect(jobs.status()).toEqual({ done: 1, failed: 0, given_up: 0 });
+});
+
+test("what was rolled back is no job", async () => {
+  const { jobs, seen, all } = stage(["done"]);
+  await database
+    .transaction(async (tx) => {
+      await jobs.insert(tx, job("rolled back"));
+      throw new Error("no");
+    })
+    .catch(() => undefined);
+  await database.transaction((tx) => jobs.insert(tx, job("kept")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(seen).toEqual(["kept"]);
+});
+
+test("a job that fails is tried again and does not hold up the others", async () => {
+  const { jobs, seen, all } = stage(["failed", "done", "done"]);
+  await database.transaction((tx) => jobs.insert(tx, job("first")));
+  await database.transaction((tx) => jobs.insert(tx, job("second")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(seen.toSorted()).toEqual(["first", "first", "second"]);
+  expect(await left()).toEqual([]);
+});
+
+test("a job outlives the process that has claimed it", async () => {
+  const first = stage(["failed"]);
+  await database.transaction((tx) => first.jobs.insert(tx, job("one")));
+  first.jobs.start();
+  await first.all;
+  await first.jobs.stop();
+  expect(await left()).toEqual([{ attempts: 1, dead: false }]);
+  const second = stage(["done"]);
+  second.jobs.start();
+  await second.all;
+  await second.jobs.stop();
+  expect(second.seen).toEqual(["one"]);
+});
+
+test("a job that never succeeds is given up, and kept for people to look at", async () => {
+  const { jobs, all } = stage(["failed"], 1);
+  await database.transaction((tx) => jobs.insert(tx, job("one")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(await left()).toEqual([{ attempts: 1, dead: true }]);
+  expect(jobs.status()).toMatchObject({ given_up: 1 });
+});
+
+test("pauses grow from a second to an hour", () => {
+  expect([1, 2, 3, 13, 250].map(retryDelayMs)).toEqual([1_000, 2_000, 4_000, 3_600_000, 3_600_000]);
+});
