@@ -58,12 +58,8 @@ export function answer(
 function replyProblem(error: NonNullable<StoredMessage["error"]>, agentId: string): Problem {
   const { type, code, data } = error;
   const retry = code === 503 ? { retryAfterSeconds: 5 } : {};
-  if (type in problemCatalogue) {
-    const known = type as ProblemType;
-    return new Problem(known, data ?? {}, retry);
-  }
-  // `interrupted`: the node stopped, or the agent's connection broke.
-  return code === 503
-    ? new Problem("shutting_down", {}, retry)
-    : new Problem("agent_failed", { agentId });
+  // The agent's connection broke, which is told as an interruption too.
+  if (type === "interrupted" && code !== 503) return new Problem("agent_failed", { agentId });
+  if (type in problemCatalogue) return new Problem(type as ProblemType, data ?? {}, retry);
+  return new Problem("agent_failed", { agentId });
 }

@@ -8,10 +8,10 @@ import { isId } from "../lib/ids.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
-import type { Replies } from "../replies/lifecycle/replies.ts";
-import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
 import { send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
+import { decisionsBody } from "./decisions-body.ts";
 import { FollowedReplies } from "./followed-replies.ts";
 import type { MessageBody } from "./message-body.ts";
 import {
@@ -21,13 +21,11 @@ import {
   type SpokenMessage,
 } from "./spoken-conversation.ts";
 import { toTurn } from "./to-turn.ts";
-import type { SentMessage, Turns } from "./turns.ts";
+import type { Commands, SentMessage } from "./commands.ts";
 
 export interface ChatConnectionOptions {
   readonly identity: IdentityProvider;
-  readonly turns: Turns;
-  readonly replies: Replies;
-  readonly replyStore: ReplyStore;
+  readonly commands: Commands;
   readonly follow: FollowReply;
   readonly sessions: Pick<SessionStore, "find">;
   readonly openConversation: OpenSpokenConversation;
@@ -50,6 +48,10 @@ const checkReference = createBodyCheck(
     message_id: Type.String({ maxLength: 64 }),
     after: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
+);
+
+const checkContinuation = createBodyCheck(
+  Type.Object({ message_id: Type.String({ maxLength: 64 }), ...decisionsBody.properties }),
 );
 
 /** A client that sends and does not read what it is told is cut off beyond this. */
@@ -156,7 +158,7 @@ export class ChatConnection {
         return;
       case "resume": {
         const { message_id: messageId, after = 0 } = checkReference(message);
-        const state = await this.#owned(this.#caller, messageId);
+        const state = await this.#options.commands.state(this.#caller, this.#named(messageId));
         const { replyId, turn } = state;
         const spoken = isSpoken(turn?.voice);
         this.#followed.show({ replyId, after, isSpoken: spoken, isResumed: true });
@@ -164,18 +166,29 @@ export class ChatConnection {
       }
       case "cancel": {
         const { message_id: messageId } = checkReference(message);
-        const state = await this.#owned(await this.#authorized(), messageId);
-        const result = await this.#options.replies.cancel(state, "cancelled");
-        if (result === "not_running" && state.status !== "cancelled") {
-          throw new Problem("message_not_running", { messageId, status: state.status });
-        }
+        await this.#options.commands.cancel(await this.#authorized(), this.#named(messageId));
+        return;
+      }
+      case "continue": {
+        const { message_id: messageId, decisions } = checkContinuation(message);
+        const caller = await this.#authorized();
+        this.#followed.admit();
+        const { commands } = this.#options;
+        const { replyId, after } = await commands.continue(
+          caller,
+          this.#named(messageId),
+          decisions,
+        );
+        this.#followed.show({ replyId, after, isSpoken: false, isResumed: true });
         return;
       }
       default: {
         if (spokenMessageTypes.some((type) => type === message["type"])) {
           return this.#conversation.receive(message);
         }
-        const types = ["chat", "cancel", "resume", "ping", ...spokenMessageTypes].join(", ");
+        const types = ["chat", "cancel", "continue", "resume", "ping", ...spokenMessageTypes].join(
+          ", ",
+        );
         const details = [{ path: "/type", message: `must be one of ${types}` }];
         throw new Problem("validation_failed", {}, { details });
       }
@@ -204,7 +217,7 @@ export class ChatConnection {
     const body = this.#options.checkMessage({ ...this.#address(), ...given });
     await this.#authorized();
     this.#followed.admit();
-    const sent = await this.#options.turns.send(this.#toTurn(caller, body));
+    const sent = await this.#options.commands.send(this.#toTurn(caller, body));
     this.#begin(sent, body);
   }
 
@@ -217,11 +230,13 @@ export class ChatConnection {
     });
     this.#followed.admit();
     const turn = this.#toTurn(caller, body);
-    const sent = await this.#options.turns.send({ ...turn, audio, processedMessage: body.message });
+    const sent = await this.#options.commands.send({
+      ...turn,
+      message: { ...turn.message, audio },
+      turn: { ...turn.turn, processedMessage: body.message },
+    });
     this.#begin(sent, body);
-    const state = await this.#options.replyStore.find(sent.replyId);
-    if (state === null) throw new Problem("message_not_found", { messageId: sent.replyId });
-    return state;
+    return this.#options.commands.state(caller, this.#named(sent.replyId));
   }
 
   /** Where messages go to that do not say so. */
@@ -241,8 +256,7 @@ export class ChatConnection {
   /** The caller, who may send messages. */
   async #authorized(): Promise<Caller> {
     if (this.#caller === null) throw new Problem("unauthorized", { reason: "missing" });
-    const { identity } = this.#caller;
-    if (identity !== null) await this.#options.identity.authorize(identity, "send_message");
+    await this.#options.commands.authorize(this.#caller);
     return this.#caller;
   }
 
@@ -260,12 +274,8 @@ export class ChatConnection {
     return session.userId;
   }
 
-  async #owned(caller: Caller, messageId: string): Promise<ReplyState> {
-    const state = isId(messageId) ? await this.#options.replyStore.find(messageId) : null;
-    if (state === null || !mayAccess(caller, state.userId, this.#opening.userId)) {
-      throw new Problem("message_not_found", { messageId });
-    }
-    return state;
+  #named(messageId: string) {
+    return { messageId, userId: this.#opening.userId };
   }
 
   /** Sends a message; what cannot be sent any more is dropped. */

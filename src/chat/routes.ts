@@ -8,24 +8,19 @@ import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { FollowReply } from "../replies/reading/follow-reply.ts";
-import type { Replies } from "../replies/lifecycle/replies.ts";
-import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import { answer } from "./answer.ts";
+import { decisionsBody } from "./decisions-body.ts";
 import { messageBody, type MessageBody } from "./message-body.ts";
 import { messageInfo } from "./message-info.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
 import { streamResponse } from "./stream-docs.ts";
 import { toTurn } from "./to-turn.ts";
-import type { SentMessage, Turns } from "./turns.ts";
+import type { Commands, NamedReply, SentMessage } from "./commands.ts";
 
 interface ChatRoutesOptions {
-  readonly turns: Turns;
+  readonly commands: Commands;
   readonly messages: MessageStore;
-  readonly replyStore: ReplyStore;
-  readonly replies: Replies;
-  readonly follow: FollowReply;
   readonly sse: SseView;
   readonly identity: IdentityProvider;
   readonly maxMessageLength: number;
@@ -42,19 +37,17 @@ const messageParams = Type.Object({ message_id: idParameter("A message.") });
 const namedUser = Type.Object({
   user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
 });
-/** How long a cancellation waits for the reply's end before it answers with what there is. */
-const cancelWaitMs = 6_000;
 
 /** Messages: sent, streamed, followed, stopped, continued. */
 export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebox {
-  const { turns, messages, replyStore, replies, follow, sse, identity } = options;
+  const { commands, messages, sse, identity } = options;
 
   const send = async (
     request: FastifyRequest<{ Body: MessageBody }>,
     operation: string,
   ): Promise<SentMessage> => {
     await requireAction(request, identity, "send_message");
-    const sent = await turns.send(
+    const sent = await commands.send(
       toTurn(request.body, {
         caller: request,
         requestId: request.id,
@@ -67,30 +60,6 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     // Attachments may be large, are stored by now, and a request lives as long as its stream.
     (request as FastifyRequest).body = undefined;
     return sent;
-  };
-
-  /** What `look` finds of a reply that the caller may see. */
-  const owned = async <T extends { readonly userId: string }>(
-    look: (replyId: string) => Promise<T | null>,
-    request: FastifyRequest,
-    messageId: string,
-    named?: string,
-  ): Promise<T> => {
-    const reply = isId(messageId) ? await look(messageId) : null;
-    if (reply === null || !mayAccess(request, reply.userId, named)) {
-      throw new Problem("message_not_found", { messageId });
-    }
-    return reply;
-  };
-
-  const ownedReply = (request: FastifyRequest, messageId: string, named?: string) =>
-    owned((replyId) => replyStore.find(replyId), request, messageId, named);
-
-  /** Resolves when the reply has ended or paused, or when `signal` aborts. */
-  const ended = async (replyId: string, signal: AbortSignal) => {
-    // Its opening events interest nobody here.
-    const events = follow(replyId, 1, signal);
-    while (!(await events.next()).done);
   };
 
   const found = async (messageId: string): Promise<StoredMessage> => {
@@ -142,7 +111,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         const gone = new AbortController();
         // Of this response, not of its socket: that one serves other requests after it.
         response.raw.once("close", () => gone.abort());
-        await ended(sent.replyId, gone.signal);
+        await commands.ended(sent.replyId, gone.signal);
         const reply = await found(sent.replyId);
         const question = await found(reply.replyTo ?? "");
         return answer(reply, question, null, await options.audioResponse(reply));
@@ -220,9 +189,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       async (request, reply) => {
         const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
         await requireAction(request, identity, "access_chat_session");
-        const { message_id: messageId } = request.params;
-        const look = (id: string) => replyStore.owner(id);
-        const shown = await owned(look, request, messageId, request.query.user_id);
+        const shown = await commands.owner(request, named(request));
         sse.admit();
         await sse.stream(request, reply, { ...shown, after });
       },
@@ -245,20 +212,8 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request) => {
         await requireAction(request, identity, "send_message");
-        const state = await ownedReply(request, request.params.message_id, request.query.user_id);
-        const result =
-          state.status === "cancelled" ? "cancelled" : await replies.cancel(state, "cancelled");
-        if (result === "stopping") {
-          await ended(state.replyId, AbortSignal.timeout(cancelWaitMs));
-        }
-        const message = await found(state.replyId);
-        if (result === "not_running" && message.status !== "cancelled") {
-          throw new Problem("message_not_running", {
-            messageId: state.replyId,
-            status: message.status,
-          });
-        }
-        return messageInfo(message);
+        const { replyId } = await commands.cancel(request, named(request));
+        return messageInfo(await found(replyId));
       },
     );
 
@@ -271,20 +226,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           summary: "Go on with a paused reply, as a stream",
           params: messageParams,
           querystring: namedUser,
-          body: Type.Object(
-            {
-              decisions: Type.Array(
-                Type.Object({
-                  id: Type.String(),
-                  approved: Type.Boolean(),
-                  note: Type.Optional(Type.String({ maxLength: 10_000 })),
-                  result: Type.Optional(Type.Unknown()),
-                }),
-                { minItems: 1, maxItems: 100 },
-              ),
-            },
-            { examples: [{ decisions: [{ id: "call_1", approved: true }] }] },
-          ),
+          body: decisionsBody,
           response: {
             200: streamResponse,
             ...problemResponses(
@@ -299,27 +241,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request, reply) => {
         await requireAction(request, identity, "send_message");
-        const state = await ownedReply(request, request.params.message_id, request.query.user_id);
-        const { decisions } = request.body;
-        if (state.status === "paused") checkDecisions(state, decisions);
-        replies.admit(state.agentId, state.userId);
         sse.admit();
-        const claimed =
-          state.status === "paused"
-            ? await replyStore.claimPaused(state.sessionId, state.replyId)
-            : null;
-        if (claimed === null) {
-          throw new Problem("message_not_running", {
-            messageId: state.replyId,
-            status: state.status,
-          });
-        }
-        replies.continue(claimed, decisions, request.identity?.token);
-        await sse.stream(request, reply, {
-          replyId: state.replyId,
-          sessionId: state.sessionId,
-          after: claimed.eventSeq,
-        });
+        const shown = await commands.continue(request, named(request), request.body.decisions);
+        await sse.stream(request, reply, shown);
       },
     );
   };
@@ -335,13 +259,12 @@ function cursorOf(value: string | string[] | undefined): number {
   });
 }
 
-function checkDecisions(state: ReplyState, decisions: readonly { id: string }[]): void {
-  const open = new Set((state.requirements ?? []).map((requirement) => requirement.id));
-  const details = decisions.flatMap(({ id }, index) =>
-    open.delete(id)
-      ? []
-      : [{ path: `/decisions/${index}/id`, message: `${id} is not an open requirement` }],
-  );
-  for (const id of open) details.push({ path: "/decisions", message: `${id} is not decided` });
-  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+function named({
+  params,
+  query,
+}: {
+  readonly params: { readonly message_id: string };
+  readonly query: { readonly user_id?: string };
+}): NamedReply {
+  return { messageId: params.message_id, userId: query.user_id };
 }

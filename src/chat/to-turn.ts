@@ -3,7 +3,7 @@ import { callerUser, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { Language } from "../problems/catalogue.ts";
 import type { MessageBody } from "./message-body.ts";
-import type { SendMessage } from "./turns.ts";
+import type { SendMessage } from "./commands.ts";
 
 interface Origin {
   readonly caller: Caller;
@@ -23,23 +23,29 @@ export function toTurn(body: MessageBody, origin: Origin): SendMessage {
     sessionId === undefined || identity !== null || body.user_id !== undefined
       ? callerUser(origin.caller, body.user_id)
       : undefined;
+  const { context, voice_config: voice } = body;
   return {
     sessionId,
     ownerId: userId ?? null,
     userId,
     userToken: identity?.token,
-    message: body.message,
-    messageType: body.message_type,
+    sessionConfig: body.session_config ?? {},
     agentId: body.agent_id ?? undefined,
     onBusy: body.on_busy ?? null,
-    context: body.context ?? undefined,
-    metadata: body.metadata ?? {},
-    sessionConfig: body.session_config ?? {},
-    voice: body.voice_config ?? undefined,
-    attachments: readAttachments(body.attachments ?? [], origin.maxUploadBytes),
-    requestId: origin.requestId,
-    traceparent: origin.traceparent,
-    language: origin.language,
+    message: {
+      text: body.message,
+      type: body.message_type,
+      metadata: body.metadata ?? {},
+      audio: null,
+      attachments: readAttachments(body.attachments ?? [], origin.maxUploadBytes),
+    },
+    turn: {
+      language: origin.language,
+      requestId: origin.requestId,
+      ...(origin.traceparent !== undefined && { traceparent: origin.traceparent }),
+      ...(context && { context }),
+      ...(voice && { voice }),
+    },
     idempotency: origin.idempotency,
   };
 }

@@ -153,6 +153,10 @@ export const problemCatalogue = {
     en: "This node is shutting down. Repeat the request; another node will take it.",
     zh: "该节点正在关闭。请重试，其他节点会处理。",
   })),
+  interrupted: define(503, () => ({
+    en: "The service stopped while it was answering. What had arrived is kept; send the message again for a whole answer.",
+    zh: "服务在回复过程中停止。已生成的内容会保留；如需完整回复，请重新发送消息。",
+  })),
   agent_timeout: define<{ agentId: string; seconds: number }>(504, ({ agentId, seconds }) => ({
     en: `Agent ${agentId} sent nothing for ${seconds} s and was stopped. Your message is kept.`,
     zh: `智能体 ${agentId} 在 ${seconds} 秒内没有响应，已停止。您的消息已保存。`,

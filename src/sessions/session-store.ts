@@ -1,5 +1,4 @@
 import type { Database, Queryable } from "../database/database.ts";
-import type { UnfinishedReply } from "../replies/lifecycle/reply-store.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
 /** A session as stored, with the reply that is being made in it. */
@@ -16,7 +15,7 @@ export interface Session {
   readonly lastActivity: Date;
   readonly activeMessageId: string | null;
   readonly activeMessageStatus: "streaming" | "paused" | null;
-  /** `lastActivity` as a cursor has it. */
+  /** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
   readonly position: string;
 }
 
@@ -56,13 +55,11 @@ export interface UserStatistics {
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
-/** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
-const position = `to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
 const columns = `
   s.session_id AS "sessionId", s.user_id AS "userId", s.agent_id AS "agentId", s.title, s.status, s.config,
   s.metadata, s.message_count AS "messageCount", s.created_at AS "createdAt",
   s.last_activity AS "lastActivity", a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
-  ${position}`;
+  to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
 /** One index look-up per session: at most one reply of a session is active. */
 const active = `LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')`;
 
@@ -142,14 +139,14 @@ export function createSessionStore(database: Database) {
       },
     ): Promise<Session[]> {
       const { sql, params } = where(filter);
-      let behind = "";
+      let position = "";
       if (page.after !== undefined) {
         params.push(page.after.lastActivity, page.after.sessionId);
-        behind = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
+        position = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
       }
       params.push(page.limit, page.offset);
       const { rows } = await database.query<Session>(
-        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${behind}
+        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${position}
          ORDER BY s.last_activity DESC, s.session_id DESC
          LIMIT $${params.length - 1} OFFSET $${params.length}`,
         params,
@@ -190,42 +187,6 @@ export function createSessionStore(database: Database) {
       return rowCount > 0;
     },
 
-    /**
-     * Deletes a session with everything that belongs to it; null when it is gone already, or when it shall only go
-     * after `inactiveDays` without activity and there was some since. The result names replies that were still running
-     * or waiting, and the agents that took part.
-     */
-    async delete(
-      sessionId: string,
-      inactiveDays?: number,
-    ): Promise<{ userId: string; unfinished: UnfinishedReply[]; agentIds: string[] } | null> {
-      return database.transaction(async (tx) => {
-        const { rows: owners } = await tx.query<{ userId: string; agentId: string }>(
-          `SELECT user_id AS "userId", agent_id AS "agentId" FROM sessions
-           WHERE session_id = $1
-             AND ($2::int IS NULL OR last_activity < now() - make_interval(days => $2::int))
-           FOR UPDATE`,
-          [sessionId, inactiveDays ?? null],
-        );
-        const owner = owners[0];
-        if (owner === undefined) return null;
-        const { rows } = await tx.query<UnfinishedReply & { agentId: string }>(
-          `SELECT message_id AS "replyId", session_id AS "sessionId", status, content, attempt,
-             event_seq AS "eventSeq", agent_id AS "agentId" FROM messages
-           WHERE session_id = $1 AND role = 'assistant'
-             AND (status IN ('queued', 'streaming', 'paused') OR agent_id <> $2)`,
-          [sessionId, owner.agentId],
-        );
-        await tx.query("DELETE FROM idempotency_keys WHERE session_id = $1", [sessionId]);
-        await tx.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
-        return {
-          userId: owner.userId,
-          unfinished: rows.filter((row) => ["queued", "streaming", "paused"].includes(row.status)),
-          agentIds: [...new Set([owner.agentId, ...rows.map((row) => row.agentId)])],
-        };
-      });
-    },
-
     /** Exact for any number of sessions: the database counts. */
     async statistics(userId: string): Promise<UserStatistics> {
       const { rows } = await database.query<{
@@ -262,25 +223,20 @@ export function createSessionStore(database: Database) {
       return rows;
     },
 
-    /** Sessions without activity for `days`, the longest-idle first; `after` continues behind that position. */
+    /** Sessions without activity for `days`, the longest-idle first. */
     async inactive(
       days: number,
       limit: number,
-      after?: SessionPosition,
-    ): Promise<{ sessionId: string; userId: string; lastActivity: Date; position: string }[]> {
+    ): Promise<{ sessionId: string; userId: string; lastActivity: Date }[]> {
       const { rows } = await database.query<{
         sessionId: string;
         userId: string;
         lastActivity: Date;
-        position: string;
       }>(
-        `SELECT s.session_id AS "sessionId", s.user_id AS "userId", s.last_activity AS "lastActivity",
-           ${position}
-         FROM sessions s
-         WHERE s.last_activity < now() - make_interval(days => $1)
-           AND ($3::timestamptz IS NULL OR (s.last_activity, s.session_id) > ($3::timestamptz, $4::uuid))
-         ORDER BY s.last_activity, s.session_id LIMIT $2`,
-        [days, limit, after?.lastActivity ?? null, after?.sessionId ?? null],
+        `SELECT session_id AS "sessionId", user_id AS "userId", last_activity AS "lastActivity"
+         FROM sessions WHERE last_activity < now() - make_interval(days => $1)
+         ORDER BY last_activity LIMIT $2`,
+        [days, limit],
       );
       return rows;
     },

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createMemoryCache } from "../cache/memory.ts";
 import type { Database } from "../database/database.ts";
 import { createMetrics } from "./metrics.ts";
-import { observeCache } from "./observe-cache.ts";
-import { observeDatabase } from "./observe-database.ts";
+import { observeCache } from "../cache/observe-cache.ts";
+import { observeDatabase } from "../database/observe-database.ts";
 
 describe("observeDatabase", () => {
   it("times statements and transactions by their outcome, and changes nothing else", async () => {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { answer } from "../chat/answer.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
-import type { SendMessage, Turns } from "../chat/turns.ts";
+import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
@@ -13,7 +13,6 @@ import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
-import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import type { AudioStore } from "./audio-store.ts";
@@ -26,10 +25,9 @@ import type { StoredReplyAudio } from "./stored-reply-audio.ts";
 interface VoiceMessageRoutesOptions {
   readonly voice: Voice;
   readonly store: AudioStore;
-  readonly turns: Turns;
+  readonly commands: Commands;
   readonly messages: MessageStore;
   readonly sessions: Pick<SessionStore, "find">;
-  readonly follow: FollowReply;
   readonly sse: SseView;
   readonly identity: IdentityProvider;
   readonly audioResponse: StoredReplyAudio;
@@ -45,14 +43,14 @@ interface VoiceMessage {
   readonly language: string | undefined;
   readonly onBusy: SendMessage["onBusy"];
   readonly stream: boolean;
-  readonly speech: NonNullable<SendMessage["voice"]>;
+  readonly speech: NonNullable<SendMessage["turn"]["voice"]>;
 }
 
 const textField = (description: string) => ({ type: "string", description });
 
 /** Spoken messages: the transcript is the user's message, its sound is kept with it, the reply is spoken too. */
 export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyPluginAsyncTypebox {
-  const { voice, store, turns, messages, identity } = options;
+  const { voice, store, commands, messages, identity } = options;
 
   /** Before the recording is worked on: the session must exist for the caller. */
   async function checkSession(request: FastifyRequest, { sessionId, userId }: VoiceMessage) {
@@ -95,24 +93,23 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       throw new Problem("payload_too_large", { limit });
     }
     const { audioId, described } = await keepRecording(store, file, heard.durationMs);
-    const sent = await turns.send({
+    const { traceparent } = request;
+    const sent = await commands.send({
       sessionId: message.sessionId,
       ownerId: userId ?? null,
       userId,
       userToken: request.identity?.token,
-      message: heard.text,
-      messageType: "voice",
+      sessionConfig: {},
       agentId: message.agentId,
       onBusy: message.onBusy,
-      context: undefined,
-      metadata: {},
-      sessionConfig: {},
-      voice: { ...message.speech, format: style.format },
-      audio: described,
-      processedMessage: heard.text,
-      requestId: request.id,
-      traceparent: request.traceparent,
-      language: request.language,
+      message: { text: heard.text, type: "voice", metadata: {}, audio: described, attachments: [] },
+      turn: {
+        language: request.language,
+        requestId: request.id,
+        ...(traceparent !== undefined && { traceparent }),
+        voice: { ...message.speech, format: style.format },
+        processedMessage: heard.text,
+      },
       idempotency: key,
     });
     const question = (await found(sent.replyId)).replyTo;
@@ -121,8 +118,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       await options.sse.stream(request, reply, { ...sent, after: 0 });
       return reply;
     }
-    const events = options.follow(sent.replyId, 1, signal);
-    while (!(await events.next()).done);
+    await commands.ended(sent.replyId, signal);
     const made = await found(sent.replyId);
     return answer(
       made,

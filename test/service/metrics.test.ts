@@ -171,7 +171,7 @@ it("count no reply as running whose end cannot be stored", async ({ skip }) => {
       `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
          AS 'BEGIN RAISE EXCEPTION ''no end is stored''; END';
        CREATE TRIGGER refuse BEFORE UPDATE ON messages FOR EACH ROW
-         WHEN (NEW.status = 'complete') EXECUTE FUNCTION refuse()`,
+         WHEN (NEW.status <> 'streaming') EXECUTE FUNCTION refuse()`,
       [],
       url,
     );

@@ -35,7 +35,7 @@ test.each([
 ])(
   "the last $limit messages before $beforeSeq that say something, however far back",
   async ({ beforeSeq, limit, found }) => {
-    const store = createReplyStore({ database, nodeId: "node", leaseSeconds: 15 });
+    const store = createReplyStore(database);
     const history = await store.history(sessionId, beforeSeq, limit);
     expect(history.map(({ content }) => content)).toEqual(found);
   },

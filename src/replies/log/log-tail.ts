@@ -7,7 +7,12 @@ import type { ClaimedReply } from "../lifecycle/reply-store.ts";
  * A lost log may have held events after the last checkpoint, and viewers may have seen them. Numbering goes on this far
  * ahead, past anything that can have been appended between two checkpoints, so that no number names two events.
  */
-const lostEvents = 1_024;
+export const lostEvents = 1_024;
+
+/** As `withLogTail` for a log that keeps nothing of it, or cannot say. */
+export function withoutLog<R extends { readonly eventSeq: number }>(reply: R): R {
+  return { ...reply, eventSeq: reply.eventSeq + lostEvents };
+}
 
 /**
  * A reply as far as it really came: its checkpoint and what the log has after it. `keepState` leaves everything but text out of account, because a resumed run repeats it.
@@ -17,7 +22,7 @@ export async function withLogTail<
 >(log: ReplyLog, reply: R, keepState = false): Promise<R> {
   const state = await log.stat(reply.replyId);
   if (state === null || state.last < reply.eventSeq) {
-    return { ...reply, eventSeq: reply.eventSeq + lostEvents };
+    return withoutLog(reply);
   }
   let { content, reasoning, eventSeq } = reply;
   for (;;) {

@@ -42,7 +42,8 @@ function ofStop(stop: ReplyStopped, agentId: string, maxReplyMs: number): ReplyF
         new Problem("agent_timeout", { agentId, seconds: Math.round(maxReplyMs / 1000) }),
       );
     case "shutdown":
-      return interrupted(new Problem("shutting_down", {}));
+    case "lost":
+      return interrupted(new Problem("interrupted", {}));
   }
 }
 

@@ -6,8 +6,6 @@ import {
   type FoundAgent,
   type Requirement,
 } from "../../agents/agent-backend.ts";
-import type { Queryable } from "../../database/database.ts";
-import type { RecordEvent } from "../../events/business-event.ts";
 import { cleanText, createTextJoiner } from "../../lib/clean-text.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -19,13 +17,16 @@ import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
 import { ReplyProgressTracker } from "./reply-progress.ts";
 import type { SpeakReply } from "./reply-speech.ts";
-import type { ClaimedReply, ReplyEnd, ReplyStore } from "../lifecycle/reply-store.ts";
+import type {
+  ClaimedReply,
+  ReplyEnd,
+  ReplyProgress,
+  ReplyStore,
+} from "../lifecycle/reply-store.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 import { skipText } from "./skip-text.ts";
-import { terminalEvent } from "./terminal-event.ts";
-import { withPatience } from "../lifecycle/with-patience.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
@@ -33,10 +34,11 @@ export type RunMode =
   | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
   /** `stateLength`: how much of the text its state stands for; what was delivered after that is not told again. */
   | { readonly kind: "resume"; readonly stateLength: number }
-  /** Not at all: the run is lost, what had arrived is its end. */
-  | { readonly kind: "interrupt" };
+  /** Not at all: it ends with what had arrived. */
+  | { readonly kind: "end"; readonly why: ReplyStopped };
 
-export interface RunnerOptions {
+/** What replies are made with. */
+export interface RunnerParts {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly beat: FlushBeat;
@@ -45,18 +47,28 @@ export interface RunnerOptions {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly speak: SpeakReply;
-  readonly recordEvent: RecordEvent;
   /** The files that came with a user's message. */
   readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
+}
+
+export interface RunnerSettings {
   /** Messages of context for agents that ask for it without a number. */
   readonly historyMessages: number;
   readonly maxReplyMs: number;
   readonly maxReplyLength: number;
-  /** Well below the lease. */
-  readonly leaseRenewalMs: number;
-  /** False while draining: waiting replies are left to other nodes. */
-  readonly claimsNext: () => boolean;
+  /** A lease without a renewal for so long is over. */
+  readonly leaseSeconds: number;
 }
+
+/**
+ * Stores and tells how an attempt has ended; resolves with the end as it was stored, or null when the attempt was not
+ * the owner's any more. `progress.eventSeq` is the number of the event that tells it. Raises when no end can be stored.
+ */
+export type EndReply = (
+  reply: ClaimedReply,
+  progress: ReplyProgress,
+  end: ReplyEnd,
+) => Promise<ReplyEnd | null>;
 
 /** Text is stored at every beat while it grows, or after this many new characters, or this many new events. */
 const checkpointLength = 4_096;
@@ -65,8 +77,6 @@ const checkpointEvents = 500;
 const maxBacklogLength = 1024 * 1024;
 /** After a stop, the agent's connection gets this long to wind down before the end is told; it may take longer unseen. */
 const windDownMs = 200;
-/** How long the end of a reply is tried to be stored while the database is away. */
-const finishPatienceMs = 60_000;
 
 /**
  * Makes one reply: calls the agent, writes its events to the log, stores checkpoints and finally the end. Everything
@@ -75,7 +85,8 @@ const finishPatienceMs = 60_000;
 export class ReplyRunner {
   readonly reply: ClaimedReply;
   readonly #agent: FoundAgent | null;
-  readonly #options: RunnerOptions;
+  readonly #options: RunnerParts & RunnerSettings;
+  readonly #endReply: EndReply;
   readonly #abort = new AbortController();
   readonly #progress: ReplyProgressTracker;
   readonly #writer: ReplyWriter;
@@ -93,13 +104,14 @@ export class ReplyRunner {
   constructor(
     reply: ClaimedReply,
     agent: FoundAgent | null,
-    options: RunnerOptions,
-    userToken?: string,
+    options: RunnerParts & RunnerSettings,
+    { userToken, end }: { readonly userToken: string | undefined; readonly end: EndReply },
   ) {
     this.reply = reply;
     this.#agent = agent;
     this.#options = options;
     this.#userToken = userToken;
+    this.#endReply = end;
     this.#progress = new ReplyProgressTracker(reply);
     this.#writer = new ReplyWriter({
       replyId: reply.replyId,
@@ -122,11 +134,6 @@ export class ReplyRunner {
     return this.#agent?.backend.source ?? "none";
   }
 
-  /** Its row is gone: nothing of it may be kept. */
-  get isDeleted(): boolean {
-    return isDeleted(this.#abort.signal);
-  }
-
   /** Stops the reply; the first call counts. */
   stop(reason: ReplyStopped): void {
     this.#abort.abort(reason);
@@ -139,8 +146,8 @@ export class ReplyRunner {
     return { content, reasoning, eventSeq };
   }
 
-  /** Runs to the end; resolves with the next reply of the session that this node has taken over. Never rejects. */
-  async run(mode: RunMode): Promise<ClaimedReply | null> {
+  /** Runs to the end; rejects only when that end could not be stored in any form. */
+  async run(mode: RunMode): Promise<void> {
     const { feeds, checkpoints, telemetry, logger, maxReplyMs } = this.#options;
     const { reply } = this;
     const fields = {
@@ -158,14 +165,12 @@ export class ReplyRunner {
       if (end === null) {
         logger.warn(fields, "reply was taken over or deleted; its result is dropped");
         telemetry.replyEnded(fields, this.#dropped());
-        return null;
+        return;
       }
-      return await this.#finish(end, fields);
+      await this.#finish(end, fields);
     } catch (error) {
-      // Whatever is wrong with one reply must not end the process; recovery will find its row.
-      logger.error({ ...fields, err: error }, "reply could not be ended");
       telemetry.replyEnded(fields, this.#dropped());
-      return null;
+      throw error;
     } finally {
       stopBeat();
       clearTimeout(limit);
@@ -227,7 +232,7 @@ export class ReplyRunner {
     mode: RunMode,
     onText: (text: string) => void,
   ): Promise<{ finishReason: string; requirements: readonly Requirement[] | null }> {
-    if (mode.kind === "interrupt") throw new AgentInterrupted("the node that made it has died");
+    if (mode.kind === "end") throw mode.why;
     if (this.#agent === null) {
       throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
     }
@@ -370,12 +375,13 @@ export class ReplyRunner {
   }
 
   async #store(): Promise<void> {
-    const { checkpoints, logger, leaseRenewalMs } = this.#options;
+    const { checkpoints, logger, leaseSeconds } = this.#options;
     if (this.#abort.signal.aborted) return;
     try {
       this.#writer.flush();
       const progress = this.#progress.changed(this.#writer.last);
-      if (progress === null && performance.now() - this.#renewedMs < leaseRenewalMs) return;
+      if (progress === null && performance.now() - this.#renewedMs < (leaseSeconds * 1000) / 3)
+        return;
       this.#renewedMs = performance.now();
       const kept = await checkpoints.store(this.reply, progress);
       if (kept === null) this.stop(new ReplyStopped("fenced"));
@@ -435,54 +441,20 @@ export class ReplyRunner {
     };
   }
 
-  async #record(tx: Queryable, end: ReplyEnd): Promise<void> {
-    if (end.status !== "complete") return;
-    const { replyId, sessionId, agentId, turn } = this.reply;
-    await this.#options.recordEvent(tx, {
-      type: "chat_message.processed",
-      data: {
-        session_id: sessionId,
-        message_id: replyId,
-        user_id: turn.userId,
-        agent_id: agentId,
-        message_type: turn.processedMessage === undefined ? "text" : "voice",
-        processing_time: end.durationMs / 1000,
-        timestamp: new Date().toISOString(),
-      },
-    });
-  }
-
-  /** Stores the end, then tells it. */
-  async #finish(
-    end: ReplyEnd,
-    fields: Parameters<Telemetry["replyStarted"]>[0],
-  ): Promise<ClaimedReply | null> {
-    const { store, telemetry, logger, claimsNext } = this.#options;
+  /** Hands the end over to be stored and told. */
+  async #finish(end: ReplyEnd, fields: Parameters<Telemetry["replyStarted"]>[0]): Promise<void> {
     await this.#storing;
     await this.#writer.flushed();
     // The terminal event's number is stored with the end, so that it is known also where the log is gone.
     const progress = this.#progress.current(this.#writer.last + 1);
-    const { ended, next } = await withPatience(
-      () => store.finish(this.reply, progress, end, claimsNext(), (tx) => this.#record(tx, end)),
-      finishPatienceMs,
-      (error) => logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet"),
-    );
-    if (ended || isDeleted(this.#abort.signal)) {
-      this.#writer.emit(terminalEvent(this.reply.agentId, progress.content, end));
-      await this.#writer.flushed();
-    }
-    telemetry.replyEnded(fields, {
-      status: ended ? end.status : "dropped",
-      errorType: end.error?.type ?? null,
+    const stored = await this.#endReply(this.reply, progress, end);
+    this.#options.telemetry.replyEnded(fields, {
+      status: stored?.status ?? "dropped",
+      errorType: (stored ?? end).error?.type ?? null,
       durationMs: end.durationMs,
       timeToFirstTokenMs: end.timeToFirstTokenMs,
       usage: end.usage,
       source: this.source,
     });
-    return next;
   }
-}
-
-function isDeleted(signal: AbortSignal): boolean {
-  return signal.reason instanceof ReplyStopped && signal.reason.kind === "deleted";
 }

@@ -127,7 +127,10 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
     const { replyId, playback } = each;
     const state = await store.find(replyId);
     if (state === null) return;
-    if (isUnfinished(state)) await replies.cancel(state, "interrupted_by_user");
+    if (isUnfinished(state)) {
+      const { sessionId } = state;
+      await replies.cancel({ sessionId, replyId, reason: "interrupted_by_user" });
+    }
     if (waitsForLastWord) await lastWord(each);
     playback.stop();
     const end = await ended(each);

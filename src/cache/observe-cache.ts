@@ -1,5 +1,5 @@
-import type { Cache } from "../cache/cache.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Cache } from "./cache.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** The same cache, with its hits, misses and times in the metrics. */
 export function observeCache(cache: Cache, metrics: Metrics): Cache {

@@ -1,5 +1,5 @@
-import type { Database, Queryable } from "../database/database.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Database, Queryable } from "./database.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** The same database, with how long statements and transactions take in the metrics. */
 export function observeDatabase(database: Database, metrics: Metrics): Database {

@@ -1,0 +1,224 @@
+import type { Decision, Requirement } from "../agents/agent-backend.ts";
+import type { Catalogue } from "../agents/catalogue.ts";
+import type { RateLimiter } from "../cache/rate-limiter.ts";
+import { mayAccess, type Caller } from "../http/caller.ts";
+import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
+import type { IdentityProvider } from "../identity/identity.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import type { OnBusy, UserMessage } from "../replies/lifecycle/accept.ts";
+import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
+import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import type { FollowReply } from "../replies/reading/follow-reply.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+
+interface CommandParts {
+  readonly identity: IdentityProvider;
+  readonly sessions: Pick<Sessions, "prepare">;
+  readonly catalogue: Pick<Catalogue, "resolve">;
+  readonly replies: Replies;
+  readonly replyStore: Pick<ReplyStore, "find" | "owner">;
+  readonly follow: FollowReply;
+  readonly limiter: RateLimiter;
+  /** Messages a minute and user; 0: no limit. */
+  readonly messageRateLimit: number;
+}
+
+/** A message that somebody wants to send, from whatever door it came. */
+export interface SendMessage {
+  /** Undefined: a session is made for `userId`. */
+  readonly sessionId: string | undefined;
+  /** The session must belong to this user; null: whoever owns it (nobody has proven to be anybody). */
+  readonly ownerId: string | null;
+  /** For whom a session is made; also the scope of the rate limit. */
+  readonly userId: string | undefined;
+  readonly userToken: string | undefined;
+  /** Of a session that is made. */
+  readonly sessionConfig: Readonly<Record<string, unknown>>;
+  /** For this turn only. */
+  readonly agentId: string | undefined;
+  readonly onBusy: OnBusy | null;
+  readonly message: UserMessage;
+  readonly turn: NewTurn["turn"];
+  readonly idempotency: IdempotencyKey | null;
+}
+
+/** The reply that a message has led to, now or when the same request came first. */
+export interface SentMessage {
+  readonly sessionId: string;
+  readonly replyId: string;
+}
+
+/** A reply as a caller names it. */
+export interface NamedReply {
+  readonly messageId: string;
+  /** The user that the caller says it belongs to. */
+  readonly userId?: string | undefined;
+}
+
+export type Commands = ReturnType<typeof createCommands>;
+
+/** How long a cancellation waits for the reply's end before it looks again. */
+const cancelWaitMs = 6_000;
+
+/**
+ * What people can do with replies: every door (HTTP, WebSocket, voice, each protocol) only translates to these.
+ * Everything that can be refused is refused here, before anything is stored, told or streamed.
+ */
+export function createCommands(parts: CommandParts) {
+  const { identity, sessions, catalogue, replies, replyStore, limiter, messageRateLimit } = parts;
+
+  const limitRate = async (scope: string) => {
+    if (messageRateLimit === 0) return;
+    const decision = await limiter.take(`messages:${scope}`, {
+      limit: messageRateLimit,
+      periodMs: 60_000,
+    });
+    if (decision.allowed) return;
+    const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1000));
+    throw new Problem("rate_limited", { seconds }, { retryAfterSeconds: seconds });
+  };
+
+  /** What `look` finds of a reply that exists for the caller. Raises `message_not_found`. */
+  const owned = async <T extends { readonly userId: string }>(
+    look: (replyId: string) => Promise<T | null>,
+    caller: Caller,
+    { messageId, userId }: NamedReply,
+  ): Promise<T> => {
+    const reply = isId(messageId) ? await look(messageId) : null;
+    if (reply === null || !mayAccess(caller, reply.userId, userId)) {
+      throw new Problem("message_not_found", { messageId });
+    }
+    return reply;
+  };
+
+  const state = (caller: Caller, named: NamedReply): Promise<ReplyState> =>
+    owned((replyId) => replyStore.find(replyId), caller, named);
+
+  /** Resolves when the reply has ended or paused, or when `signal` aborts. */
+  const ended = async (replyId: string, signal: AbortSignal): Promise<void> => {
+    // Its opening events interest nobody here.
+    const events = parts.follow(replyId, 1, signal);
+    while (!(await events.next()).done);
+  };
+
+  return {
+    /** Raises what keeps the caller from sending messages at all. */
+    async authorize(caller: Caller): Promise<void> {
+      if (caller.identity !== null) await identity.authorize(caller.identity, "send_message");
+    },
+
+    /** When it resolves, the message is durable and its reply runs, waits, or has long been made. */
+    async send(request: SendMessage): Promise<SentMessage> {
+      const { sessionId, userId } = request;
+      if (sessionId !== undefined && !isId(sessionId)) {
+        throw new Problem("session_not_found", { sessionId });
+      }
+      await limitRate(userId ?? `session:${sessionId}`);
+      const agentId =
+        request.agentId === undefined
+          ? undefined
+          : (await catalogue.resolve(request.agentId)).agentId;
+      const newSession =
+        sessionId === undefined
+          ? await sessions.prepare({
+              userId: userId ?? "",
+              agentId,
+              config: request.sessionConfig,
+              metadata: {},
+            })
+          : null;
+      const { ownerId, onBusy, message, turn, idempotency } = request;
+      const accepted = await replies.accept(
+        {
+          sessionId: newSession?.sessionId ?? sessionId ?? "",
+          newSession,
+          ownerId,
+          message,
+          agentId,
+          onBusy,
+          turn,
+          idempotency,
+        },
+        request.userToken,
+      );
+      if (!("earlier" in accepted)) return accepted;
+      const { sessionId: earlierSession, messageId } = accepted.earlier;
+      // The key was used to create a session: that is another request.
+      if (messageId === null) throw new Problem("idempotency_conflict", {});
+      return { sessionId: earlierSession, replyId: messageId };
+    },
+
+    state,
+
+    /** Whose a reply is, without what it says: for those who will follow it for long. */
+    owner: (caller: Caller, named: NamedReply) =>
+      owned((replyId) => replyStore.owner(replyId), caller, named),
+
+    ended,
+
+    /**
+     * Stops a reply and waits for its end, as long as that may take; one that was cancelled before is left as it is.
+     * Raises `message_not_running` for one that has ended otherwise.
+     */
+    async cancel(caller: Caller, named: NamedReply): Promise<{ readonly replyId: string }> {
+      const before = await state(caller, named);
+      const { replyId, sessionId } = before;
+      if (before.status === "cancelled") return before;
+      const request = { replyId, sessionId, reason: "cancelled" };
+      const result = await replies.cancel(request);
+      if (result === "stopping") {
+        await ended(replyId, AbortSignal.timeout(cancelWaitMs));
+        // An owner that has not ended it by now may have died: then it is ended here.
+        await replies.cancel(request);
+      }
+      if (result === "not_running") {
+        const now = await state(caller, named);
+        if (now.status !== "cancelled") {
+          throw new Problem("message_not_running", { messageId: replyId, status: now.status });
+        }
+      }
+      return before;
+    },
+
+    /**
+     * A paused reply goes on with a person's decisions; resolves with the number of the last event before that. Raises
+     * `validation_failed` when they do not fit what is open, `message_not_running` when it does not wait for any.
+     */
+    async continue(
+      caller: Caller,
+      named: NamedReply,
+      decisions: readonly Decision[],
+    ): Promise<SentMessage & { readonly after: number }> {
+      const { replyId, sessionId, agentId, userId, status } = await state(caller, named);
+      const reply =
+        status === "paused"
+          ? await replies.continue({
+              replyId,
+              sessionId,
+              agentId,
+              userId,
+              decisions,
+              check: (requirements) => checkDecisions(requirements, decisions),
+              userToken: caller.identity?.token,
+            })
+          : null;
+      if (reply === null) throw new Problem("message_not_running", { messageId: replyId, status });
+      return { replyId, sessionId, after: reply.eventSeq };
+    },
+  };
+}
+
+function checkDecisions(
+  requirements: readonly Requirement[],
+  decisions: readonly { readonly id: string }[],
+): void {
+  const open = new Set(requirements.map((requirement) => requirement.id));
+  const details = decisions.flatMap(({ id }, index) =>
+    open.delete(id)
+      ? []
+      : [{ path: `/decisions/${index}/id`, message: `${id} is not an open requirement` }],
+  );
+  for (const id of open) details.push({ path: "/decisions", message: `${id} is not decided` });
+  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+}

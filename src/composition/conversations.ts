@@ -1,0 +1,129 @@
+import { createCatalogue } from "../agents/catalogue.ts";
+import { observeBackend } from "../agents/observe-backend.ts";
+import { createUpstreamJobs } from "../agents/upstream-jobs.ts";
+import { createAttachmentStore } from "../attachments/attachment-store.ts";
+import { createCommands } from "../chat/commands.ts";
+import { createMessageStore } from "../chat/message-store.ts";
+import { createEvents } from "../events/create-events.ts";
+import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
+import { createJobs } from "../jobs/jobs.ts";
+import { createReplies } from "../replies/lifecycle/replies.ts";
+import { createReplyStore } from "../replies/lifecycle/reply-store.ts";
+import { createCheckpoints } from "../replies/making/checkpoints.ts";
+import { createFlushBeat } from "../replies/making/flush-beat.ts";
+import { createFollowReply } from "../replies/reading/follow-reply.ts";
+import { createReplyFeeds } from "../replies/reading/reply-feeds.ts";
+import { createInsertSession } from "../sessions/insert-session.ts";
+import { createSessionStore } from "../sessions/session-store.ts";
+import { createSessions } from "../sessions/sessions.ts";
+import { createAgentBackends } from "./agent-backends.ts";
+import type { Closing } from "./closing.ts";
+import type { Floors } from "./floors.ts";
+import { createVoiceParts } from "./voice-parts.ts";
+
+export type Conversations = Awaited<ReturnType<typeof openConversations>>;
+
+/** Agents, sessions, replies, voice: everything that a conversation is made of, below the doors. */
+export async function openConversations(floors: Floors, closing: Closing) {
+  const { config, database, metrics, telemetry, tracer, logger, nodeId, replyLog: log } = floors;
+  const { streams, limits, sessions: settings } = config;
+
+  const backends = createAgentBackends(config, logger);
+  for (const backend of backends.all) {
+    closing.add(`agents of ${backend.source}`, () => backend.close());
+  }
+  const catalogue = createCatalogue({
+    backends: backends.all.map((backend) => observeBackend(backend, { metrics, tracer })),
+    defaultAgent: settings.default_agent,
+    refreshMs: config.agno.refresh_seconds * 1000,
+    logger,
+  });
+  const jobs = createJobs({ database, handlers: createUpstreamJobs(catalogue), logger });
+  closing.add("jobs", () => jobs.stop());
+  const speech = await createVoiceParts(config, database, metrics, logger);
+  closing.add("voice", () => speech.voice.close());
+  const events = createEvents(config, { database, log: logger });
+  closing.add("events", () => events.dispatcher?.stop());
+
+  const feeds = createReplyFeeds({
+    log,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
+    logger,
+  });
+  closing.add("feeds", () => feeds.close());
+  const attachments = createAttachmentStore(database);
+  const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
+  const store = createReplyStore(database);
+  const sessionStore = createSessionStore(database);
+  const insertSession = createInsertSession(sessionStore, events.record);
+  const replies = createReplies(
+    {
+      database,
+      jobs,
+      log,
+      feeds,
+      beat: createFlushBeat(),
+      store,
+      checkpoints: createCheckpoints(database, streams.lease_seconds),
+      catalogue,
+      telemetry,
+      logger,
+      speak: speech.speak,
+      recordEvent: events.record,
+      idempotency,
+      attachments,
+      attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+      insertSession,
+    },
+    {
+      nodeId,
+      leaseSeconds: streams.lease_seconds,
+      historyMessages: settings.history_messages,
+      maxReplyMs: streams.max_reply_seconds * 1000,
+      maxReplyLength: streams.max_reply_length,
+      maxQueued: limits.max_queued_per_session,
+      limits: {
+        perNode: limits.max_concurrent_replies,
+        perSource: limits.max_concurrent_replies_per_agent,
+        perUser: limits.max_concurrent_replies_per_user,
+      },
+    },
+  );
+  const follow = createFollowReply({ feeds, log, store, runnerOf: replies.running });
+  const sessions = createSessions({
+    database,
+    store: sessionStore,
+    idempotency,
+    catalogue,
+    replies,
+    telemetry,
+    insertSession,
+    maxActive: limits.max_concurrent_sessions,
+  });
+  return {
+    backends,
+    catalogue,
+    jobs,
+    speech,
+    events,
+    feeds,
+    attachments,
+    idempotency,
+    replies,
+    replyStore: store,
+    follow,
+    sessions,
+    sessionStore,
+    messages: createMessageStore(database),
+    commands: createCommands({
+      identity: floors.identity,
+      sessions,
+      catalogue,
+      replies,
+      replyStore: store,
+      follow,
+      limiter: floors.limiter,
+      messageRateLimit: limits.message_rate_limit,
+    }),
+  };
+}

@@ -1,0 +1,121 @@
+import { join } from "node:path";
+import { agentRoutes } from "../agents/routes.ts";
+import { createApp } from "../app.ts";
+import { attachmentRoutes } from "../attachments/routes.ts";
+import { historyRoutes } from "../chat/history-routes.ts";
+import { chatRoutes } from "../chat/routes.ts";
+import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
+import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
+import { pageRoutes } from "../page/page-routes.ts";
+import { createSseView } from "../replies/reading/sse.ts";
+import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
+import { sessionRoutes } from "../sessions/routes.ts";
+import { version } from "../version.ts";
+import { createKeepSpoken } from "../voice/conversation/keep-spoken.ts";
+import { createVoiceConversations } from "../voice/conversation/voice-conversation.ts";
+import { voiceMessageRoutes } from "../voice/message-routes.ts";
+import { voiceRoutes } from "../voice/routes.ts";
+import type { Closing } from "./closing.ts";
+import type { Conversations } from "./conversations.ts";
+import type { Floors } from "./floors.ts";
+import { createHealthReports } from "./health-reports.ts";
+
+interface State {
+  readonly gateway: GatewayRegistration | null;
+  readonly isDraining: () => boolean;
+}
+
+/** The HTTP application with every door: routes, streams, sockets, health, the page. Not listening yet. */
+export async function openDoors(
+  floors: Floors,
+  conversations: Conversations,
+  { gateway, isDraining }: State,
+  closing: Closing,
+) {
+  const { config, database, identity, telemetry } = floors;
+  const { speech, sessionStore, catalogue, backends, follow, messages } = conversations;
+  const { limits } = config;
+
+  const sse = createSseView({ follow, telemetry, identity, maxViewers: limits.max_viewers });
+  const health = createHealthReports({
+    ...floors,
+    ...conversations,
+    version,
+    gateway,
+    voice: speech.probe,
+    features: {
+      transcription: speech.voice.recognition.enabled,
+      synthesis: speech.voice.speech.enabled,
+      websocket: true,
+    },
+    isDraining,
+  });
+  closing.add("health", () => health.close());
+  const sockets = createWebSocketRoutes({
+    ...conversations,
+    identity,
+    sessions: sessionStore,
+    openConversation: createVoiceConversations({
+      voice: speech.voice,
+      audio: speech.store,
+      replies: conversations.replies,
+      store: conversations.replyStore,
+      keepSpoken: createKeepSpoken(database),
+      log: floors.replyLog,
+      maxListening: config.voice.max_listeners,
+    }),
+    isListening: speech.voice.recognition.enabled,
+    telemetry,
+    allowedOrigins: config.security.cors_origins,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
+    maxConnections: limits.max_viewers,
+    maxMessageLength: limits.max_message_length,
+    maxUploadBytes: limits.max_upload_size,
+    maxMessageBytes: limits.max_body_size + Math.ceil((limits.max_upload_size * 4) / 3),
+  });
+  const { app } = await createApp({
+    ...floors,
+    logger: floors.log.pino,
+    version,
+    closeStreams() {
+      sse.closeAll();
+      sockets.closeAll();
+    },
+    routes: [
+      sessionRoutes({ ...conversations, store: sessionStore, identity }),
+      bulkSessionRoutes({ ...conversations, store: sessionStore, identity }),
+      chatRoutes({
+        ...conversations,
+        sse,
+        identity,
+        maxMessageLength: limits.max_message_length,
+        maxUploadBytes: limits.max_upload_size,
+        maxBodyBytes: limits.max_body_size,
+        audioResponse: speech.audioResponse,
+      }),
+      voiceMessageRoutes({
+        ...conversations,
+        ...speech,
+        sessions: sessionStore,
+        sse,
+        identity,
+        maxUploadBytes: limits.max_upload_size,
+        maxMessageLength: limits.max_message_length,
+      }),
+      voiceRoutes({
+        ...speech,
+        identity,
+        maxUploadBytes: limits.max_upload_size,
+        maxTextLength: limits.max_message_length,
+      }),
+      sockets.routes,
+      attachmentRoutes({ store: conversations.attachments, identity }),
+      historyRoutes({ messages, sessions: sessionStore, identity }),
+      agentRoutes({ catalogue, listModels: backends.listModels }),
+      ...health.routes,
+      pageRoutes({ directory: join(import.meta.dirname, "../../web/dist") }),
+    ],
+  });
+  closing.add("HTTP", () => app.close());
+  return app;
+}

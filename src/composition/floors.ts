@@ -1,0 +1,52 @@
+import { observeCache } from "../cache/observe-cache.ts";
+import type { Config } from "../config/settings.ts";
+import { observeDatabase } from "../database/observe-database.ts";
+import { createIdentityProvider } from "../identity/create-identity-provider.ts";
+import { newId } from "../lib/ids.ts";
+import type { LoggerHandle } from "../telemetry/create-logger.ts";
+import { createTracer } from "../telemetry/create-tracer.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { createTelemetry } from "../telemetry/telemetry.ts";
+import { version } from "../version.ts";
+import type { Closing } from "./closing.ts";
+import { openDatabase } from "./open-database.ts";
+import { createSharedState } from "./shared-state.ts";
+
+export type Floors = Awaited<ReturnType<typeof openFloors>>;
+
+/** What every feature stands on. */
+export async function openFloors(config: Config, log: LoggerHandle, closing: Closing) {
+  const { logger } = log;
+  const nodeId = newId();
+  const metrics = createMetrics();
+  const tracer = await createTracer({
+    otlpEndpoint: config.monitoring.otlp_endpoint,
+    service: config.service,
+    version,
+    nodeId,
+    logger,
+  });
+  closing.add("traces", () => tracer.close());
+  const database = observeDatabase(await openDatabase(config, logger), metrics);
+  closing.add("database", () => database.close());
+  const shared = createSharedState(config, logger);
+  closing.add("redis", () => shared.close());
+  const cache = observeCache(shared.cache, metrics);
+  const identity = createIdentityProvider(config, { cache, log: logger });
+  closing.add("identity", () => identity.close());
+  return {
+    config,
+    log,
+    logger,
+    nodeId,
+    metrics,
+    telemetry: createTelemetry(logger, metrics),
+    tracer,
+    database,
+    redis: shared.probe,
+    replyLog: shared.replyLog,
+    limiter: shared.limiter,
+    cache,
+    identity,
+  };
+}

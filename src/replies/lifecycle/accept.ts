@@ -1,0 +1,378 @@
+import type { Attachment } from "../../agents/agent-backend.ts";
+import { describeAttachment, type AttachmentStore } from "../../attachments/attachment-store.ts";
+import type { Queryable } from "../../database/database.ts";
+import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
+import type { Job } from "../../jobs/job.ts";
+import { toJsonb } from "../../lib/clean-text.ts";
+import { searchVector } from "../../lib/search-terms.ts";
+import { Problem } from "../../problems/problem.ts";
+import type { ReplyEventBody } from "../reply-event.ts";
+import type { Turn } from "../turn.ts";
+import { cancelReply } from "./cancel.ts";
+import { claimedColumns, leaseUntil, type Claimant } from "./claim.ts";
+import type { Effect } from "./effect.ts";
+import type { ClaimedReply } from "./reply-store.ts";
+import { statesBefore, type Change, type Transition } from "./transition.ts";
+
+/** What becomes of a message for a session that is still answering. */
+export type OnBusy = "enqueue" | "reject" | "interrupt";
+
+/** A session that begins with a message. */
+export interface BeginningSession {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly agentId: string;
+  readonly title: string | null;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What a user says, as it is stored. */
+export interface UserMessage {
+  readonly text: string;
+  readonly type: "text" | "voice";
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** What it says about the audio it was spoken in. */
+  readonly audio: object | null;
+  /** Files that come with it. */
+  readonly attachments: readonly Attachment[];
+}
+
+/** A message that a user wants to send, checked as far as that is possible without the database. */
+export interface Acceptance {
+  readonly replyId: string;
+  readonly userMessageId: string;
+  readonly sessionId: string;
+  /** To be made in the same transaction; null: the session exists. */
+  readonly newSession: BeginningSession | null;
+  /** Null: whoever owns the session (nobody has proven to be anybody). */
+  readonly ownerId: string | null;
+  readonly message: UserMessage;
+  /** For this turn only; undefined: the session's. */
+  readonly agentId: string | undefined;
+  /** Null: the session's `on_busy`, else enqueue. */
+  readonly onBusy: OnBusy | null;
+  readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
+  readonly idempotency: IdempotencyKey | null;
+  /** Takes the place for it; raises when there is none for a reply of this agent and user. */
+  readonly admit: (agentId: string, userId: string) => void;
+}
+
+export interface AcceptParts extends Claimant {
+  readonly idempotency: Pick<IdempotencyStore, "claim">;
+  readonly attachments: Pick<AttachmentStore, "insert">;
+  /** With numbers for its first `messages` messages taken. */
+  readonly insertSession: (
+    tx: Queryable,
+    session: BeginningSession,
+    messages: number,
+  ) => Promise<unknown>;
+  readonly maxQueued: number;
+}
+
+/** Another request holds the idempotency key: nothing has changed, and its result can be looked up. */
+export class KeyTaken extends Error {
+  override readonly name = "KeyTaken";
+  readonly userId: string;
+
+  constructor(userId: string) {
+    super("idempotency key taken");
+    this.userId = userId;
+  }
+}
+
+interface SessionRow {
+  readonly userId: string;
+  readonly agentId: string;
+  readonly status: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly lastSeq: number;
+}
+
+/** Where the new reply stands, and what had to give way to it. */
+interface Place {
+  /** From 1; null when it may start at once. */
+  readonly queuePosition: number | null;
+  readonly effects: readonly Effect[];
+  readonly jobs: readonly Job[];
+}
+
+/**
+ * Stores a turn in one transaction: idempotency key, numbers under the session's lock, the user's message, the
+ * assistant's message that the reply fills. After the commit the message is durable and its reply is either this node's
+ * to start or in the queue. Cost does not depend on the length of the conversation.
+ *
+ * Raises `session_not_found`, `session_archived`, `session_busy`, `queue_full`, what `admit` raises, and KeyTaken.
+ */
+export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply> {
+  return {
+    name: "accept",
+    async apply(tx, request, isRepeat) {
+      const earlier = isRepeat ? await acceptedBefore(tx, request) : null;
+      if (earlier !== null) return earlier;
+      const { sessionId, replyId, newSession } = request;
+      const session = await (newSession === null
+        ? lockAndCount(tx, request)
+        : begin(tx, parts, newSession, request.message.text));
+      if (request.idempotency !== null) {
+        const result = { sessionId, messageId: replyId };
+        const isNew = await parts.idempotency.claim(
+          tx,
+          session.userId,
+          request.idempotency,
+          result,
+        );
+        if (!isNew) throw new KeyTaken(session.userId);
+      }
+      if (session.status !== "active") throw new Problem("session_archived", { sessionId });
+      const agentId = request.agentId ?? session.agentId;
+      request.admit(agentId, session.userId);
+
+      const place = newSession === null ? await makePlace(tx, parts, request, session) : free;
+      const reply = await insertMessages(tx, parts, request, {
+        session,
+        agentId,
+        waits: place.queuePosition !== null,
+      });
+      return {
+        result: reply,
+        jobs: place.jobs,
+        effects: [
+          ...(newSession === null ? [] : [counted(newSession, agentId)]),
+          ...place.effects,
+          ...opening(reply, request, place.queuePosition),
+        ],
+      };
+    },
+  };
+}
+
+const free: Place = { queuePosition: null, effects: [], jobs: [] };
+
+/** A session that begins with this turn: nobody else can know of it. */
+async function begin(
+  tx: Queryable,
+  parts: AcceptParts,
+  session: BeginningSession,
+  message: string,
+): Promise<SessionRow> {
+  await parts.insertSession(tx, { ...session, title: session.title ?? titleOf(message) }, 2);
+  return { ...session, status: "active", lastSeq: 2 };
+}
+
+/** Takes two numbers under the session's lock; ownership is checked in the same statement. */
+async function lockAndCount(tx: Queryable, request: Acceptance): Promise<SessionRow> {
+  const { sessionId, ownerId, message } = request;
+  const { rows } = await tx.query<SessionRow>(
+    `UPDATE sessions SET last_seq = last_seq + 2, message_count = message_count + 2,
+       last_activity = now(), title = coalesce(title, $3)
+     WHERE session_id = $1 AND ($2::text IS NULL OR user_id = $2)
+     RETURNING user_id AS "userId", agent_id AS "agentId", status, config, last_seq AS "lastSeq"`,
+    [sessionId, ownerId, titleOf(message.text)],
+  );
+  const session = rows[0];
+  if (session === undefined) throw new Problem("session_not_found", { sessionId });
+  return session;
+}
+
+/** Decides what becomes of a message for a session that is still answering. */
+async function makePlace(
+  tx: Queryable,
+  parts: AcceptParts,
+  request: Acceptance,
+  session: SessionRow,
+): Promise<Place> {
+  const { sessionId } = request;
+  const { rows: unfinished } = await tx.query<{ replyId: string; status: string }>(
+    // Two halves, because there is an index for each: no reading through what has ended.
+    `SELECT message_id AS "replyId", status FROM (
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status IN ('streaming', 'paused')
+       UNION ALL
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status = 'queued') AS unfinished
+     ORDER BY seq`,
+    [sessionId],
+  );
+  if (unfinished.length === 0) return free;
+  const onBusy = request.onBusy ?? onBusyOf(session.config);
+  if (onBusy === "reject") {
+    const busy = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
+    throw new Problem("session_busy", busy === undefined ? {} : { messageId: busy.replyId });
+  }
+  if (onBusy === "enqueue") {
+    const waiting = unfinished.filter((reply) => reply.status === "queued").length;
+    if (waiting >= parts.maxQueued) {
+      throw new Problem("queue_full", { limit: parts.maxQueued }, { retryAfterSeconds: 5 });
+    }
+    return { ...free, queuePosition: waiting + 1 };
+  }
+  const effects: Effect[] = [];
+  const jobs: Job[] = [];
+  let isHeld = false;
+  for (const { replyId } of unfinished) {
+    const reason = "interrupted_by_user";
+    const given = await cancelReply(tx, parts, { sessionId, replyId, reason });
+    // What runs gives way with its own end, which starts what waits.
+    if (given.result === "stopping") isHeld = true;
+    effects.push(...given.effects.filter((effect) => effect.do !== "wake"));
+    jobs.push(...(given.jobs ?? []));
+  }
+  return { queuePosition: isHeld ? 1 : null, effects, jobs };
+}
+
+async function insertMessages(
+  tx: Queryable,
+  parts: AcceptParts,
+  { sessionId, userMessageId, replyId, message, turn: given }: Acceptance,
+  place: { readonly session: SessionRow; readonly agentId: string; readonly waits: boolean },
+): Promise<ClaimedReply> {
+  const { session, agentId, waits } = place;
+  const turn: Turn = {
+    ...given,
+    userId: session.userId,
+    settings: settingsOf(session.config),
+    ...(message.attachments.length > 0 && { hasAttachments: true }),
+  };
+  const files = message.attachments.map((file) => ({
+    info: describeAttachment(file),
+    bytes: file.bytes,
+  }));
+  const seq = session.lastSeq - 1;
+  const eventSeq = waits ? 2 : 1;
+  const attempt = waits ? 0 : 1;
+  await tx.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
+       audio, search, reply_to, attempt, lease_owner, lease_until, event_seq, turn, attachments)
+     VALUES
+       ($1, $2, $3, 'user', 'complete', $4, $5, $6::jsonb, $7::jsonb,
+        array_to_tsvector($8::text[]), NULL, 0, NULL, NULL, 0, NULL, $15::jsonb),
+       ($1, $9, $3 + 1, 'assistant', $10, $4, '', '{}', NULL, NULL, $2, $11, $12,
+        CASE WHEN $12::text IS NULL THEN NULL ELSE ${leaseUntil(parts)} END,
+        $13, $14::jsonb, NULL)`,
+    [
+      sessionId,
+      userMessageId,
+      seq,
+      agentId,
+      message.text,
+      toJsonb(message.metadata),
+      message.audio === null ? null : toJsonb(message.audio),
+      searchVector(message.text),
+      replyId,
+      waits ? "queued" : "streaming",
+      attempt,
+      waits ? null : parts.nodeId,
+      eventSeq,
+      toJsonb(turn),
+      files.length === 0 ? null : toJsonb(files.map(({ info }) => info)),
+    ],
+  );
+  await parts.attachments.insert(tx, { sessionId, messageId: userMessageId }, files);
+  return {
+    replyId,
+    sessionId,
+    userMessageId,
+    agentId,
+    attempt,
+    eventSeq,
+    content: "",
+    reasoning: "",
+    turn,
+    backendState: null,
+    toolCalls: null,
+    media: null,
+    message: message.text,
+    messageSeq: seq,
+  };
+}
+
+/** The first try was committed: the reply as it stands, for this node to start if it is its own. */
+async function acceptedBefore(
+  tx: Queryable,
+  request: Acceptance,
+): Promise<Change<ClaimedReply> | null> {
+  const { sessionId, replyId } = request;
+  const { rows } = await tx.query<ClaimedReply & { readonly position: number | null }>(
+    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+       CASE WHEN m.status IN ${statesBefore("start")} THEN (
+         SELECT count(*)::int FROM messages q
+         WHERE q.session_id = $1 AND q.status IN ${statesBefore("start")} AND q.seq <= m.seq)
+       END AS position
+     FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+     WHERE m.session_id = $1 AND m.message_id = $2`,
+    [sessionId, replyId],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { position, ...reply } = row;
+  const { newSession } = request;
+  return {
+    result: reply,
+    effects: [
+      ...(newSession === null ? [] : [counted(newSession, reply.agentId)]),
+      ...opening(reply, request, position),
+    ],
+  };
+}
+
+function counted({ sessionId }: BeginningSession, agentId: string): Effect {
+  return { do: "count", what: "session-created", sessionId, agentId };
+}
+
+/** The reply is told from its first event on; it starts here unless it waits. */
+function opening(
+  reply: ClaimedReply,
+  request: Acceptance,
+  queuePosition: number | null,
+): readonly Effect[] {
+  const { replyId, sessionId, agentId } = reply;
+  const events: ReplyEventBody[] = [openingEvent(reply)];
+  if (queuePosition !== null) events.push({ type: "queued", position: queuePosition });
+  return [
+    {
+      do: "count",
+      what: "turn-accepted",
+      sessionId,
+      replyId,
+      agentId,
+      type: request.message.type,
+      queued: queuePosition !== null,
+    },
+    { do: "tell", reply, after: 0, events },
+    ...(queuePosition === null ? [{ do: "start", reply, mode: { kind: "run" } } as const] : []),
+  ];
+}
+
+/** Always the first event of a reply. */
+export function openingEvent(reply: ClaimedReply): ReplyEventBody {
+  const { processedMessage } = reply.turn;
+  return {
+    type: "user_message",
+    message: reply.message,
+    user_message_id: reply.userMessageId,
+    reply_message_id: reply.replyId,
+    ...(processedMessage !== undefined && { processed_message: processedMessage }),
+  };
+}
+
+function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
+  const value = config["on_busy"];
+  return value === "reject" || value === "interrupt" ? value : "enqueue";
+}
+
+function settingsOf(config: Readonly<Record<string, unknown>>): Turn["settings"] {
+  const { model, temperature, instructions } = config;
+  return {
+    ...(typeof model === "string" && { model }),
+    ...(typeof temperature === "number" && { temperature }),
+    ...(typeof instructions === "string" && { instructions }),
+  };
+}
+
+/** A session without a title is called by the beginning of its first message. */
+function titleOf(message: string): string {
+  const line = message.trim().replaceAll(/\s+/g, " ");
+  const characters = Array.from(line);
+  return characters.length <= 60 ? line : `${characters.slice(0, 59).join("")}…`;
+}

@@ -1,0 +1,87 @@
+import type { Queryable } from "../../database/database.ts";
+import type { ClaimedReply } from "./reply-store.ts";
+import { statesBefore } from "./transition.ts";
+
+/** Who claims, and for how long without a sign of life. */
+export interface Claimant {
+  /** Names this process in leases. */
+  readonly nodeId: string;
+  readonly leaseSeconds: number;
+}
+
+export const claimedColumns = `
+  m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
+  m.agent_id AS "agentId", m.attempt, m.event_seq AS "eventSeq", m.content,
+  coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
+  m.tool_calls AS "toolCalls", m.media`;
+
+/** A statement that returns `claimedColumns`, with the user's message to each row. */
+export const withQuestion = (claim: string) => `
+  WITH claimed AS (${claim})
+  SELECT claimed.*, u.content AS message, u.seq AS "messageSeq"
+  FROM claimed JOIN messages u
+    ON u.session_id = claimed."sessionId" AND u.message_id = claimed."userMessageId"`;
+
+/** The database's clock: those of nodes differ. */
+export const leaseUntil = ({ leaseSeconds }: Claimant) =>
+  `now() + make_interval(secs => ${leaseSeconds})`;
+
+/** May a reply of this agent and user be made here now? A reply that may not stays where it is. */
+export type HasRoom = (agentId: string, userId: string) => boolean;
+
+/** What waits longest in the session. Costs far less than to claim what is not there. Lock the session first. */
+async function nextWaiting(
+  tx: Queryable,
+  sessionId: string,
+): Promise<{ agentId: string; userId: string } | null> {
+  const { rows } = await tx.query<{ agentId: string; userId: string }>(
+    `SELECT agent_id AS "agentId", turn ->> 'userId' AS "userId" FROM messages
+     WHERE session_id = $1 AND status IN ${statesBefore("start")} ORDER BY seq LIMIT 1`,
+    [sessionId],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * The session's next waiting reply becomes this node's; null when none waits, one is active, or there is no room here.
+ * Lock the session first.
+ */
+export async function claimNext(
+  tx: Queryable,
+  claimant: Claimant,
+  sessionId: string,
+  hasRoom: HasRoom,
+): Promise<ClaimedReply | null> {
+  const waiting = await nextWaiting(tx, sessionId);
+  if (waiting === null || !hasRoom(waiting.agentId, waiting.userId)) return null;
+  const { rows } = await tx.query<ClaimedReply>(
+    withQuestion(`
+      UPDATE messages m SET status = 'streaming', attempt = m.attempt + 1,
+        lease_owner = $2, lease_until = ${leaseUntil(claimant)}
+      WHERE m.session_id = $1
+        AND m.message_id = (
+          SELECT message_id FROM messages
+          WHERE session_id = $1 AND status IN ${statesBefore("start")} ORDER BY seq LIMIT 1)
+        AND NOT EXISTS (
+          SELECT 1 FROM messages a
+          WHERE a.session_id = $1 AND a.status IN ('streaming', 'paused'))
+      RETURNING ${claimedColumns}`),
+    [sessionId, claimant.nodeId],
+  );
+  return rows[0] ?? null;
+}
+
+/** What this node holds the lease of in the session: the answer of a claim whose first answer was lost. */
+export async function heldHere(
+  tx: Queryable,
+  { nodeId }: Claimant,
+  sessionId: string,
+): Promise<ClaimedReply | null> {
+  const { rows } = await tx.query<ClaimedReply>(
+    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq"
+     FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+     WHERE m.session_id = $1 AND m.status = 'streaming' AND m.lease_owner = $2 AND m.lease_until > now()`,
+    [sessionId, nodeId],
+  );
+  return rows[0] ?? null;
+}

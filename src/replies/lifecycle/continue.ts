@@ -1,0 +1,41 @@
+import type { Decision, Requirement } from "../../agents/agent-backend.ts";
+import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
+import type { ClaimedReply } from "./reply-store.ts";
+import { lockSession, statesBefore, type Transition } from "./transition.ts";
+
+interface Continuation {
+  readonly sessionId: string;
+  readonly replyId: string;
+  readonly decisions: readonly Decision[];
+  /** Raises when the decisions do not fit what is open: then nothing has changed. */
+  readonly check: (requirements: readonly Requirement[]) => void;
+}
+
+/** A paused reply goes on here, under the next attempt; null when it is not paused. */
+export function goOn(claimant: Claimant): Transition<Continuation, ClaimedReply | null> {
+  return {
+    name: "continue",
+    async apply(tx, { sessionId, replyId, decisions, check }, isRepeat) {
+      await lockSession(tx, sessionId);
+      const { rows } = await tx.query<
+        ClaimedReply & { readonly requirements: readonly Requirement[] | null }
+      >(
+        withQuestion(`
+          UPDATE messages m SET status = 'streaming', attempt = m.attempt + 1,
+            lease_owner = $3, lease_until = ${leaseUntil(claimant)}, recoveries = 0
+          WHERE m.session_id = $1 AND m.message_id = $2 AND m.status IN ${statesBefore("continue")}
+          RETURNING ${claimedColumns}, m.requirements`),
+        [sessionId, replyId, claimant.nodeId],
+      );
+      const paused = rows[0];
+      if (paused !== undefined) check(paused.requirements ?? []);
+      const held = paused ?? (isRepeat ? await heldHere(tx, claimant, sessionId) : null);
+      const reply = held?.replyId === replyId ? held : null;
+      return {
+        result: reply,
+        effects:
+          reply === null ? [] : [{ do: "start", reply, mode: { kind: "continue", decisions } }],
+      };
+    },
+  };
+}

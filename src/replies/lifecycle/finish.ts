@@ -1,0 +1,252 @@
+import { sqlState, type Queryable } from "../../database/database.ts";
+import type { RecordEvent } from "../../events/business-event.ts";
+import { toJsonb } from "../../lib/clean-text.ts";
+import { searchVector } from "../../lib/search-terms.ts";
+import { Problem } from "../../problems/problem.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import { terminalEvent } from "../making/terminal-event.ts";
+import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
+import type { Effect } from "./effect.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { ClaimedReply, ReplyEnd, ReplyProgress } from "./reply-store.ts";
+import { statesBefore, type Change, type Transition } from "./transition.ts";
+import { withPatience } from "./with-patience.ts";
+
+/** The end of an attempt, as its owner says it. */
+export interface Finish {
+  readonly reply: ClaimedReply;
+  /** `eventSeq` is the number of the event that tells the end. */
+  readonly progress: ReplyProgress;
+  readonly end: ReplyEnd;
+  /** Whether what waits behind it may be made here; without room it is left to other nodes. */
+  readonly hasRoom: HasRoom;
+}
+
+/** The end as it was stored. Null: the attempt was not the owner's any more, and nothing has changed. */
+type Finished = ReplyEnd | null;
+
+/** How much of an end is stored. Each of these has to do where the one before it is refused by the database. */
+const forms = ["whole", "without details", "without new text"] as const;
+type Form = (typeof forms)[number];
+
+/**
+ * Ends the attempt and takes the session's next waiting reply over, in one transaction. A reply that is gone (its
+ * session was deleted meanwhile) is told its end all the same: it has readers.
+ */
+export function finish(
+  claimant: Claimant,
+  recordEvent: RecordEvent,
+  form: Form = "whole",
+): Transition<Finish, Finished> {
+  return {
+    name: "finish",
+    async apply(tx, request, isRepeat) {
+      const { reply, progress, hasRoom } = request;
+      const { sessionId } = reply;
+      const end = form === "without new text" ? failed(request) : request.end;
+      const tell = (how: ReplyEnd, content = progress.content) =>
+        tellEnd(reply, content, progress.eventSeq, how);
+      const stored = await store(tx, { ...request, end }, form);
+      if (stored !== null) {
+        const told = tell(end, stored.content ?? progress.content);
+        if (form !== "whole") return ended(end, told, null, sessionId);
+        await record(tx, reply, end, recordEvent);
+        if (end.status === "paused") return ended(end, told, null);
+        return ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
+      }
+      const state = await standing(tx, reply);
+      if (state === null) {
+        const gone = { ...end, status: "cancelled", finishReason: "session_deleted" } as const;
+        return {
+          result: null,
+          effects: [tell(gone), { do: "drop-log", replyId: reply.replyId }],
+        };
+      }
+      const isOurs =
+        state.attempt === reply.attempt &&
+        state.status === end.status &&
+        state.eventSeq === progress.eventSeq;
+      if (!isOurs) return { result: null, effects: [] };
+      return ended(end, tell(end), isRepeat ? await heldHere(tx, claimant, sessionId) : null);
+    },
+  };
+}
+
+/** Something of the reply cannot be stored at all: it ends as that, with the text of its last checkpoint. */
+function failed({ reply, end }: Finish): ReplyEnd {
+  const problem = new Problem("internal_error", {});
+  return {
+    ...end,
+    status: end.status === "cancelled" ? "cancelled" : "failed",
+    finishReason: end.status === "cancelled" ? end.finishReason : "error",
+    error:
+      end.status === "cancelled"
+        ? null
+        : {
+            type: problem.type,
+            code: problem.status,
+            message: problem.text(reply.turn.language),
+            data: null,
+          },
+  };
+}
+
+function ended(
+  end: ReplyEnd,
+  tell: Effect,
+  next: ClaimedReply | null,
+  wakes?: string,
+): Change<Finished> {
+  const follow: Effect[] = [];
+  if (next !== null) follow.push({ do: "start", reply: next, mode: { kind: "run" } });
+  if (wakes !== undefined) follow.push({ do: "wake", sessionId: wakes });
+  return { result: end, effects: [tell, ...follow] };
+}
+
+function tellEnd(
+  { replyId, sessionId, attempt, agentId }: ClaimedReply,
+  content: string,
+  eventSeq: number,
+  end: ReplyEnd,
+): Effect {
+  const reply = { replyId, sessionId, attempt };
+  return {
+    do: "tell",
+    reply,
+    after: eventSeq - 1,
+    events: [terminalEvent(agentId, content, end)],
+  };
+}
+
+async function store(
+  tx: Queryable,
+  { reply, progress, end }: Finish,
+  form: Form,
+): Promise<{ readonly content: string | null } | null> {
+  const keepsText = form !== "without new text";
+  const details = form === "whole" ? { progress, end } : null;
+  const { rows } = await tx.query<{ content: string | null }>(
+    `WITH session AS (
+       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id)
+     UPDATE messages m SET status = $10, content = coalesce($4, content),
+       reasoning = CASE WHEN $4::text IS NULL THEN reasoning ELSE $5 END, event_seq = $6,
+       tool_calls = $7::jsonb, media = $8::jsonb, backend_state = $9::jsonb, finish_reason = $11,
+       usage = $12::jsonb, error = $13::jsonb, requirements = $14::jsonb, audio = $15::jsonb,
+       duration_ms = $16, time_to_first_token_ms = $17,
+       turn = CASE WHEN $10 = 'paused' THEN turn END,
+       lease_owner = NULL, lease_until = NULL, recoveries = 0,
+       search = array_to_tsvector($18::text[])
+     FROM session
+     WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
+       AND m.status IN ${statesBefore("finish")}
+     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content`,
+    [
+      reply.sessionId,
+      reply.replyId,
+      reply.attempt,
+      keepsText ? progress.content : null,
+      keepsText && details !== null && progress.reasoning !== "" ? progress.reasoning : null,
+      progress.eventSeq,
+      jsonOrNull(listOrNull(details?.progress.toolCalls)),
+      jsonOrNull(listOrNull(details?.progress.media)),
+      // Nothing of a paused reply may be left out that it needs to go on.
+      details !== null || end.status === "paused" ? jsonOrNull(progress.backendState) : null,
+      end.status,
+      end.finishReason,
+      jsonOrNull(details?.end.usage),
+      jsonOrNull(details === null && end.error !== null ? { ...end.error, data: null } : end.error),
+      jsonOrNull(end.requirements),
+      jsonOrNull(details?.end.audio),
+      end.durationMs,
+      end.timeToFirstTokenMs,
+      details === null ? [] : searchVector(progress.content),
+    ],
+  );
+  return rows[0] ?? null;
+}
+
+async function standing(
+  tx: Queryable,
+  { sessionId, replyId }: ClaimedReply,
+): Promise<{ status: string; attempt: number; eventSeq: number } | null> {
+  const { rows } = await tx.query<{ status: string; attempt: number; eventSeq: number }>(
+    `SELECT status, attempt, event_seq AS "eventSeq" FROM messages
+     WHERE session_id = $1 AND message_id = $2`,
+    [sessionId, replyId],
+  );
+  return rows[0] ?? null;
+}
+
+async function record(
+  tx: Queryable,
+  { replyId, sessionId, agentId, turn }: ClaimedReply,
+  end: ReplyEnd,
+  recordEvent: RecordEvent,
+): Promise<void> {
+  if (end.status !== "complete") return;
+  await recordEvent(tx, {
+    type: "chat_message.processed",
+    data: {
+      session_id: sessionId,
+      message_id: replyId,
+      user_id: turn.userId,
+      agent_id: agentId,
+      message_type: turn.processedMessage === undefined ? "text" : "voice",
+      processing_time: end.durationMs / 1000,
+      timestamp: new Date().toISOString(),
+    },
+  });
+}
+
+function listOrNull(list: readonly object[] | undefined): readonly object[] | null {
+  return list === undefined || list.length === 0 ? null : list;
+}
+
+function jsonOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : toJsonb(value);
+}
+
+/** How long the end of a reply is tried to be stored while the database is away. */
+const finishPatienceMs = 60_000;
+
+/**
+ * An end always comes: tried again while the database is away, and where the database refuses something of it, stored
+ * without what may be refused. Raises only what no form of the end gets past.
+ */
+export async function finishReply(
+  lifecycle: Lifecycle,
+  claimant: Claimant,
+  recordEvent: RecordEvent,
+  request: Finish,
+  logger: Logger,
+): Promise<Change<Finished>> {
+  const fields = { replyId: request.reply.replyId, sessionId: request.reply.sessionId };
+  for (const [index, form] of forms.entries()) {
+    let isRepeat = false;
+    try {
+      return await withPatience(
+        () => lifecycle.run(finish(claimant, recordEvent, form), request, isRepeat),
+        finishPatienceMs,
+        (error) => {
+          isRepeat = true;
+          logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet");
+        },
+        (error) => !isTimeout(error),
+      );
+    } catch (error) {
+      const isAway =
+        error instanceof Problem && error.type === "storage_unavailable" && !isTimeout(error);
+      if (isAway || index === forms.length - 1) throw error;
+      logger.error(
+        { ...fields, form, err: error },
+        "the reply's end cannot be stored like this; it is stored with less",
+      );
+    }
+  }
+  throw new Error("unreachable: the last form returns or throws");
+}
+
+/** A statement cut by its time-out: it may be what it carries that takes so long. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Problem && sqlState(error.cause) === "57014";
+}

@@ -1,0 +1,175 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../../telemetry/logger.ts";
+import type { ReplyLog } from "../log/reply-log.ts";
+import { withLogTail, withoutLog } from "../log/log-tail.ts";
+import { stateContext } from "../making/backend-state.ts";
+import type { ReplyRunner, RunMode } from "../making/reply-runner.ts";
+import { ReplyStopped } from "../making/reply-stopped.ts";
+import type { Ticket } from "./admission.ts";
+import type { StartMode } from "./effect.ts";
+import type { Handover } from "./perform-effects.ts";
+import type { ClaimedReply, ReplyStore } from "./reply-store.ts";
+
+interface SupervisorParts {
+  readonly log: ReplyLog;
+  readonly store: Pick<ReplyStore, "standing" | "letGo">;
+  readonly logger: Logger;
+  /** A runner for a reply that this node has claimed. */
+  readonly createRunner: (
+    reply: ClaimedReply,
+    handover: { readonly ticket: Ticket | null; readonly userToken: string | undefined },
+  ) => ReplyRunner;
+  /** Writes the first events of a waiting reply again that has outlived its log. */
+  readonly restoreOpening: (reply: ClaimedReply) => Promise<void>;
+}
+
+interface Start extends Handover {
+  /** Its first events were written just now. */
+  readonly isTold: boolean;
+}
+
+/** What was only starting when the node told its replies to stop is told so after this long. */
+const drainLookMs = 100;
+
+export type Supervisor = ReturnType<typeof createSupervisor>;
+
+/** The replies that are being made on this node. */
+export function createSupervisor(parts: SupervisorParts) {
+  const { log, store, logger } = parts;
+  const running = new Map<string, ReplyRunner>();
+  const starting = new Set<string>();
+  /** Those who wait for the node to become idle. */
+  const idle = new Set<() => void>();
+  let isClosed = false;
+
+  /** Somebody has changed the row of a reply that may run here. */
+  const look = (replyId: string): void => {
+    const runner = running.get(replyId);
+    if (runner !== undefined) void obey(runner);
+  };
+  const stopListening = log.onSignal(look);
+
+  const obey = async (runner: ReplyRunner) => {
+    const { replyId, sessionId, attempt } = runner.reply;
+    // Unreachable database: the next checkpoint asks again.
+    const state = await store.standing(sessionId, replyId).catch(() => undefined);
+    if (state === undefined) return;
+    if (state === null) runner.stop(new ReplyStopped("deleted", "session_deleted"));
+    else if (state.attempt !== attempt) runner.stop(new ReplyStopped("fenced"));
+    else if (state.cancelReason !== null) {
+      runner.stop(new ReplyStopped("cancelled", state.cancelReason));
+    }
+  };
+
+  /** The reply as far as it really came, and how its agent is called. */
+  const prepare = async (
+    reply: ClaimedReply,
+    mode: StartMode,
+    isTold: boolean,
+  ): Promise<{ reply: ClaimedReply; mode: RunMode }> => {
+    if (mode.kind === "continue") return { reply, mode };
+    if (mode.kind === "run") {
+      if (!isTold) await parts.restoreOpening(reply);
+      return { reply, mode };
+    }
+    const resumes = mode.kind === "resume";
+    const stateLength = stateContext(reply.backendState)?.contentLength ?? reply.content.length;
+    const whole = await withLogTail(log, reply, resumes).catch((error: unknown) => {
+      logger.warn({ replyId: reply.replyId, err: error }, "a lost reply's events cannot be read");
+      return withoutLog(reply);
+    });
+    return { reply: whole, mode: resumes ? { kind: "resume", stateLength } : mode };
+  };
+
+  const make = async (runner: ReplyRunner, mode: RunMode): Promise<void> => {
+    const { reply } = runner;
+    try {
+      await runner.run(mode);
+    } catch (error) {
+      // Whatever is wrong with one reply must not end the process. Nobody makes it from here on: it is found as lost.
+      logger.error(
+        { replyId: reply.replyId, sessionId: reply.sessionId, err: error },
+        "reply could not be ended; it will be taken over",
+      );
+      await store.letGo(reply).catch(() => undefined); // then its lease runs out
+    }
+  };
+
+  const leave = (replyId: string) => {
+    running.delete(replyId);
+    if (running.size + starting.size > 0) return;
+    for (const resolve of idle) resolve();
+    idle.clear();
+  };
+
+  return {
+    /**
+     * Makes a reply that this node has claimed; returns when that is under way. One that runs already is left alone.
+     * While the node is closing, the reply is let go of for another one.
+     */
+    async start(claimed: ClaimedReply, startMode: StartMode, start: Start): Promise<void> {
+      const { replyId } = claimed;
+      if (starting.has(replyId) || running.get(replyId)?.reply.attempt === claimed.attempt) return;
+      if (isClosed) return store.letGo(claimed);
+      const { ticket = null, userToken } = start;
+      ticket?.hold();
+      starting.add(replyId);
+      let runner: ReplyRunner;
+      let mode: RunMode;
+      try {
+        const prepared = await prepare(claimed, startMode, start.isTold);
+        mode = prepared.mode;
+        runner = parts.createRunner(prepared.reply, { ticket, userToken });
+        running.set(replyId, runner);
+      } catch (error) {
+        ticket?.release();
+        throw error;
+      } finally {
+        starting.delete(replyId);
+      }
+      void make(runner, mode).finally(() => {
+        ticket?.release();
+        if (running.get(replyId) === runner) leave(replyId);
+      });
+      // Whoever wanted it stopped meanwhile was not heard.
+      if (!start.isTold) look(replyId);
+    },
+
+    look,
+
+    /** Stops a reply if it runs here. */
+    stop(replyId: string, reason: ReplyStopped): void {
+      running.get(replyId)?.stop(reason);
+    },
+
+    /** Of a reply that runs on this node; undefined for others. */
+    running(replyId: string): ReplyRunner | undefined {
+      return running.get(replyId);
+    },
+
+    /** Replies that run on this node. */
+    count: () => running.size,
+
+    /** Lets running replies end for `graceMs`, then marks the rest as interrupted; starts none from now on. */
+    async drain(graceMs: number): Promise<void> {
+      const empty = () =>
+        running.size + starting.size === 0
+          ? Promise.resolve()
+          : new Promise<void>((resolve) => {
+              idle.add(resolve);
+            });
+      let timer: NodeJS.Timeout | undefined;
+      const deadline = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      });
+      isClosed = true;
+      await Promise.race([empty(), deadline]);
+      clearTimeout(timer);
+      while (running.size + starting.size > 0) {
+        for (const runner of running.values()) runner.stop(new ReplyStopped("shutdown"));
+        await Promise.race([empty(), delay(drainLookMs)]);
+      }
+      stopListening();
+    },
+  };
+}

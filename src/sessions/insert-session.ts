@@ -1,0 +1,30 @@
+import type { Queryable } from "../database/database.ts";
+import type { RecordEvent } from "../events/business-event.ts";
+import type { BeginningSession } from "../replies/lifecycle/accept.ts";
+import type { Session, SessionStore } from "./session-store.ts";
+
+/** Stores a session as part of `tx`, which goes on to store its first `messages` messages. */
+export type InsertSession = (
+  tx: Queryable,
+  session: BeginningSession,
+  messages: number,
+) => Promise<Session>;
+
+export function createInsertSession(
+  store: Pick<SessionStore, "create">,
+  recordEvent: RecordEvent,
+): InsertSession {
+  return async (tx, beginning, messages) => {
+    const session = await store.create(tx, beginning, messages);
+    await recordEvent(tx, {
+      type: "chat_session.created",
+      data: {
+        session_id: session.sessionId,
+        user_id: session.userId,
+        agent_id: session.agentId,
+        creation_time: session.createdAt.toISOString(),
+      },
+    });
+    return session;
+  };
+}
