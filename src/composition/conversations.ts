@@ -97,6 +97,7 @@ export async function openConversations(floors: Floors, closing: Closing) {
     catalogue,
     replies,
     telemetry,
+    logger,
     insertSession,
     maxActive: limits.max_concurrent_sessions,
   });

@@ -15,7 +15,7 @@ export interface Session {
   readonly lastActivity: Date;
   readonly activeMessageId: string | null;
   readonly activeMessageStatus: "streaming" | "paused" | null;
-  /** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
+  /** `lastActivity` as a cursor has it. */
   readonly position: string;
 }
 
@@ -55,11 +55,13 @@ export interface UserStatistics {
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
+/** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
+const position = `to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
 const columns = `
   s.session_id AS "sessionId", s.user_id AS "userId", s.agent_id AS "agentId", s.title, s.status, s.config,
   s.metadata, s.message_count AS "messageCount", s.created_at AS "createdAt",
   s.last_activity AS "lastActivity", a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
-  to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
+  ${position}`;
 /** One index look-up per session: at most one reply of a session is active. */
 const active = `LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')`;
 
@@ -139,14 +141,14 @@ export function createSessionStore(database: Database) {
       },
     ): Promise<Session[]> {
       const { sql, params } = where(filter);
-      let position = "";
+      let behind = "";
       if (page.after !== undefined) {
         params.push(page.after.lastActivity, page.after.sessionId);
-        position = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
+        behind = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
       }
       params.push(page.limit, page.offset);
       const { rows } = await database.query<Session>(
-        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${position}
+        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${behind}
          ORDER BY s.last_activity DESC, s.session_id DESC
          LIMIT $${params.length - 1} OFFSET $${params.length}`,
         params,
@@ -223,20 +225,25 @@ export function createSessionStore(database: Database) {
       return rows;
     },
 
-    /** Sessions without activity for `days`, the longest-idle first. */
+    /** Sessions without activity for `days`, the longest-idle first; `after` continues behind that position. */
     async inactive(
       days: number,
       limit: number,
-    ): Promise<{ sessionId: string; userId: string; lastActivity: Date }[]> {
+      after?: SessionPosition,
+    ): Promise<{ sessionId: string; userId: string; lastActivity: Date; position: string }[]> {
       const { rows } = await database.query<{
         sessionId: string;
         userId: string;
         lastActivity: Date;
+        position: string;
       }>(
-        `SELECT session_id AS "sessionId", user_id AS "userId", last_activity AS "lastActivity"
-         FROM sessions WHERE last_activity < now() - make_interval(days => $1)
-         ORDER BY last_activity LIMIT $2`,
-        [days, limit],
+        `SELECT s.session_id AS "sessionId", s.user_id AS "userId", s.last_activity AS "lastActivity",
+           ${position}
+         FROM sessions s
+         WHERE s.last_activity < now() - make_interval(days => $1)
+           AND ($3::timestamptz IS NULL OR (s.last_activity, s.session_id) > ($3::timestamptz, $4::uuid))
+         ORDER BY s.last_activity, s.session_id LIMIT $2`,
+        [days, limit, after?.lastActivity ?? null, after?.sessionId ?? null],
       );
       return rows;
     },

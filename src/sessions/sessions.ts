@@ -1,4 +1,4 @@
-import type { Catalogue } from "../agents/catalogue.ts";
+import type { CatalogueEntry } from "../agents/catalogue.ts";
 import type { Database } from "../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
@@ -6,16 +6,20 @@ import { Problem } from "../problems/problem.ts";
 import type { BeginningSession } from "../replies/lifecycle/accept.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { InsertSession } from "./insert-session.ts";
-import type { Session, SessionStore } from "./session-store.ts";
+import type { Session, SessionPosition, SessionStore } from "./session-store.ts";
 
 interface SessionsOptions {
   readonly database: Database;
   readonly store: SessionStore;
   readonly idempotency: IdempotencyStore;
-  readonly catalogue: Catalogue;
+  readonly catalogue: {
+    resolve(agentId: string | undefined): Promise<Pick<CatalogueEntry, "agentId">>;
+  };
   readonly replies: Pick<Replies, "forget">;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Pick<Telemetry, "sessionCreated">;
+  readonly logger: Logger;
   /** Active sessions of one user; 0: no limit. */
   readonly maxActive: number;
   readonly insertSession: InsertSession;
@@ -33,7 +37,8 @@ export type Sessions = ReturnType<typeof createSessions>;
 
 /** The life of sessions: made, listed, deleted with everything that belongs to them. */
 export function createSessions(options: SessionsOptions) {
-  const { database, store, idempotency, catalogue, replies, telemetry, insertSession } = options;
+  const { database, store, idempotency, catalogue, replies, telemetry, logger, insertSession } =
+    options;
 
   const prepare = async (wanted: NewSession): Promise<BeginningSession> => {
     const agent = await catalogue.resolve(wanted.agentId);
@@ -85,14 +90,26 @@ export function createSessions(options: SessionsOptions) {
     /** Gone with its messages, recordings, log entries and running reply; false when it was gone already. */
     delete: (sessionId: string): Promise<boolean> => replies.forget(sessionId),
 
-    /** Deletes sessions without activity for `days`, at most `limit` of them; resolves with how many. */
-    async deleteInactive(days: number, limit: number): Promise<number> {
+    /**
+     * Deletes sessions without activity for `days`, at most `limit` of them, until `signal` says stop; resolves with
+     * how many. One that cannot be deleted stays for the next time. Raises `storage_unavailable`.
+     */
+    async deleteInactive(days: number, limit: number, signal?: AbortSignal): Promise<number> {
       let deleted = 0;
+      let after: SessionPosition | undefined;
       while (deleted < limit) {
-        const batch = await store.inactive(days, Math.min(100, limit - deleted));
+        const batch = await store.inactive(days, Math.min(100, limit - deleted), after);
         if (batch.length === 0) break;
-        for (const { sessionId } of batch) {
-          if (await replies.forget(sessionId, days)) deleted += 1;
+        for (const { sessionId, position } of batch) {
+          if (signal?.aborted === true) return deleted;
+          after = { lastActivity: position, sessionId };
+          try {
+            if (await replies.forget(sessionId, days)) deleted += 1;
+          } catch (error) {
+            logger.warn({ sessionId, err: error }, "an idle session could not be deleted");
+            // The next look raises when it is not for this session alone.
+            break;
+          }
         }
       }
       return deleted;

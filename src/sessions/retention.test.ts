@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { silentLogger } from "../telemetry/logger.ts";
+import { startRetention } from "./retention.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function start(more: Partial<Parameters<typeof startRetention>[0]> = {}) {
+  const done: string[] = [];
+  const retention = startRetention({
+    sessions: {
+      async deleteInactive(days) {
+        done.push(`sessions of ${days} days`);
+        return 0;
+      },
+    },
+    idempotency: {
+      async purge() {
+        done.push("keys");
+      },
+    },
+    purge: async () => {
+      done.push("others");
+    },
+    retentionDays: 30,
+    logger: { ...silentLogger, warn: (_fields, message) => done.push(message) },
+    ...more,
+  });
+  return { retention, done };
+}
+
+const round = ["keys", "others", "sessions of 30 days"];
+
+test("cleans up soon after the start, then every ten minutes or a little sooner", async () => {
+  const { retention, done } = start();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(done).toEqual(round);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(done).toEqual([...round, ...round]);
+  await retention.stop();
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(done).toEqual([...round, ...round]);
+});
+
+test("a fault of one does not keep the others from being done, nor the next round", async () => {
+  const fail = () => Promise.reject(new Error("no"));
+  const { retention, done } = start({ idempotency: { purge: fail }, purge: fail });
+  await vi.advanceTimersByTimeAsync(5_000 + 600_000);
+  const failing = "cleaning up failed; trying again";
+  expect(done).toEqual([failing, failing, round[2], failing, failing, round[2]]);
+  await retention.stop();
+});
+
+test("sessions are kept for ever where no days are set", async () => {
+  const { retention, done } = start({ retentionDays: 0 });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(done).toEqual(["keys", "others"]);
+  await retention.stop();
+});
+
+test("a round that takes long is not joined by another, and stopping waits for its end", async () => {
+  let rounds = 0;
+  const wasStopped = Promise.withResolvers<void>();
+  const { retention } = start({
+    sessions: {
+      async deleteInactive(_days, _limit, signal) {
+        rounds += 1;
+        await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+        await wasStopped.promise;
+        return 0;
+      },
+    },
+  });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(rounds).toBe(1);
+  let stopped = false;
+  const stopping = retention.stop().then(() => (stopped = true));
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(stopped).toBe(false);
+  wasStopped.resolve();
+  await stopping;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(rounds).toBe(1);
+});
