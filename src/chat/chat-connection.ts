@@ -1,10 +1,12 @@
 import type { WebSocket } from "@fastify/websocket";
+import { setTimeout as delay } from "node:timers/promises";
 import { Type } from "typebox";
+import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { callerUser, mayAccess, type Caller } from "../http/caller.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
-import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
-import { isId } from "../lib/ids.ts";
+import type { Credentials, Identity } from "../identity/identity.ts";
+import { isId, newId } from "../lib/ids.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
@@ -12,7 +14,9 @@ import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
 import { send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { decisionsBody } from "./decisions-body.ts";
+import { dismiss } from "./dismiss.ts";
 import { FollowedReplies } from "./followed-replies.ts";
+import { Inbox } from "./inbox.ts";
 import type { MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
@@ -24,7 +28,6 @@ import { toTurn } from "./to-turn.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 
 export interface ChatConnectionOptions {
-  readonly identity: IdentityProvider;
   readonly commands: Commands;
   readonly follow: FollowReply;
   readonly sessions: Pick<SessionStore, "find">;
@@ -32,6 +35,8 @@ export interface ChatConnectionOptions {
   /** Raises `validation_failed`. Compiled once for all connections. */
   readonly checkMessage: (body: unknown) => MessageBody;
   readonly maxUploadBytes: number;
+  /** Of the messages of a user on this node. */
+  readonly pace: RateLimiter;
 }
 
 interface Opening {
@@ -56,10 +61,12 @@ const checkContinuation = createBodyCheck(
 
 /** A client that sends and does not read what it is told is cut off beyond this. */
 const maxUnreadBytes = 4 * 1024 * 1024;
+/** Of one user on this node, of whatever kind; beyond it they wait. */
+const messageRate = { limit: 1_200, periodMs: 60_000, burst: 200 };
 
 /**
- * One client's socket: its messages and its sound in, the events of its replies out. A `ping` is answered while a reply
- * runs.
+ * One client's socket: its messages and its sound in, the events of its replies out. Messages are handled one after the
+ * other; a `ping` and sound wait for nothing, and what belongs to sound not for the other messages.
  */
 export class ChatConnection {
   readonly #socket: WebSocket;
@@ -67,8 +74,13 @@ export class ChatConnection {
   readonly #options: ChatConnectionOptions;
   readonly #followed: FollowedReplies;
   readonly #conversation: SpokenConversation;
+  readonly #inbox: Inbox;
+  readonly #closed = new AbortController();
   #caller: Caller | null = null;
   #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
+  #isRefused = false;
+  /** Without identities, names prove nothing: then each socket has its own rate. */
+  readonly #ownPace = newId();
 
   constructor(socket: WebSocket, opening: Opening, options: ChatConnectionOptions) {
     this.#socket = socket;
@@ -93,28 +105,19 @@ export class ChatConnection {
       conversation: this.#conversation,
       tell: (error) => this.#tell(error),
     });
-    socket.on("message", (data: Buffer, isBinary: boolean) => {
-      this.#receive(data, isBinary).catch((error: unknown) => this.#tell(error));
-    });
+    this.#inbox = new Inbox(socket, (error) => this.#tell(error));
+    socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     socket.once("close", () => {
+      this.#closed.abort();
       this.#followed.close();
       this.#conversation.close();
     });
   }
 
-  /** The caller is known: checks the session and says that everything else may come. */
-  async establish(identity: Identity | null): Promise<void> {
-    const caller = { identity };
-    const { sessionId, userId } = this.#opening;
-    if (identity !== null) callerUser(caller, userId);
-    let owner = identity?.userId ?? userId ?? null;
-    if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
-    this.#caller = caller;
-    this.#post({
-      type: "connection_established",
-      session_id: sessionId ?? null,
-      user_id: owner,
-    });
+  /** The caller is being established from the handshake; until then nothing more is read. */
+  identify(identify: () => Promise<Identity | null>): void {
+    this.#socket.pause();
+    this.#inbox.add("messages", 0, () => this.#establish(identify()));
   }
 
   /** The first message must bring a token. */
@@ -122,44 +125,92 @@ export class ChatConnection {
     this.#authenticate = authenticate;
   }
 
-  /** Nobody has said in time who is calling, or they would no longer be let in. */
-  refuse(reason: "missing" | "expired"): void {
-    this.#refuse(new Problem("unauthorized", { reason }));
+  /** Tells the client why, and that it has to leave. */
+  refuse(error: unknown): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#tell(error);
+    const problem = problemOf(error);
+    dismiss(this.#socket, 4000 + problem.status, problem.type);
   }
 
-  #refuse(problem: Problem): void {
-    this.#tell(problem);
-    this.#socket.close(4000 + problem.status, problem.type);
-  }
-
-  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
-    if (isBinary && this.#caller !== null) {
-      this.#conversation.sound(data);
-      return;
+  /** Checks the session, and says that everything else may come. */
+  async #establish(identified: Promise<Identity | null>): Promise<void> {
+    try {
+      const caller = { identity: await identified };
+      const { sessionId, userId } = this.#opening;
+      if (caller.identity !== null) callerUser(caller, userId);
+      let owner = caller.identity?.userId ?? userId ?? null;
+      if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
+      this.#caller = caller;
+      this.#post({
+        type: "connection_established",
+        session_id: sessionId ?? null,
+        user_id: owner,
+      });
+    } catch (error) {
+      this.refuse(error);
     }
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#isRefused) return;
+    if (isBinary && this.#caller !== null) return this.#hear(data);
     const message = isBinary ? null : parse(data.toString("utf8"));
+    if (message?.["type"] === "ping" && this.#caller !== null) return this.#post({ type: "pong" });
+    // Who is not known yet says one thing, and waits for the answer.
+    if (this.#caller === null) this.#socket.pause();
+    const isApart = this.#caller !== null && isSpeech(message?.["type"]);
+    this.#inbox.add(isApart ? "speech" : "messages", data.length, async () => {
+      if (this.#isRefused) return;
+      if (this.#caller === null) await this.#signIn(message);
+      else if (await this.#isInTime(this.#caller)) await this.#handle(this.#caller, message);
+    });
+  }
+
+  #hear(sound: Buffer): void {
+    try {
+      this.#conversation.sound(sound);
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  /** Waits until the user may send one more; false when the socket is gone before. */
+  async #isInTime({ identity }: Caller): Promise<boolean> {
+    const whose = identity?.userId ?? this.#ownPace;
+    for (;;) {
+      const { allowed, retryAfterMs } = await this.#options.pace.take(whose, messageRate);
+      if (allowed) return true;
+      try {
+        await delay(retryAfterMs, undefined, { signal: this.#closed.signal });
+      } catch {
+        return false; // the only thing that ends the wait is the socket's end
+      }
+    }
+  }
+
+  async #handle(caller: Caller, message: Record<string, unknown> | null): Promise<void> {
     if (message === null) {
       throw new Problem("bad_request", {
         en: 'Send JSON objects with a "type", as text.',
         zh: '请以文本发送带有 "type" 的 JSON 对象。',
       });
     }
-    if (this.#caller === null) {
-      await this.#signIn(message);
-      return;
-    }
     switch (message["type"]) {
       case "ping":
-        this.#post({ type: "pong" });
-        return;
+        return this.#post({ type: "pong" });
       case "chat":
       case undefined:
-        await this.#chat(this.#caller, message);
+        await this.#chat(caller, message);
         return;
       case "resume": {
         const { message_id: messageId, after = 0 } = checkReference(message);
-        const state = await this.#options.commands.state(this.#caller, this.#named(messageId));
-        const { replyId, turn } = state;
+        const { replyId, turn } = await this.#options.commands.state(
+          caller,
+          this.#named(messageId),
+        );
+        this.#followed.admit(replyId);
         const spoken = isSpoken(turn?.voice);
         this.#followed.show({ replyId, after, isSpoken: spoken, isResumed: true });
         return;
@@ -171,19 +222,16 @@ export class ChatConnection {
       }
       case "continue": {
         const { message_id: messageId, decisions } = checkContinuation(message);
-        const caller = await this.#authorized();
-        this.#followed.admit();
+        await this.#authorized();
+        this.#followed.admit(messageId);
         const { commands } = this.#options;
-        const { replyId, after } = await commands.continue(
-          caller,
-          this.#named(messageId),
-          decisions,
-        );
+        const named = this.#named(messageId);
+        const { replyId, after } = await commands.continue(caller, named, decisions);
         this.#followed.show({ replyId, after, isSpoken: false, isResumed: true });
         return;
       }
       default: {
-        if (spokenMessageTypes.some((type) => type === message["type"])) {
+        if (isSpeech(message["type"])) {
           return this.#conversation.receive(message);
         }
         const types = ["chat", "cancel", "continue", "resume", "ping", ...spokenMessageTypes].join(
@@ -195,22 +243,11 @@ export class ChatConnection {
     }
   }
 
-  async #signIn(message: Record<string, unknown>): Promise<void> {
-    if (this.#authenticate === null) {
-      // The caller is being established from the handshake; a hasty first message waits its turn.
-      throw new Problem("bad_request", {
-        en: "Wait for connection_established before sending.",
-        zh: "请等待 connection_established 后再发送。",
-      });
+  async #signIn(message: Record<string, unknown> | null): Promise<void> {
+    if (this.#authenticate === null || message?.["type"] !== "auth") {
+      return this.refuse(new Problem("unauthorized", { reason: "missing" }));
     }
-    try {
-      if (message["type"] !== "auth") throw new Problem("unauthorized", { reason: "missing" });
-      const authenticate = this.#authenticate;
-      await this.establish(await authenticate(tokenCredentials(message["token"])));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      this.#refuse(error);
-    }
+    await this.#establish(this.#authenticate(tokenCredentials(message["token"])));
   }
 
   async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
@@ -290,7 +327,7 @@ export class ChatConnection {
     if (!(error instanceof Problem)) {
       this.#opening.log.error({ err: error }, "a message of a WebSocket could not be handled");
     }
-    const problem = error instanceof Problem ? error : new Problem("internal_error", {});
+    const problem = problemOf(error);
     this.#post({
       type: "error",
       error: problem.text(this.#opening.language),
@@ -301,6 +338,14 @@ export class ChatConnection {
       ...fields,
     });
   }
+}
+
+function problemOf(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem("internal_error", {});
+}
+
+function isSpeech(type: unknown): boolean {
+  return spokenMessageTypes.some((each) => each === type);
 }
 
 /** Whether a reply is spoken while it is being written. */

@@ -25,9 +25,10 @@ export class FollowedReplies {
     this.#options = options;
   }
 
-  /** Raises `rate_limited` when there is no room for another one. */
-  admit(): void {
+  /** Raises `rate_limited` when there is no room for another one; one that is shown already needs none. */
+  admit(replyId?: string): void {
     if (this.#followed.size < maxFollowed) return;
+    if (replyId !== undefined && this.#followed.has(replyId)) return;
     throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
   }
 

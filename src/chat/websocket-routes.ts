@@ -2,6 +2,9 @@ import websocket, { type WebSocket } from "@fastify/websocket";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
+import { network } from "../http/address-limit.ts";
+import { countBytes } from "../http/count-bytes.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { readCredentials } from "../identity/credentials.ts";
@@ -9,10 +12,12 @@ import type { Credentials, Identity, IdentityProvider } from "../identity/identi
 import { watchAdmission } from "../identity/watch-admission.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { dismiss } from "./dismiss.ts";
 import { messageBody } from "./message-body.ts";
+import { SocketPlaces } from "./socket-places.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 
-interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage"> {
+interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage" | "pace"> {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
   /** Origins of browsers that may connect beside this service's own; `*` for all. */
@@ -26,10 +31,10 @@ interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessa
   readonly maxMessageBytes: number;
 }
 
-/** A client that has to sign in with its first message gets this long. */
+/** A client that has to sign in with its first message gets this long … */
 const authenticationMs = 10_000;
-/** A client that is told to leave gets this long to say goodbye. */
-const closePatienceMs = 2_000;
+/** … and may have sent so much until then, however it cuts it up. */
+const maxUnknownBytes = 16 * 1024;
 
 export interface WebSocketRoutes {
   readonly routes: FastifyPluginAsyncTypebox;
@@ -39,8 +44,10 @@ export interface WebSocketRoutes {
 
 /** The conversation over one socket: the same turns and events as over HTTP. */
 export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocketRoutes {
-  const { identity, telemetry, allowedOrigins, heartbeatMs, maxConnections } = options;
+  const { identity, telemetry, allowedOrigins, heartbeatMs } = options;
   const open = new Set<WebSocket>();
+  const places = new SocketPlaces(options.maxConnections);
+  const pace = createMemoryRateLimiter();
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
 
   const checkOrigin = async (request: FastifyRequest): Promise<void> => {
@@ -53,13 +60,30 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     throw new Problem("forbidden", { action: "WebSocket from another origin" });
   };
 
-  const admit = async (): Promise<void> => {
-    if (open.size >= maxConnections) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+  /** The address of a caller who has yet to bring a token; null for one who needs none, or has brought one. */
+  const unknownAddress = (request: FastifyRequest): string | null => {
+    const { authorization, apiKey } = readCredentials(request.raw.rawHeaders);
+    const isKnown = identity.mode === "open" || authorization !== undefined || apiKey !== undefined;
+    return isKnown ? null : network(request.ip);
   };
 
-  const connect = async (socket: WebSocket, request: FastifyRequest): Promise<void> => {
-    const credentials = readCredentials(request.raw.rawHeaders);
-    const isAnonymous = credentials.authorization === undefined && credentials.apiKey === undefined;
+  /** Says with a status what would otherwise be said on the socket. */
+  const admit = async (request: FastifyRequest): Promise<void> => {
+    const address = unknownAddress(request);
+    if (address === null) places.checkKnown();
+    else places.checkUnknown(address);
+  };
+
+  const takePlace = (socket: WebSocket): void => {
+    const giveBack = places.takeKnown();
+    telemetry.viewers(1);
+    onClose(socket, () => {
+      giveBack();
+      telemetry.viewers(-1);
+    });
+  };
+
+  const connect = (socket: WebSocket, request: FastifyRequest): void => {
     const { session_id: sessionId, user_id: userId } = request.query as Record<string, string>;
     const connection = new ChatConnection(
       socket,
@@ -71,45 +95,69 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         userId,
         log: request.log,
       },
-      { ...options, checkMessage },
+      { ...options, checkMessage, pace },
     );
-    const letIn = async (given: Credentials): Promise<Identity | null> => {
-      const caller = await identity.authenticate(given);
-      if (caller !== null) await identity.authorize(caller, "access_chat_session");
-      const stopWatching = watchAdmission({
-        provider: identity,
-        identity: caller,
-        credentials: given,
-        log: request.log,
-        onRefused: () => connection.refuse("expired"),
-      });
-      if (socket.readyState === socket.OPEN) socket.once("close", stopWatching);
-      else stopWatching();
-      return caller;
+    const bytes = countBytes(request.raw.socket, maxUnknownBytes, () => socket.terminate());
+    const letIn = async (credentials: Credentials): Promise<Identity | null> => {
+      try {
+        const caller = await identity.authenticate(credentials);
+        if (caller !== null) await identity.authorize(caller, "access_chat_session");
+        takePlace(socket);
+        const stopWatching = watchAdmission({
+          provider: identity,
+          identity: caller,
+          credentials,
+          log: request.log,
+          onRefused: () => connection.refuse(new Problem("unauthorized", { reason: "expired" })),
+        });
+        onClose(socket, stopWatching);
+        bytes.end();
+        return caller;
+      } catch (error) {
+        bytes.begin();
+        throw error;
+      }
     };
-    if (identity.mode === "open" || !isAnonymous) {
-      await connection.establish(await letIn(credentials));
-    } else {
-      const timer = setTimeout(() => connection.refuse("missing"), authenticationMs);
-      socket.once("close", () => clearTimeout(timer));
-      connection.awaitToken(async (token) => {
-        clearTimeout(timer);
-        return letIn(token);
-      });
+    const address = unknownAddress(request);
+    if (address === null) {
+      connection.identify(() => letIn(readCredentials(request.raw.rawHeaders)));
+      return;
     }
+    bytes.begin();
+    let leave = () => {};
+    try {
+      leave = places.takeUnknown(address);
+    } catch (error) {
+      return connection.refuse(error);
+    }
+    onClose(socket, leave);
+    const timer = setTimeout(
+      () => connection.refuse(new Problem("unauthorized", { reason: "missing" })),
+      authenticationMs,
+    );
+    onClose(socket, () => clearTimeout(timer));
+    connection.awaitToken(async (token) => {
+      clearTimeout(timer);
+      const caller = await letIn(token);
+      leave();
+      return caller;
+    });
   };
 
   return {
     closeAll() {
-      for (const socket of open) {
-        socket.close(1001, "the node is shutting down");
-        // Some clients do not answer, and the server would wait for them.
-        const patience = setTimeout(() => socket.terminate(), closePatienceMs);
-        socket.once("close", () => clearTimeout(patience));
-      }
+      for (const socket of open) dismiss(socket, 1001, "the node is shutting down");
     },
     routes: async (app) => {
-      await app.register(websocket, { options: { maxPayload: options.maxMessageBytes } });
+      await app.register(websocket, {
+        options: { maxPayload: options.maxMessageBytes },
+        errorHandler: (error: NodeJS.ErrnoException, socket, request) => {
+          // What a client or the network does to a connection has a code; anything else is a bug.
+          const level = error.code === undefined ? "error" : "debug";
+          request.log[level]({ err: error }, "WebSocket broke");
+          socket.terminate();
+        },
+      });
 
       app.get(
         "/chat/ws",
@@ -132,35 +180,19 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         },
         (socket, request) => {
           open.add(socket);
-          telemetry.viewers(1);
           let isAlive = true;
           socket.on("pong", () => (isAlive = true));
           const heartbeat = setInterval(() => {
-            if (!isAlive) return socket.terminate();
+            // Of one that is not read from nothing is heard.
+            if (!isAlive && !socket.isPaused) return socket.terminate();
             isAlive = false;
             socket.ping();
           }, heartbeatMs);
           socket.once("close", () => {
             clearInterval(heartbeat);
             open.delete(socket);
-            telemetry.viewers(-1);
           });
-          socket.on("error", (error) => request.log.debug({ err: error }, "WebSocket broke"));
-          connect(socket, request).catch((error: unknown) => {
-            if (!(error instanceof Problem)) {
-              request.log.error({ err: error }, "WebSocket could not be served");
-            }
-            const problem = error instanceof Problem ? error : new Problem("internal_error", {});
-            socket.send(
-              JSON.stringify({
-                type: "error",
-                error_type: problem.type,
-                code: problem.status,
-                error: problem.text(request.language),
-              }),
-            );
-            socket.close(4000 + problem.status, problem.type);
-          });
+          connect(socket, request);
         },
       );
 
@@ -222,4 +254,10 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
       );
     },
   };
+}
+
+/** Calls `release` when the socket has closed, at once if it has already. */
+function onClose(socket: WebSocket, release: () => void): void {
+  if (socket.readyState === socket.CLOSED) release();
+  else socket.once("close", release);
 }

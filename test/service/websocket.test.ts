@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect as netConnect } from "node:net";
+import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createClient, type Client } from "../support/client.ts";
@@ -130,22 +131,117 @@ describe("the WebSocket", () => {
     expect(await goodbye).toBe(1001);
     // Left to itself, Node waits a minute for the first, and half a minute for the second.
   }, 25_000);
+});
+
+describe("a WebSocket of somebody who is not known", () => {
+  let service: TestService;
+  let url: string;
+  let token: string;
+  beforeAll(async () => {
+    const secret = "0123456789abcdef0123456789abcdef";
+    service = await startService({
+      env: { AUTH_MODE: "jwt", SECURITY_SECRET_KEY: secret, LIMITS_MAX_VIEWERS: "400" },
+    });
+    url = `${service.url}/chat/ws`;
+    token = await new SignJWT({ sub: "alice" })
+      .setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime("1h")
+      .sign(new TextEncoder().encode(secret));
+  });
+  afterAll(() => service.stop());
+
+  const opened = async () => {
+    const client = connect(url);
+    await once(client.socket, "open");
+    return client;
+  };
+  /** The status with which a connection is refused; 101 when it is not. */
+  const statusOf = async (headers: Record<string, string> = {}): Promise<number> => {
+    const socket = new WebSocket(url.replace("http", "ws"), { headers });
+    socket.on("error", () => undefined);
+    const status = await Promise.race([
+      once(socket, "open").then(() => 101),
+      once(socket, "unexpected-response").then(([, response]) => response.statusCode as number),
+    ]);
+    socket.terminate();
+    return status;
+  };
 
   it("wants a token in its first message where there is no header", async () => {
-    const guarded = await startService({
-      env: {
-        AUTH_MODE: "jwt",
-        SECURITY_SECRET_KEY: "0123456789abcdef0123456789abcdef",
-      },
-    });
-    const rude = connect(`${guarded.url}/chat/ws`);
-    await once(rude.socket, "open");
-    rude.send({ type: "chat", message: "hi" });
-    expect(await rude.closed()).toBe(4401);
-    const wrong = connect(`${guarded.url}/chat/ws`);
-    await once(wrong.socket, "open");
-    wrong.send({ type: "auth", token: "a.b.c" });
-    expect(await wrong.closed()).toBe(4401);
-    await guarded.stop();
+    for (const first of [
+      { type: "chat", message: "hi" },
+      { type: "ping" },
+      { type: "auth", token: "a.b.c" },
+      "no JSON",
+    ]) {
+      const rude = await opened();
+      rude.send(first);
+      expect(await rude.closed(), JSON.stringify(first)).toBe(4401);
+    }
+    const binary = await opened();
+    binary.socket.send(Buffer.alloc(10), { binary: true });
+    expect(await binary.closed()).toBe(4401);
   });
+
+  it("lets what follows the token wait for it", async () => {
+    const hasty = await opened();
+    hasty.send({ type: "auth", token });
+    hasty.send({ type: "resume", message_id: "x" });
+    await hasty.next(({ type }) => type === "error");
+    expect(hasty.messages).toMatchObject([
+      { type: "connection_established", user_id: "alice" },
+      { type: "error", error_type: "message_not_found" },
+    ]);
+    hasty.socket.close();
+  });
+
+  it("holds no more than a token needs: not in a message, nor in one that never ends, nor in pings", async () => {
+    for (const send of [
+      (socket: WebSocket) => socket.send("x".repeat(100_000)),
+      (socket: WebSocket) => socket.send("x".repeat(10_000), { fin: false }),
+      (socket: WebSocket) => socket.ping("x".repeat(100)),
+    ]) {
+      const { socket } = await opened();
+      const closed = once(socket, "close");
+      const more = () => {
+        if (socket.readyState === socket.OPEN) send(socket);
+        if (socket.readyState === socket.OPEN) setImmediate(more);
+      };
+      more();
+      expect((await closed)[0]).toBe(1006);
+    }
+    // Who is known may send what a message may hold.
+    const known = connect(url, { authorization: `Bearer ${token}` });
+    await known.next(({ type }) => type === "connection_established");
+    known.send({ type: "chat", message: "x".repeat(100_000) });
+    const answer = await known.next(({ type }) => type === "error");
+    expect(answer).toMatchObject({ error_type: "validation_failed" });
+    known.socket.close();
+  });
+
+  it("is one of a few from its address, and takes no place of those who are known", async () => {
+    const strangers = await Promise.all(Array.from({ length: 32 }, opened));
+    expect(await statusOf()).toBe(429);
+    expect(await statusOf({ authorization: `Bearer ${token}` })).toBe(101);
+    const [first] = strangers;
+    first?.send({ type: "auth", token });
+    await first?.next(({ type }) => type === "connection_established");
+    const next = await opened();
+    for (const { socket } of [...strangers, next]) socket.terminate();
+  });
+
+  it("does not linger when it is refused and says no goodbye", async () => {
+    const { hostname, port } = new URL(service.url);
+    const mute = netConnect(Number(port), hostname);
+    mute.write(
+      "GET /chat/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    await once(mute, "data");
+    // A masked text frame with `{}`.
+    mute.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x7b, 0x7d]));
+    mute.resume();
+    await once(mute, "close");
+    // Left to itself, the library waits half a minute.
+  }, 15_000);
 });
