@@ -11,7 +11,6 @@ import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
 import { sessionRoutes } from "../sessions/routes.ts";
 import { version } from "../version.ts";
-import { createKeepSpoken } from "../voice/conversation/keep-spoken.ts";
 import { createVoiceConversations } from "../voice/conversation/voice-conversation.ts";
 import { voiceMessageRoutes } from "../voice/message-routes.ts";
 import { voiceRoutes } from "../voice/routes.ts";
@@ -32,7 +31,7 @@ export async function openDoors(
   { gateway, isDraining }: State,
   closing: Closing,
 ) {
-  const { config, database, identity, telemetry } = floors;
+  const { config, identity, telemetry } = floors;
   const { speech, sessionStore, catalogue, backends, follow, messages } = conversations;
   const { limits } = config;
 
@@ -60,7 +59,6 @@ export async function openDoors(
       audio: speech.store,
       replies: conversations.replies,
       store: conversations.replyStore,
-      keepSpoken: createKeepSpoken(database),
       log: floors.replyLog,
       maxListening: config.voice.max_listeners,
     }),

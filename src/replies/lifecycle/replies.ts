@@ -16,6 +16,7 @@ import { accept, KeyTaken, openingEvent, type Acceptance, type AcceptParts } fro
 import { createAdmission, type ReplyLimits, type Ticket } from "./admission.ts";
 import { cancel, type CancelRequest, type CancelResult } from "./cancel.ts";
 import type { HasRoom } from "./claim.ts";
+import { cutToHeard, type Cut } from "./cut-to-heard.ts";
 import { goOn } from "./continue.ts";
 import { finishReply } from "./finish.ts";
 import { forget } from "./forget.ts";
@@ -221,6 +222,11 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       const { result, effects } = await lifecycle.run(forget, { sessionId, idleDays });
       await perform(effects, {});
       return result;
+    },
+
+    /** Of an ended reply that was talked over, keeps what was heard; false when that is not what its text is any more. */
+    async cutToHeard(cut: Cut): Promise<boolean> {
+      return (await lifecycle.run(cutToHeard, cut)).result;
     },
 
     running: supervisor.running,

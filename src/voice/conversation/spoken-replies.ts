@@ -5,13 +5,11 @@ import type { Replies } from "../../replies/lifecycle/replies.ts";
 import { isTerminal } from "../../replies/reply-event.ts";
 import type { LoggedEvent, ReplyLog } from "../../replies/log/reply-log.ts";
 import type { ReplyState, ReplyStore } from "../../replies/lifecycle/reply-store.ts";
-import type { KeepSpoken } from "./keep-spoken.ts";
 import { createPlayback, type Playback, type SpokenChunk } from "./playback.ts";
 
 export interface SpokenRepliesOptions {
-  readonly replies: Pick<Replies, "cancel">;
+  readonly replies: Pick<Replies, "cancel" | "cutToHeard">;
   readonly store: Pick<ReplyStore, "find">;
-  readonly keepSpoken: KeepSpoken;
   readonly log: Pick<ReplyLog, "read">;
   readonly send: (message: object) => void;
   readonly tell: (error: unknown) => void;
@@ -53,7 +51,7 @@ const endPatienceMs = 10_000;
 const lookEveryMs = 250;
 
 export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplies {
-  const { replies, store, keepSpoken, log, send, tell } = options;
+  const { replies, store, log, send, tell } = options;
   const listened = new Map<string, Listened>();
   let cutting: Promise<void> = Promise.resolve();
 
@@ -138,7 +136,7 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
     if (end === null || !each.isSpoken || (each.isResumed && !playback.isAcknowledged)) return;
     const { content, sessionId } = end;
     const length = playback.heardLength(content, end.status === "complete");
-    if (length < content.length && !(await keepSpoken(end, length))) return;
+    if (length < content.length && !(await replies.cutToHeard({ ...end, length }))) return;
     send({
       type: "playback_interrupted",
       message_id: replyId,
