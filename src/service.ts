@@ -59,7 +59,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
     idempotency: conversations.idempotency,
     retentionDays: settings.retention_days,
     purge: async () => {
-      await conversations.speech.store.purgeExpired();
+      await conversations.speech.store.purge();
     },
     logger,
   });

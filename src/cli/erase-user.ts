@@ -45,9 +45,9 @@ export async function runErase(
     };
     return await withService(config, access, async (client) => {
       if (values.yes !== true) {
-        const { sessions, messages } = await countOf(client, userId);
+        const { sessions, messages, audio } = await countOf(client, userId);
         terminal.output.write(
-          `${userId} has ${sessions} sessions with ${messages} messages. Nothing was erased: add --yes.\n`,
+          `${userId} has ${sessions} sessions with ${messages} messages and ${audio} recordings. Nothing was erased: add --yes.\n`,
         );
         return 1;
       }
@@ -67,8 +67,10 @@ async function eraseUser(client: ApiClient, userId: string): Promise<object> {
   const hash = createHash("sha256");
   let sessions = 0;
   let messages = 0;
+  let audio = 0;
   for (let round = 0; ; round++) {
     let found = 0;
+    audio += (await countOf(client, userId)).audio;
     for await (const session of sessionsOf(client, userId)) {
       found += 1;
       const sessionId = String(session["session_id"]);
@@ -89,9 +91,11 @@ async function eraseUser(client: ApiClient, userId: string): Promise<object> {
     ...about,
     sessions,
     messages,
+    /** Recordings and stored speech. */
+    audio,
     /** Of the deleted sessions' ids, one a line, in the order of deletion. */
     session_ids_sha256: hash.digest("hex"),
-    verified: left.sessions === 0 && left.messages === 0,
+    verified: left.sessions === 0 && left.messages === 0 && left.audio === 0,
     started_at: startedAt,
     finished_at: new Date().toISOString(),
   };

@@ -56,16 +56,25 @@ export async function deleteSession(
   }
 }
 
-/** Sessions and messages that there are, counted by the service. */
-export async function countOf(
-  client: ApiClient,
-  userId: string,
-): Promise<{ sessions: number; messages: number }> {
-  const stats = await client.call<{ total_sessions: number; total_messages: number }>(
-    "GET",
-    `/sessions/user/${encodeURIComponent(userId)}/stats`,
-  );
-  return { sessions: stats.total_sessions, messages: stats.total_messages };
+/** What there is, counted by the service. */
+export interface UserCounts {
+  readonly sessions: number;
+  readonly messages: number;
+  /** Stored speech and recordings. */
+  readonly audio: number;
+}
+
+export async function countOf(client: ApiClient, userId: string): Promise<UserCounts> {
+  const stats = await client.call<{
+    total_sessions: number;
+    total_messages: number;
+    total_audio: number;
+  }>("GET", `/sessions/user/${encodeURIComponent(userId)}/stats`);
+  return {
+    sessions: stats.total_sessions,
+    messages: stats.total_messages,
+    audio: stats.total_audio,
+  };
 }
 
 /** Who gave the receipt. */

@@ -81,7 +81,12 @@ export async function openDoors(
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
-      bulkSessionRoutes({ ...conversations, store: sessionStore, identity }),
+      bulkSessionRoutes({
+        ...conversations,
+        store: sessionStore,
+        identity,
+        countAudio: (userId) => speech.store.countOf(userId),
+      }),
       chatRoutes({
         ...conversations,
         sse,

@@ -17,7 +17,7 @@ export interface QueryResult<R> {
  */
 export interface Queryable {
   query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>>;
-  /** Runs several statements without parameters, as migrations need. */
+  /** Runs several statements without parameters, for as long as they take, as migrations need. */
   execute(sql: string): Promise<void>;
 }
 

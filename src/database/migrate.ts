@@ -26,40 +26,55 @@ const directory = join(import.meta.dirname, "migrations");
 const advisoryLock = 4_812_001;
 
 /**
- * Applies what is missing, all in one transaction under a lock, so that nodes starting together do it once.
- * Raises MigrationMismatch when an applied file was changed, or when the database is newer than this service.
+ * Applies what is missing, each in a transaction of its own under a lock, so that nodes starting together do it once.
+ * Raises MigrationMismatch when an applied file was changed, or when the database is newer than this service; what was
+ * applied before a fault stays.
  */
-export async function migrate(database: Database): Promise<MigrationState & { applied: string[] }> {
-  const migrations = await loadMigrations();
-  return database.transaction(async (tx) => {
-    await tx.query("SELECT pg_advisory_xact_lock($1)", [advisoryLock]);
-    await tx.execute(
-      `CREATE TABLE IF NOT EXISTS schema_migrations (
-         version integer PRIMARY KEY,
-         name text NOT NULL,
-         checksum text NOT NULL,
-         applied_at timestamptz NOT NULL DEFAULT now()
-       )`,
-    );
-    const { pending } = await compare(tx, migrations);
-    for (const migration of pending) {
-      await tx.execute(migration.sql);
-      await tx.query(
-        "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-        [migration.version, migration.name, migration.checksum],
-      );
-    }
-    return {
-      current: migrations.at(-1)?.version ?? 0,
-      pending: [],
-      applied: pending.map((migration) => migration.name),
-    };
-  });
+export async function migrate(
+  database: Database,
+  from = directory,
+): Promise<MigrationState & { applied: string[] }> {
+  const migrations = await loadMigrations(from);
+  const applied: string[] = [];
+  for (;;) {
+    const migration = await database.transaction((tx) => applyNext(tx, migrations));
+    if (migration === null) break;
+    applied.push(migration.name);
+  }
+  return { current: migrations.at(-1)?.version ?? 0, pending: [], applied };
+}
+
+/** Null when nothing is missing. */
+async function applyNext(
+  tx: Queryable,
+  migrations: readonly Migration[],
+): Promise<Migration | null> {
+  // A large table, or a node that is at it, may take longer than any statement of a request.
+  await tx.execute(
+    `SET LOCAL statement_timeout = 0;
+     SELECT pg_advisory_xact_lock(${advisoryLock});
+     CREATE TABLE IF NOT EXISTS schema_migrations (
+       version integer PRIMARY KEY,
+       name text NOT NULL,
+       checksum text NOT NULL,
+       applied_at timestamptz NOT NULL DEFAULT now()
+     )`,
+  );
+  const { pending } = await compare(tx, migrations);
+  const next = pending[0];
+  if (next === undefined) return null;
+  await tx.execute(next.sql);
+  await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
+    next.version,
+    next.name,
+    next.checksum,
+  ]);
+  return next;
 }
 
 /** What would be applied; changes nothing. Raises MigrationMismatch as `migrate` does. */
 export async function migrationState(database: Database): Promise<MigrationState> {
-  const migrations = await loadMigrations();
+  const migrations = await loadMigrations(directory);
   const exists = await database.query("SELECT to_regclass('schema_migrations') AS found");
   if (exists.rows[0]?.["found"] === null) {
     return { current: 0, pending: migrations.map((migration) => migration.name) };
@@ -96,11 +111,11 @@ async function compare(
   };
 }
 
-async function loadMigrations(): Promise<Migration[]> {
-  const files = (await readdir(directory)).filter((file) => file.endsWith(".sql")).sort();
+async function loadMigrations(from: string): Promise<Migration[]> {
+  const files = (await readdir(from)).filter((file) => file.endsWith(".sql")).sort();
   return Promise.all(
     files.map(async (name) => {
-      const sql = await readFile(join(directory, name), "utf8");
+      const sql = await readFile(join(from, name), "utf8");
       return {
         version: Number.parseInt(name, 10),
         name,

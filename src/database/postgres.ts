@@ -22,13 +22,21 @@ interface PostgresOptions {
   readonly log: Logger;
 }
 
+type Query = (
+  sql: string,
+  params?: readonly unknown[],
+  timeoutMs?: number,
+) => Promise<pg.QueryResult>;
+
 /** A connection of the pool that somebody has for a while. */
 interface Lent {
-  readonly query: (sql: string, params?: readonly unknown[]) => Promise<pg.QueryResult>;
+  readonly query: Query;
   isLost: boolean;
 }
 
 const int8 = 20;
+/** The longest that a timer can be set to; zero would be the pool's own. */
+const noTimeoutMs = 2 ** 31 - 1;
 
 /** A PostgreSQL server (14 or newer). Connections are opened lazily; an unreachable server shows at the first query. */
 export function createPostgresDatabase(options: PostgresOptions): Database {
@@ -75,9 +83,12 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     });
     const lent: Lent = {
       isLost: false,
-      async query(text, params = []) {
+      async query(text, params = [], timeoutMs) {
         try {
-          return await client.query(prepare(text, params));
+          return await client.query({
+            ...prepare(text, params),
+            ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
+          });
         } catch (error) {
           lent.isLost ||= endsConnection(error);
           throw translate(error);
@@ -91,20 +102,20 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     }
   };
 
-  const queryable = (query: Lent["query"]): Queryable => ({
+  const queryable = (query: Query): Queryable => ({
     async query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
       const { rows, rowCount } = await query(sql, params);
       return { rows: rows as R[], rowCount: rowCount ?? 0 };
     },
     async execute(sql) {
-      await query(sql);
+      await query(sql, [], noTimeoutMs);
     },
   });
 
   let closing: Promise<void> | undefined;
   return {
     kind: "postgres",
-    ...queryable((sql, params) => lend((lent) => lent.query(sql, params))),
+    ...queryable((...statement) => lend((lent) => lent.query(...statement))),
     transaction: (work) =>
       lend(async (lent) => {
         try {

@@ -23,7 +23,9 @@ const security = [{ bearer: [] }, { apiKey: [] }, {}];
 
 /** Many sessions at once: batches, figures, cleaning up. */
 export function bulkSessionRoutes(
-  options: Omit<SessionRoutesOptions, "catalogue">,
+  options: Omit<SessionRoutesOptions, "catalogue"> & {
+    readonly countAudio: (userId: string) => Promise<number>;
+  },
 ): FastifyPluginAsyncTypebox {
   const { sessions, store, identity } = options;
   const { owned, remove } = createSessionAccess(options);
@@ -117,6 +119,7 @@ export function bulkSessionRoutes(
               active_sessions: Type.Integer(),
               archived_sessions: Type.Integer(),
               total_messages: Type.Integer(),
+              total_audio: Type.Integer({ description: "Stored speech and recordings." }),
               average_messages_per_session: Type.Number(),
               agent_usage: Type.Record(
                 Type.String(),
@@ -131,7 +134,10 @@ export function bulkSessionRoutes(
       async (request) => {
         const userId = callerUser(request, request.params.user_id);
         await requireAction(request, identity, "access_chat_session");
-        const statistics = await store.statistics(userId);
+        const [statistics, audio] = await Promise.all([
+          store.statistics(userId),
+          options.countAudio(userId),
+        ]);
         const average = statistics.total === 0 ? 0 : statistics.messages / statistics.total;
         return {
           user_id: userId,
@@ -139,6 +145,7 @@ export function bulkSessionRoutes(
           active_sessions: statistics.active,
           archived_sessions: statistics.archived,
           total_messages: statistics.messages,
+          total_audio: audio,
           average_messages_per_session: Math.round(average * 100) / 100,
           agent_usage: Object.fromEntries(
             statistics.agents.map((agent) => [

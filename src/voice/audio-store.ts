@@ -1,6 +1,7 @@
 import { fromBase64, toBase64 } from "../database/base64.ts";
-import type { Database } from "../database/database.ts";
+import { sqlState, type Database } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
 
 /** More is not stored of one recording or reply. */
 export const maxStoredAudioBytes = 1024 * 1024;
@@ -25,17 +26,30 @@ export interface StoredAudio extends NewAudio {
 
 export type AudioStore = ReturnType<typeof createAudioStore>;
 
+/** A recording waits this long for the message that it becomes part of, which is sent at once. */
+const unattachedSeconds = 3_600;
+const foreignKeyViolation = "23503";
 /** Of one statement, so that a backlog is worked off in steps. */
 const purgeBatch = 500;
 
-/** All SQL of stored sound. `retentionHours` 0: it is kept as long as its session. Raises `storage_unavailable`. */
+/** All SQL of stored sound. It goes with its session; `retentionHours` 0: not before. Raises `storage_unavailable`. */
 export function createAudioStore(database: Database, retentionHours: number) {
+  /** False when it has changed nothing, because the session that it names does not exist or is just being deleted. */
+  const unlessGone = async (sql: string, params: readonly unknown[]): Promise<boolean> => {
+    try {
+      return (await database.query(sql, params)).rowCount > 0;
+    } catch (error) {
+      if (sqlState(error) === foreignKeyViolation) return false;
+      throw error;
+    }
+  };
+
   return {
-    /** The new audio's id. */
+    /** The new audio's id. Raises `session_not_found` when its session was deleted meanwhile. */
     async save(audio: NewAudio): Promise<string> {
       if (audio.bytes.length > maxStoredAudioBytes) throw new Error("the sound is too large");
       const audioId = newId();
-      await database.query(
+      const stored = await unlessGone(
         `INSERT INTO audio (audio_id, session_id, user_id, message_id, format, media_type, duration_ms,
                             bytes, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'),
@@ -52,16 +66,18 @@ export function createAudioStore(database: Database, retentionHours: number) {
           retentionHours * 3600,
         ],
       );
+      if (!stored) throw new Problem("session_not_found", { sessionId: audio.sessionId ?? "" });
       return audioId;
     },
 
-    /** Gives a recording to a session, and to the session's owner. */
+    /** Gives a recording to a session, and to the session's owner; deletes it when the session is gone. */
     async attach(audioId: string, sessionId: string, messageId: string | null): Promise<void> {
-      await database.query(
+      const attached = await unlessGone(
         `UPDATE audio SET session_id = s.session_id, user_id = s.user_id, message_id = $3
          FROM sessions s WHERE audio_id = $1 AND s.session_id = $2`,
         [audioId, sessionId, messageId],
       );
+      if (!attached) await database.query("DELETE FROM audio WHERE audio_id = $1", [audioId]);
     },
 
     /** Null when there is none, or its time is over. */
@@ -77,18 +93,28 @@ export function createAudioStore(database: Database, retentionHours: number) {
       return row ? { ...row, bytes: fromBase64(row.bytes) } : null;
     },
 
-    async deleteOfSession(sessionId: string): Promise<void> {
-      await database.query("DELETE FROM audio WHERE session_id = $1", [sessionId]);
+    /** How much there is of a user, in all sessions. */
+    async countOf(userId: string): Promise<number> {
+      const { rows } = await database.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM audio a JOIN sessions s ON s.session_id = a.session_id
+         WHERE s.user_id = $1`,
+        [userId],
+      );
+      return rows[0]?.count ?? 0;
     },
 
-    /** Deletes what is past its time; resolves with how many. */
-    async purgeExpired(): Promise<number> {
+    /** Deletes what is past its time, and recordings that no message has taken; resolves with how many. */
+    async purge(): Promise<number> {
       let purged = 0;
       for (;;) {
         const { rowCount } = await database.query(
-          `DELETE FROM audio WHERE audio_id IN
-             (SELECT audio_id FROM audio WHERE expires_at <= now() LIMIT $1)`,
-          [purgeBatch],
+          `DELETE FROM audio WHERE audio_id IN (
+             SELECT audio_id FROM audio WHERE expires_at <= now()
+             UNION
+             SELECT audio_id FROM audio
+             WHERE session_id IS NULL AND created_at <= now() - make_interval(secs => $2)
+             LIMIT $1)`,
+          [purgeBatch, unattachedSeconds],
         );
         purged += rowCount;
         if (rowCount < purgeBatch) return purged;

@@ -28,9 +28,11 @@ describe.skipIf(pooler === null)("PgBouncer in transaction mode", () => {
     const url = pooler.through(await postgres.freshDatabase());
     const database = createPostgresDatabase({ ...settings, url, pooler: "pgbouncer" });
     const again = createPostgresDatabase({ ...settings, url, pooler: "pgbouncer" });
-    // Two nodes that start at once migrate once.
+    // Two nodes that start at once apply each migration once.
     const applied = await Promise.all([migrate(database), migrate(again)]);
-    expect(applied.filter((each) => each.applied.length > 0)).toHaveLength(1);
+    const names = applied.flatMap((each) => each.applied);
+    expect(names.length).toBeGreaterThan(0);
+    expect(new Set(names).size).toBe(names.length);
     const results = await Promise.all(
       Array.from({ length: 400 }, (_, index) =>
         database.query<{ sum: number }>("SELECT $1::int + $2::int AS sum", [index, 1]),

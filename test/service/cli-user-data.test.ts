@@ -69,6 +69,12 @@ describe("export and erase", () => {
     const admin = createClient(service.url, { "x-api-key": adminKey });
     await converse(admin, "ann/1", 3);
     await converse(admin, "bob", 1);
+    const spoken = await admin.send("POST", "/chat/message", {
+      user_id: "ann/1",
+      message: "Say it.",
+      voice_config: { enable_tts: true },
+    });
+    expect(spoken.body).toMatchObject({ audio_response: { format: expect.any(String) } });
     const access = ["--url", service.url, "--api-key-file", join(directory, "key")];
 
     const file = join(directory, "ann.jsonl");
@@ -81,8 +87,8 @@ describe("export and erase", () => {
     expect(receipt).toMatchObject({
       receipt: "export",
       user_id: "ann/1",
-      sessions: 3,
-      messages: 12,
+      sessions: 4,
+      messages: 14,
       bytes: bytes.length,
       sha256: createHash("sha256").update(bytes).digest("hex"),
     });
@@ -91,8 +97,11 @@ describe("export and erase", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const whole = ["session", "message", "message", "message", "message"];
-    expect(lines.map(({ type }) => type)).toEqual(["export", whole, whole, whole, "end"].flat());
+    const turn = ["message", "message"];
+    const whole = ["session", turn, turn].flat();
+    expect(lines.map(({ type }) => type)).toEqual(
+      ["export", "session", turn, whole, whole, whole, "end"].flat(),
+    );
     expect(lines.some(({ content }) => content === "你好")).toBe(true);
     expect((await stat(file)).mode & 0o077).toBe(0);
 
@@ -105,9 +114,9 @@ describe("export and erase", () => {
     const counted = captureTerminal();
     expect(await runErase(configOf(), ["ann/1", ...access], counted.terminal)).toBe(1);
     expect(counted.seen.output).toContain(
-      "ann/1 has 3 sessions with 12 messages. Nothing was erased",
+      "ann/1 has 4 sessions with 14 messages and 1 recordings. Nothing was erased",
     );
-    expect(await totalOf(admin, "ann%2F1")).toBe(3);
+    expect(await totalOf(admin, "ann%2F1")).toBe(4);
 
     const erased = captureTerminal();
     expect(
@@ -120,8 +129,9 @@ describe("export and erase", () => {
     expect(JSON.parse(erased.seen.output)).toMatchObject({
       receipt: "erasure",
       user_id: "ann/1",
-      sessions: 3,
-      messages: 12,
+      sessions: 4,
+      messages: 14,
+      audio: 1,
       verified: true,
     });
     expect(await readFile(join(directory, "receipt"), "utf8")).toBe(erased.seen.output);

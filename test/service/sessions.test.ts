@@ -154,6 +154,7 @@ describe("sessions", () => {
       active_sessions: 2,
       archived_sessions: 0,
       total_messages: 4,
+      total_audio: 0,
       average_messages_per_session: 2,
       agent_usage: {
         analyst: { session_count: 1, message_count: 0 },

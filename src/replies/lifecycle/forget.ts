@@ -55,7 +55,6 @@ export const forget: Transition<Forget, boolean> = {
       [sessionId],
     );
     await tx.query("DELETE FROM idempotency_keys WHERE session_id = $1", [sessionId]);
-    await tx.query("DELETE FROM audio WHERE session_id = $1", [sessionId]);
     await tx.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
     const agentIds = new Set([owner.agentId, ...agents.map(({ agentId }) => agentId)]);
     const jobs: Job[] = [

@@ -1,0 +1,125 @@
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { startPostgres } from "../../test/support/postgres.ts";
+import { newId } from "../lib/ids.ts";
+import { silentLogger } from "../telemetry/logger.ts";
+import type { Database } from "./database.ts";
+import { createEmbeddedDatabase } from "./embedded.ts";
+import { migrate, MigrationMismatch, migrationState } from "./migrate.ts";
+import { createPostgresDatabase } from "./postgres.ts";
+
+const postgres = await startPostgres();
+afterAll(() => postgres?.stop());
+const cleanUp: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+
+const kinds = [
+  { kind: "embedded", open: () => createEmbeddedDatabase({ dataDir: null, log: silentLogger }) },
+  ...(postgres === null
+    ? []
+    : [
+        {
+          kind: "postgres",
+          open: async () =>
+            createPostgresDatabase({
+              url: await postgres.freshDatabase(),
+              maxConnections: 4,
+              poolTimeoutMs: 5_000,
+              connectTimeoutMs: 5_000,
+              statementTimeoutMs: 100,
+              pooler: "none",
+              log: silentLogger,
+            }),
+        },
+      ]),
+];
+
+describe.each(kinds)("migrations on $kind", ({ open }) => {
+  const empty = async (): Promise<Database> => {
+    const database = await open();
+    cleanUp.push(() => database.close());
+    return database;
+  };
+
+  /** A folder with these migrations. */
+  const folder = async (files: Readonly<Record<string, string>>): Promise<string> => {
+    const path = await mkdtemp(join(tmpdir(), "chat-migrations-"));
+    cleanUp.push(() => rm(path, { recursive: true }));
+    for (const [name, sql] of Object.entries(files)) await writeFile(join(path, name), sql);
+    return path;
+  };
+
+  test("are applied once each, however many nodes start together", async () => {
+    const database = await empty();
+    const results = await Promise.all([migrate(database), migrate(database), migrate(database)]);
+    const all = (await readdir(join(import.meta.dirname, "migrations"))).toSorted();
+    expect(results.flatMap(({ applied }) => applied).toSorted()).toEqual(all);
+    expect((await migrationState(database)).pending).toEqual([]);
+  });
+
+  test("may take longer than a statement of a request; what went before a fault stays", async () => {
+    const database = await empty();
+    const path = await folder({
+      "0001-slow.sql": "CREATE TABLE slow (); SELECT pg_sleep(1.3);",
+      "0002-wrong.sql": "CREATE TABLE wrong (); SELECT 1/0;",
+    });
+    await expect(migrate(database, path)).rejects.toMatchObject({ code: "22012" });
+    const { rows } = await database.query(
+      "SELECT to_regclass('slow')::text AS slow, to_regclass('wrong')::text AS wrong",
+    );
+    expect(rows).toEqual([{ slow: "slow", wrong: null }]);
+    await writeFile(join(path, "0002-wrong.sql"), "CREATE TABLE wrong ();");
+    expect((await migrate(database, path)).applied).toEqual(["0002-wrong.sql"]);
+  });
+
+  test("that were changed, or that this version does not know, are refused", async () => {
+    const database = await empty();
+    const path = await folder({ "0001-a.sql": "SELECT 1", "0002-b.sql": "SELECT 2" });
+    await migrate(database, path);
+    await writeFile(join(path, "0001-a.sql"), "SELECT 3");
+    await expect(migrate(database, path)).rejects.toBeInstanceOf(MigrationMismatch);
+    const older = await folder({ "0001-a.sql": "SELECT 1" });
+    await expect(migrate(database, older)).rejects.toBeInstanceOf(MigrationMismatch);
+  });
+
+  test("0006 and 0008: sound without a session goes, other sound stays", async () => {
+    const database = await empty();
+    const before = await folder({});
+    const own = join(import.meta.dirname, "migrations");
+    for (const name of (await readdir(own)).filter((file) => file < "0006")) {
+      await cp(join(own, name), join(before, name));
+    }
+    await migrate(database, before);
+    const sessionId = newId();
+    await database.query(
+      "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+      [sessionId],
+    );
+    const insert = `INSERT INTO audio (audio_id, session_id, user_id, format, media_type, bytes)
+      VALUES (gen_random_uuid(), $1, $2, 'wav', 'audio/wav', '')`;
+    for (const [session, name] of [
+      [sessionId, "held"],
+      [newId(), "left"],
+      [null, "waiting"],
+    ]) {
+      await database.query(insert, [session, name]);
+    }
+    await migrate(database);
+    const left = async () =>
+      (
+        await database.query<{ user_id: string }>("SELECT user_id FROM audio ORDER BY user_id")
+      ).rows.map(({ user_id: name }) => name);
+    expect(await left()).toEqual(["held", "waiting"]);
+    await expect(database.query(insert, [newId(), "new"])).rejects.toMatchObject({ code: "23503" });
+    await database.query("DELETE FROM sessions");
+    expect(await left()).toEqual(["waiting"]);
+    const { rows } = await database.query(
+      "SELECT convalidated FROM pg_constraint WHERE conname = 'audio_session'",
+    );
+    expect(rows).toEqual([{ convalidated: true }]);
+  });
+});
