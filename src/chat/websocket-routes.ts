@@ -222,6 +222,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
             auth: "{type, token}: first, where no Authorization header could be sent",
             chat: "{type, message, …as POST /chat/message}",
             cancel: "{type, message_id}",
+            continue: "{type, message_id, decisions}: as POST /chat/message/{message_id}/continue",
             resume: "{type, message_id, after}",
             ping: "{type}",
             voice_start: "{type, sample_rate, language, turn_detection, barge_in, voice_config, …}",

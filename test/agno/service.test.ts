@@ -8,6 +8,7 @@ import { createDataDir, startService, type TestService } from "../support/start-
 import { forEachAgno } from "./for-each-agno.ts";
 import { scriptedModel } from "./model-script.ts";
 import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
+import { connectSocket } from "../support/web-socket-client.ts";
 
 const slowText = Array.from({ length: 60 }, (_, index) => `w${index} `).join("");
 
@@ -126,6 +127,35 @@ forEachAgno((version, python) => {
         after.at(-1)?.["full_response"],
         "I shall delete it. The tool says: Deleted /data/old.txt",
       );
+    });
+
+    test("a paused reply goes on over the WebSocket as over HTTP", async () => {
+      const { stream, sessionId, messageId } = await ask("janitor", "clean");
+      const paused = await stream.next((event) => event.type === "paused");
+      const [requirement] = paused["requirements"] as { id: string }[];
+      const chat = connectSocket(`${service.url}/chat/ws?session_id=${sessionId}`);
+      await chat.next(({ type }) => type === "connection_established");
+      chat.send({ type: "continue", message_id: messageId, decisions: [] });
+      assert.equal(
+        (await chat.next(({ type }) => type === "error"))["error_type"],
+        "validation_failed",
+      );
+      const wrong = [{ id: "another", approved: true }];
+      const from = chat.messages.length;
+      chat.send({ type: "continue", message_id: messageId, decisions: wrong });
+      const refused = await chat.next(({ type }) => type === "error", from);
+      assert.match(JSON.stringify(refused["details"]), /another is not an open requirement/);
+      const message = await client.get<Message>(`/chat/message/${messageId}`);
+      assert.equal(message.body.status, "paused");
+      const decisions = [{ id: requirement!.id, approved: true }];
+      chat.send({ type: "continue", message_id: messageId, decisions });
+      const end = await chat.next(({ type }) => type === "conversation_complete");
+      assert.match(String(end["full_response"]), /Deleted/);
+      const told = chat.messages.length;
+      chat.send({ type: "continue", message_id: messageId, decisions });
+      const late = await chat.next(({ type }) => type === "error", told);
+      assert.equal(late["error_type"], "message_not_running");
+      chat.socket.close();
     });
 
     test("a reply that went on after a pause has the tools and usage of both parts", async () => {
