@@ -12,7 +12,7 @@ import type { Tracer } from "../telemetry/tracer.ts";
 import { installAddressLimit } from "./address-limit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
-import { installErrorHandling, rawProblem } from "./errors.ts";
+import { installErrorHandling, refuseUndecodable } from "./errors.ts";
 import { installHostCheck } from "./host-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
 import { installRouteTable } from "./route-table.ts";
@@ -47,7 +47,7 @@ export async function createServer(options: ServerOptions) {
     trustProxy:
       config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
     // A path that cannot be decoded never reaches the routes and their hooks.
-    frameworkErrors: (error, request, reply) => rawProblem(error, request, reply),
+    frameworkErrors: refuseUndecodable(config.service.name, telemetry),
     clientErrorHandler: refuseBrokenRequests(config.service.name, telemetry),
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();

@@ -68,19 +68,19 @@ export function installErrorHandling(
   });
 }
 
-/** The answer to a request that Fastify refuses before its hooks run: they have not made its headers yet. */
-export function rawProblem(
-  error: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  const problem = toProblem(error);
-  request.language = preferredLanguage(request.headers["accept-language"]);
-  void reply
-    .code(problem.status)
-    .headers({ "X-Request-ID": request.id, "X-Service": "chat-service", "X-Process-Time": "0" })
-    .type("application/json; charset=utf-8")
-    .send(problemBody(problem, request));
+/** Answers requests that Fastify refuses before its hooks run: they have not made the headers yet. */
+export function refuseUndecodable(serviceName: string, telemetry: Telemetry) {
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = toProblem(error);
+    telemetry.problem(problem.type);
+    request.log.debug({ type: problem.type, status: problem.status }, "request refused");
+    request.language = preferredLanguage(request.headers["accept-language"]);
+    void reply
+      .code(problem.status)
+      .headers({ "X-Request-ID": request.id, "X-Service": serviceName, "X-Process-Time": "0" })
+      .type("application/json; charset=utf-8")
+      .send(problemBody(problem, request));
+  };
 }
 
 /** Fastify's own refusals by their code. */
