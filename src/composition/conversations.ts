@@ -13,6 +13,7 @@ import { createCheckpoints } from "../replies/making/checkpoints.ts";
 import { createFlushBeat } from "../replies/making/flush-beat.ts";
 import { createFollowReply } from "../replies/reading/follow-reply.ts";
 import { createReplyFeeds } from "../replies/reading/reply-feeds.ts";
+import { createActiveLimit } from "../sessions/active-limit.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
@@ -55,7 +56,8 @@ export async function openConversations(floors: Floors, closing: Closing) {
   const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
   const store = createReplyStore(database);
   const sessionStore = createSessionStore(database);
-  const insertSession = createInsertSession(sessionStore, events.record);
+  const activeLimit = createActiveLimit(sessionStore, limits.max_concurrent_sessions);
+  const insertSession = createInsertSession(sessionStore, activeLimit, events.record);
   const replies = createReplies(
     {
       database,
@@ -99,7 +101,7 @@ export async function openConversations(floors: Floors, closing: Closing) {
     telemetry,
     logger,
     insertSession,
-    maxActive: limits.max_concurrent_sessions,
+    activeLimit,
   });
   return {
     backends,

@@ -89,7 +89,7 @@ export function bulkSessionRoutes(
         else {
           await owned(request, sessionId, named);
           const status = operation === "archive" ? "archived" : "active";
-          if (!(await store.update(sessionId, { status }))) {
+          if (!(await sessions.update(sessionId, { status }))) {
             throw new Problem("session_not_found", { sessionId });
           }
         }

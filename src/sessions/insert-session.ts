@@ -1,9 +1,13 @@
 import type { Queryable } from "../database/database.ts";
 import type { RecordEvent } from "../events/business-event.ts";
 import type { BeginningSession } from "../replies/lifecycle/accept.ts";
+import type { ActiveLimit } from "./active-limit.ts";
 import type { Session, SessionStore } from "./session-store.ts";
 
-/** Stores a session as part of `tx`, which goes on to store its first `messages` messages. */
+/**
+ * Stores a session as part of `tx`, which goes on to store its first `messages` messages. Raises `rate_limited` when its
+ * user has as many as he may. Claim an idempotency key before, so that a repeat is no further session.
+ */
 export type InsertSession = (
   tx: Queryable,
   session: BeginningSession,
@@ -12,9 +16,11 @@ export type InsertSession = (
 
 export function createInsertSession(
   store: Pick<SessionStore, "create">,
+  activeLimit: ActiveLimit,
   recordEvent: RecordEvent,
 ): InsertSession {
   return async (tx, beginning, messages) => {
+    await activeLimit.check(tx, beginning.userId);
     const session = await store.create(tx, beginning, messages);
     await recordEvent(tx, {
       type: "chat_session.created",

@@ -229,7 +229,8 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           security,
           summary: "Change a session",
           description:
-            "`config` and `metadata` are merged member by member; a member that is null is removed.",
+            "`config` and `metadata` are merged member by member; a member that is null is removed. " +
+            "Only messages are activity: this changes neither `last_activity` nor the order of the list.",
           params: sessionParams,
           querystring: namedUser,
           body: Type.Object(
@@ -252,17 +253,14 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         const { body } = request;
         const sessionId = request.params.session_id;
         await requireAction(request, identity, "access_chat_session");
-        const session = await owned(request, sessionId, request.query.user_id);
-        const config = body.config && merged(session.config, body.config);
+        await owned(request, sessionId, request.query.user_id);
         const agentId = body.agent_id && (await catalogue.resolve(body.agent_id)).agentId;
-        await store.update(sessionId, {
+        await sessions.update(sessionId, {
           ...(body.title !== undefined && { title: body.title }),
           ...(body.status !== undefined && { status: body.status }),
           ...(agentId !== undefined && { agentId }),
-          ...(config !== undefined && { config }),
-          ...(body.metadata !== undefined && {
-            metadata: merged(session.metadata, body.metadata),
-          }),
+          ...(body.config !== undefined && { config: body.config }),
+          ...(body.metadata !== undefined && { metadata: body.metadata }),
         });
         return sessionInfo(await owned(request, sessionId, request.query.user_id));
       },
@@ -311,15 +309,5 @@ function isSessionPosition(value: unknown): value is SessionPosition {
     !Number.isNaN(Date.parse(lastActivity)) &&
     typeof sessionId === "string" &&
     isId(sessionId)
-  );
-}
-
-/** Member by member; null removes. */
-function merged(
-  old: Readonly<Record<string, unknown>>,
-  patch: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries({ ...old, ...patch }).filter(([, value]) => value !== null),
   );
 }

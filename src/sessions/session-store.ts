@@ -31,7 +31,9 @@ export interface SessionPatch {
   readonly title?: string | null;
   readonly status?: "active" | "archived";
   readonly agentId?: string;
+  /** Member by member; null removes one. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Likewise. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
@@ -64,6 +66,15 @@ const columns = `
   ${position}`;
 /** One index look-up per session: at most one reply of a session is active. */
 const active = `LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')`;
+
+/** Any number will do, as long as every node uses the same one. */
+const activeSessionsLock = 4_812_002;
+
+/** An object with a patch merged in, by the database: two patches at once lose nothing of each other. */
+const patched = (column: string, patch: string) => `
+  CASE WHEN ${patch}::jsonb IS NULL THEN ${column} ELSE (
+    SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(${column} || ${patch}::jsonb)
+    WHERE value <> 'null') END`;
 
 /** All SQL of sessions. Whether the caller may see a session is decided by who calls, from `userId`. */
 export function createSessionStore(database: Database) {
@@ -121,14 +132,33 @@ export function createSessionStore(database: Database) {
       return rows[0] ?? null;
     },
 
-    /** How many active sessions a user has, counted up to `limit`. */
-    async countActive(userId: string, limit: number): Promise<number> {
-      const { rows } = await database.query<{ count: number }>(
+    /**
+     * How many active sessions a user has, counted up to `limit`. Until the end of `tx` whoever else counts them waits,
+     * so what follows from the number holds. Lock a session of the user before, not after.
+     */
+    async countActive(tx: Queryable, userId: string, limit: number): Promise<number> {
+      await tx.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [
+        activeSessionsLock,
+        userId,
+      ]);
+      const { rows } = await tx.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM (
-           SELECT 1 FROM sessions WHERE user_id = $1 AND status = 'active' LIMIT $2) AS some`,
+           SELECT 1 FROM sessions WHERE user_id = $1 AND status = 'active' LIMIT $2) AS counted`,
         [userId, limit],
       );
       return rows[0]?.count ?? 0;
+    },
+
+    /** Its status and owner, which nobody changes until the end of `tx`; null when it is gone. */
+    async lock(
+      tx: Queryable,
+      sessionId: string,
+    ): Promise<Pick<Session, "status" | "userId"> | null> {
+      const { rows } = await tx.query<Pick<Session, "status" | "userId">>(
+        `SELECT status, user_id AS "userId" FROM sessions WHERE session_id = $1 FOR UPDATE`,
+        [sessionId],
+      );
+      return rows[0] ?? null;
     },
 
     /** Newest activity first; `after` continues behind that position. */
@@ -165,16 +195,15 @@ export function createSessionStore(database: Database) {
       return rows[0]?.count ?? 0;
     },
 
-    /** False when the session is gone. */
-    async update(sessionId: string, patch: SessionPatch): Promise<boolean> {
-      const { rowCount } = await database.query(
+    /** False when the session is gone. This is no activity: only messages are. */
+    async update(on: Queryable, sessionId: string, patch: SessionPatch): Promise<boolean> {
+      const { rowCount } = await on.query(
         `UPDATE sessions SET
            title = CASE WHEN $2 THEN $3 ELSE title END,
            status = coalesce($4, status),
            agent_id = coalesce($5, agent_id),
-           config = coalesce($6::jsonb, config),
-           metadata = coalesce($7::jsonb, metadata),
-           last_activity = now()
+           config = ${patched("config", "$6")},
+           metadata = ${patched("metadata", "$7")}
          WHERE session_id = $1`,
         [
           sessionId,

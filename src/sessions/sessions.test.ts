@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDatabases } from "../../test/support/databases.ts";
 import type { Database } from "../database/database.ts";
+import type { RecordEvent } from "../events/business-event.ts";
 import { ignoreEvent } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
@@ -8,9 +9,10 @@ import { Problem } from "../problems/problem.ts";
 import { forget } from "../replies/lifecycle/forget.ts";
 import { createLifecycle } from "../replies/lifecycle/lifecycle.ts";
 import { silentLogger } from "../telemetry/logger.ts";
+import { createActiveLimit } from "./active-limit.ts";
 import { createInsertSession } from "./insert-session.ts";
 import { createSessionStore, type SessionStore } from "./session-store.ts";
-import { createSessions } from "./sessions.ts";
+import { createSessions, type NewSession } from "./sessions.ts";
 
 const databases = await startDatabases();
 afterAll(() => databases.stop());
@@ -30,9 +32,15 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
 
   /** Sessions over `store`, with what they told others. */
   function createStage(
-    more: { store?: SessionStore; maxActive?: number; forget?: typeof remove } = {},
+    more: {
+      store?: SessionStore;
+      maxActive?: number;
+      forget?: typeof remove;
+      recordEvent?: RecordEvent;
+    } = {},
   ) {
     const told: string[] = [];
+    const activeLimit = createActiveLimit(store, more.maxActive ?? 0);
     const sessions = createSessions({
       database,
       store: more.store ?? store,
@@ -41,17 +49,21 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       replies: { forget: more.forget ?? remove },
       telemetry: { sessionCreated: ({ sessionId }) => told.push(`created ${sessionId}`) },
       logger: { ...silentLogger, warn: (_fields, message) => told.push(message) },
-      maxActive: more.maxActive ?? 0,
-      insertSession: createInsertSession(store, ignoreEvent),
+      activeLimit,
+      insertSession: createInsertSession(store, activeLimit, more.recordEvent ?? ignoreEvent),
     });
     return { sessions, told };
   }
 
-  const create = async (userId: string): Promise<string> => {
-    const { sessions } = createStage();
-    const wanted = { userId, agentId: undefined, config: {}, metadata: {} };
-    return (await sessions.create(wanted, null)).sessionId;
-  };
+  const wanted = (userId: string, more: Partial<NewSession> = {}): NewSession => ({
+    userId,
+    agentId: undefined,
+    config: {},
+    metadata: {},
+    ...more,
+  });
+  const create = async (userId: string, more: Partial<NewSession> = {}): Promise<string> =>
+    (await createStage().sessions.create(wanted(userId, more), null)).sessionId;
 
   /** Made so many days ago and silent since. */
   const createIdle = async (days: number): Promise<string> => {
@@ -65,6 +77,144 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
   const wake = (sessionId: string) =>
     database.query("UPDATE sessions SET last_activity = now() WHERE session_id = $1", [sessionId]);
   const exists = async (sessionId: string) => (await store.find(sessionId)) !== null;
+
+  describe("a new session", () => {
+    test("is stored as wanted, with its title, and told once", async () => {
+      const { sessions, told } = createStage();
+      const config = { title: "Plans", temperature: 0.2 };
+      const made = await sessions.create(
+        wanted("ann", { agentId: "analyst", config, metadata: { tenant: "acme" } }),
+        null,
+      );
+      expect(await store.find(made.sessionId)).toEqual(made);
+      expect(made).toMatchObject({
+        userId: "ann",
+        agentId: "analyst",
+        title: "Plans",
+        status: "active",
+        config,
+        metadata: { tenant: "acme" },
+        messageCount: 0,
+        activeMessageId: null,
+      });
+      expect(told).toEqual([`created ${made.sessionId}`]);
+      expect(
+        (await sessions.create(wanted("ann", { config: { title: " " } }), null)).title,
+      ).toBeNull();
+    });
+
+    test("that is rolled back was never told", async () => {
+      const refuse = () => Promise.reject(new Error("no"));
+      const { sessions, told } = createStage({ recordEvent: refuse });
+      await expect(sessions.create(wanted("rolled"), null)).rejects.toThrow("no");
+      expect(told).toEqual([]);
+      expect(await store.count({ userId: "rolled" })).toBe(0);
+    });
+
+    test("is made once for a key, however many ask at the same moment", async () => {
+      const { sessions, told } = createStage({ maxActive: 1 });
+      const key = { key: "k", fingerprint: "f" };
+      const made = await Promise.all(
+        Array.from({ length: 8 }, () => sessions.create(wanted("keyed"), key)),
+      );
+      expect(new Set(made.map(({ sessionId }) => sessionId)).size).toBe(1);
+      expect(told).toHaveLength(1);
+      expect((await sessions.create(wanted("keyed"), key)).sessionId).toBe(made[0]?.sessionId);
+      await expect(
+        sessions.create(wanted("keyed"), { key: "k", fingerprint: "other" }),
+      ).rejects.toMatchObject({ type: "idempotency_conflict" });
+    });
+  });
+
+  describe("active sessions of a user", () => {
+    const settle = async (work: readonly Promise<unknown>[]) => {
+      const results = await Promise.allSettled(work);
+      const refused = results.flatMap((result) =>
+        result.status === "rejected" ? [(result.reason as Problem).type] : [],
+      );
+      return { done: results.length - refused.length, refused: [...new Set(refused)] };
+    };
+    const active = (userId: string) => store.count({ userId, status: "active" });
+
+    test("are never one too many, with 25 made at once", async () => {
+      const { sessions } = createStage({ maxActive: 3 });
+      const made = await settle(
+        Array.from({ length: 25 }, () => sessions.create(wanted("many"), null)),
+      );
+      expect(made).toEqual({ done: 3, refused: ["rate_limited"] });
+      expect(await active("many")).toBe(3);
+      expect(await settle([sessions.create(wanted("another"), null)])).toMatchObject({ done: 1 });
+    });
+
+    test("come out of the archive only where there is room, with all at once", async () => {
+      const userId = "archivist";
+      const archived = await Promise.all(Array.from({ length: 8 }, () => create(userId)));
+      const { sessions } = createStage({ maxActive: 3 });
+      for (const id of archived) await sessions.update(id, { status: "archived" });
+      const back = await settle(archived.map((id) => sessions.update(id, { status: "active" })));
+      expect(back).toEqual({ done: 3, refused: ["rate_limited"] });
+      expect(await active(userId)).toBe(3);
+      // Whoever is active stays so, at the limit and above it.
+      const [one] = await store.list({ userId, status: "active" }, { limit: 1, offset: 0 });
+      const strict = createStage({ maxActive: 1 }).sessions;
+      expect(await strict.update(one?.sessionId ?? "", { status: "active" })).toBe(true);
+      expect(await strict.update(newId(), { status: "active" })).toBe(false);
+    });
+
+    test("are as many as one likes where there is no limit", async () => {
+      await Promise.all(Array.from({ length: 5 }, () => create("free")));
+      expect(await active("free")).toBe(5);
+    });
+  });
+
+  describe("a change", () => {
+    test("merges member by member, removes with null, and leaves the rest", async () => {
+      const config = { title: "a", mine: { deep: [1] }, old: true };
+      const sessionId = await create("patch", { config, metadata: { kept: "é🙂" } });
+      const { sessions } = createStage();
+      await sessions.update(sessionId, { config: { old: null, mine: { other: null }, new: 1 } });
+      expect(await store.find(sessionId)).toMatchObject({
+        title: "a",
+        status: "active",
+        config: { title: "a", mine: { other: null }, new: 1 },
+        metadata: { kept: "é🙂" },
+      });
+      await sessions.update(sessionId, {
+        title: null,
+        agentId: "analyst",
+        metadata: { kept: null },
+      });
+      const changed = await store.find(sessionId);
+      expect(changed).toMatchObject({ title: null, agentId: "analyst", metadata: {} });
+      expect(changed?.config).toEqual({ title: "a", mine: { other: null }, new: 1 });
+    });
+
+    test("loses nothing of another at the same moment", async () => {
+      const sessionId = await create("patch");
+      const { sessions } = createStage();
+      const names = Array.from({ length: 20 }, (_, index) => `member${index}`);
+      await Promise.all(
+        names.map((name) =>
+          sessions.update(sessionId, { config: { [name]: 1 }, metadata: { [name]: 2 } }),
+        ),
+      );
+      const changed = await store.find(sessionId);
+      expect(Object.keys(changed?.config ?? {}).toSorted()).toEqual(names.toSorted());
+      expect(Object.keys(changed?.metadata ?? {}).toSorted()).toEqual(names.toSorted());
+    });
+
+    test("is no activity: neither the order nor the retention knows of it", async () => {
+      const [older, newer] = [await create("order"), await create("order")];
+      const before = await store.find(older);
+      const { sessions } = createStage();
+      await sessions.update(older, { title: "Renamed", config: { a: 1 } });
+      await sessions.update(older, { status: "archived" });
+      await sessions.update(older, { status: "active" });
+      expect((await store.find(older))?.position).toBe(before?.position);
+      const list = await store.list({ userId: "order" }, { limit: 10, offset: 0 });
+      expect(list.map(({ sessionId }) => sessionId)).toEqual([newer, older]);
+    });
+  });
 
   describe("idle sessions", () => {
     const clear = () => createStage().sessions.deleteInactive(7, 10_000);
@@ -114,6 +264,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       const idle = [await createIdle(9), await createIdle(8)];
       const away = new Problem("storage_unavailable", {}, { retryAfterSeconds: 1 });
       let looks = 0;
+      let tries = 0;
       const { sessions } = createStage({
         store: {
           ...store,
@@ -123,10 +274,13 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
             return store.inactive(...look);
           },
         },
-        forget: () => Promise.reject(away),
+        forget: () => {
+          tries += 1;
+          return Promise.reject(away);
+        },
       });
       await expect(sessions.deleteInactive(7, 100)).rejects.toBe(away);
-      expect(looks).toBe(2);
+      expect([looks, tries]).toEqual([2, 1]);
       expect(await createStage().sessions.deleteInactive(7, 100, AbortSignal.abort())).toBe(0);
       expect(await Promise.all(idle.map(exists))).toEqual([true, true]);
     });

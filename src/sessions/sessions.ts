@@ -8,7 +8,8 @@ import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { InsertSession } from "./insert-session.ts";
-import type { Session, SessionPosition, SessionStore } from "./session-store.ts";
+import type { ActiveLimit } from "./active-limit.ts";
+import type { Session, SessionPatch, SessionPosition, SessionStore } from "./session-store.ts";
 
 interface SessionsOptions {
   readonly database: Database;
@@ -20,8 +21,7 @@ interface SessionsOptions {
   readonly replies: Pick<Replies, "forget">;
   readonly telemetry: Pick<Telemetry, "sessionCreated">;
   readonly logger: Logger;
-  /** Active sessions of one user; 0: no limit. */
-  readonly maxActive: number;
+  readonly activeLimit: ActiveLimit;
   readonly insertSession: InsertSession;
 }
 
@@ -37,17 +37,11 @@ export type Sessions = ReturnType<typeof createSessions>;
 
 /** The life of sessions: made, listed, deleted with everything that belongs to them. */
 export function createSessions(options: SessionsOptions) {
-  const { database, store, idempotency, catalogue, replies, telemetry, logger, insertSession } =
-    options;
+  const { database, store, idempotency, catalogue, replies, telemetry, logger } = options;
+  const { insertSession, activeLimit } = options;
 
   const prepare = async (wanted: NewSession): Promise<BeginningSession> => {
     const agent = await catalogue.resolve(wanted.agentId);
-    if (options.maxActive > 0) {
-      const count = await store.countActive(wanted.userId, options.maxActive);
-      if (count >= options.maxActive) {
-        throw new Problem("rate_limited", { seconds: 60 }, { retryAfterSeconds: 60 });
-      }
-    }
     const { title } = wanted.config;
     return {
       sessionId: newId(),
@@ -60,7 +54,7 @@ export function createSessions(options: SessionsOptions) {
   };
 
   return {
-    /** Everything that can be refused about a new session is refused here. */
+    /** Refuses what can be refused without the database. */
     prepare,
 
     /** A repeat with the same idempotency key gets the session of the first request. */
@@ -85,6 +79,16 @@ export function createSessions(options: SessionsOptions) {
       const earlier = key && (await idempotency.find(wanted.userId, key));
       if (!earlier) throw new Problem("storage_unavailable", {}, { retryAfterSeconds: 1 });
       return existing(earlier.sessionId);
+    },
+
+    /** False when the session is gone. Who takes one out of the archive has one more active session. */
+    async update(sessionId: string, patch: SessionPatch): Promise<boolean> {
+      if (patch.status !== "active") return store.update(database, sessionId, patch);
+      return database.transaction(async (tx) => {
+        const session = await store.lock(tx, sessionId);
+        if (session?.status === "archived") await activeLimit.check(tx, session.userId);
+        return session !== null && store.update(tx, sessionId, patch);
+      });
     },
 
     /** Gone with its messages, recordings, log entries and running reply; false when it was gone already. */

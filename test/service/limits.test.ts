@@ -104,3 +104,42 @@ describe("replies at a time", () => {
     expect((await send("alice")).status).toBe(200);
   });
 });
+
+describe("active sessions of a user", () => {
+  let service: TestService;
+  let client: Client;
+  beforeAll(async () => {
+    service = await startService({ env: { LIMITS_MAX_CONCURRENT_SESSIONS: "2" } });
+    client = createClient(service.url);
+  });
+  afterAll(async () => {
+    await service.kill();
+  });
+
+  it("are limited by every way in, and a repeat is no further one", async () => {
+    const keyed = createClient(service.url, { "idempotency-key": "first" });
+    const first = { user_id: "alice", message: "hello" };
+    const sent = await keyed.send<{ session_id: string }>("POST", "/chat/message", first);
+    expect(sent.status).toBe(200);
+    const second = await client.session("alice");
+    expectRefusal(
+      await client.send("POST", "/chat/session", { user_id: "alice" }),
+      429,
+      "rate_limited",
+    );
+    expectRefusal(await client.send("POST", "/chat/message", first), 429, "rate_limited");
+    expect((await keyed.send("POST", "/chat/message", first)).body).toMatchObject({
+      session_id: sent.body.session_id,
+    });
+    expect((await client.send("POST", "/chat/session", { user_id: "bob" })).status).toBe(200);
+
+    const path = `/sessions/${second}`;
+    expect((await client.send("PATCH", path, { status: "archived" })).status).toBe(200);
+    expect((await client.send("POST", "/chat/message", first)).status).toBe(200);
+    expectRefusal(await client.send("PATCH", path, { status: "active" }), 429, "rate_limited");
+    const batch = { user_id: "alice", session_ids: [second], operation: "activate" };
+    expect((await client.send("POST", "/sessions/batch", batch)).body).toMatchObject({
+      failed_count: 1,
+    });
+  });
+});

@@ -110,20 +110,13 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
     async apply(tx, request, isRepeat) {
       const earlier = isRepeat ? await acceptedBefore(tx, request) : null;
       if (earlier !== null) return earlier;
-      const { sessionId, replyId, newSession } = request;
+      const { sessionId, newSession } = request;
+      // Before a session is made: a repeat is no further one.
+      if (newSession !== null) await claimKey(tx, parts, request, newSession.userId);
       const session = await (newSession === null
         ? lockAndCount(tx, request)
         : begin(tx, parts, newSession, request.message.text));
-      if (request.idempotency !== null) {
-        const result = { sessionId, messageId: replyId };
-        const isNew = await parts.idempotency.claim(
-          tx,
-          session.userId,
-          request.idempotency,
-          result,
-        );
-        if (!isNew) throw new KeyTaken(session.userId);
-      }
+      if (newSession === null) await claimKey(tx, parts, request, session.userId);
       if (session.status !== "active") throw new Problem("session_archived", { sessionId });
       const agentId = request.agentId ?? session.agentId;
       request.admit(agentId, session.userId);
@@ -148,6 +141,18 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
 }
 
 const free: Place = { queuePosition: null, effects: [], jobs: [] };
+
+async function claimKey(
+  tx: Queryable,
+  parts: AcceptParts,
+  { idempotency, sessionId, replyId }: Acceptance,
+  userId: string,
+): Promise<void> {
+  if (idempotency === null) return;
+  const result = { sessionId, messageId: replyId };
+  const isNew = await parts.idempotency.claim(tx, userId, idempotency, result);
+  if (!isNew) throw new KeyTaken(userId);
+}
 
 /** A session that begins with this turn: nobody else can know of it. */
 async function begin(
