@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
+import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
@@ -108,10 +109,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           });
         }
         const sent = await send(request, "POST /chat/message");
-        const gone = new AbortController();
-        // Of this response, not of its socket: that one serves other requests after it.
-        response.raw.once("close", () => gone.abort());
-        await commands.ended(sent.replyId, gone.signal);
+        await commands.ended(sent.replyId, goneSignal(response));
         const reply = await found(sent.replyId);
         const question = await found(reply.replyTo ?? "");
         return answer(reply, question, null, await options.audioResponse(reply));
@@ -132,9 +130,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         },
       },
       async (request, reply) => {
-        sse.admit();
+        using viewer = sse.admit();
         const sent = await send(request, "POST /chat/message/stream");
-        await sse.stream(request, reply, { ...sent, after: 0 });
+        await viewer.stream(request, reply, { ...sent, after: 0 });
       },
     );
 
@@ -190,8 +188,8 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
         await requireAction(request, identity, "access_chat_session");
         const shown = await commands.owner(request, named(request));
-        sse.admit();
-        await sse.stream(request, reply, { ...shown, after });
+        using viewer = sse.admit();
+        await viewer.stream(request, reply, { ...shown, after });
       },
     );
 
@@ -241,9 +239,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request, reply) => {
         await requireAction(request, identity, "send_message");
-        sse.admit();
+        using viewer = sse.admit();
         const shown = await commands.continue(request, named(request), request.body.decisions);
-        await sse.stream(request, reply, shown);
+        await viewer.stream(request, reply, shown);
       },
     );
   };

@@ -46,6 +46,7 @@ export interface WebSocketRoutes {
 export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocketRoutes {
   const { identity, telemetry, allowedOrigins, heartbeatMs } = options;
   const open = new Set<WebSocket>();
+  let isClosing = false;
   const places = new SocketPlaces(options.maxConnections);
   const pace = createMemoryRateLimiter();
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
@@ -146,6 +147,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
 
   return {
     closeAll() {
+      isClosing = true;
       for (const socket of open) dismiss(socket, 1001, "the node is shutting down");
     },
     routes: async (app) => {
@@ -192,6 +194,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
             clearInterval(heartbeat);
             open.delete(socket);
           });
+          if (isClosing) return dismiss(socket, 1001, "the node is shutting down");
           connect(socket, request);
         },
       );

@@ -7,6 +7,7 @@ import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
+import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { ref } from "../http/schemas.ts";
@@ -19,7 +20,7 @@ import type { AudioStore } from "./audio-store.ts";
 import type { Voice } from "./create-voice.ts";
 import { readUpload } from "./read-upload.ts";
 import { keepRecording } from "./recordings.ts";
-import { goneSignal, unvalidated, uploadContent } from "./routes.ts";
+import { unvalidated, uploadContent } from "./routes.ts";
 import type { StoredReplyAudio } from "./stored-reply-audio.ts";
 
 interface VoiceMessageRoutesOptions {
@@ -84,7 +85,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const named = message.sessionId === undefined || request.identity !== null;
     const userId = named ? callerUser(request, message.userId) : message.userId;
     await checkSession(request, message);
-    if (message.stream) options.sse.admit();
+    using viewer = message.stream ? options.sse.admit() : null;
 
     const signal = goneSignal(reply);
     const heard = await voice.transcribe(file, { language: message.language, signal });
@@ -114,8 +115,8 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     });
     const question = (await found(sent.replyId)).replyTo;
     if (audioId !== null) await store.attach(audioId, sent.sessionId, question);
-    if (message.stream) {
-      await options.sse.stream(request, reply, { ...sent, after: 0 });
+    if (viewer !== null) {
+      await viewer.stream(request, reply, { ...sent, after: 0 });
       return reply;
     }
     await commands.ended(sent.replyId, signal);

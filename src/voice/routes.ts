@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
+import { goneSignal } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -40,20 +40,6 @@ export const uploadContent = {
   type: "string",
   format: "binary",
 };
-
-/** Aborts when the caller goes away before the answer is complete. */
-export function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  const onClose = () => {
-    // Nobody will read it; but it is no fault of the service.
-    const reason = { en: "The caller has gone.", zh: "调用方已断开连接。" };
-    if (!reply.raw.writableFinished) gone.abort(new Problem("bad_request", reason));
-  };
-  // While an upload was read, or the caller looked up.
-  if (reply.raw.destroyed) onClose();
-  else reply.raw.once("close", onClose);
-  return gone.signal;
-}
 
 function capabilityBody({ enabled, providers, languages }: VoiceCapability) {
   return {

@@ -1,9 +1,12 @@
 import { get, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { textOf, type SeenEvent } from "../support/reply-stream.ts";
+import { eventually } from "../support/stage.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
 /** Bytes of a followed stream, cut off after `cutAfter` bytes, parsed as a client would. */
@@ -167,5 +170,82 @@ describe("following a reply", () => {
     let bytes = 0;
     for await (const chunk of stalled) bytes += (chunk as Buffer).length;
     expect(bytes).toBeGreaterThan(600_000);
+  });
+});
+
+describe("viewers of a node", () => {
+  const limit = 10;
+  let model: OpenAiServer;
+  let service: TestService;
+  let client: Client;
+  const silence = Promise.withResolvers<void>();
+
+  beforeAll(async () => {
+    model = await startOpenAiServer({
+      respond: () => ({ tokens: ["a", "b"], pace: () => silence.promise }),
+    });
+    service = await startService({
+      env: { OPENAI_BASE_URL: model.url, LIMITS_MAX_VIEWERS: String(limit) },
+    });
+    client = createClient(service.url);
+  });
+  afterAll(async () => {
+    silence.resolve();
+    await service.kill();
+    await model.close();
+  });
+
+  /** How many streams are open, replies followed by whomever, and replies made. */
+  const counts = async () => {
+    const figures = await client.get<{ viewers: number; replies: { running: number } }>(
+      "/health/metrics",
+    );
+    const detailed = await client.get<{
+      components: { streams: { details: { followers: number } } };
+    }>("/health/detailed");
+    return {
+      viewers: figures.body.viewers,
+      running: figures.body.replies.running,
+      followers: detailed.body.components.streams.details.followers,
+    };
+  };
+
+  it("are gone whenever they have left: before the stream began, or later", async () => {
+    const { hostname, port } = new URL(service.url);
+    const leave = async (path: string, index: number) => {
+      const body = JSON.stringify({ user_id: `user-${index}`, message: "hi" });
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+          `Content-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      // Somewhere between what the service reads, stores and sends.
+      await setTimeout(index / 2);
+      socket.resetAndDestroy();
+    };
+    const paths = ["/chat/message/stream", "/chat/message"];
+    await Promise.all(Array.from({ length: 40 }, (_, i) => leave(paths[i % 2] ?? "", i)));
+    const isEmpty = async () => {
+      const { viewers, followers, running } = await counts();
+      return viewers === 0 && followers === 0 && running > 0;
+    };
+    await eventually("nobody follows what goes on", isEmpty, 10_000);
+  });
+
+  it("are never one too many, however many come at once, and leave room when they go", async () => {
+    const ask = (index: number) =>
+      client.stream({ user_id: `user-${index}`, message: "hi" }).catch((error: Error) => error);
+    const asked = await Promise.all(Array.from({ length: 60 }, (_, index) => ask(index)));
+    const refused = asked.flatMap((each) => (each instanceof Error ? [each] : []));
+    const shown = asked.flatMap((each) => (each instanceof Error ? [] : [each]));
+    expect(shown).toHaveLength(limit);
+    for (const { message } of refused) expect(message).toContain('503 {"success":false');
+    expect((await counts()).viewers).toBe(limit);
+    const [first] = shown;
+    first?.close();
+    await eventually("one has gone", async () => (await counts()).viewers === limit - 1);
+    const next = await ask(60);
+    expect(next).not.toBeInstanceOf(Error);
+    expect(await ask(61)).toBeInstanceOf(Error);
   });
 });

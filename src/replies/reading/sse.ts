@@ -1,8 +1,10 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { watchCaller } from "../../http/caller.ts";
+import { onceClosed } from "../../http/gone-signal.ts";
 import { processTime } from "../../http/request-context.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
+import { Places } from "../../lib/places.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
@@ -17,7 +19,26 @@ interface SseViewOptions {
   readonly stallMs?: number;
 }
 
-export type SseView = ReturnType<typeof createSseView>;
+export interface SseView {
+  /**
+   * A place among the viewers of this node; take it before anything is stored. Raises `overloaded` when there is none. It
+   * is given back at the end of its scope.
+   */
+  admit(): Viewer;
+  /** Ends every stream, and those that are about to begin, so that the server can close; readers reconnect elsewhere. */
+  closeAll(): void;
+}
+
+interface Viewer extends Disposable {
+  /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
+  stream(request: FastifyRequest, reply: FastifyReply, shown: Shown): Promise<void>;
+}
+
+interface Shown {
+  readonly replyId: string;
+  readonly sessionId: string;
+  readonly after: number;
+}
 
 /** Browsers and clients reconnect after this; sent once. */
 const retryLine = "retry: 1000\n\n";
@@ -28,67 +49,67 @@ const endLine = "data: [DONE]\n\n";
  * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: a page
  * is fetched when the socket has taken the one before the last.
  */
-export function createSseView(options: SseViewOptions) {
-  const { follow, telemetry, identity, maxViewers, stallMs = 30_000 } = options;
+export function createSseView(options: SseViewOptions): SseView {
+  const { follow, telemetry, identity, stallMs = 30_000 } = options;
+  const places = new Places(options.maxViewers);
   const open = new Set<AbortController>();
   const encode = createEncoder();
+  let isClosing = false;
+
+  const stream: Viewer["stream"] = async (request, reply, shown) => {
+    reply.hijack();
+    const { raw } = reply;
+    const gone = new AbortController();
+    open.add(gone);
+    telemetry.viewers(1);
+    raw.on("error", () => gone.abort());
+    onceClosed(raw, () => gone.abort());
+    if (isClosing) gone.abort();
+
+    raw.writeHead(200, {
+      ...(reply.getHeaders() as OutgoingHttpHeaders),
+      "Content-Type": "text/event-stream; charset=utf-8",
+      "Cache-Control": "no-cache, no-transform",
+      "X-Accel-Buffering": "no",
+      "X-Session-ID": shown.sessionId,
+      "X-Message-ID": shown.replyId,
+      "X-Process-Time": processTime(request),
+    });
+    raw.write(retryLine);
+    const sender = createSender(raw, stallMs, gone);
+    const stopWatching = watchCaller(request, identity, () => gone.abort());
+    try {
+      let isOver = true;
+      for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
+        if (gone.signal.aborted) {
+          isOver = false;
+          break;
+        }
+        const full = sender.send(events === null ? heartbeatLine : encode(events));
+        // To wait for nothing costs time too, for each token.
+        if (full !== undefined) await full;
+      }
+      if (isOver && !gone.signal.aborted) raw.write(endLine);
+    } catch (error) {
+      // The client comes back with its cursor; what it has seen so far stays right.
+      request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
+    } finally {
+      stopWatching();
+      raw.end();
+      open.delete(gone);
+      telemetry.viewers(-1);
+    }
+  };
 
   return {
-    /** Raises `overloaded` when this node shows as many streams as it may; call it before anything is stored. */
-    admit(): void {
-      if (open.size >= maxViewers) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+    admit() {
+      const giveBack = places.take();
+      if (giveBack === null) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+      return { stream, [Symbol.dispose]: giveBack };
     },
 
-    /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
-    async stream(
-      request: FastifyRequest,
-      reply: FastifyReply,
-      shown: { readonly replyId: string; readonly sessionId: string; readonly after: number },
-    ): Promise<void> {
-      reply.hijack();
-      const { raw } = reply;
-      const gone = new AbortController();
-      open.add(gone);
-      telemetry.viewers(1);
-      raw.once("close", () => gone.abort());
-      raw.on("error", () => gone.abort());
-      raw.writeHead(200, {
-        ...(reply.getHeaders() as OutgoingHttpHeaders),
-        "Content-Type": "text/event-stream; charset=utf-8",
-        "Cache-Control": "no-cache, no-transform",
-        "X-Accel-Buffering": "no",
-        "X-Session-ID": shown.sessionId,
-        "X-Message-ID": shown.replyId,
-        "X-Process-Time": processTime(request),
-      });
-      raw.write(retryLine);
-      const sender = createSender(raw, stallMs, gone);
-      const stopWatching = watchCaller(request, identity, () => gone.abort());
-      try {
-        let isOver = true;
-        for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
-          if (gone.signal.aborted) {
-            isOver = false;
-            break;
-          }
-          const full = sender.send(events === null ? heartbeatLine : encode(events));
-          // To wait for nothing costs time too, for each token.
-          if (full !== undefined) await full;
-        }
-        if (isOver && !gone.signal.aborted) raw.write(endLine);
-      } catch (error) {
-        // The client comes back with its cursor; what it has seen so far stays right.
-        request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
-      } finally {
-        stopWatching();
-        raw.end();
-        open.delete(gone);
-        telemetry.viewers(-1);
-      }
-    },
-
-    /** Ends every stream, so that the server can close; readers reconnect elsewhere. */
-    closeAll(): void {
+    closeAll() {
+      isClosing = true;
       for (const gone of open) gone.abort();
     },
   };
@@ -121,8 +142,9 @@ function frame({ seq, json }: LoggedEvent): string {
 function createSender(raw: FastifyReply["raw"], stallMs: number, gone: AbortController) {
   let underWay = 0;
   let wake: (() => void) | undefined;
-  const onTaken = () => {
+  const onTaken = (error?: Error | null) => {
     underWay -= 1;
+    if (error) gone.abort();
     wake?.();
   };
 

@@ -1,0 +1,21 @@
+import type { ServerResponse } from "node:http";
+import { Problem } from "../problems/problem.ts";
+
+/** Calls `callback` when the connection of an answer has closed or the answer is complete; at once if that has been. */
+export function onceClosed(response: ServerResponse, callback: () => void): void {
+  // While a body was read, the caller looked up, or a message stored: the event does not come again.
+  if (response.destroyed || response.closed) callback();
+  else response.once("close", callback);
+}
+
+/** Aborts when the caller goes away before the answer is complete. */
+export function goneSignal({ raw }: { readonly raw: ServerResponse }): AbortSignal {
+  const gone = new AbortController();
+  onceClosed(raw, () => {
+    if (raw.writableFinished) return;
+    // Nobody will read it; but it is no fault of the service.
+    const reason = { en: "The caller has gone.", zh: "调用方已断开连接。" };
+    gone.abort(new Problem("bad_request", reason));
+  });
+  return gone.signal;
+}

@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import type { AddressInfo } from "node:net";
+import Fastify from "fastify";
+import { afterEach, expect, it } from "vitest";
+import type { IdentityProvider } from "../../identity/identity.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
+import type { FollowReply } from "./follow-reply.ts";
+import { createSseView } from "./sse.ts";
+
+const ended: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ended.splice(0)) await end();
+});
+
+/** A server whose one route shows a reply without end, after `before`. */
+async function stage(before: (closed: Promise<unknown>) => Promise<unknown>) {
+  let viewers = 0;
+  const follow: FollowReply = async function* silent(_replyId, _after, signal) {
+    if (!signal.aborted) await once(signal, "abort");
+    yield* [];
+  };
+  const sse = createSseView({
+    follow,
+    maxViewers: 1,
+    telemetry: { viewers: (change: number) => (viewers += change) } as unknown as Telemetry,
+    identity: {} as IdentityProvider,
+  });
+  const app = Fastify({ forceCloseConnections: true });
+  app.decorateRequest("identity", null);
+  app.decorateRequest("startedMs", 0);
+  const handled = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  app.get("/", async (request, reply) => {
+    using viewer = sse.admit();
+    arrived.resolve();
+    await before(once(reply.raw, "close"));
+    await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
+    handled.resolve();
+  });
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  ended.push(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  const asked = httpRequest({ port, agent: false }).end();
+  asked.on("error", () => undefined);
+  return {
+    sse,
+    asked,
+    /** The request has come in. */
+    arrived: arrived.promise,
+    /** The viewer is gone, as far as the server is concerned. */
+    handled: handled.promise,
+    viewers: () => viewers,
+  };
+}
+
+it("notices a viewer that leaves", async () => {
+  const { sse, asked, handled, viewers } = await stage(async () => undefined);
+  await once(asked, "response");
+  expect(viewers()).toBe(1);
+  expect(() => sse.admit()).toThrow(/limit/);
+  asked.destroy();
+  await handled;
+  expect(viewers()).toBe(0);
+});
+
+it("notices a viewer that had left before the stream began", async () => {
+  const { sse, asked, arrived, handled, viewers } = await stage((closed) => closed);
+  await arrived;
+  asked.destroy();
+  await handled;
+  expect(viewers()).toBe(0);
+  sse.admit();
+});
+
+it("begins no stream any more that would keep the server from closing", async () => {
+  const { sse, asked, handled } = await stage(async () => sse.closeAll());
+  await once(asked, "response");
+  await handled;
+});
