@@ -25,7 +25,7 @@ function hastyBackend(url: string, run: Run): AgentBackend {
     metadata: {},
   };
   return {
-    source: "models",
+    source: "Our models",
     list: () => Promise.resolve([agent, agent]),
     run,
     async probe(signal) {
@@ -168,6 +168,7 @@ const expectations: readonly {
       "a line of 100 MB is refused in bounded memory",
       "a probe says whether the source answers, and never raises",
       "a probe shows no addresses",
+      "describes itself: a name, its models if there is a choice, and findings that say what mends them",
       "closes, also twice",
     ],
   },

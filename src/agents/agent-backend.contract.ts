@@ -405,13 +405,28 @@ export const agentBackendContract: readonly AgentBackendCase[] = [
         "the probe is not bounded by its signal",
       );
       assert.equal(health.status, "unhealthy");
+      assert.ok((health.remedy ?? "").length > 10, "nothing says what would mend it");
     },
   },
   {
     name: "a probe shows no addresses",
     async run(subject) {
-      const { details } = await subject.backend.probe(AbortSignal.timeout(5_000));
-      assert.doesNotMatch(JSON.stringify(details), /https?:|127\.0\.0\.1|localhost/);
+      const well = await subject.backend.probe(AbortSignal.timeout(5_000));
+      await subject.unplug();
+      const away = await subject.backend.probe(AbortSignal.timeout(1_000));
+      assert.doesNotMatch(JSON.stringify([well, away]), /https?:\/\/|127\.0\.0\.1|localhost/);
+    },
+  },
+  {
+    name: "describes itself: a name, its models if there is a choice, and findings that say what mends them",
+    async run({ backend }) {
+      assert.match(backend.source, /^[a-z][a-z0-9-]{0,31}$/);
+      for (const model of (await backend.listModels?.(never)) ?? []) assert.notEqual(model.id, "");
+      for (const finding of (await backend.examine?.(never)) ?? []) {
+        assert.notEqual(finding.name, "");
+        assert.notEqual(finding.found, "");
+        assert.ok(finding.status === "ok" || finding.remedy !== undefined, "no remedy is named");
+      }
     },
   },
   {

@@ -147,10 +147,31 @@ export interface RunRequest {
   history(limit?: number): Promise<readonly HistoryMessage[]>;
 }
 
-/** What a probe found out; `details` carries no addresses and no credentials. */
+/** What a probe found out. Everybody may read it: no addresses, no credentials, not the source's own words. */
 export interface BackendHealth {
   readonly status: "healthy" | "unhealthy";
   readonly details: Readonly<Record<string, unknown>>;
+  /** Given when it is unhealthy: one sentence for the operator that names the setting or command that mends it. */
+  readonly remedy?: string;
+}
+
+/** One thing that an operator would want to know of a source, as `chat-service doctor` tells it. */
+export interface BackendFinding {
+  /** What was looked at, such as `default model`. */
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  /** One sentence for the operator. */
+  readonly found: string;
+  /** What mends it; given unless it is ok. */
+  readonly remedy?: string;
+}
+
+/** A model that a session may choose. */
+export interface ModelInfo {
+  /** As written in `session_config.model`. */
+  readonly id: string;
+  readonly name: string;
+  readonly provider: string;
 }
 
 /** The connection to the agent broke after it had begun to answer; what had arrived stays valid. */
@@ -168,7 +189,11 @@ export class AgentInterrupted extends Error {
  * the backend's; the limit for the whole reply is the caller's. Memory per run is bounded whatever the upstream sends.
  */
 export interface AgentBackend {
-  readonly source: "agno" | "models" | "builtin";
+  /**
+   * Its name in the API, in health, metrics and the log, and before ids that another backend has too: a short
+   * lower-case word, always the same, of no other backend or dependency.
+   */
+  readonly source: string;
   /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;
@@ -196,8 +221,15 @@ export interface AgentBackend {
     readonly userId: string;
     readonly agentIds: readonly string[];
   }): Promise<void>;
+  /**
+   * The models that `RunSettings.model` may name, also while they are not to be had; absent where there is no choice.
+   * Raises a problem when that is not known.
+   */
+  listModels?(signal: AbortSignal): Promise<readonly ModelInfo[]>;
   /** Bounded by `signal`; never raises for an unreachable source, but says so. */
   probe(signal: AbortSignal): Promise<BackendHealth>;
+  /** What else is worth a look while the source is healthy; for the doctor, so it may cost a few requests. */
+  examine?(signal: AbortSignal): Promise<readonly BackendFinding[]>;
   /** Releases connections. Running generators were aborted before. May be called twice. */
   close(): Promise<void>;
 }

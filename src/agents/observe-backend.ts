@@ -26,7 +26,7 @@ const maxOpenTools = 64;
 export function observeBackend(backend: AgentBackend, observers: Observers): AgentBackend {
   const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
     observeRun(backend.source, observers, request, signal, run);
-  const { continue: goOn, resume, abandon, forgetSession } = backend;
+  const { continue: goOn, resume, abandon, forgetSession, listModels, examine } = backend;
   return {
     source: backend.source,
     list: (signal) => backend.list(signal),
@@ -41,7 +41,9 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
     }),
     ...(abandon && { abandon: (request, state) => abandon.call(backend, request, state) }),
     ...(forgetSession && { forgetSession: (session) => forgetSession.call(backend, session) }),
+    ...(listModels && { listModels: (signal) => listModels.call(backend, signal) }),
     probe: (signal) => backend.probe(signal),
+    ...(examine && { examine: (signal) => examine.call(backend, signal) }),
     close: () => backend.close(),
   };
 }

@@ -3,15 +3,8 @@ import { Type } from "typebox";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable, ref } from "../http/schemas.ts";
 import type { Language } from "../problems/catalogue.ts";
-import type { LocalizedText } from "./agent-backend.ts";
+import type { LocalizedText, ModelInfo } from "./agent-backend.ts";
 import type { Catalogue } from "./catalogue.ts";
-
-/** A model that a session may choose. */
-export interface ModelInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly provider: string;
-}
 
 interface AgentRoutesOptions {
   readonly catalogue: Catalogue;
@@ -27,7 +20,7 @@ export const agentSchema = Type.Object(
     name: Type.String(),
     description: Type.String(),
     type: Type.Union([Type.Literal("agent"), Type.Literal("team"), Type.Literal("workflow")]),
-    source: Type.Union([Type.Literal("agno"), Type.Literal("models"), Type.Literal("builtin")]),
+    source: Type.String({ description: "Where it comes from: `agno`, `models`, `builtin`, …" }),
     model: nullable(Type.String()),
     tools: Type.Array(Type.String()),
     metadata: Type.Record(Type.String(), Type.Unknown()),

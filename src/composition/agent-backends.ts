@@ -1,36 +1,68 @@
-import type { AgentBackend } from "../agents/agent-backend.ts";
+import type { AgentBackend, ModelInfo } from "../agents/agent-backend.ts";
 import { createAgnoBackend } from "../agents/backends/agno/agno-backend.ts";
 import { createBuiltinBackend } from "../agents/backends/builtin/builtin-backend.ts";
 import { createModelsBackend } from "../agents/backends/models/models-backend.ts";
-import type { ModelInfo } from "../agents/routes.ts";
 import { agnoServers } from "../config/agno-servers.ts";
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
-export interface AgentBackends {
-  readonly models: AgentBackend | null;
-  readonly agno: AgentBackend | null;
-  /** In order of precedence. */
-  readonly all: readonly AgentBackend[];
-  readonly listModels: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
+/** A kind of agent backend that the service knows how to make. */
+export interface AgentBackendKind {
+  /** As its backend's. */
+  readonly source: string;
+  /** Null where it is not configured; `others` are the configured ones before it. */
+  readonly create: (
+    config: Config,
+    logger: Logger,
+    others: readonly AgentBackend[],
+  ) => AgentBackend | null;
 }
 
-/** The configured sources of agents; where there are none, those that need no model. */
-export function createAgentBackends(config: Config, logger: Logger): AgentBackends {
-  const models = createModels(config, logger);
-  const agno = createAgno(config, logger);
-  const modelsConnected = models !== null || agno !== null;
-  const { agents: wanted } = config.builtin;
-  const builtin =
-    wanted === "always" || (wanted === "auto" && !modelsConnected)
-      ? createBuiltinBackend({ logger, modelsConnected })
-      : null;
-  return {
-    models,
-    agno,
-    all: [models, agno, builtin].filter((backend) => backend !== null),
-    listModels: models === null ? () => Promise.resolve([]) : (signal) => models.listModels(signal),
-  };
+/** In order of precedence: where two have an agent of the same id, the later one's gets its source as a prefix. */
+export const agentBackendKinds: readonly AgentBackendKind[] = [
+  { source: "models", create: createModels },
+  { source: "agno", create: createAgno },
+  { source: "builtin", create: createBuiltin },
+];
+
+export interface ConfiguredBackend {
+  readonly source: string;
+  /** Null: not configured. */
+  readonly backend: AgentBackend | null;
+}
+
+/** Every kind of backend, as far as it is configured. */
+export function createAgentBackends(
+  config: Config,
+  logger: Logger,
+  kinds: readonly AgentBackendKind[] = agentBackendKinds,
+): readonly ConfiguredBackend[] {
+  const backends: AgentBackend[] = [];
+  return kinds.map(({ source, create }) => {
+    const backend = create(config, logger, [...backends]);
+    if (backend !== null) backends.push(backend);
+    return { source, backend };
+  });
+}
+
+export function configuredBackends(all: readonly ConfiguredBackend[]): AgentBackend[] {
+  return all.flatMap(({ backend }) => backend ?? []);
+}
+
+/** The models of all backends; those of one that cannot say are missing, unless none can: then it raises. */
+export async function listAllModels(
+  backends: readonly AgentBackend[],
+  signal: AbortSignal,
+): Promise<readonly ModelInfo[]> {
+  const lists = await Promise.allSettled(
+    backends.map(async (backend) => (await backend.listModels?.(signal)) ?? null),
+  );
+  const known = lists.flatMap((list) =>
+    list.status === "fulfilled" && list.value !== null ? [list.value] : [],
+  );
+  const failure = lists.find((list) => list.status === "rejected");
+  if (known.length === 0 && failure) throw failure.reason;
+  return known.flat();
 }
 
 function createModels({ models, model_service: service, sessions }: Config, log: Logger) {
@@ -65,4 +97,11 @@ function createAgno({ agno }: Config, log: Logger) {
     refreshMs: agno.refresh_seconds * 1000,
     log,
   });
+}
+
+/** Those that need no model: what a person meets where nothing else is configured. */
+function createBuiltin({ builtin }: Config, logger: Logger, others: readonly AgentBackend[]) {
+  const modelsConnected = others.length > 0;
+  const isWanted = builtin.agents === "always" || (builtin.agents === "auto" && !modelsConnected);
+  return isWanted ? createBuiltinBackend({ logger, modelsConnected }) : null;
 }

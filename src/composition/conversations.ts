@@ -17,7 +17,11 @@ import { createActiveLimit } from "../sessions/active-limit.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
-import { createAgentBackends } from "./agent-backends.ts";
+import {
+  configuredBackends,
+  createAgentBackends,
+  type AgentBackendKind,
+} from "./agent-backends.ts";
 import type { Closing } from "./closing.ts";
 import type { Floors } from "./floors.ts";
 import { createVoiceParts } from "./voice-parts.ts";
@@ -25,16 +29,22 @@ import { createVoiceParts } from "./voice-parts.ts";
 export type Conversations = Awaited<ReturnType<typeof openConversations>>;
 
 /** Agents, sessions, replies, voice: everything that a conversation is made of, below the doors. */
-export async function openConversations(floors: Floors, closing: Closing) {
+export async function openConversations(
+  floors: Floors,
+  closing: Closing,
+  /** Default: those of this service. */
+  kinds?: readonly AgentBackendKind[],
+) {
   const { config, database, metrics, telemetry, tracer, logger, nodeId, replyLog: log } = floors;
   const { streams, limits, sessions: settings } = config;
 
-  const backends = createAgentBackends(config, logger);
-  for (const backend of backends.all) {
+  const backends = createAgentBackends(config, logger, kinds);
+  const configured = configuredBackends(backends);
+  for (const backend of configured) {
     closing.add(`agents of ${backend.source}`, () => backend.close());
   }
   const catalogue = createCatalogue({
-    backends: backends.all.map((backend) => observeBackend(backend, { metrics, tracer })),
+    backends: configured.map((backend) => observeBackend(backend, { metrics, tracer })),
     defaultAgent: settings.default_agent,
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,

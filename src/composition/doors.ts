@@ -14,6 +14,7 @@ import { version } from "../version.ts";
 import { createVoiceConversations } from "../voice/conversation/voice-conversation.ts";
 import { voiceMessageRoutes } from "../voice/message-routes.ts";
 import { voiceRoutes } from "../voice/routes.ts";
+import { configuredBackends, listAllModels } from "./agent-backends.ts";
 import type { Closing } from "./closing.ts";
 import type { Conversations } from "./conversations.ts";
 import type { Floors } from "./floors.ts";
@@ -34,6 +35,7 @@ export async function openDoors(
   const { config, identity, telemetry } = floors;
   const { speech, sessionStore, catalogue, backends, follow, messages } = conversations;
   const { limits } = config;
+  const configured = configuredBackends(backends);
 
   const sse = createSseView({ follow, telemetry, identity, maxViewers: limits.max_viewers });
   const health = createHealthReports({
@@ -46,6 +48,7 @@ export async function openDoors(
       transcription: speech.voice.recognition.enabled,
       synthesis: speech.voice.speech.enabled,
       websocket: true,
+      modelSelection: configured.some((backend) => backend.listModels !== undefined),
     },
     isDraining,
   });
@@ -114,7 +117,10 @@ export async function openDoors(
       sockets.routes,
       attachmentRoutes({ store: conversations.attachments, identity }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
-      agentRoutes({ catalogue, listModels: backends.listModels }),
+      agentRoutes({
+        catalogue,
+        listModels: (signal) => listAllModels(configured, signal),
+      }),
       ...health.routes,
       pageRoutes({ directory: join(import.meta.dirname, "../../web/dist") }),
     ],

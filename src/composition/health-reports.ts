@@ -13,13 +13,14 @@ import type { Probe } from "../health/probe.ts";
 import { createRefreshGauges } from "../health/refresh-gauges.ts";
 import { healthRoutes } from "../health/routes.ts";
 import { createSessionsOverview } from "../health/sessions-overview.ts";
+import { fetchJson } from "../lib/fetch-json.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyFeeds } from "../replies/reading/reply-feeds.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createMetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { AgentBackends } from "./agent-backends.ts";
+import type { ConfiguredBackend } from "./agent-backends.ts";
 
 interface HealthReportsOptions {
   readonly config: Config;
@@ -27,7 +28,7 @@ interface HealthReportsOptions {
   readonly database: Database;
   /** Null: not configured. */
   readonly redis: Probe | null;
-  readonly backends: AgentBackends;
+  readonly backends: readonly ConfiguredBackend[];
   readonly catalogue: Catalogue;
   readonly replies: Replies;
   readonly feeds: ReplyFeeds;
@@ -50,11 +51,12 @@ export function createHealthReports(options: HealthReportsOptions): {
   const { config, version, database, backends, metrics, logger, gateway, features } = options;
   const eventLoop = watchEventLoop();
   const health = createHealth({
-    probes: {
-      database: databaseProbe(database),
-      redis: options.redis,
-      agno: backendProbe(backends.agno),
-      models: backendProbe(backends.models),
+    database: databaseProbe(database),
+    redis: options.redis,
+    others: {
+      ...Object.fromEntries(
+        backends.map(({ source, backend }) => [source, backend && backendProbe(backend)]),
+      ),
       voice: options.voice,
       gateway:
         gateway &&
@@ -65,7 +67,7 @@ export function createHealthReports(options: HealthReportsOptions): {
             details: { registered, failures },
           };
         }),
-      base_service: null,
+      base_service: baseServiceProbe(config),
     },
     migrations: migrationsProbe(database),
     agents: () => options.catalogue.sources(),
@@ -112,6 +114,20 @@ export function createHealthReports(options: HealthReportsOptions): {
   };
 }
 
-function backendProbe(backend: AgentBackend | null): Probe | null {
-  return backend === null ? null : (signal) => backend.probe(signal);
+function backendProbe(backend: AgentBackend): Probe {
+  return async (signal) => {
+    const { status, details, remedy } = await backend.probe(signal);
+    return { status, details: remedy === undefined ? details : { ...details, remedy } };
+  };
+}
+
+/** Null: nobody's identity depends on it. Any answer below 500 will do: without credentials it says no. */
+function baseServiceProbe({ auth, base_service: base, monitoring }: Config): Probe | null {
+  if (auth.mode !== "base-service" || base.url === null) return null;
+  const url = `${base.url.replace(/\/+$/, "")}${base.prefix}/auth/me`;
+  const timeoutMs = monitoring.health_check_timeout * 1000;
+  return async (signal) => {
+    const { status } = await fetchJson(url, { signal, timeoutMs, repeatable: true });
+    return { status: status < 500 ? "healthy" : "unhealthy", details: { answered: status } };
+  };
 }

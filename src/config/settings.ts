@@ -426,7 +426,7 @@ export const settings = {
     address_rate_limit: integer("Requests a minute and address; 0: no limit", 0),
     max_concurrent_replies: integer("Running replies on this node", 500, { minimum: 1 }),
     max_concurrent_replies_per_agent: integer(
-      "Running replies of one agent backend on this node",
+      "Running replies of one source of agents (agno, models, …), all its agents together, on this node",
       250,
       {
         minimum: 1,

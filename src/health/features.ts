@@ -8,6 +8,8 @@ export interface BuiltFeatures {
   /** Speech can be made. */
   readonly synthesis: boolean;
   readonly websocket: boolean;
+  /** Some source of agents lets sessions choose their model. */
+  readonly modelSelection: boolean;
 }
 
 export function docsAreServed({ development, service }: Config): boolean {
@@ -19,7 +21,7 @@ export function docsAreServed({ development, service }: Config): boolean {
 
 /** What a client may rely on. */
 export function describeFeatures(config: Config, built: BuiltFeatures) {
-  const { agno, models, model_service: modelService, auth } = config;
+  const { agno, auth } = config;
   return {
     streaming_enabled: true,
     resumable_streams: true,
@@ -28,7 +30,7 @@ export function describeFeatures(config: Config, built: BuiltFeatures) {
     synthesis_enabled: built.synthesis,
     websocket_enabled: built.websocket,
     agno_integration: agno.api_url !== null || agno.servers.length > 0,
-    model_selection: models.api_url !== null || modelService.url !== null,
+    model_selection: built.modelSelection,
     docs_enabled: docsAreServed(config),
     authentication: auth.mode,
   };

@@ -5,22 +5,12 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { EventLoopWatch } from "./event-loop.ts";
 import { createWatchedProbe, type Probe, type ProbeOutcome, type ProbeReport } from "./probe.ts";
 
-/** What the service may depend on. */
-export const dependencyNames = [
-  "database",
-  "redis",
-  "agno",
-  "models",
-  "voice",
-  "gateway",
-  "base_service",
-] as const;
-
-export type DependencyName = (typeof dependencyNames)[number];
-
 interface HealthOptions {
+  readonly database: Probe;
   /** Null: not configured. */
-  readonly probes: Readonly<Record<DependencyName, Probe | null>>;
+  readonly redis: Probe | null;
+  /** What else the service may depend on, by name; null: not configured. */
+  readonly others: Readonly<Record<string, Probe | null>>;
   readonly migrations: Probe;
   /** What the agent backends last said; one entry each. */
   readonly agents: () => readonly { readonly source: string; readonly isReachable: boolean }[];
@@ -41,22 +31,23 @@ const migrationsCacheMs = 60_000;
 
 /** How the service and what it depends on are doing. No method raises; all are bounded by the probes' time-out. */
 export function createHealth(options: HealthOptions) {
-  const { probes, timeoutMs, logger, metrics, eventLoop } = options;
-  const dependencies = Object.fromEntries(
-    dependencyNames.map((name) => [
+  const { timeoutMs, logger, metrics, eventLoop } = options;
+  const watch = (name: string, probe: Probe | null) =>
+    createWatchedProbe({
       name,
-      createWatchedProbe({
-        name,
-        probe: probes[name],
-        timeoutMs,
-        logger,
-        onReport(report) {
-          metrics.dependencyUp.set({ dependency: name }, report.status === "healthy" ? 1 : 0);
-          metrics.dependencyLatency.set({ dependency: name }, (report.latency_ms ?? 0) / 1000);
-        },
-      }),
-    ]),
-  ) as Record<DependencyName, () => Promise<ProbeReport>>;
+      probe,
+      timeoutMs,
+      logger,
+      onReport(report) {
+        metrics.dependencyUp.set({ dependency: name }, report.status === "healthy" ? 1 : 0);
+        metrics.dependencyLatency.set({ dependency: name }, (report.latency_ms ?? 0) / 1000);
+      },
+    });
+  const database = watch("database", options.database);
+  const redis = watch("redis", options.redis);
+  const others = Object.entries(options.others).map(
+    ([name, probe]) => [name, watch(name, probe)] as const,
+  );
   const migrations = createWatchedProbe({
     name: "migrations",
     probe: options.migrations,
@@ -66,12 +57,14 @@ export function createHealth(options: HealthOptions) {
   });
   const agentsReachable = () => options.agents().some((source) => source.isReachable);
 
-  const askDependencies = async (): Promise<Record<DependencyName, ProbeReport>> =>
-    Object.fromEntries(
-      await Promise.all(
-        dependencyNames.map(async (name) => [name, await dependencies[name]()] as const),
-      ),
-    ) as Record<DependencyName, ProbeReport>;
+  const askDependencies = async () => {
+    const [ofDatabase, ofRedis, ...ofOthers] = await Promise.all([
+      database(),
+      redis(),
+      ...others.map(async ([name, ask]) => [name, await ask()] as const),
+    ]);
+    return { database: ofDatabase, redis: ofRedis, ...Object.fromEntries(ofOthers) };
+  };
 
   return {
     liveness() {
@@ -84,14 +77,10 @@ export function createHealth(options: HealthOptions) {
      * every other node is without them too: they are told and do not count.
      */
     async readiness() {
-      const [database, redis, schema] = await Promise.all([
-        dependencies.database(),
-        dependencies.redis(),
-        migrations(),
-      ]);
+      const [ofDatabase, ofRedis, schema] = await Promise.all([database(), redis(), migrations()]);
       const checks = {
-        database: database.status === "healthy",
-        cache: redis.status !== "unhealthy",
+        database: ofDatabase.status === "healthy",
+        cache: ofRedis.status !== "unhealthy",
         agents: agentsReachable(),
         migrations: schema.status === "healthy",
         draining: options.isDraining(),

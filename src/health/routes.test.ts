@@ -59,9 +59,9 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
   const eventLoop = { recentDelayMs: () => world.delayMs, close() {} };
   const report = createMetricsReport({ metrics });
   const health = createHealth({
-    probes: {
-      database: (signal) => world.database(signal),
-      redis: world.redis,
+    database: (signal) => world.database(signal),
+    redis: world.redis,
+    others: {
       agno: async () => ({ status: world.agnoIsReachable ? "healthy" : "unhealthy", details: {} }),
       models: null,
       voice: null,
@@ -89,7 +89,12 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
       logger: silentLogger,
     }),
   });
-  const features = { transcription: false, synthesis: true, websocket: true };
+  const features = {
+    transcription: false,
+    synthesis: true,
+    websocket: true,
+    modelSelection: false,
+  };
   const { app }: Server = await createServer({
     limiter: createMemoryRateLimiter({}),
     config,

@@ -6,7 +6,7 @@ import { nullable, timestampSchema } from "../http/schemas.ts";
 import type { MetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { describeFeatures, describeLimits, type BuiltFeatures } from "./features.ts";
-import { dependencyNames, type Health } from "./health.ts";
+import type { Health } from "./health.ts";
 import type { SessionFigures } from "./sessions-overview.ts";
 
 interface HealthRoutesOptions {
@@ -113,9 +113,10 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
           ...identity,
           uptime_seconds: Type.Number(),
           components: Type.Record(Type.String(), Type.Object({ status: outcomeSchema, details })),
-          dependencies: Type.Object(
-            Object.fromEntries(dependencyNames.map((dependency) => [dependency, dependencySchema])),
-          ),
+          dependencies: Type.Record(Type.String(), dependencySchema, {
+            description:
+              "`database`, `redis`, each source of agents (`models`, `agno`, `builtin`, …), `voice`, `gateway`, `base_service`; what is not configured is `disabled`.",
+          }),
         }),
       }),
       async () => {

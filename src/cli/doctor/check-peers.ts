@@ -1,5 +1,9 @@
 import type { AgentBackend } from "../../agents/agent-backend.ts";
-import { createAgentBackends } from "../../composition/agent-backends.ts";
+import {
+  configuredBackends,
+  createAgentBackends,
+  type AgentBackendKind,
+} from "../../composition/agent-backends.ts";
 import type { Config } from "../../config/settings.ts";
 import { advertisedHost, isLoopback } from "../../gateway/advertised-address.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
@@ -7,47 +11,40 @@ import { rootOf, type Finding } from "./finding.ts";
 
 const timeoutMs = 8_000;
 
-/** The sources of agents: whether they answer, and whether they have what the configuration names. */
-export async function checkAgents(config: Config): Promise<Finding[]> {
-  const { models, agno, all, listModels } = createAgentBackends(config, silentLogger);
+/** The sources of agents, as each describes itself, and whether there is anybody to talk to. */
+export async function checkAgents(
+  config: Config,
+  /** Default: those of this service. */
+  kinds?: readonly AgentBackendKind[],
+): Promise<Finding[]> {
+  const all = createAgentBackends(config, silentLogger, kinds);
+  const backends = configuredBackends(all);
   try {
-    const [ofAgno, ofModels, whole] = await Promise.all([
-      checkSource(
-        "agno",
-        agno,
-        "Start AgentOS, or correct AGNO_API_URL and AGNO_API_KEY; see docs/agno.md",
-      ),
-      checkSource(
-        "models",
-        models,
-        "Start the endpoint (ollama serve), or correct MODELS_API_URL (it usually ends in /v1) and MODELS_API_KEY",
-      ),
-      checkAnyAgent(all),
+    const findings = await Promise.all([
+      ...all.map(({ source, backend }) => checkSource(source, backend)),
+      checkAnyAgent(backends),
     ]);
-    const findings = [ofAgno, ofModels, whole];
-    if (ofModels.status === "ok") findings.push(await checkDefaultModel(config, listModels));
-    return findings;
+    return findings.flat();
   } finally {
-    await Promise.all(all.map((backend) => backend.close()));
+    await Promise.all(backends.map((backend) => backend.close()));
   }
 }
 
-async function checkSource(
-  name: string,
-  backend: AgentBackend | null,
-  remedy: string,
-): Promise<Finding> {
-  if (backend === null) return { name, status: "off", found: "not configured" };
-  const { status, details } = await backend.probe(AbortSignal.timeout(timeoutMs));
+async function checkSource(name: string, backend: AgentBackend | null): Promise<Finding[]> {
+  if (backend === null) return [{ name, status: "off", found: "not configured" }];
+  const { status, details, remedy } = await backend.probe(AbortSignal.timeout(timeoutMs));
   const told = Object.entries(details)
     .map(
       ([key, value]) =>
         `${key} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
     )
     .join(", ");
-  return status === "healthy"
-    ? { name, status: "ok", found: told === "" ? "answers" : told }
-    : { name, status: "fail", found: told === "" ? "does not answer" : told, remedy };
+  if (status === "unhealthy") {
+    const found = told === "" ? "does not answer" : told;
+    return [{ name, status: "fail", found, remedy: remedy ?? "See the log of the source" }];
+  }
+  const more = (await backend.examine?.(AbortSignal.timeout(timeoutMs))) ?? [];
+  return [{ name, status: "ok", found: told === "" ? "answers" : told }, ...more];
 }
 
 async function checkAnyAgent(backends: readonly AgentBackend[]): Promise<Finding> {
@@ -64,37 +61,6 @@ async function checkAnyAgent(backends: readonly AgentBackend[]): Promise<Finding
         found: "there is nobody to talk to",
         remedy:
           "Connect a source of agents (MODELS_API_URL, AGNO_API_URL), or BUILTIN_AGENTS=always",
-      };
-}
-
-async function checkDefaultModel(
-  { models }: Config,
-  listModels: (signal: AbortSignal) => Promise<readonly { readonly id: string }[]>,
-): Promise<Finding> {
-  const name = "default model";
-  const known = await listModels(AbortSignal.timeout(timeoutMs)).catch(() => []);
-  const { default_model: wanted } = models;
-  if (wanted === null) {
-    return known.length > 0
-      ? { name, status: "ok", found: `the endpoint's first: ${known[0]?.id}` }
-      : {
-          name,
-          status: "warn",
-          found: "none is set, and the endpoint lists none",
-          remedy: "Set MODELS_DEFAULT_MODEL, or load one (ollama pull qwen3)",
-        };
-  }
-  // Some endpoints list nothing and serve all the same.
-  return known.length === 0 || known.some((model) => model.id === wanted)
-    ? { name, status: "ok", found: wanted }
-    : {
-        name,
-        status: "fail",
-        found: `${wanted} is not among the endpoint's models`,
-        remedy: `Set MODELS_DEFAULT_MODEL to one of ${known
-          .slice(0, 5)
-          .map((model) => model.id)
-          .join(", ")}`,
       };
 }
 

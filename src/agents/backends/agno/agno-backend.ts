@@ -39,6 +39,8 @@ export interface AgnoBackendOptions {
   readonly log: Logger;
 }
 
+const remedy = "Start AgentOS, or correct AGNO_API_URL and AGNO_API_KEY; see docs/agno.md";
+
 /** The agents, teams and workflows of AgentOS servers (Agno 2.x and 3.x). */
 export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
   const { log, forwardUserToken, timeoutMs, maxRetries, refreshMs } = options;
@@ -121,9 +123,11 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
           }
         }),
       );
+      const isHealthy = details.every((each) => each.status === "healthy");
       return {
-        status: details.every((each) => each.status === "healthy") ? "healthy" : "unhealthy",
+        status: isHealthy ? "healthy" : "unhealthy",
         details: { servers: details, unknown_events: unknownEvents.count },
+        ...(isHealthy ? {} : { remedy }),
       };
     },
     async close() {

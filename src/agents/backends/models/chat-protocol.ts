@@ -1,3 +1,5 @@
+import type { ModelInfo } from "../../agent-backend.ts";
+
 /** A piece of a message that holds more than text. */
 export type ContentPart =
   | { readonly type: "text"; readonly text: string }
@@ -76,14 +78,6 @@ export interface ModelChoice {
   readonly parameters: Readonly<Record<string, number>>;
 }
 
-/** A model that a session may choose. */
-export interface ListedModel {
-  /** As written in `session_config.model`. */
-  readonly id: string;
-  readonly name: string;
-  readonly provider: string;
-}
-
 /** A model's answer, as it comes. No generator: each costs time for each token. */
 export interface Completion {
   /** The next deltas, at least one; null when the last was had. Raises problems as `Upstream.stream` does. */
@@ -98,7 +92,7 @@ export interface ModelSource {
   /** Resolves when the model begins to answer. Raises problems as `Upstream.stream` does. */
   complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
   /** Cached; raises `agent_unavailable` when it was never known and cannot be asked. */
-  models(signal: AbortSignal): Promise<readonly ListedModel[]>;
+  models(signal: AbortSignal): Promise<readonly ModelInfo[]>;
   /** The model for agents that name none; null when there is none. */
   defaultModel(userId: string, signal: AbortSignal): Promise<ModelChoice | null>;
   /** Null when it answers, else what is wrong, in one word without addresses. */

@@ -1,8 +1,9 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
+import type { ModelInfo } from "../../agent-backend.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { createCachedValue } from "./cached-value.ts";
-import type { ListedModel, ModelCall, ModelSource } from "./chat-protocol.ts";
+import type { ModelCall, ModelSource } from "./chat-protocol.ts";
 import { createCompletions } from "./completions.ts";
 import { probeList } from "./probe-list.ts";
 
@@ -19,7 +20,7 @@ export function createEndpointSource(options: {
 }): ModelSource {
   const { upstream, cacheTtlMs, now, log } = options;
   const completions = createCompletions({ upstream, path: "/chat/completions", body, log });
-  const listed = createCachedValue<readonly ListedModel[]>({
+  const listed = createCachedValue<readonly ModelInfo[]>({
     ttlMs: cacheTtlMs,
     loadTimeoutMs: listTimeoutMs,
     now,
@@ -66,7 +67,7 @@ function body(call: ModelCall): Readonly<Record<string, unknown>> {
   };
 }
 
-function parseList(answer: unknown): readonly ListedModel[] {
+function parseList(answer: unknown): readonly ModelInfo[] {
   const { data } = (answer ?? {}) as { readonly data?: unknown };
   if (!Array.isArray(data)) {
     const cause = new Error("the endpoint's list of models is not in the usual form");

@@ -1,5 +1,6 @@
 import { Problem } from "../../../problems/problem.ts";
-import type { ListedModel, ModelChoice, ModelSource } from "./chat-protocol.ts";
+import type { ModelInfo } from "../../agent-backend.ts";
+import type { ModelChoice, ModelSource } from "./chat-protocol.ts";
 import { unknownModel } from "./completions.ts";
 import { splitModelName } from "./model-service-source.ts";
 
@@ -21,7 +22,7 @@ export interface ModelRouter {
     signal: AbortSignal,
   ): Promise<Route>;
   /** All sources' models; those of a source that cannot be asked are missing, unless none can: then it raises. */
-  models(signal: AbortSignal): Promise<readonly ListedModel[]>;
+  models(signal: AbortSignal): Promise<readonly ModelInfo[]>;
 }
 
 export function createModelRouter(options: {
@@ -56,7 +57,7 @@ export function createModelRouter(options: {
       return { source: modelService, model: { id: only.id, parameters: {} } };
     }
     if (!inService) return { source: endpoint, model };
-    const has = (models: readonly ListedModel[]) => models.some((each) => each.id === name);
+    const has = (models: readonly ModelInfo[]) => models.some((each) => each.id === name);
     try {
       const source = has(await modelService.models(signal)) ? modelService : endpoint;
       return { source, model };

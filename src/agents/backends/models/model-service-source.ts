@@ -1,14 +1,9 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
+import type { ModelInfo } from "../../agent-backend.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { createCachedValue, type CachedValue } from "./cached-value.ts";
-import type {
-  ChatMessage,
-  ListedModel,
-  ModelCall,
-  ModelChoice,
-  ModelSource,
-} from "./chat-protocol.ts";
+import type { ChatMessage, ModelCall, ModelChoice, ModelSource } from "./chat-protocol.ts";
 import { createCompletions } from "./completions.ts";
 import { listTimeoutMs } from "./endpoint-source.ts";
 import { probeList } from "./probe-list.ts";
@@ -120,7 +115,7 @@ function members(answer: unknown): Readonly<Record<string, unknown>> {
   throw new Problem("agent_failed", { agentId: "models" }, { cause });
 }
 
-function parseList(answer: unknown): readonly ListedModel[] {
+function parseList(answer: unknown): readonly ModelInfo[] {
   const { models } = members(answer);
   if (!Array.isArray(models)) return [];
   return models.flatMap((model: Readonly<Record<string, unknown>> | null) => {

@@ -332,6 +332,7 @@ describe("models", () => {
     expect(await probe()).toEqual({
       status: "unhealthy",
       details: { endpoint: "healthy", model_service: "status 500" },
+      remedy: expect.any(String),
     });
     endpoint.setModelsStatus(401);
     await service.close();

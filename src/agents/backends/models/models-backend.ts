@@ -2,11 +2,11 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentBackend, AgentDescriptor } from "../../agent-backend.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import { resolveAgents, type AgentSettings } from "./agents.ts";
-import type { ListedModel } from "./chat-protocol.ts";
 import { converse } from "./conversation.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import { createEndpointSource } from "./endpoint-source.ts";
 import { createModelRouter } from "./model-router.ts";
+import { examineDefaultModel } from "./examine-default-model.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
 
 export interface ModelsBackendOptions {
@@ -33,15 +33,12 @@ export interface ModelsBackendOptions {
 }
 
 /** Agents made of instructions and a model, and the models that sessions may choose from. */
-export interface ModelsBackend extends AgentBackend {
-  /**
-   * What GET /chat/models shows; cached. Raises `agent_unavailable` or another problem of agents when no source of
-   * models can be asked and none ever could.
-   */
-  listModels(signal: AbortSignal): Promise<readonly ListedModel[]>;
-}
+export type ModelsBackend = AgentBackend & Required<Pick<AgentBackend, "listModels" | "examine">>;
 
 const availabilityTimeoutMs = 2_000;
+
+const remedy =
+  "Start the endpoint (ollama serve), or correct MODELS_API_URL (it usually ends in /v1) and MODELS_API_KEY";
 
 /** Raises an error that names every mistake in `agents`. */
 export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
@@ -94,13 +91,16 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
     run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
     async probe(signal) {
       const faults = await Promise.all(sources.map((source) => source.probe(signal)));
+      const isHealthy = faults.every((fault) => fault === null);
       return {
-        status: faults.every((fault) => fault === null) ? "healthy" : "unhealthy",
+        status: isHealthy ? "healthy" : "unhealthy",
         details: Object.fromEntries(
           sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
         ),
+        ...(isHealthy ? {} : { remedy }),
       };
     },
+    examine: async (signal) => [await examineDefaultModel(defaultModel, router, signal)],
     listModels: (signal) => router.models(signal),
     async close() {
       await Promise.all(sources.map((source) => source.close()));
