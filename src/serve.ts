@@ -46,6 +46,12 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   };
   process.on("SIGTERM", () => void stop("SIGTERM", 0));
   process.on("SIGINT", () => void stop("SIGINT", 0));
+  process.on("SIGHUP", () => {
+    // Somebody has closed the terminal; without one it is what rotates log files from outside.
+    if (process.stdin.isTTY) return void stop("SIGHUP", 0);
+    log.reopen();
+    logger.info({}, "log files reopened");
+  });
   process.on("SIGUSR2", () => {
     const logLevel = log.nextLevel();
     const tell = () => logger.warn({ logLevel }, "log level changed");

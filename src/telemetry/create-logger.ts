@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from "fastify";
 import { pino } from "pino";
 import type { Config } from "../config/settings.ts";
+import { createLogFile, type LogFile } from "./log-file.ts";
 import type { Logger } from "./logger.ts";
 import { createPrettyLine } from "./pretty-line.ts";
-import { createRotatingFile, type RotatingFile } from "./rotating-file.ts";
 import { safeFields, safeSerializers, safeText } from "./safe-fields.ts";
 
 export type LogLevel = Config["logging"]["level"];
@@ -18,6 +18,8 @@ export interface LoggerHandle {
   setLevel(level: LogLevel): void;
   /** The one after the present of DEBUG, INFO, WARN, ERROR; the first after the last. */
   nextLevel(): LogLevel;
+  /** Somebody has renamed the files: new ones of the old names are begun. */
+  reopen(): void;
   /** Everything written, files closed. Lines after it go to the console only. May be called twice. */
   close(): Promise<void>;
 }
@@ -51,18 +53,21 @@ export function createLogger(
   const target = console ?? standardOutput(isPretty);
   const toConsole = isPretty ? createPrettyLine(target.isTerminal) : (line: string) => line;
 
-  const openFile = (path: string | null): RotatingFile | null =>
+  const openFile = (path: string | null): LogFile | null =>
     path === null
       ? null
-      : createRotatingFile({
+      : createLogFile({
           path,
           maxBytes: logging.max_size,
           backups: logging.backup_count,
-          onFault: (err) => handle.logger.error({ err }, "a log file cannot be written"),
+          onFault: (err) => handle.logger.error({ path, err }, "a log file cannot be written"),
+          onRecovery: (lost) => handle.logger.warn({ path, lost }, "a log file is written again"),
         });
   const all = openFile(logging.file_path);
   const errors = openFile(logging.error_file_path);
   const access = openFile(logging.access_file_path);
+
+  const files = [all, errors, access].filter((file) => file !== null);
 
   // pino fills in `lastLevel` and `lastMsg` before each write to a stream with this mark.
   const targets = {
@@ -130,8 +135,10 @@ export function createLogger(
       applyLevel();
     },
     nextLevel: () => levels[(levels.indexOf(level) + 1) % levels.length] ?? "INFO",
+    reopen() {
+      for (const file of files) file.reopen();
+    },
     async close() {
-      const files = [all, errors, access].filter((file) => file !== null);
       const closing = Promise.all(files.map((file) => file.close()));
       const timeout = Promise.withResolvers<void>();
       const timer = setTimeout(timeout.resolve, closeTimeoutMs);
