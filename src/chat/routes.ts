@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
-import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
+import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";

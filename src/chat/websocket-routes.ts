@@ -2,7 +2,6 @@ import websocket, { type WebSocket } from "@fastify/websocket";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { network } from "../http/address-limit.ts";
 import { countBytes } from "../http/count-bytes.ts";
 import { problemResponses } from "../http/problem-docs.ts";
@@ -17,7 +16,7 @@ import { messageBody } from "./message-body.ts";
 import { SocketPlaces } from "./socket-places.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 
-interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage" | "pace"> {
+interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage"> {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
   /** Origins of browsers that may connect beside this service's own; `*` for all. */
@@ -48,7 +47,6 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
   const open = new Set<WebSocket>();
   let isClosing = false;
   const places = new SocketPlaces(options.maxConnections);
-  const pace = createMemoryRateLimiter();
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
 
   const checkOrigin = async (request: FastifyRequest): Promise<void> => {
@@ -96,7 +94,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         userId,
         log: request.log,
       },
-      { ...options, checkMessage, pace },
+      { ...options, checkMessage },
     );
     const bytes = countBytes(request.raw.socket, maxUnknownBytes, () => socket.terminate());
     const letIn = async (credentials: Credentials): Promise<Identity | null> => {

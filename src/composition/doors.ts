@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { agentRoutes } from "../agents/routes.ts";
 import { createApp } from "../app.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
+import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
@@ -67,6 +68,7 @@ export async function openDoors(
     }),
     isListening: speech.voice.recognition.enabled,
     telemetry,
+    pace: createMemoryRateLimiter(),
     allowedOrigins: config.security.cors_origins,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
     maxConnections: limits.max_viewers,

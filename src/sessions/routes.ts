@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { Catalogue } from "../agents/catalogue.ts";
 import { callerUser, requireAction } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
+import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, ref, timestampSchema } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";

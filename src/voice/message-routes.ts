@@ -8,7 +8,7 @@ import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
-import { idempotencyHeaders, idempotencyKey } from "../http/idempotency-header.ts";
+import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";

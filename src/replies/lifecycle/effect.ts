@@ -1,6 +1,7 @@
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Decision } from "../../agents/agent-backend.ts";
 import type { ReplyStopped } from "../making/reply-stopped.ts";
+import type { Ticket } from "./admission.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 
 /** A reply as far as its events are concerned. */
@@ -57,3 +58,11 @@ export type Effect =
       readonly type: "text" | "voice";
       readonly queued: boolean;
     };
+
+/** What those who ask for a transition pass on to the replies that it starts. */
+export interface Handover {
+  /** The place that was taken for it. */
+  readonly ticket?: Ticket | undefined;
+  /** The caller's own token, for agents that take it; never stored. */
+  readonly userToken?: string | undefined;
+}

@@ -4,17 +4,8 @@ import type { FlushBeat } from "../making/flush-beat.ts";
 import { ReplyWriter } from "../making/reply-writer.ts";
 import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import type { ReplyLog } from "../log/reply-log.ts";
-import type { Ticket } from "./admission.ts";
-import type { Effect } from "./effect.ts";
+import type { Effect, Handover } from "./effect.ts";
 import type { Supervisor } from "./supervisor.ts";
-
-/** What those who ask for a transition pass on to the replies that it starts. */
-export interface Handover {
-  /** The place that was taken for it. */
-  readonly ticket?: Ticket | undefined;
-  /** The caller's own token, for agents that take it; never stored. */
-  readonly userToken?: string | undefined;
-}
 
 export type PerformEffects = (effects: readonly Effect[], handover: Handover) => Promise<void>;
 

@@ -6,8 +6,7 @@ import { stateContext } from "../making/backend-state.ts";
 import type { ReplyRunner, RunMode } from "../making/reply-runner.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import type { Ticket } from "./admission.ts";
-import type { StartMode } from "./effect.ts";
-import type { Handover } from "./perform-effects.ts";
+import type { Handover, StartMode } from "./effect.ts";
 import type { ClaimedReply, ReplyStore } from "./reply-store.ts";
 
 interface SupervisorParts {

@@ -1,16 +1,22 @@
-import { AgentInterrupted, type AgentEvent } from "../../agent-backend.ts";
+import { AgentInterrupted, type AgentEvent, type RunRequest } from "../../agent-backend.ts";
 import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { sleep } from "../../upstream/retry.ts";
 import { Problem } from "../../../problems/problem.ts";
+import type { Logger } from "../../../telemetry/logger.ts";
+import type { AgentOs, Caller } from "./agent-os.ts";
 import type { RunRef } from "./run-state.ts";
-import type { RunStream } from "./run-stream.ts";
+import type { RunTranslator } from "./run-translator.ts";
 import { asCount, asText, type Wire } from "./wire.ts";
 
-export interface Recovery extends Pick<
-  RunStream,
-  "server" | "request" | "caller" | "translator" | "patienceMs" | "log"
-> {
+export interface Recovery {
+  readonly server: AgentOs;
+  readonly request: RunRequest;
+  readonly caller: Caller;
+  readonly translator: RunTranslator;
+  /** How long is tried without any progress. */
+  readonly patienceMs: number;
+  readonly log: Logger;
   readonly run: () => RunRef;
   readonly eventIndex: () => number;
   /** False: the stream ended in order, only without telling how the run ended. */

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import { fingerprint, type IdempotencyKey } from "../idempotency/idempotency-store.ts";
+import { fingerprint, type IdempotencyKey } from "./idempotency-store.ts";
 import { Problem } from "../problems/problem.ts";
 
 const keyPattern = /^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/;

@@ -1,0 +1,129 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { expect, test } from "vitest";
+
+/**
+ * Which folder may import from which, from the ground up: lib, floors, features, those that put them together. Each
+ * may use those in front of it that it names; docs/architecture.md says what they are.
+ */
+const folders: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  config: [],
+  // Floors: they know no feature.
+  problems: [],
+  telemetry: names("config"),
+  redis: names("telemetry"),
+  cache: names("lib redis telemetry"),
+  database: names("lib problems telemetry"),
+  identity: names("cache config lib problems telemetry"),
+  http: names("cache config identity lib problems telemetry"),
+  // Features: each with its port, logic, routes, SQL and tests.
+  page: names("problems"),
+  jobs: names("database lib telemetry"),
+  events: names("config database lib telemetry"),
+  gateway: names("config lib telemetry"),
+  idempotency: names("database problems"),
+  agents: names("http jobs lib problems telemetry"),
+  attachments: names("agents database http identity lib problems"),
+  health: names("attachments config database http problems telemetry"),
+  replies: names(
+    "agents attachments events idempotency jobs database http identity lib problems redis telemetry",
+  ),
+  sessions: names(
+    "agents events idempotency replies database http identity lib problems telemetry",
+  ),
+  chat: names(
+    "agents attachments idempotency replies sessions cache database http identity lib problems telemetry",
+  ),
+  voice: names(
+    "chat idempotency replies sessions config database http identity lib problems telemetry",
+  ),
+};
+
+function names(list: string): string[] {
+  return list.split(" ");
+}
+
+/** These know everything: they put it together, or are commands of their own. */
+const assemblers = new Set(["composition", "cli", "(root)"]);
+
+/** Behind a port: known to whoever puts things together and to each other, and to nobody else. */
+const adapters = [
+  /^src\/agents\/backends\/(\w+)\//,
+  /^src\/voice\/providers\/(\w+)/,
+  /^src\/replies\/log\/(memory|redis)\.ts$/,
+  /^src\/database\/(postgres|embedded)\.ts$/,
+  /^src\/cache\/(memory|redis|memory-rate-limiter|redis-rate-limiter)\.ts$/,
+];
+
+const root = join(import.meta.dirname, "..");
+const isProduct = (file: string) => !/\.(test|contract)\.ts$/.test(file);
+const files = globSync("src/**/*.ts", { cwd: root }).filter(isProduct);
+
+/** Imports of types and dynamic ones count too: whoever reads a file has to know what it names. */
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(root, file), "utf8");
+  const specifiers = source.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*"(\.[^"]+)"/g);
+  return [...specifiers].map(([, specifier = ""]) => normalize(join(dirname(file), specifier)));
+}
+
+function folderOf(file: string): string {
+  const [, folder = "", more] = file.split("/");
+  return more === undefined ? "(root)" : folder;
+}
+
+const imports = files.flatMap((file) => importsOf(file).map((target) => ({ file, target })));
+
+test("imports are read", () => {
+  expect(imports.length).toBeGreaterThan(1_000);
+  expect(new Set(files.map(folderOf))).toEqual(new Set([...Object.keys(folders), ...assemblers]));
+});
+
+test("a folder uses those in front of it that it names, and no other", () => {
+  const names = Object.keys(folders);
+  for (const [name, used] of Object.entries(folders)) {
+    for (const other of used)
+      expect(names.indexOf(other), `${name} → ${other}`).toBeLessThan(names.indexOf(name));
+  }
+  const wrong = imports.filter(({ file, target }) => {
+    const [from, to] = [folderOf(file), folderOf(target)];
+    return from !== to && !assemblers.has(from) && folders[from]?.includes(to) !== true;
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("every arrow that is allowed is used", () => {
+  const used = new Set(
+    imports.map(({ file, target }) => `${folderOf(file)} → ${folderOf(target)}`),
+  );
+  const allowed = Object.entries(folders).flatMap(([from, to]) =>
+    to.map((each) => `${from} → ${each}`),
+  );
+  expect(allowed.filter((arrow) => !used.has(arrow))).toEqual([]);
+});
+
+test("adapters are known to whoever puts things together alone", () => {
+  const wrong = imports.filter(({ file, target }) => {
+    if (assemblers.has(folderOf(file))) return false;
+    return adapters.some((adapter) => {
+      const [, name] = adapter.exec(target) ?? [];
+      return name !== undefined && !adapters.some((other) => other.test(file));
+    });
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("no file needs itself, not even for a type", () => {
+  const needs = new Map(files.map((file) => [file, importsOf(file)]));
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file))
+      return void cycles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (done.has(file)) return;
+    for (const next of needs.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(cycles).toEqual([]);
+});
