@@ -55,7 +55,7 @@ describe("createMetricsReport", () => {
         error_rate: 0.111,
         errors_by_type: { agent_failed: 1 },
       },
-      errors: { total: 2, by_type: { rate_limited: 2 }, per_minute: 2 },
+      errors: { total: 3, by_type: { rate_limited: 2, agent_failed: 1 }, per_minute: 3 },
       tokens: { input: 90, output: 270, per_second: 6 },
     });
   });

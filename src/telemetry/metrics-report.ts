@@ -1,20 +1,5 @@
-import type { Counter, Gauge, Histogram } from "prom-client";
+import { Histogram, type Counter, type Gauge } from "prom-client";
 import type { Metrics } from "./metrics.ts";
-
-/** Sums of counters and buckets at one moment. */
-interface Sample {
-  readonly atMs: number;
-  readonly messages: number;
-  readonly replies: number;
-  readonly repliesFailed: number;
-  readonly errors: number;
-  readonly requests: number;
-  readonly requestsFailed: number;
-  readonly tokens: number;
-  readonly requestBuckets: Buckets;
-  readonly replyBuckets: Buckets;
-  readonly firstTokenBuckets: Buckets;
-}
 
 /** Observations up to and including each bound, in seconds. */
 type Buckets = ReadonlyMap<number, number>;
@@ -29,53 +14,73 @@ interface MetricsReportOptions {
 
 export type MetricsReport = ReturnType<typeof createMetricsReport>;
 
-const empty: Omit<Sample, "atMs"> = {
-  messages: 0,
-  replies: 0,
-  repliesFailed: 0,
-  errors: 0,
-  requests: 0,
-  requestsFailed: 0,
-  tokens: 0,
-  requestBuckets: new Map(),
-  replyBuckets: new Map(),
-  firstTokenBuckets: new Map(),
-};
+type Labels = Value["labels"];
+
+const all = () => true;
+const isFailed = ({ status }: Labels) => status === "failed" || status === "interrupted";
+const isServerFault = ({ status }: Labels) => String(status).startsWith("5");
+
+/** What rates are made of: figures that only grow, each the sum of series of the registry. */
+const figures = {
+  messages: [["messages", all]],
+  replies: [["replies", all]],
+  repliesFailed: [["replies", isFailed]],
+  // Streams that end in an error were answered with 200.
+  errors: [
+    ["problems", all],
+    ["replyProblems", all],
+  ],
+  requests: [["httpDuration", all]],
+  requestsFailed: [["httpDuration", isServerFault]],
+  tokens: [["tokens", all]],
+} as const satisfies Record<
+  string,
+  readonly (readonly [keyof Metrics, (labels: Labels) => boolean])[]
+>;
+
+/** What percentiles are made of. */
+const latencies = {
+  request: "httpDuration",
+  reply: "replyDuration",
+  time_to_first_token: "timeToFirstToken",
+} as const satisfies Record<string, keyof Metrics>;
+
+type Figure = keyof typeof figures;
+type Latency = keyof typeof latencies;
+
+/** The registry at one moment, as far as rates and percentiles need it. */
+interface Sample {
+  readonly atMs: number;
+  readonly figures: Readonly<Record<Figure, number>>;
+  readonly buckets: Readonly<Record<Latency, Buckets>>;
+}
 
 /**
- * The metrics as one JSON object, from the registry that Prometheus scrapes: totals since the start, and rates and
- * percentiles over the last five minutes.
+ * The metrics as one JSON object, derived from the registry that Prometheus scrapes: totals since the start, and rates
+ * and percentiles over the last five minutes.
  */
 export function createMetricsReport(options: MetricsReportOptions) {
   const { metrics, sampleMs = 10_000, windowMs = 300_000, now = () => performance.now() } = options;
-  /** Oldest first; the first is the start of the window. */
-  let samples: Sample[] = [{ ...empty, atMs: now() }];
 
-  const take = async (): Promise<Sample> => {
-    const [replies, requests] = await Promise.all([
-      valuesOf(metrics.replies),
-      valuesOf(metrics.httpDuration),
-    ]);
-    const ended = requests.filter((value) => value.metricName?.endsWith("_count") === true);
-    return {
+  const take = async (): Promise<Sample> => ({
+    atMs: now(),
+    figures: await eachOf(figures, async (series) => {
+      const sums = series.map(async ([name, fits]) =>
+        sum((await countsOf(metrics[name])).filter(({ labels }) => fits(labels))),
+      );
+      return (await Promise.all(sums)).reduce((total, each) => total + each, 0);
+    }),
+    buckets: await eachOf(latencies, async (name) => bucketsOf(await valuesOf(metrics[name]))),
+  });
+
+  /** Oldest first; the first is the start of the window. Nothing has happened before this one. */
+  let samples: Sample[] = [
+    {
       atMs: now(),
-      messages: sum(await valuesOf(metrics.messages)),
-      replies: sum(replies),
-      repliesFailed: sum(
-        replies.filter(({ labels }) =>
-          ["failed", "interrupted"].includes(String(labels["status"])),
-        ),
-      ),
-      errors: sum(await valuesOf(metrics.problems)),
-      requests: sum(ended),
-      requestsFailed: sum(ended.filter(({ labels }) => String(labels["status"]).startsWith("5"))),
-      tokens: sum(await valuesOf(metrics.tokens)),
-      requestBuckets: bucketsOf(requests),
-      replyBuckets: bucketsOf(await valuesOf(metrics.replyDuration)),
-      firstTokenBuckets: bucketsOf(await valuesOf(metrics.timeToFirstToken)),
-    };
-  };
-
+      figures: mapOf(figures, () => 0),
+      buckets: mapOf(latencies, () => new Map<number, number>()),
+    },
+  ];
   const keep = async () => {
     const sample = await take();
     samples.push(sample);
@@ -91,56 +96,50 @@ export function createMetricsReport(options: MetricsReportOptions) {
       const last = await take();
       const first = samples[0] ?? last;
       const seconds = Math.max((last.atMs - first.atMs) / 1000, 0.001);
-      const grown = (
-        member:
-          | "messages"
-          | "replies"
-          | "repliesFailed"
-          | "errors"
-          | "requests"
-          | "requestsFailed"
-          | "tokens",
-      ) => last[member] - first[member];
-      const rate = (value: number, perSeconds: number) => round((value / seconds) * perSeconds);
-      const share = (part: number, whole: number) => (whole === 0 ? 0 : round(part / whole));
+      const grown = (figure: Figure) => last.figures[figure] - first.figures[figure];
+      const rate = (figure: Figure, perSeconds: number) =>
+        round((grown(figure) / seconds) * perSeconds);
+      const share = (part: Figure, whole: Figure) =>
+        grown(whole) === 0 ? 0 : round(grown(part) / grown(whole));
       return {
         window_seconds: round(seconds),
         messages: {
-          total: last.messages,
+          total: last.figures.messages,
           by_type: byLabel(await valuesOf(metrics.messages), "type"),
           queued: single(await valuesOf(metrics.messagesQueued)),
-          per_minute: rate(grown("messages"), 60),
+          per_minute: rate("messages", 60),
         },
         replies: {
-          total: last.replies,
+          total: last.figures.replies,
           by_status: byLabel(await valuesOf(metrics.replies), "status"),
           by_source: byLabel(await valuesOf(metrics.replies), "source"),
           running: single(await valuesOf(metrics.repliesRunning)),
-          per_minute: rate(grown("replies"), 60),
-          error_rate: share(grown("repliesFailed"), grown("replies")),
+          per_minute: rate("replies", 60),
+          error_rate: share("repliesFailed", "replies"),
           errors_by_type: byLabel(await valuesOf(metrics.replyProblems), "type"),
         },
         requests: {
-          total: last.requests,
-          per_second: rate(grown("requests"), 1),
-          error_rate: share(grown("requestsFailed"), grown("requests")),
+          total: last.figures.requests,
+          per_second: rate("requests", 1),
+          error_rate: share("requestsFailed", "requests"),
         },
         errors: {
-          total: last.errors,
-          by_type: byLabel(await valuesOf(metrics.problems), "type"),
-          per_minute: rate(grown("errors"), 60),
+          total: last.figures.errors,
+          by_type: byLabel(
+            [...(await valuesOf(metrics.problems)), ...(await valuesOf(metrics.replyProblems))],
+            "type",
+          ),
+          per_minute: rate("errors", 60),
         },
         tokens: {
           input: 0,
           output: 0,
           ...byLabel(await valuesOf(metrics.tokens), "direction"),
-          per_second: rate(grown("tokens"), 1),
+          per_second: rate("tokens", 1),
         },
-        latency_ms: {
-          request: percentiles(first.requestBuckets, last.requestBuckets),
-          reply: percentiles(first.replyBuckets, last.replyBuckets),
-          time_to_first_token: percentiles(first.firstTokenBuckets, last.firstTokenBuckets),
-        },
+        latency_ms: mapOf(latencies, (_metric, name) =>
+          percentiles(first.buckets[name], last.buckets[name]),
+        ),
         viewers: single(await valuesOf(metrics.viewers)),
       };
     },
@@ -150,14 +149,47 @@ export function createMetricsReport(options: MetricsReportOptions) {
   };
 }
 
+function mapOf<K extends string, V, R>(
+  record: Readonly<Record<K, V>>,
+  map: (value: V, key: K) => R,
+): Record<K, R> {
+  const entries = (Object.entries(record) as [K, V][]).map(([key, value]) => [
+    key,
+    map(value, key),
+  ]);
+  return Object.fromEntries(entries) as Record<K, R>;
+}
+
+async function eachOf<K extends string, V, R>(
+  record: Readonly<Record<K, V>>,
+  map: (value: V) => Promise<R>,
+): Promise<Record<K, R>> {
+  const promises = mapOf(record, map);
+  const values = await Promise.all(Object.values<Promise<R>>(promises));
+  return mapOf(record, (_value, key) => values[Object.keys(record).indexOf(key)] as R);
+}
+
 interface Value {
   readonly value: number;
   readonly labels: Readonly<Record<string, string | number | undefined>>;
   readonly metricName?: string;
 }
 
-async function valuesOf(metric: Counter | Gauge | Histogram): Promise<readonly Value[]> {
+type Metric = Counter | Gauge | Histogram;
+
+async function valuesOf(metric: Metric): Promise<readonly Value[]> {
   return (await metric.get()).values;
+}
+
+/** Of a histogram, how often something was observed. */
+async function countsOf(metric: Metric): Promise<readonly Value[]> {
+  const values = await valuesOf(metric);
+  if (metric instanceof Histogram) return values.filter((each) => isCount(each));
+  return values;
+}
+
+function isCount({ metricName }: Value): boolean {
+  return metricName?.endsWith("_count") === true;
 }
 
 function sum(values: readonly Value[]): number {
