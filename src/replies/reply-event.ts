@@ -164,6 +164,11 @@ export type ReplyEventBody = {
   [T in ReplyEventType]: Omit<Static<Schemas[T]>, "session_id" | "message_id" | "timestamp">;
 }[ReplyEventType];
 
+/** After one of these nothing follows in the log of a reply, or only when a person has decided. */
+export function isAtRest(type: ReplyEventType): boolean {
+  return isTerminal(type) || type === "paused";
+}
+
 /** After one of these nothing follows in the log of a reply. */
 export function isTerminal(type: ReplyEventType): boolean {
   return type === "conversation_complete" || type === "cancelled" || type === "error";

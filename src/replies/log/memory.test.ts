@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
-import { contractLimits, replyLogContract, type ReplyLogSubject } from "./reply-log.contract.ts";
+import { describe, expect, test } from "vitest";
+import {
+  contractLimits,
+  replyLogContract,
+  textEvent,
+  type ReplyLogSubject,
+} from "./reply-log.contract.ts";
 import type { ReplyLog } from "./reply-log.ts";
 import { createMemoryReplyLog } from "./memory.ts";
 
@@ -7,7 +12,6 @@ function subject(wrap: (log: ReplyLog) => ReplyLog = (log) => log): ReplyLogSubj
   let nowMs = 1_000;
   const real = createMemoryReplyLog({
     ...contractLimits,
-    maxTotalBytes: 1024 * 1024,
     now: () => nowMs,
   });
   const log = wrap(real);
@@ -82,4 +86,60 @@ test("the contract refuses a log that repeats or loses events", async () => {
 test("the contract refuses a log that never forgets", async () => {
   const failing = await casesFailing((log) => ({ ...log, drop: async () => {} }));
   expect(failing).toContain("a dropped reply is gone on every node");
+});
+
+describe("what goes", () => {
+  function createStage() {
+    let nowMs = 0;
+    const log = createMemoryReplyLog({
+      maxReplyBytes: 4_000,
+      maxTotalBytes: 5_000,
+      retentionMs: 1_000,
+      now: () => nowMs,
+    });
+    const append = (replyId: string, seq: number, size: number, epoch = 1) =>
+      log.append(replyId, epoch, [textEvent(seq, "x".repeat(size))]);
+    const kept = async (...ids: string[]) => {
+      const states = await Promise.all(ids.map((replyId) => log.stat(replyId)));
+      return ids.filter((_, index) => states[index] !== null);
+    };
+    /** Makes the log look for room. */
+    const press = (replyId: string, seq: number) => append(replyId, seq, 2_300);
+    return { log, append, kept, press, pass: (ms: number) => (nowMs += ms) };
+  }
+
+  test("first what rests the longest, then what only waits, never what is being made", async () => {
+    const { log, append, kept, press } = createStage();
+    for (const replyId of ["made", "older", "newer"]) {
+      log.own(replyId);
+      await append(replyId, 1, 600);
+    }
+    await append("waiting", 1, 600);
+    log.release("older");
+    log.release("newer");
+    const all = ["made", "older", "newer", "waiting"];
+    await press("big", 1);
+    expect(await kept(...all)).toEqual(["made", "newer", "waiting"]);
+    await append("made", 2, 600);
+    expect(await kept(...all)).toEqual(["made", "waiting"]);
+    log.own("big");
+    await append("big", 2, 600);
+    expect(await kept(...all)).toEqual(["made"]);
+    await log.close();
+  });
+
+  test("what was released without an end goes after its time; what is made again stays", async () => {
+    const { log, append, kept, press, pass } = createStage();
+    for (const replyId of ["released", "again"]) {
+      log.own(replyId);
+      await append(replyId, 1, 10);
+      log.release(replyId);
+    }
+    log.own("again");
+    pass(1_001);
+    await press("big", 1);
+    await press("bigger", 1);
+    expect(await kept("released", "again")).toEqual(["again"]);
+    await log.close();
+  });
 });

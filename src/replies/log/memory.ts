@@ -1,12 +1,13 @@
-import { isTerminal } from "../reply-event.ts";
+import { isAtRest } from "../reply-event.ts";
 import { ReplyFenced, type LoggedEvent, type ReplyLog } from "./reply-log.ts";
+import { trimLevel } from "./trim-level.ts";
 
 interface MemoryLogOptions {
   /** Of one reply; its oldest events are trimmed beyond. */
   readonly maxReplyBytes: number;
-  /** Of all replies; the longest-ended ones are dropped beyond. */
+  /** Of all replies. */
   readonly maxTotalBytes: number;
-  /** How long an ended reply is kept. */
+  /** How long a reply is kept that has ended or was released. */
   readonly retentionMs: number;
   readonly now?: () => number;
 }
@@ -15,7 +16,10 @@ interface Entry {
   events: LoggedEvent[];
   epoch: number;
   bytes: number;
-  endedAt: number | null;
+  /** It is being made. */
+  isOwned: boolean;
+  /** When the last that is known of it was written; null while it is being made, or waits to be. */
+  restsSince: number | null;
 }
 
 /** What an event costs in memory beside its text, roughly. */
@@ -24,34 +28,36 @@ const overheadBytes = 96;
 /** The reply log of a single process. */
 export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
   const now = options.now ?? Date.now;
-  /** In order of their end for ended replies: an entry is re-inserted when it ends. */
+  /** Those at rest in the order in which they came to it. */
   const entries = new Map<string, Entry>();
   const bells = new Map<string, Set<() => void>>();
   const signals = new Set<(replyId: string) => void>();
   let totalBytes = 0;
+
+  const entryOf = (replyId: string): Entry => {
+    let entry = entries.get(replyId);
+    if (entry === undefined) {
+      entry = { events: [], epoch: 0, bytes: 0, isOwned: false, restsSince: null };
+      entries.set(replyId, entry);
+    }
+    return entry;
+  };
 
   const remove = (replyId: string, entry: Entry) => {
     entries.delete(replyId);
     totalBytes -= entry.bytes;
   };
 
-  /** Expired replies, then under pressure the longest-ended ones; running replies are never dropped, only trimmed. */
-  const evict = () => {
-    const expired = now() - options.retentionMs;
-    for (const [replyId, entry] of entries) {
-      if (entry.endedAt === null) continue;
-      if (entry.endedAt > expired && totalBytes <= options.maxTotalBytes) break;
-      remove(replyId, entry);
-    }
+  const rest = (replyId: string, entry: Entry) => {
+    entry.restsSince = now();
+    entries.delete(replyId);
+    entries.set(replyId, entry);
   };
-  const sweep = setInterval(evict, Math.min(60_000, Math.max(1_000, options.retentionMs)));
-  sweep.unref();
 
-  const trim = (entry: Entry) => {
+  /** A part at once, so that a long reply is not shifted event by event. The newest event always stays. */
+  const trim = (entry: Entry, bytes: number) => {
     let count = 0;
-    // A quarter at once, so that a long reply is not shifted event by event. The newest event always stays.
-    const target = options.maxReplyBytes * 0.75;
-    while (entry.bytes > target && count < entry.events.length - 1) {
+    while (entry.bytes > bytes && count < entry.events.length - 1) {
       const size = sizeOf(entry.events[count] as LoggedEvent);
       entry.bytes -= size;
       totalBytes -= size;
@@ -60,14 +66,41 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
     if (count > 0) entry.events.splice(0, count);
   };
 
+  const dropExpired = () => {
+    const expired = now() - options.retentionMs;
+    for (const [replyId, entry] of entries) {
+      if (entry.restsSince === null) continue;
+      if (entry.restsSince > expired) break;
+      remove(replyId, entry);
+    }
+  };
+  const sweep = setInterval(dropExpired, Math.min(60_000, Math.max(1_000, options.retentionMs)));
+  sweep.unref();
+
+  /** What rests the longest goes first, then what waits (it is written anew when it begins), then beginnings. */
+  const makeRoom = () => {
+    const isOver = () => totalBytes > options.maxTotalBytes;
+    if (!isOver()) return;
+    dropExpired();
+    for (const mayGo of [rests, waits]) {
+      for (const [replyId, entry] of entries) {
+        if (!isOver()) return;
+        if (mayGo(entry)) remove(replyId, entry);
+      }
+    }
+    if (!isOver()) return;
+    // What is left is all being made. Somewhat more than needed, so that this is not for every event.
+    const level = trimLevel(
+      [...entries.values()].map(({ bytes }) => bytes),
+      options.maxTotalBytes * 0.9,
+    );
+    for (const entry of entries.values()) trim(entry, level);
+  };
+
   return {
     kind: "memory",
     append(replyId, epoch, events) {
-      let entry = entries.get(replyId);
-      if (entry === undefined) {
-        entry = { events: [], epoch, bytes: 0, endedAt: null };
-        entries.set(replyId, entry);
-      }
+      const entry = entryOf(replyId);
       if (entry.epoch > epoch) {
         return Promise.reject(new ReplyFenced(`epoch ${entry.epoch} has taken over from ${epoch}`));
       }
@@ -79,14 +112,11 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
         const size = sizeOf(event);
         entry.bytes += size;
         totalBytes += size;
-        if (isTerminal(event.type)) {
-          entry.endedAt = now();
-          entries.delete(replyId);
-          entries.set(replyId, entry);
-        }
+        entry.restsSince = null;
+        if (isAtRest(event.type)) rest(replyId, entry);
       }
-      if (entry.bytes > options.maxReplyBytes) trim(entry);
-      if (totalBytes > options.maxTotalBytes) evict();
+      if (entry.bytes > options.maxReplyBytes) trim(entry, options.maxReplyBytes * 0.75);
+      makeRoom();
       for (const listener of bells.get(replyId) ?? []) listener();
       return Promise.resolve();
     },
@@ -114,8 +144,17 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
           : { first: first.seq, last: last.seq, epoch: entry.epoch },
       );
     },
-    own() {},
-    release() {},
+    own(replyId) {
+      const entry = entryOf(replyId);
+      entry.isOwned = true;
+      entry.restsSince = null;
+    },
+    release(replyId) {
+      const entry = entries.get(replyId);
+      if (entry === undefined) return;
+      entry.isOwned = false;
+      if (entry.restsSince === null) rest(replyId, entry);
+    },
     onBell(replyId, listener) {
       const listeners = bells.get(replyId) ?? new Set();
       bells.set(replyId, listeners.add(listener));
@@ -145,6 +184,9 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
     },
   };
 }
+
+const rests = (entry: Entry) => entry.restsSince !== null;
+const waits = (entry: Entry) => !entry.isOwned;
 
 function sizeOf(event: LoggedEvent): number {
   return event.json.length + overheadBytes;

@@ -38,7 +38,6 @@ async function node(
     client,
     keyPrefix,
     ...contractLimits,
-    maxTotalBytes: 1024 * 1024,
     logger: silentLogger,
   });
   cleanUp.push(async () => {
@@ -238,8 +237,9 @@ describe.skipIf(redis === null)("one server", () => {
       );
       return states.filter((state) => state !== null).length;
     };
-    await eventually(async () => (await kept()) < 90);
-    expect(await kept()).toBeGreaterThan(50);
+    const most = contractLimits.maxTotalBytes / 12_000;
+    expect(await kept()).toBeLessThanOrEqual(most);
+    expect(await kept()).toBeGreaterThan(most * 0.7);
     await redis?.start();
   });
 });

@@ -3,6 +3,7 @@ import type { Logger } from "../../telemetry/logger.ts";
 import type { ReplyLog } from "./reply-log.ts";
 import { ReplyProducer } from "./reply-producer.ts";
 import { createStreamReader } from "./stream-reader.ts";
+import { trimLevel } from "./trim-level.ts";
 
 interface RedisLogOptions {
   /** Closed by its owner, after this log. */
@@ -58,9 +59,21 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
     else logger.info({}, "reply log: Redis is keeping up again");
   };
 
+  /** Of all producers. */
+  let totalBytes = 0;
+  const counted = (producer: ReplyProducer, change: () => void) => {
+    const before = producer.bytes;
+    try {
+      change();
+    } finally {
+      totalBytes += producer.bytes - before;
+    }
+  };
   const drop = (replyId: string, producer: ReplyProducer) => {
     producer.close();
-    if (producers.get(replyId) === producer) producers.delete(replyId);
+    if (producers.get(replyId) !== producer) return;
+    producers.delete(replyId);
+    totalBytes -= producer.bytes;
   };
   const producerOf = (replyId: string): ReplyProducer => {
     let producer = producers.get(replyId);
@@ -71,9 +84,7 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
       channel: channelOf(replyId),
       maxBytes: options.maxReplyBytes,
       retentionMs: options.retentionMs,
-      onOutcome(isWritten) {
-        if (isWritten) setDegraded(false);
-      },
+      onWritten: () => setDegraded(false),
       onSettled() {
         const settled = producers.get(replyId);
         if (settled !== undefined && !settled.owned && !settled.isBehind) drop(replyId, settled);
@@ -85,19 +96,18 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
 
   /** Ended replies that wait for Redis go first, then the beginnings of running ones. */
   const makeRoom = () => {
-    let total = 0;
-    for (const producer of producers.values()) total += producer.bytes;
-    if (total <= options.maxTotalBytes) return;
     for (const [replyId, producer] of producers) {
-      if (total <= options.maxTotalBytes) return;
-      const { bytes } = producer;
-      if (producer.owned) producer.trim(bytes / 2);
-      else drop(replyId, producer);
-      total -= producer.owned ? bytes - producer.bytes : bytes;
+      if (totalBytes <= options.maxTotalBytes) return;
+      if (!producer.owned) drop(replyId, producer);
     }
+    if (totalBytes <= options.maxTotalBytes) return;
+    // Somewhat more than needed, so that this is not for every event.
+    const level = trimLevel(
+      [...producers.values()].map(({ bytes }) => bytes),
+      options.maxTotalBytes * 0.9,
+    );
+    for (const producer of producers.values()) counted(producer, () => producer.trim(level));
   };
-  const sweep = setInterval(makeRoom, 1_000);
-  sweep.unref();
 
   /** A producer whose memory has the answer. */
   const memoryOf = (replyId: string): ReplyProducer | undefined => {
@@ -124,18 +134,13 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
     isDegraded: () => degraded,
     async append(replyId, epoch, events) {
       const producer = producerOf(replyId);
-      producer.add(epoch, events);
+      counted(producer, () => producer.add(epoch, events));
+      makeRoom();
       ring(replyId);
-      const seq = events.at(-1)?.seq ?? 0;
-      const written = producer.written(seq);
-      if (degraded) {
-        // It may still turn out that another epoch has written; the next append then says so.
-        written.catch(() => undefined);
-        return;
-      }
-      const isWritten = await Promise.race([written.then(() => true), after(patienceMs)]);
+      // It may still turn out that another epoch has written; the next append then says so.
+      if (degraded || producers.get(replyId) !== producer) return;
+      const isWritten = await within(patienceMs, producer.written(events.at(-1)?.seq ?? 0));
       if (!isWritten && !closed) setDegraded(true);
-      written.catch(() => undefined);
     },
     async read(replyId, afterSeq, limit, maxBytes) {
       const producer = memoryOf(replyId);
@@ -214,7 +219,6 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
     },
     async close() {
       closed = true;
-      clearInterval(sweep);
       stopSignals();
       stopReady();
       for (const bell of bells.values()) bell.end?.();
@@ -225,6 +229,14 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
   };
 }
 
-function after(timeMs: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(resolve, timeMs, false).unref());
+/** False when it takes longer than `timeMs`; raises what `work` raises before. */
+async function within(timeMs: number, work: Promise<void>): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, timeMs, false);
+  timer.unref();
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -10,7 +10,11 @@ export interface ReplyLogSubject {
 }
 
 /** What the subject's logs are to be made with. */
-export const contractLimits = { maxReplyBytes: 16 * 1024, retentionMs: 1_000 };
+export const contractLimits = {
+  maxReplyBytes: 16 * 1024,
+  maxTotalBytes: 256 * 1024,
+  retentionMs: 1_000,
+};
 
 export interface ReplyLogCase {
   readonly name: string;
@@ -29,6 +33,8 @@ export function textEvent(seq: number, text = `text ${seq}`): LoggedEvent {
     json: JSON.stringify({ type: "assistant_chunk", chunk: text }),
   };
 }
+
+const pause = (seq: number): LoggedEvent => ({ seq, type: "paused", json: '{"type":"paused"}' });
 
 const end = (seq: number): LoggedEvent => ({
   seq,
@@ -259,6 +265,55 @@ export const replyLogContract: readonly ReplyLogCase[] = [
       await outliveRetention();
       assert.equal(await peer.stat(reply), null);
       assert.notEqual(await peer.stat(other), null);
+    },
+  },
+  {
+    name: "a reply that waits for a person is kept as long as one that has ended, and goes on under its numbers",
+    async run({ log, peer, outliveRetention }) {
+      for (const replyId of [reply, other]) {
+        log.own(replyId);
+        await log.append(replyId, 1, [...texts(1, 2), pause(3)]);
+        log.release(replyId);
+      }
+      assert.deepEqual(await seqs(peer), [1, 2, 3]);
+      peer.own(other);
+      await peer.append(other, 2, texts(4, 4));
+      await outliveRetention();
+      assert.equal(await peer.stat(reply), null);
+      assert.deepEqual(await log.stat(other), { first: 1, last: 4, epoch: 2 });
+      log.own(reply);
+      await log.append(reply, 2, texts(4, 4));
+      assert.deepEqual(await seqs(log, 3), [4]);
+    },
+  },
+  {
+    name: "what a node holds has a limit: the longest of those being made lose their beginnings, none its newest event",
+    async run({ log }) {
+      const ids = Array.from(
+        { length: 40 },
+        (_, index) => `0190b8f0-0000-7000-8000-0000000001${String(index).padStart(2, "0")}`,
+      );
+      const short = ids[0] as string;
+      for (const replyId of ids) {
+        log.own(replyId);
+        await log.append(replyId, 1, [textEvent(1)]);
+      }
+      for (let seq = 2; seq <= 14; seq += 1) {
+        for (const replyId of ids.slice(1))
+          await log.append(replyId, 1, [textEvent(seq, "x".repeat(1_000))]);
+      }
+      let bytes = 0;
+      for (const replyId of ids) {
+        const { events } = await log.read(
+          replyId,
+          ((await log.stat(replyId))?.first ?? 1) - 1,
+          ...everything,
+        );
+        assert.equal(events.at(-1)?.seq, replyId === short ? 1 : 14);
+        for (const { json } of events) bytes += json.length;
+      }
+      assert.ok(bytes <= contractLimits.maxTotalBytes, `${bytes} bytes`);
+      assert.ok(bytes > contractLimits.maxTotalBytes / 2, `only ${bytes} bytes`);
     },
   },
   {

@@ -30,7 +30,9 @@ export class ReplyFenced extends Error {
 
 /**
  * The events of each reply, in order, for delivery: a rebuildable tail, the truth is in the database. Trims the head of
- * a reply past a byte limit, and drops ended replies after the retention time, or earlier under memory pressure.
+ * a reply past a byte limit, and drops replies that have ended or been released after the retention time. What a node
+ * holds of all replies together has a limit too: then ended ones go first, and of those being made the longest lose
+ * their oldest events; the newest event of a reply that this node makes always stays.
  */
 export interface ReplyLog {
   readonly kind: "memory" | "redis";
@@ -49,7 +51,7 @@ export interface ReplyLog {
   stat(replyId: string): Promise<LogState | null>;
   /** This node makes the reply from now on: until `release` its own events are answered without asking anybody. */
   own(replyId: string): void;
-  /** This node no longer makes the reply. */
+  /** This node no longer makes the reply: it has ended, waits for a person, or is another's. */
   release(replyId: string): void;
   /** Calls `listener` when there may be something new; may call without cause and may miss one. Returns the end of it. */
   onBell(replyId: string, listener: () => void): () => void;

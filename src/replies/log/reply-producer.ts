@@ -1,6 +1,6 @@
 import type { RedisArgument, RedisClient } from "../../redis/redis-client.ts";
 import { RedisRefused } from "../../redis/redis-client.ts";
-import { isTerminal } from "../reply-event.ts";
+import { isAtRest } from "../reply-event.ts";
 import { ReplyFenced, type LoggedEvent, type LogPage } from "./reply-log.ts";
 
 interface ProducerOptions {
@@ -9,8 +9,8 @@ interface ProducerOptions {
   readonly channel: string;
   readonly maxBytes: number;
   readonly retentionMs: number;
-  /** Something was written, or could not be. */
-  readonly onOutcome: (isWritten: boolean) => void;
+  /** Something was written. */
+  readonly onWritten: () => void;
   /** Everything is written. */
   readonly onSettled: () => void;
 }
@@ -177,11 +177,10 @@ export class ReplyProducer {
           fruitless = 0;
           this.#discard = true;
         }
-        if (this.#acknowledged > before) this.#options.onOutcome(true);
+        if (this.#acknowledged > before) this.#options.onWritten();
         this.#settleWaiting();
       } catch {
         // What failed is in memory; who waits is let go by the log's patience, not by this.
-        this.#options.onOutcome(false);
         await this.#pause(pauseMs);
         pauseMs = Math.min(1_000, pauseMs * 2);
       }
@@ -227,7 +226,7 @@ export class ReplyProducer {
   }
 
   #ttlDue(create: boolean, batch: readonly KeptEvent[]): number | null {
-    const isEnd = batch.some(({ event }) => isTerminal(event.type));
+    const isEnd = batch.some(({ event }) => isAtRest(event.type));
     if (isEnd) return Math.max(1_000, Math.round(this.#options.retentionMs));
     const isDue = create || performance.now() - this.#ttlRenewedMs > ttlRenewalMs;
     return isDue ? Math.max(liveTtlMs, Math.round(this.#options.retentionMs)) : null;
