@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentBackend, AgentEvent, RunRequest } from "../../agent-backend.ts";
-import { calculatorDescriptor, createCalculator } from "./calculator.ts";
+import { calculate, calculatorDescriptor } from "./calculator.ts";
 import { createDocumentation } from "./documentation.ts";
-import { createEvaluator } from "./evaluator.ts";
 import { createGeneralChat, generalChatDescriptor } from "./general-chat.ts";
 import { createGuide, guideDescriptor } from "./guide.ts";
 import { messageLanguage } from "./message-language.ts";
@@ -30,11 +29,9 @@ const agents = [generalChatDescriptor, guideDescriptor, calculatorDescriptor] as
 export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
   const { logger, modelsConnected = false, ollamaUrl = "http://127.0.0.1:11434" } = options;
   const root = options.documentationRoot ?? join(import.meta.dirname, "../../../..");
-  const evaluator = createEvaluator(logger);
-  const calculator = createCalculator(evaluator);
   const guide = createGuide(createDocumentation(root, logger));
   const ollama = createOllamaLook(ollamaUrl);
-  const generalChat = createGeneralChat({ guide, calculator, ollama, modelsConnected });
+  const generalChat = createGeneralChat({ guide, ollama, modelsConnected });
 
   function answer(
     request: RunRequest,
@@ -48,7 +45,7 @@ export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
       case guideDescriptor.agentId:
         return guide.answer(message, language, `${replyId}-search`, signal);
       case calculatorDescriptor.agentId:
-        return calculator.answer(message, language, `${replyId}-calculate`, signal);
+        return calculate(message, language, `${replyId}-calculate`, signal);
       default:
         throw new Problem("agent_not_found", { agentId });
     }
@@ -68,7 +65,7 @@ export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
       yield { type: "finish", reason: "stop" };
     },
     probe: () => Promise.resolve({ status: "healthy", details: { agents: agents.length } }),
-    close: () => evaluator.close(),
+    close: () => Promise.resolve(),
   };
 }
 

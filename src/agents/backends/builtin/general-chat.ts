@@ -1,6 +1,6 @@
 import type { Language } from "../../../problems/catalogue.ts";
 import type { AgentDescriptor, AgentEvent, RunRequest } from "../../agent-backend.ts";
-import { calculatorDescriptor, type Calculator } from "./calculator.ts";
+import { calculate, calculatorDescriptor, isCalculation } from "./calculator.ts";
 import { guideDescriptor, type Guide } from "./guide.ts";
 import type { OllamaFound, OllamaLook } from "./ollama-look.ts";
 import { streamText } from "./text-pieces.ts";
@@ -32,7 +32,6 @@ export interface GeneralChat {
 
 interface Parts {
   readonly guide: Guide;
-  readonly calculator: Calculator;
   readonly ollama: OllamaLook;
   /** Whether agents with a model behind them are offered beside this one. */
   readonly modelsConnected: boolean;
@@ -42,12 +41,7 @@ const courtesy =
   /^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?|thx|ok(?:ay)?|bye|goodbye|你好|您好|你们好|哈喽|嗨|早上好|下午好|晚上好|早|谢谢(?:你|您)?|多谢|好的|好|再见|在吗|在么|help|帮助|who are you|what(?: can|'s| is| are)? you(?: do|r name)?|what can i (?:do|ask)(?: here)?|你是谁|你叫什么(?:名字)?|你(?:能|会|可以)(?:做|干)?(?:些)?什么)(?:[\s,，!！.。~～?？啊呀吗]|there)*$/iu;
 
 /** Not an imitation of a language model: it says what there is, and passes questions to those who can answer them. */
-export function createGeneralChat({
-  guide,
-  calculator,
-  ollama,
-  modelsConnected,
-}: Parts): GeneralChat {
+export function createGeneralChat({ guide, ollama, modelsConnected }: Parts): GeneralChat {
   return {
     async *answer(request, language, signal) {
       const { message, replyId } = request;
@@ -61,10 +55,10 @@ export function createGeneralChat({
       } else if (asksNothing) yield* streamText(abilities[language], signal);
       if (asksNothing) return;
 
-      if (await calculator.understands(message, signal)) {
+      if (isCalculation(message)) {
         if (isFirstTurn) yield* streamText("\n\n---\n\n", signal);
         yield* handOver(calculatorDescriptor, language, () =>
-          calculator.answer(message, language, `${replyId}-calculate`, signal),
+          calculate(message, language, `${replyId}-calculate`, signal),
         );
       } else if (await guide.knows(message, language)) {
         if (isFirstTurn) yield* streamText("\n\n---\n\n", signal);
