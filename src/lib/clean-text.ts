@@ -22,16 +22,13 @@ function cleanValue(value: unknown): unknown {
   );
 }
 
-/** Cleans a text that comes in pieces: a surrogate pair cut in two is put together again. */
-export function createTextJoiner(): { push(piece: string): string } {
-  let carried = "";
+/** The next piece of a text that comes in pieces: a surrogate pair cut in two is put together again, from the `half` before. */
+export function cleanPiece(before: string, piece: string): { text: string; half: string } {
+  const text = before + piece;
+  const last = text.charCodeAt(text.length - 1);
+  const isHalf = last >= 0xd800 && last <= 0xdbff;
   return {
-    push(piece) {
-      const text = carried + piece;
-      const last = text.charCodeAt(text.length - 1);
-      const isHalf = last >= 0xd800 && last <= 0xdbff;
-      carried = isHalf ? text.slice(-1) : "";
-      return cleanText(isHalf ? text.slice(0, -1) : text);
-    },
+    text: cleanText(isHalf ? text.slice(0, -1) : text),
+    half: isHalf ? text.slice(-1) : "",
   };
 }

@@ -71,6 +71,37 @@ describe("a process that is killed", () => {
     await service.stop();
   }, 300_000);
 
+  // 0.3 s: the first text is stored before any beat. Then between the beats.
+  it.each([300, 1_100, 1_700, 2_300])(
+    "keeps what a reader has seen for a second, killed %i ms after that",
+    async (killedMs) => {
+      let service = await start();
+      let client = createClient(service.url);
+      const sessionId = await client.session("alice");
+      const tokens = Array.from({ length: 200 }, (_, index) => `${index} `);
+      model.enqueue({ tokens, delayMs: 20 });
+      const stream = await client.stream({ session_id: sessionId, message: "count" });
+      const seen: { atMs: number; length: number }[] = [];
+      await stream.next((event) => {
+        if (event.type !== "assistant_chunk") return false;
+        const atMs = performance.now();
+        seen.push({ atMs, length: textOf(stream.events).length });
+        return atMs - (seen[0]?.atMs ?? 0) >= 1_000 + killedMs;
+      });
+      const before = seen.filter(({ atMs }) => atMs <= performance.now() - 1_000).at(-1);
+      await service.kill();
+      service = await start();
+      client = createClient(service.url);
+      const { body } = await client.get<{ messages: { content: string }[] }>(
+        `/chat/history/${sessionId}`,
+      );
+      const stored = body.messages[1]?.content ?? "";
+      expect(tokens.join("").startsWith(stored)).toBe(true);
+      expect(stored.length).toBeGreaterThanOrEqual(before?.length ?? Number.NaN);
+      await service.stop();
+    },
+  );
+
   it("gives a reader that comes back with its cursor the rest of the reply", async () => {
     let service = await start();
     let client = createClient(service.url);

@@ -6,7 +6,6 @@ import {
   type FoundAgent,
   type Requirement,
 } from "../../agents/agent-backend.ts";
-import { cleanText, createTextJoiner } from "../../lib/clean-text.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
@@ -15,7 +14,8 @@ import type { Checkpoints } from "./checkpoints.ts";
 import type { FlushBeat } from "./flush-beat.ts";
 import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
-import { ReplyProgressTracker } from "./reply-progress.ts";
+import { applyEvent, draftOf, type Draft, type Outcome } from "./apply-event.ts";
+import { CheckpointPump } from "./checkpoint-pump.ts";
 import type { SpeakReply } from "./reply-speech.ts";
 import type {
   ClaimedReply,
@@ -70,9 +70,6 @@ export type EndReply = (
   end: ReplyEnd,
 ) => Promise<ReplyEnd | null>;
 
-/** Text is stored at every beat while it grows, or after this many new characters, or this many new events. */
-const checkpointLength = 4_096;
-const checkpointEvents = 500;
 /** The producer waits for the log beyond this. */
 const maxBacklogLength = 1024 * 1024;
 /** After a stop, the agent's connection gets this long to wind down before the end is told; it may take longer unseen. */
@@ -88,16 +85,12 @@ export class ReplyRunner {
   readonly #options: RunnerParts & RunnerSettings;
   readonly #endReply: EndReply;
   readonly #abort = new AbortController();
-  readonly #progress: ReplyProgressTracker;
   readonly #writer: ReplyWriter;
+  readonly #pump: CheckpointPump;
+  readonly #rules: Parameters<typeof applyEvent>[2];
+  #draft: Draft;
   readonly #startedMs = performance.now();
   #firstTextMs: number | null = null;
-  #storing: Promise<void> = Promise.resolve();
-  #checkpointDue = false;
-  #resumable = false;
-  #renewedMs = performance.now();
-  readonly #textJoiner = createTextJoiner();
-  readonly #reasoningJoiner = createTextJoiner();
   #userToken: string | undefined;
 
   /** `agent` null: it is no longer configured, and the reply will fail. */
@@ -112,7 +105,8 @@ export class ReplyRunner {
     this.#options = options;
     this.#userToken = userToken;
     this.#endReply = end;
-    this.#progress = new ReplyProgressTracker(reply);
+    this.#draft = draftOf(reply);
+    this.#rules = { agentId: reply.agentId, maxReplyLength: options.maxReplyLength };
     this.#writer = new ReplyWriter({
       replyId: reply.replyId,
       sessionId: reply.sessionId,
@@ -125,6 +119,20 @@ export class ReplyRunner {
         error instanceof ReplyFenced
           ? this.stop(new ReplyStopped("fenced"))
           : this.#abort.abort(error),
+    });
+    this.#pump = new CheckpointPump({
+      reply,
+      checkpoints: options.checkpoints,
+      leaseRenewalMs: (options.leaseSeconds * 1000) / 3,
+      progress: () => this.#progress(),
+      onKept: (kept) => {
+        if (kept === null) this.stop(new ReplyStopped("fenced"));
+        else if (kept.cancelReason !== null) {
+          this.stop(new ReplyStopped("cancelled", kept.cancelReason));
+        }
+      },
+      onFault: (error) =>
+        options.logger.warn({ replyId: reply.replyId, err: error }, "checkpoint failed"),
     });
     options.feeds.own(reply.replyId, reply.eventSeq);
   }
@@ -140,15 +148,20 @@ export class ReplyRunner {
   }
 
   /** The text so far and the number of the last event it covers. */
-  snapshot(): { content: string; reasoning: string; eventSeq: number } {
+  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "eventSeq"> {
+    return this.#progress();
+  }
+
+  #progress(): ReplyProgress {
     this.#writer.flush();
-    const { content, reasoning, eventSeq } = this.#progress.current(this.#writer.last);
-    return { content, reasoning, eventSeq };
+    const { content, reasoning, toolCalls, media, backendState } = this.#draft;
+    const eventSeq = this.#writer.last;
+    return { content, reasoning, eventSeq, toolCalls, media, backendState };
   }
 
   /** Runs to the end; rejects only when that end could not be stored in any form. */
   async run(mode: RunMode): Promise<void> {
-    const { feeds, checkpoints, telemetry, logger, maxReplyMs } = this.#options;
+    const { feeds, telemetry, logger, maxReplyMs } = this.#options;
     const { reply } = this;
     const fields = {
       replyId: reply.replyId,
@@ -158,7 +171,7 @@ export class ReplyRunner {
       requestId: reply.turn.requestId,
     };
     telemetry.replyStarted(fields);
-    const stopBeat = checkpoints.onBeat(() => this.#checkpoint());
+    this.#pump.start();
     const limit = setTimeout(() => this.stop(new ReplyStopped("timeout")), maxReplyMs);
     try {
       const end = await this.#produce(mode);
@@ -172,8 +185,8 @@ export class ReplyRunner {
       telemetry.replyEnded(fields, this.#dropped());
       throw error;
     } finally {
-      stopBeat();
       clearTimeout(limit);
+      this.#pump.stop();
       feeds.disown(reply.replyId);
     }
   }
@@ -211,15 +224,13 @@ export class ReplyRunner {
           throw error;
         },
       );
-      const paused = outcome.requirements !== null;
-      if (!paused) this.#writer.finishText(this.reply.agentId);
-      const audio = paused ? null : await Promise.race([speech?.finish(), aborted.promise]);
-      return this.#end({
-        status: paused ? "paused" : "complete",
-        finishReason: outcome.finishReason,
-        requirements: outcome.requirements,
-        audio: audio ?? null,
-      });
+      if (outcome.kind === "paused") {
+        const { requirements } = outcome;
+        return this.#end({ status: "paused", finishReason: "paused", requirements });
+      }
+      this.#writer.finishText(this.reply.agentId);
+      const audio = await Promise.race([speech?.finish(), aborted.promise]);
+      return this.#end({ status: "complete", finishReason: outcome.reason, audio: audio ?? null });
     } catch (error) {
       return this.#failure(error);
     } finally {
@@ -231,7 +242,7 @@ export class ReplyRunner {
   async #consume(
     mode: RunMode,
     onText: (text: string) => void,
-  ): Promise<{ finishReason: string; requirements: readonly Requirement[] | null }> {
+  ): Promise<Exclude<Outcome, { kind: "too_long" }>> {
     if (mode.kind === "end") throw mode.why;
     if (this.#agent === null) {
       throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
@@ -249,12 +260,9 @@ export class ReplyRunner {
         : events;
     for await (const event of fresh) {
       if (signal.aborted) break;
-      if (event.type === "finish") return { finishReason: event.reason, requirements: null };
-      if (event.type === "paused") {
-        this.#progress.backendState = event.state;
-        return { finishReason: "paused", requirements: event.requirements };
-      }
-      this.#apply(event, onText);
+      const outcome = this.#apply(event, onText);
+      if (outcome?.kind === "too_long") this.stop(new ReplyStopped("too_long"));
+      else if (outcome !== null) return outcome;
       if (writer.backlog > maxBacklogLength) await writer.flushed();
     }
     signal.throwIfAborted();
@@ -296,104 +304,17 @@ export class ReplyRunner {
     return backend.run(request, this.#abort.signal);
   }
 
-  #apply(
-    event: Exclude<AgentEvent, { type: "finish" | "paused" }>,
-    onText: (text: string) => void,
-  ): void {
-    const progress = this.#progress;
-    const agentId = this.reply.agentId;
-    switch (event.type) {
-      case "text": {
-        const text = this.#textJoiner.push(event.text);
-        if (text === "") return;
-        this.#firstTextMs ??= this.#age();
-        progress.addText(text);
-        this.#writer.text("assistant_chunk", agentId, text);
-        onText(text);
-        if (progress.content.length > this.#options.maxReplyLength) {
-          this.stop(new ReplyStopped("too_long"));
-        } else if (
-          progress.unstoredLength >= checkpointLength ||
-          this.#writer.last - progress.storedSeq >= checkpointEvents
-        ) {
-          this.#checkpoint();
-        }
-        return;
-      }
-      case "replace": {
-        const content = cleanText(event.text);
-        if (content === progress.content) return;
-        progress.replaceText(content);
-        this.#writer.emit({ type: "snapshot", content });
-        return;
-      }
-      case "reasoning": {
-        const text = this.#reasoningJoiner.push(event.text);
-        if (text === "") return;
-        progress.addReasoning(text);
-        this.#writer.text("reasoning_chunk", event.agentId ?? agentId, text);
-        return;
-      }
-      case "tool": {
-        this.#writer.emit(progress.addTool(event, agentId));
-        this.#checkpoint();
-        return;
-      }
-      case "agent": {
-        this.#writer.emit(progress.agentEvent(event));
-        this.#checkpoint();
-        return;
-      }
-      case "media": {
-        this.#writer.emit(progress.addMedia(event, agentId));
-        return;
-      }
-      case "usage": {
-        progress.addUsage(event);
-        return;
-      }
-      case "resumable": {
-        progress.backendState = event.state;
-        // From the first one on the run can be taken up again.
-        if (!this.#resumable) this.#checkpoint();
-        this.#resumable = true;
-        return;
-      }
-      default:
-        event satisfies never;
+  #apply(event: AgentEvent, onText: (text: string) => void): Outcome | null {
+    const applied = applyEvent(this.#draft, event, this.#rules);
+    const { draft, event: told, checkpoint, outcome } = applied;
+    this.#draft = draft;
+    if (told !== null) this.#writer.emit(told);
+    if (told?.type === "assistant_chunk") {
+      this.#firstTextMs ??= this.#age();
+      onText(told.chunk);
     }
-  }
-
-  /** At most one write is under way; what changes meanwhile is stored by the next. */
-  #checkpoint(): void {
-    if (this.#checkpointDue) return;
-    this.#checkpointDue = true;
-    this.#storing = this.#storing.then(async () => {
-      this.#checkpointDue = false;
-      await this.#store();
-    });
-  }
-
-  async #store(): Promise<void> {
-    const { checkpoints, logger, leaseSeconds } = this.#options;
-    if (this.#abort.signal.aborted) return;
-    try {
-      this.#writer.flush();
-      const progress = this.#progress.changed(this.#writer.last);
-      if (progress === null && performance.now() - this.#renewedMs < (leaseSeconds * 1000) / 3)
-        return;
-      this.#renewedMs = performance.now();
-      const kept = await checkpoints.store(this.reply, progress);
-      if (kept === null) this.stop(new ReplyStopped("fenced"));
-      else if (kept.cancelReason !== null) {
-        this.stop(new ReplyStopped("cancelled", kept.cancelReason));
-      }
-      if (progress !== null) this.#progress.stored(progress);
-    } catch (error) {
-      this.#progress.touch();
-      // The text is in memory; the next checkpoint stores it. The lease may run out meanwhile: then this attempt is fenced.
-      logger.warn({ replyId: this.reply.replyId, err: error }, "checkpoint failed");
-    }
+    this.#pump.grew(draft.content.length + draft.reasoning.length, this.#writer.last, checkpoint);
+    return outcome;
   }
 
   /** What an error means for the reply; null when its result must be dropped. */
@@ -424,7 +345,7 @@ export class ReplyRunner {
     return {
       status: end.status,
       finishReason: end.finishReason,
-      usage: this.#progress.usage,
+      usage: this.#draft.usage,
       error:
         problem === undefined
           ? null
@@ -443,10 +364,10 @@ export class ReplyRunner {
 
   /** Hands the end over to be stored and told. */
   async #finish(end: ReplyEnd, fields: Parameters<Telemetry["replyStarted"]>[0]): Promise<void> {
-    await this.#storing;
+    await this.#pump.idle();
     await this.#writer.flushed();
     // The terminal event's number is stored with the end, so that it is known also where the log is gone.
-    const progress = this.#progress.current(this.#writer.last + 1);
+    const progress = { ...this.#progress(), eventSeq: this.#writer.last + 1 };
     const stored = await this.#endReply(this.reply, progress, end);
     this.#options.telemetry.replyEnded(fields, {
       status: stored?.status ?? "dropped",

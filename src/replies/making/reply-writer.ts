@@ -62,7 +62,18 @@ export class ReplyWriter implements Flushable {
     return this.#queuedLength + (this.#pending?.text.length ?? 0);
   }
 
-  text(type: PendingText["type"], agentId: string, text: string): void {
+  /** Appends an event after all before it; pieces of text become one. */
+  emit(event: ReplyEventBody): void {
+    if (event.type === "reasoning_chunk" || (event.type === "assistant_chunk" && !event.finished)) {
+      this.#merge(event.type, event.agent_id, event.chunk);
+      return;
+    }
+    const { type, ...fields } = event;
+    this.flush();
+    this.#enqueue(type, fields);
+  }
+
+  #merge(type: PendingText["type"], agentId: string, text: string): void {
     const pending = this.#pending;
     if (pending !== null && pending.type === type && pending.agentId === agentId) {
       pending.text += text;
@@ -73,12 +84,6 @@ export class ReplyWriter implements Flushable {
     this.#pending = { type, agentId, text };
     if (this.#lastType !== type) this.flush();
     else this.#options.beat.wait(this);
-  }
-
-  /** Appends an event after all text so far. */
-  emit({ type, ...fields }: ReplyEventBody): void {
-    this.flush();
-    this.#enqueue(type, fields);
   }
 
   /** The last text event of the reply, with whatever is still pending. */

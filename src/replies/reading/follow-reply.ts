@@ -44,7 +44,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     if (events[0]?.seq === after + 1) return events;
     const kept = await log.stat(state.replyId);
     if (kept === null || kept.last < state.eventSeq) {
-      // Only the database is left: its last checkpoint, which is seldom older than two seconds.
+      // Only the database is left: its last checkpoint, which is seldom older than a second.
       // A reply without text is only beginning: its first events are on their way.
       const isTold = state.content !== "" || state.reasoning !== "";
       return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];

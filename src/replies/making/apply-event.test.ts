@@ -1,0 +1,524 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { AgentEvent } from "../../agents/agent-backend.ts";
+import { cleanText } from "../../lib/clean-text.ts";
+import type { ClaimedReply } from "../lifecycle/reply-store.ts";
+import { applyEvent, draftOf, type Applied, type Draft } from "./apply-event.ts";
+import { stateContext } from "./backend-state.ts";
+
+const rules = { agentId: "agent", maxReplyLength: 100 };
+
+const fresh: Draft = {
+  content: "",
+  reasoning: "",
+  toolCalls: [],
+  media: [],
+  backendState: null,
+  usage: null,
+  isResumable: false,
+  textHalf: "",
+  reasoningHalf: "",
+};
+
+interface Case {
+  readonly name: string;
+  readonly before?: Partial<Draft>;
+  readonly event: AgentEvent;
+  /** What differs in the draft. */
+  readonly draft?: Partial<Draft>;
+  readonly told?: Applied["event"];
+  readonly checkpoint?: boolean;
+  readonly outcome?: Applied["outcome"];
+}
+
+const chunk = (text: string) =>
+  ({ type: "assistant_chunk", chunk: text, finished: false, agent_id: "agent" }) as const;
+const thought = (text: string, agent = "agent") =>
+  ({ type: "reasoning_chunk", chunk: text, agent_id: agent }) as const;
+const long = "x".repeat(5_000);
+const cutLong = `${"x".repeat(4_096)}…`;
+const state = (contentLength: number, usage: Draft["usage"] = null) => ({ contentLength, usage });
+const call = {
+  tool_call_id: "t1",
+  name: "search",
+  status: "started",
+  arguments: { q: 1 },
+  agent_id: "agent",
+} as const;
+const calls = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ ...call, tool_call_id: `t${index}` }));
+const pictures = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ kind: "image", url: `u${index}` }));
+
+const cases: Case[] = [
+  {
+    name: "text goes behind what there is",
+    before: { content: "one " },
+    event: { type: "text", text: "two" },
+    draft: { content: "one two" },
+    told: chunk("two"),
+  },
+  { name: "text without a letter says nothing", event: { type: "text", text: "" } },
+  {
+    name: "half a surrogate pair waits",
+    event: { type: "text", text: "a\uD83D" },
+    draft: { content: "a", textHalf: "\uD83D" },
+    told: chunk("a"),
+  },
+  {
+    name: "nothing but half a pair says nothing",
+    event: { type: "text", text: "\uD83D" },
+    draft: { textHalf: "\uD83D" },
+  },
+  {
+    name: "the other half comes",
+    before: { content: "a", textHalf: "\uD83D" },
+    event: { type: "text", text: "\uDE00b" },
+    draft: { content: "a😀b", textHalf: "" },
+    told: chunk("😀b"),
+  },
+  {
+    name: "a half that nothing follows, and NUL, are replaced",
+    before: { textHalf: "\uD83D" },
+    event: { type: "text", text: "b\0" },
+    draft: { content: "\uFFFDb\uFFFD", textHalf: "" },
+    told: chunk("\uFFFDb\uFFFD"),
+  },
+  {
+    name: "the longest text there may be",
+    before: { content: "x".repeat(99) },
+    event: { type: "text", text: "x" },
+    draft: { content: "x".repeat(100) },
+    told: chunk("x"),
+  },
+  {
+    name: "longer text ends the reply, and is told",
+    before: { content: "x".repeat(100) },
+    event: { type: "text", text: "y" },
+    draft: { content: `${"x".repeat(100)}y` },
+    told: chunk("y"),
+    outcome: { kind: "too_long" },
+  },
+  {
+    name: "another text in its place",
+    before: { content: "one", textHalf: "\uD83D" },
+    event: { type: "replace", text: "two\uD83D" },
+    draft: { content: "two\uFFFD", textHalf: "" },
+    told: { type: "snapshot", content: "two\uFFFD" },
+  },
+  {
+    name: "no text in its place",
+    before: { content: "one" },
+    event: { type: "replace", text: "" },
+    draft: { content: "" },
+    told: { type: "snapshot", content: "" },
+  },
+  {
+    name: "the same text in its place is not told",
+    before: { content: "one\uFFFD", textHalf: "\uD83D" },
+    event: { type: "replace", text: "one\0" },
+    draft: { textHalf: "" },
+  },
+  {
+    name: "too long a text in its place",
+    event: { type: "replace", text: "x".repeat(101) },
+    draft: { content: "x".repeat(101) },
+    told: { type: "snapshot", content: "x".repeat(101) },
+    outcome: { kind: "too_long" },
+  },
+  {
+    name: "reasoning is no text",
+    before: { reasoning: "h", content: "c" },
+    event: { type: "reasoning", text: "m" },
+    draft: { reasoning: "hm" },
+    told: thought("m"),
+  },
+  {
+    name: "reasoning of a member, with a pair cut in two",
+    before: { reasoningHalf: "\uD83D" },
+    event: { type: "reasoning", text: "\uDE00\uD83D", agentId: "member" },
+    draft: { reasoning: "😀", reasoningHalf: "\uD83D" },
+    told: thought("😀", "member"),
+  },
+  { name: "reasoning without a letter", event: { type: "reasoning", text: "" } },
+  {
+    name: "reasoning is no longer than a mebibyte, however long the reply may be",
+    before: { reasoning: "x".repeat(1024 * 1024 - 1) },
+    event: { type: "reasoning", text: "y" },
+    draft: { reasoning: `${"x".repeat(1024 * 1024 - 1)}y` },
+    told: thought("y"),
+  },
+  {
+    name: "more reasoning is told and not kept",
+    before: { reasoning: "x".repeat(1024 * 1024) },
+    event: { type: "reasoning", text: "y" },
+    told: thought("y"),
+  },
+  {
+    name: "a tool begins",
+    event: {
+      type: "tool",
+      toolCallId: "t1",
+      name: "search",
+      status: "started",
+      arguments: { q: 1 },
+    },
+    draft: { toolCalls: [call] },
+    told: { type: "tool_call", ...call },
+    checkpoint: true,
+  },
+  {
+    name: "a tool ends: what it was called with stays, as do its name and its agent",
+    before: { toolCalls: [{ ...call, tool_call_id: "t0" }, call] },
+    event: {
+      type: "tool",
+      toolCallId: "t1",
+      name: "other",
+      status: "completed",
+      result: [2],
+      agentId: "member",
+    },
+    draft: {
+      toolCalls: [
+        { ...call, tool_call_id: "t0" },
+        { ...call, status: "completed", result: [2] },
+      ],
+    },
+    told: {
+      type: "tool_call",
+      tool_call_id: "t1",
+      name: "other",
+      status: "completed",
+      result: [2],
+      agent_id: "member",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "a tool of a member fails",
+    event: {
+      type: "tool",
+      toolCallId: "t1",
+      name: "search",
+      status: "failed",
+      result: null,
+      agentId: "member",
+    },
+    draft: {
+      toolCalls: [
+        { tool_call_id: "t1", name: "search", status: "failed", result: null, agent_id: "member" },
+      ],
+    },
+    told: {
+      type: "tool_call",
+      tool_call_id: "t1",
+      name: "search",
+      status: "failed",
+      result: null,
+      agent_id: "member",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "what tools take and give is cut, as text or as JSON",
+    event: {
+      type: "tool",
+      toolCallId: "t1",
+      name: "n",
+      status: "completed",
+      arguments: long,
+      result: [long],
+    },
+    draft: {
+      toolCalls: [
+        {
+          tool_call_id: "t1",
+          name: "n",
+          status: "completed",
+          arguments: cutLong,
+          result: `["${"x".repeat(4_094)}…`,
+          agent_id: "agent",
+        },
+      ],
+    },
+    told: {
+      type: "tool_call",
+      tool_call_id: "t1",
+      name: "n",
+      status: "completed",
+      arguments: cutLong,
+      result: `["${"x".repeat(4_094)}…`,
+      agent_id: "agent",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "what is just not too long is whole",
+    event: {
+      type: "tool",
+      toolCallId: "t1",
+      name: "n",
+      status: "completed",
+      result: "x".repeat(4_096),
+    },
+    draft: {
+      toolCalls: [
+        {
+          tool_call_id: "t1",
+          name: "n",
+          status: "completed",
+          result: "x".repeat(4_096),
+          agent_id: "agent",
+        },
+      ],
+    },
+    told: {
+      type: "tool_call",
+      tool_call_id: "t1",
+      name: "n",
+      status: "completed",
+      result: "x".repeat(4_096),
+      agent_id: "agent",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "the two hundredth call is kept",
+    before: { toolCalls: calls(199) },
+    event: {
+      type: "tool",
+      toolCallId: "t199",
+      name: "search",
+      status: "started",
+      arguments: { q: 1 },
+    },
+    draft: { toolCalls: calls(200) },
+    told: { type: "tool_call", ...call, tool_call_id: "t199" },
+    checkpoint: true,
+  },
+  {
+    name: "more calls are told and not kept",
+    before: { toolCalls: calls(200) },
+    event: {
+      type: "tool",
+      toolCallId: "t200",
+      name: "search",
+      status: "started",
+      arguments: { q: 1 },
+    },
+    told: { type: "tool_call", ...call, tool_call_id: "t200" },
+    checkpoint: true,
+  },
+  {
+    name: "but one of those that are kept goes on",
+    before: { toolCalls: calls(200) },
+    event: { type: "tool", toolCallId: "t0", name: "search", status: "failed" },
+    draft: {
+      toolCalls: [{ ...call, tool_call_id: "t0", status: "failed" }, ...calls(200).slice(1)],
+    },
+    told: {
+      type: "tool_call",
+      tool_call_id: "t0",
+      name: "search",
+      status: "failed",
+      agent_id: "agent",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "a member begins",
+    event: { type: "agent", event: "member_started", agentId: "m", name: "M", parentAgentId: "p" },
+    told: {
+      type: "agent_event",
+      event: "member_started",
+      agent_id: "m",
+      name: "M",
+      parent_agent_id: "p",
+    },
+    checkpoint: true,
+  },
+  {
+    name: "what a step has made is cut",
+    event: { type: "agent", event: "step_completed", agentId: "m", name: "M", detail: long },
+    told: {
+      type: "agent_event",
+      event: "step_completed",
+      agent_id: "m",
+      name: "M",
+      detail: "x".repeat(4_096),
+    },
+    checkpoint: true,
+  },
+  {
+    name: "an image",
+    event: { type: "media", kind: "image", url: "u0" },
+    draft: { media: pictures(1) },
+    told: { type: "media", kind: "image", url: "u0", agent_id: "agent" },
+  },
+  {
+    name: "a file with a name, of a member",
+    before: { media: pictures(1) },
+    event: { type: "media", kind: "file", url: "u1", name: "n", agentId: "member" },
+    draft: { media: [...pictures(1), { kind: "file", url: "u1", name: "n" }] },
+    told: { type: "media", kind: "file", url: "u1", name: "n", agent_id: "member" },
+  },
+  {
+    name: "the same image again is kept once",
+    before: { media: pictures(2) },
+    event: { type: "media", kind: "image", url: "u0" },
+    told: { type: "media", kind: "image", url: "u0", agent_id: "agent" },
+  },
+  {
+    name: "the two hundredth image is kept",
+    before: { media: pictures(199) },
+    event: { type: "media", kind: "image", url: "u199" },
+    draft: { media: pictures(200) },
+    told: { type: "media", kind: "image", url: "u199", agent_id: "agent" },
+  },
+  {
+    name: "more images are told and not kept",
+    before: { media: pictures(200) },
+    event: { type: "media", kind: "image", url: "u200" },
+    told: { type: "media", kind: "image", url: "u200", agent_id: "agent" },
+  },
+  {
+    name: "the first usage",
+    event: { type: "usage", inputTokens: 1, outputTokens: 2 },
+    draft: { usage: { input_tokens: 1, output_tokens: 2 } },
+  },
+  {
+    name: "usage adds up",
+    before: { usage: { input_tokens: 1, output_tokens: 2 } },
+    event: { type: "usage", inputTokens: 10, outputTokens: 20 },
+    draft: { usage: { input_tokens: 11, output_tokens: 22 } },
+  },
+  {
+    name: "the first state of an attempt is stored at once, with the text it stands for",
+    before: {
+      content: "abc",
+      backendState: { run: 1 },
+      usage: { input_tokens: 1, output_tokens: 2 },
+    },
+    event: { type: "resumable", state: { run: 2 } },
+    draft: {
+      backendState: { run: 2, ":reply": state(3, { input_tokens: 1, output_tokens: 2 }) },
+      isResumable: true,
+    },
+    checkpoint: true,
+  },
+  {
+    name: "later ones are stored with what is stored anyway",
+    before: { isResumable: true },
+    event: { type: "resumable", state: { run: 3 } },
+    draft: { backendState: { run: 3, ":reply": state(0) } },
+  },
+  {
+    name: "a pause",
+    before: { content: "abc" },
+    event: {
+      type: "paused",
+      state: { run: 1 },
+      requirements: [{ id: "r", kind: "confirm", tool: "t", arguments: {} }],
+    },
+    draft: { backendState: { run: 1, ":reply": state(3) } },
+    outcome: {
+      kind: "paused",
+      requirements: [{ id: "r", kind: "confirm", tool: "t", arguments: {} }],
+    },
+  },
+  {
+    name: "the end",
+    event: { type: "finish", reason: "length" },
+    outcome: { kind: "finished", reason: "length" },
+  },
+];
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).map(frozen);
+  return value;
+}
+
+test.each(cases)("$name", ({ before, event, draft, told, checkpoint, outcome }) => {
+  const start = frozen({ ...fresh, ...before });
+  expect(applyEvent(start, frozen(event), rules)).toEqual({
+    draft: { ...start, ...draft },
+    event: told ?? null,
+    checkpoint: checkpoint ?? false,
+    outcome: outcome ?? null,
+  });
+});
+
+test("there is a case for every event", () => {
+  const all = {
+    text: 1,
+    replace: 1,
+    reasoning: 1,
+    tool: 1,
+    agent: 1,
+    usage: 1,
+    media: 1,
+    resumable: 1,
+    paused: 1,
+    finish: 1,
+  } satisfies Record<AgentEvent["type"], 1>;
+  expect([...new Set(cases.map(({ event }) => event.type))].sort()).toEqual(
+    Object.keys(all).sort(),
+  );
+});
+
+test("what an event does not concern is the same object: that is how a checkpoint knows what is new", () => {
+  const start: Draft = { ...fresh, toolCalls: calls(1), media: pictures(1), backendState: {} };
+  const { draft } = applyEvent(start, { type: "text", text: "x" }, rules);
+  for (const key of ["toolCalls", "media", "backendState"] as const)
+    expect(draft[key]).toBe(start[key]);
+});
+
+test("a text comes out the same however it is cut, clean, and told in full", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\uD83D", "\uDE00", "\0", "")),
+      ),
+      (pieces) => {
+        let draft = fresh;
+        let told = "";
+        for (const text of pieces) {
+          const applied = applyEvent(
+            draft,
+            { type: "text", text },
+            { ...rules, maxReplyLength: 1e6 },
+          );
+          draft = applied.draft;
+          if (applied.event?.type === "assistant_chunk") told += applied.event.chunk;
+        }
+        expect(draft.content).toBe(told);
+        expect(draft.content + cleanText(draft.textHalf)).toBe(cleanText(pieces.join("")));
+      },
+    ),
+  );
+});
+
+test("an attempt begins with what was claimed", () => {
+  const claimed = {
+    content: "c",
+    reasoning: "r",
+    toolCalls: [call],
+    media: [{ url: "u" }],
+    backendState: { run: 1, ":reply": state(1, { input_tokens: 3, output_tokens: 4 }) },
+  } as unknown as ClaimedReply;
+  expect(draftOf(claimed)).toEqual({
+    ...fresh,
+    content: "c",
+    reasoning: "r",
+    toolCalls: [call],
+    media: [{ url: "u" }],
+    backendState: claimed.backendState,
+    usage: { input_tokens: 3, output_tokens: 4 },
+  });
+  expect(draftOf({ ...claimed, toolCalls: null, media: null, backendState: null })).toEqual({
+    ...fresh,
+    content: "c",
+    reasoning: "r",
+  });
+  expect(stateContext({ run: 1 })).toBeNull();
+});

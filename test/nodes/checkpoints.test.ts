@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, describe, expect, it } from "vitest";
+import { createClient } from "../support/client.ts";
+import { startOpenAiServer } from "../support/openai-server.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { startService } from "../support/start-service.ts";
+
+const postgres = await startPostgres({ own: true });
+afterAll(() => postgres?.stop());
+
+/** Text that nothing compresses, in pieces. */
+function noise(length: number): string[] {
+  return Array.from({ length: length / 512 }, () =>
+    Array.from({ length: 8 }, () => `${randomBytes(48).toString("base64").slice(1)} `).join(""),
+  );
+}
+
+describe.skipIf(postgres === null)("what a reply writes to the database", () => {
+  it("grows with its length, not with the square of it", async () => {
+    if (postgres === null) return;
+    const model = await startOpenAiServer();
+    const databaseUrl = await postgres.freshDatabase();
+    const service = await startService({
+      env: { OPENAI_BASE_URL: model.url, DATABASE_URL: databaseUrl },
+    });
+    const client = createClient(service.url);
+    const position = async () => {
+      const rows = await postgres.query<{ bytes: string }>(
+        "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS bytes",
+      );
+      return Number(rows[0]?.bytes);
+    };
+    const written = async (length: number) => {
+      const sessionId = await client.session("alice");
+      model.enqueue({ tokens: noise(length), delayMs: 1 });
+      const before = await position();
+      const stream = await client.stream({ session_id: sessionId, message: "noise" });
+      const end = (await stream.all()).at(-1);
+      expect(end).toMatchObject({ type: "conversation_complete" });
+      expect(String(end?.["full_response"])).toHaveLength(length);
+      return (await position()) - before;
+    };
+    await written(64 * 1024);
+    const short = await written(64 * 1024);
+    const long = await written(1024 * 1024);
+    expect(long).toBeLessThanOrEqual(20 * short);
+    await service.stop();
+    await model.close();
+  });
+});
