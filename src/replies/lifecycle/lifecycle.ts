@@ -1,4 +1,4 @@
-import { CommitUnanswered, type Database } from "../../database/database.ts";
+import { CommitUnanswered, sqlState, type Database } from "../../database/database.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Change, Transition } from "./transition.ts";
@@ -10,6 +10,10 @@ interface LifecycleOptions {
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
 }
 
+/** Deadlocks and the like: the transaction gave way to another one, and nothing of it has happened. */
+const gaveWay = /^40/;
+const maxRepeats = 2;
+
 /**
  * The one way in which replies change their state: a transaction that locks the session, changes the rows and writes
  * down what must not be lost. When it resolves, that is committed and the effects may be performed; nothing is told,
@@ -18,8 +22,9 @@ interface LifecycleOptions {
 export function createLifecycle({ database, jobs }: LifecycleOptions) {
   return {
     /**
-     * Raises what the transition refuses, and `storage_unavailable`. A commit whose answer was lost is tried once more,
-     * and then has the result and the effects of the first. `isRepeat`: the caller has tried it before himself.
+     * Raises what the transition refuses, and `storage_unavailable`. A commit whose answer was lost is tried again, and
+     * then has the result and the effects of the first; a transaction that gave way to another one is tried again too.
+     * `isRepeat`: the caller has tried it before himself.
      */
     async run<Input, Result>(
       transition: Transition<Input, Result>,
@@ -32,10 +37,19 @@ export function createLifecycle({ database, jobs }: LifecycleOptions) {
           for (const job of change.jobs ?? []) await jobs.insert(tx, job);
           return change;
         });
-      const change = await once(isRepeat).catch((error: unknown) => {
-        if (error instanceof Problem && error.cause instanceof CommitUnanswered) return once(true);
-        throw error;
-      });
+      const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {
+        try {
+          return await once(again);
+        } catch (error) {
+          if (triesLeft === 0) throw error;
+          if (error instanceof Problem && error.cause instanceof CommitUnanswered) {
+            return attempt(true, triesLeft - 1);
+          }
+          if (gaveWay.test(sqlState(error) ?? "")) return attempt(again, triesLeft - 1);
+          throw error;
+        }
+      };
+      const change = await attempt(isRepeat, maxRepeats);
       if (change.jobs !== undefined && change.jobs.length > 0) jobs.nudge();
       return change;
     },
