@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Type } from "typebox";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { callerUser, mayAccess, type Caller } from "../http/caller.ts";
+import { checkJson, checkRest } from "../http/json-size.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity } from "../identity/identity.ts";
@@ -35,6 +36,8 @@ export interface ChatConnectionOptions {
   /** Raises `validation_failed`. Compiled once for all connections. */
   readonly checkMessage: (body: unknown) => MessageBody;
   readonly maxUploadBytes: number;
+  /** Of a message without its files. */
+  readonly maxBodyBytes: number;
   /** Of the messages of a user on this node. */
   readonly pace: RateLimiter;
 }
@@ -156,15 +159,18 @@ export class ChatConnection {
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isRefused) return;
     if (isBinary && this.#caller !== null) return this.#hear(data);
-    const message = isBinary ? null : parse(data.toString("utf8"));
-    if (message?.["type"] === "ping" && this.#caller !== null) return this.#post({ type: "pong" });
+    const message = isBinary ? noMessage() : parse(data, this.#options.maxBodyBytes);
+    const type = message instanceof Problem ? undefined : message["type"];
+    if (type === "ping" && this.#caller !== null) return this.#post({ type: "pong" });
     // Who is not known yet says one thing, and waits for the answer.
     if (this.#caller === null) this.#socket.pause();
-    const isApart = this.#caller !== null && isSpeech(message?.["type"]);
+    const isApart = this.#caller !== null && isSpeech(type);
     this.#inbox.add(isApart ? "speech" : "messages", data.length, async () => {
       if (this.#isRefused) return;
-      if (this.#caller === null) await this.#signIn(message);
-      else if (await this.#isInTime(this.#caller)) await this.#handle(this.#caller, message);
+      if (this.#caller === null) return this.#signIn(message);
+      if (!(await this.#isInTime(this.#caller))) return;
+      if (message instanceof Problem) throw message;
+      await this.#handle(this.#caller, message);
     });
   }
 
@@ -190,13 +196,7 @@ export class ChatConnection {
     }
   }
 
-  async #handle(caller: Caller, message: Record<string, unknown> | null): Promise<void> {
-    if (message === null) {
-      throw new Problem("bad_request", {
-        en: 'Send JSON objects with a "type", as text.',
-        zh: '请以文本发送带有 "type" 的 JSON 对象。',
-      });
-    }
+  async #handle(caller: Caller, message: Record<string, unknown>): Promise<void> {
     switch (message["type"]) {
       case "ping":
         return this.#post({ type: "pong" });
@@ -243,8 +243,9 @@ export class ChatConnection {
     }
   }
 
-  async #signIn(message: Record<string, unknown> | null): Promise<void> {
-    if (this.#authenticate === null || message?.["type"] !== "auth") {
+  async #signIn(message: Record<string, unknown> | Problem): Promise<void> {
+    const isToken = !(message instanceof Problem) && message["type"] === "auth";
+    if (this.#authenticate === null || !isToken) {
       return this.refuse(new Problem("unauthorized", { reason: "missing" }));
     }
     await this.#establish(this.#authenticate(tokenCredentials(message["token"])));
@@ -353,13 +354,22 @@ function isSpoken(voice: MessageBody["voice_config"]): boolean {
   return voice?.enable_tts === true && voice.stream_audio === true;
 }
 
-function parse(text: string): Record<string, unknown> | null {
+/** A message, or what is wrong with it. */
+function parse(data: Buffer, maxBytes: number): Record<string, unknown> | Problem {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null; // told to the client as what it is: not JSON
+    checkJson(data, maxBytes);
+    const value: unknown = JSON.parse(data.toString("utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return noMessage();
+    checkRest(value, data.length, maxBytes);
+    return value as Record<string, unknown>;
+  } catch (error) {
+    return error instanceof Problem ? error : noMessage();
   }
+}
+
+function noMessage(): Problem {
+  return new Problem("bad_request", {
+    en: 'Send JSON objects with a "type", as text.',
+    zh: '请以文本发送带有 "type" 的 JSON 对象。',
+  });
 }

@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { attachmentsSchema } from "../attachments/read-attachments.ts";
+import { boundedObject } from "../http/member-size.ts";
 import { nullable } from "../http/schemas.ts";
 import { metadataSchema, sessionConfigSchema } from "../sessions/session-config.ts";
 
@@ -13,8 +14,13 @@ export const voiceConfigSchema = Type.Object(
     format: Type.Optional(Type.String({ maxLength: 20 })),
     speed: Type.Optional(Type.Number({ minimum: 0.25, maximum: 4 })),
   },
-  { title: "VoiceConfig" },
+  { ...boundedObject, title: "VoiceConfig" },
 );
+
+/** Bytes of a message with its files: Base64 takes four bytes for three. */
+export function maxMessageBytes(maxBodyBytes: number, maxUploadBytes: number): number {
+  return maxBodyBytes + Math.ceil((maxUploadBytes * 4) / 3);
+}
 
 /** The body of both paths that send a message. */
 export function messageBody(maxLength: number) {
@@ -32,7 +38,7 @@ export function messageBody(maxLength: number) {
         nullable(Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." })),
       ),
       session_config: Type.Optional(nullable(sessionConfigSchema)),
-      context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()))),
+      context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown(), boundedObject))),
       metadata: Type.Optional(nullable(metadataSchema)),
       attachments: Type.Optional(nullable(attachmentsSchema)),
       on_busy: Type.Optional(

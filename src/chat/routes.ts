@@ -12,7 +12,7 @@ import { Problem } from "../problems/problem.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import { answer } from "./answer.ts";
 import { decisionsBody } from "./decisions-body.ts";
-import { messageBody, type MessageBody } from "./message-body.ts";
+import { maxMessageBytes, messageBody, type MessageBody } from "./message-body.ts";
 import { messageInfo } from "./message-info.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
 import { streamResponse } from "./stream-docs.ts";
@@ -71,8 +71,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
 
   return async (app) => {
     const body = messageBody(options.maxMessageLength);
-    // Base64 takes four bytes for three.
-    const bodyLimit = options.maxBodyBytes + Math.ceil((options.maxUploadBytes * 4) / 3);
+    const bodyLimit = maxMessageBytes(options.maxBodyBytes, options.maxUploadBytes);
     const sendProblems = problemResponses(
       "malformed_json",
       "session_not_found",

@@ -12,7 +12,7 @@ import { watchAdmission } from "../identity/watch-admission.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { dismiss } from "./dismiss.ts";
-import { messageBody } from "./message-body.ts";
+import { maxMessageBytes, messageBody } from "./message-body.ts";
 import { SocketPlaces } from "./socket-places.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 
@@ -26,8 +26,6 @@ interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessa
   readonly isListening: boolean;
   readonly maxConnections: number;
   readonly maxMessageLength: number;
-  /** Of one message of the client, attachments included. */
-  readonly maxMessageBytes: number;
 }
 
 /** A client that has to sign in with its first message gets this long … */
@@ -150,7 +148,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     },
     routes: async (app) => {
       await app.register(websocket, {
-        options: { maxPayload: options.maxMessageBytes },
+        options: { maxPayload: maxMessageBytes(options.maxBodyBytes, options.maxUploadBytes) },
         errorHandler: (error: NodeJS.ErrnoException, socket, request) => {
           // What a client or the network does to a connection has a code; anything else is a bug.
           const level = error.code === undefined ? "error" : "debug";

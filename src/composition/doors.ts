@@ -74,7 +74,7 @@ export async function openDoors(
     maxConnections: limits.max_viewers,
     maxMessageLength: limits.max_message_length,
     maxUploadBytes: limits.max_upload_size,
-    maxMessageBytes: limits.max_body_size + Math.ceil((limits.max_upload_size * 4) / 3),
+    maxBodyBytes: limits.max_body_size,
   });
   const { app } = await createApp({
     ...floors,

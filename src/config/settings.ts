@@ -420,7 +420,7 @@ export const settings = {
   },
   limits: {
     max_message_length: integer("Characters in a message", 10_000, { minimum: 1 }),
-    max_body_size: bytes("A JSON request", 1024 * 1024, { minimum: 1024 }),
+    max_body_size: bytes("A JSON request, without the files in it", 1024 * 1024, { minimum: 1024 }),
     max_upload_size: bytes("An upload", 10 * 1024 * 1024, { minimum: 1024 }),
     message_rate_limit: integer("Messages a minute and user; 0: no limit", 100),
     address_rate_limit: integer("Requests a minute and address; 0: no limit", 0),

@@ -14,6 +14,7 @@ import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { installErrorHandling, refuseUndecodable } from "./errors.ts";
 import { installHostCheck } from "./host-check.ts";
+import { installJsonBodies } from "./json-bodies.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
 import { installRouteTable } from "./route-table.ts";
 import { compileValidator } from "./validation.ts";
@@ -52,6 +53,7 @@ export async function createServer(options: ServerOptions) {
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  installJsonBodies(app, config.limits.max_body_size);
   app.setValidatorCompiler(compileValidator);
   // Response schemas document; what is sent is what the handlers made.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

@@ -5,9 +5,9 @@ import type { TLocalizedValidationError } from "typebox/error";
 import { Settings } from "typebox/system";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
 import { completer } from "./defaults.ts";
+import { memberSizes } from "./member-size.ts";
+import { findUnstorable } from "./unstorable.ts";
 
-/** Deeper JSON is refused: nothing of ours needs it, and recursion over it could exhaust the stack. */
-const maxDepth = 32;
 const maxDetails = 20;
 
 // Of a union there is one for each alternative.
@@ -20,11 +20,15 @@ Settings.Set({ maxErrors: 5 * maxDetails });
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
   const complete = completer(schema, httpPart !== "body");
+  const findTooLarge = memberSizes(schema);
   return (value: unknown) => {
     const fault = findUnstorable(value);
     if (fault !== null) return { error: failed([fault]) };
     complete(value);
-    if (validator.Check(value)) return { value };
+    if (validator.Check(value)) {
+      const faults = findTooLarge(value);
+      return faults.length === 0 ? { value } : { error: failed(faults) };
+    }
     return { error: failed(toDetails(validator.Errors(value))) };
   };
 };
@@ -100,33 +104,4 @@ function ofOne(error: TLocalizedValidationError): ProblemDetail[] {
 
 function pathOf({ instancePath }: TLocalizedValidationError): string {
   return instancePath === "" ? "/" : instancePath;
-}
-
-/** PostgreSQL stores neither NUL nor half surrogate pairs, in text as in jsonb; depth is checked on the way. */
-function findUnstorable(root: unknown): ProblemDetail | null {
-  const pending: { value: unknown; path: string; depth: number }[] = [
-    { value: root, path: "", depth: 0 },
-  ];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { value, path, depth } = item;
-    if (typeof value === "string") {
-      const fault = unstorable(value);
-      if (fault !== null) return { path: path || "/", message: fault };
-    } else if (typeof value === "object" && value !== null) {
-      if (depth >= maxDepth) {
-        return { path: path.slice(0, 100), message: `is nested deeper than ${maxDepth} levels` };
-      }
-      for (const [key, member] of Object.entries(value)) {
-        const fault = unstorable(key);
-        if (fault !== null) return { path: path || "/", message: `has a name that ${fault}` };
-        pending.push({ value: member, path: `${path}/${key}`, depth: depth + 1 });
-      }
-    }
-  }
-  return null;
-}
-
-function unstorable(text: string): string | null {
-  if (text.includes("\u0000")) return "contains the character NUL, which cannot be stored";
-  return text.isWellFormed() ? null : "contains half of a surrogate pair (not valid Unicode)";
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { Database, Queryable } from "../database/database.ts";
 import { Problem } from "../problems/problem.ts";
 
@@ -17,19 +17,33 @@ export interface IdempotencyKey {
 
 /** The same for the same request, whatever the order of its members. `operation` keeps different paths apart. */
 export function fingerprint(operation: string, body: unknown): string {
-  return createHash("sha256").update(operation).update("\n").update(canonical(body)).digest("hex");
+  const hash = createHash("sha256").update(operation).update("\n");
+  addCanonical(hash, body);
+  return hash.digest("hex");
 }
 
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
+/** Piece by piece: a body with files is large enough once. */
+function addCanonical(hash: Hash, value: unknown): void {
+  if (Array.isArray(value)) {
+    hash.update("[");
+    for (const [index, member] of value.entries()) {
+      if (index > 0) hash.update(",");
+      addCanonical(hash, member);
+    }
+    hash.update("]");
+  } else if (typeof value === "object" && value !== null) {
+    hash.update("{");
     const members = Object.entries(value)
       .filter(([, member]) => member !== undefined)
-      .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`);
-    return `{${members.join(",")}}`;
+      .sort(([left], [right]) => (left < right ? -1 : 1));
+    for (const [index, [key, member]] of members.entries()) {
+      hash.update(`${index > 0 ? "," : ""}${JSON.stringify(key)}:`);
+      addCanonical(hash, member);
+    }
+    hash.update("}");
+  } else {
+    hash.update(JSON.stringify(value) ?? "null");
   }
-  return JSON.stringify(value) ?? "null";
 }
 
 export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;

@@ -4,6 +4,7 @@ import type { Catalogue } from "../agents/catalogue.ts";
 import { callerUser, requireAction } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
+import { checkObjectSize } from "../http/member-size.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, ref, timestampSchema } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -253,7 +254,13 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         const { body } = request;
         const sessionId = request.params.session_id;
         await requireAction(request, identity, "access_chat_session");
-        await owned(request, sessionId, request.query.user_id);
+        const session = await owned(request, sessionId, request.query.user_id);
+        // Each patch is bounded; what many of them add up to is too.
+        for (const name of ["config", "metadata"] as const) {
+          if (body[name] !== undefined) {
+            checkObjectSize({ ...session[name], ...body[name] }, `/${name}`);
+          }
+        }
         const agentId = body.agent_id && (await catalogue.resolve(body.agent_id)).agentId;
         await sessions.update(sessionId, {
           ...(body.title !== undefined && { title: body.title }),

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { boundedObject } from "../http/member-size.ts";
 import { nullable } from "../http/schemas.ts";
 
 const members = {
@@ -23,7 +24,7 @@ export const sessionConfigSchema = Type.Object(
     voice: Type.Optional(members.voice),
     on_busy: Type.Optional(members.on_busy),
   },
-  { additionalProperties: true, title: "SessionConfig" },
+  { ...boundedObject, additionalProperties: true, title: "SessionConfig" },
 );
 
 /** The same as a patch: null removes a member. */
@@ -36,9 +37,10 @@ export const sessionConfigPatchSchema = Type.Object(
     voice: Type.Optional(nullable(members.voice)),
     on_busy: Type.Optional(nullable(members.on_busy)),
   },
-  { additionalProperties: true, title: "SessionConfigPatch" },
+  { ...boundedObject, additionalProperties: true, title: "SessionConfigPatch" },
 );
 
 export const metadataSchema = Type.Record(Type.String(), Type.Unknown(), {
+  ...boundedObject,
   description: "Yours; kept as given.",
 });

@@ -1,0 +1,23 @@
+import type { FastifyInstance } from "fastify";
+import { checkJson, checkRest } from "./json-size.ts";
+
+/** Reads JSON bodies within bounds: those of their bytes, of their values, and of all but the files in them. */
+export function installJsonBodies(app: FastifyInstance, maxBytes: number): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<Buffer>(
+    "application/json",
+    { parseAs: "buffer" },
+    (request, bytes, done) => {
+      checkJson(bytes, maxBytes);
+      let fault: Error | null = null;
+      let value: unknown;
+      // It takes whatever its callback raises for broken JSON.
+      void parse(request, bytes.toString("utf8"), (error, parsed) => {
+        fault = error;
+        value = parsed;
+      });
+      if (fault === null) checkRest(value, bytes.length, maxBytes);
+      done(fault, value);
+    },
+  );
+}

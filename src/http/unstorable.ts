@@ -1,0 +1,44 @@
+import type { ProblemDetail } from "../problems/problem.ts";
+
+/** Deeper JSON is refused: nothing of ours needs it, and recursion over it could exhaust the stack. */
+const maxDepth = 32;
+
+/** PostgreSQL stores neither NUL nor half surrogate pairs, in text as in jsonb; depth is checked on the way. */
+export function findUnstorable(root: unknown): ProblemDetail | null {
+  const fault = find(root, 0);
+  if (fault === null) return null;
+  // What is told of a long way down is where it begins.
+  return { path: fault.path.slice(0, 100) || "/", message: fault.message };
+}
+
+/** The path is made on the way back: most values have no fault. */
+function find(value: unknown, depth: number): ProblemDetail | null {
+  if (typeof value === "string") return faultOf(value, "");
+  if (typeof value !== "object" || value === null) return null;
+  if (depth >= maxDepth) return { path: "", message: `is nested deeper than ${maxDepth} levels` };
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const fault = find(value[index], depth + 1);
+      if (fault !== null) return { ...fault, path: `/${index}${fault.path}` };
+    }
+    return null;
+  }
+  for (const key of Object.keys(value)) {
+    const ofName = faultOf(key, "has a name that ");
+    if (ofName !== null) return ofName;
+    const fault = find((value as Record<string, unknown>)[key], depth + 1);
+    if (fault !== null) return { ...fault, path: `/${key}${fault.path}` };
+  }
+  return null;
+}
+
+function faultOf(text: string, words: string): ProblemDetail | null {
+  if (text.includes("\u0000")) {
+    return { path: "", message: `${words}contains the character NUL, which cannot be stored` };
+  }
+  if (text.isWellFormed()) return null;
+  return {
+    path: "",
+    message: `${words}contains half of a surrogate pair (not valid Unicode)`,
+  };
+}
