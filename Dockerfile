@@ -14,7 +14,7 @@ RUN npm run build:page && npm prune --omit=dev --ignore-scripts
 # --- what runs: Node reads the TypeScript as it is
 FROM node:24-bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends tini espeak-ng \
+    && apt-get install -y --no-install-recommends tini espeak-ng ffmpeg \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir -p /app/data /app/logs \
     && chown node:node /app/data /app/logs

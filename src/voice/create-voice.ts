@@ -15,6 +15,7 @@ import {
   type Synthesis,
 } from "./synthesis.ts";
 import type { Speech, TextToSpeech, VoiceDescription } from "./text-to-speech.ts";
+import type { MissingPart } from "./missing-part.ts";
 import type { VoiceActivityDetector } from "./voice-activity-detector.ts";
 
 /** What stands behind the ports, in the order of preference. */
@@ -24,6 +25,8 @@ export interface VoiceEngines {
   readonly decoder: AudioDecoder;
   readonly encoder: AudioEncoder;
   readonly detector: VoiceActivityDetector;
+  /** Told to operators. */
+  readonly missing: readonly MissingPart[];
   /** Releases what the engines share; they themselves are closed before. May be called twice. */
   close(): Promise<void>;
 }
@@ -136,7 +139,7 @@ export async function createVoice(options: VoiceOptions): Promise<Voice> {
         direction.length === 0 || direction.some(({ status }) => status === "healthy");
       return {
         status: works(heard) && works(spoken) ? "healthy" : "unhealthy",
-        details: { recognition: heard, synthesis: spoken },
+        details: { recognition: heard, synthesis: spoken, missing: engines.missing },
       };
     },
     async close() {

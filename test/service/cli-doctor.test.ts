@@ -267,7 +267,7 @@ describe("agents, speech and peers", () => {
       VOICE_STT_PROVIDER: "openai",
       VOICE_TTS_PROVIDER: "openai",
     });
-    expect(statuses(await checkSpeech(away))).toEqual({
+    expect(statuses(await checkSpeech(away))).toMatchObject({
       "speech in": "fail",
       "speech out": "fail",
     });

@@ -27,7 +27,7 @@ export async function checkSpeech(config: Config): Promise<Finding[]> {
   }
   const { engines } = made;
   try {
-    return await Promise.all([
+    const directions = await Promise.all([
       checkDirection(
         "speech in",
         engines.speechToText,
@@ -39,6 +39,13 @@ export async function checkSpeech(config: Config): Promise<Finding[]> {
         "apt-get install espeak-ng, or set VOICE_API_URL or VOICE_TTS_PROVIDER; see docs/voice.md",
       ),
     ]);
+    const missing = engines.missing.map(({ name, effect, install }): Finding => ({
+      name,
+      status: "warn",
+      found: `not installed: ${effect}`,
+      remedy: install,
+    }));
+    return [...directions, ...missing];
   } finally {
     await Promise.all(
       [...engines.speechToText, ...engines.textToSpeech].map((engine) => engine.close()),

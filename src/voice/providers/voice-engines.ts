@@ -1,6 +1,7 @@
 import type { Config } from "../../config/settings.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { VoiceEngines } from "../create-voice.ts";
+import type { MissingPart } from "../missing-part.ts";
 import type { SpeechToText } from "../speech-to-text.ts";
 import type { TextToSpeech } from "../text-to-speech.ts";
 import { createCodec } from "./codec/codec.ts";
@@ -9,6 +10,7 @@ import { createProgramRunner, type ProgramRunner } from "./command/run-program.t
 import { createCommandSpeechToText } from "./command/speech-to-text.ts";
 import { createCommandTextToSpeech } from "./command/text-to-speech.ts";
 import { createFliteTextToSpeech } from "./flite/text-to-speech.ts";
+import { findFlite, flitePackage } from "./flite/program.ts";
 import { createFvadDetector } from "./fvad/voice-activity-detector.ts";
 import { createOpenAiSpeechToText } from "./openai/speech-to-text.ts";
 import { createOpenAiTextToSpeech } from "./openai/text-to-speech.ts";
@@ -22,6 +24,7 @@ interface EngineContext {
   /** All that programs get of the environment; see `programEnvironment`. */
   readonly environment: Readonly<Record<string, string>>;
   readonly runner: ProgramRunner;
+  readonly hasFlite: boolean;
   readonly logger: Logger;
 }
 
@@ -29,6 +32,8 @@ export interface VoiceEnginesOptions {
   readonly settings: Settings;
   readonly environment: Readonly<Record<string, string>>;
   readonly logger: Logger;
+  /** Where packages are looked for; this module's place by default. */
+  readonly packagesFrom?: string;
 }
 
 /** Programs at a time: recognition alone takes a processor and hundreds of megabytes. */
@@ -44,19 +49,43 @@ export async function createVoiceEngines(options: VoiceEnginesOptions): Promise<
     maxWaiting: maxWaitingPrograms,
     logger,
   });
-  const context = { settings, environment, runner, logger };
+  const hasFlite = findFlite(options.packagesFrom) !== null;
+  const context = { settings, environment, runner, hasFlite, logger };
   const ffmpeg = settings.enabled ? await findProgram("ffmpeg", environment) : null;
   const codec = createCodec({ logger, ffmpeg: ffmpeg ? { program: ffmpeg, runner } : null });
+  const speechToText = settings.enabled ? await recognizers(context) : [];
   return {
-    speechToText: settings.enabled ? await recognizers(context) : [],
+    speechToText,
     textToSpeech: settings.enabled ? await speakers(context) : [],
     decoder: codec,
     encoder: codec,
     detector: await createFvadDetector(),
+    missing: settings.enabled ? missingParts(context, speechToText.length > 0 && !ffmpeg) : [],
     async close() {
       await Promise.all([codec.close(), runner.close()]);
     },
   };
+}
+
+/** What these settings would use, were it installed. */
+function missingParts({ settings, hasFlite }: EngineContext, lacksDecoder: boolean): MissingPart[] {
+  const missing: MissingPart[] = [];
+  if (!hasFlite && settings["tts.provider"] === "auto") {
+    missing.push({
+      name: flitePackage,
+      effect: "English is spoken by other engines only",
+      install: `npm install ${flitePackage}`,
+    });
+  }
+  if (lacksDecoder) {
+    missing.push({
+      name: "ffmpeg",
+      effect:
+        "recordings in M4A, MP3, AAC or FLAC are refused by local recognisers, and reach a speech server without a look for silence, for which it may invent words",
+      install: "apt-get install ffmpeg",
+    });
+  }
+  return missing;
 }
 
 async function recognizers(context: EngineContext): Promise<SpeechToText[]> {
@@ -99,7 +128,7 @@ async function recognizers(context: EngineContext): Promise<SpeechToText[]> {
 }
 
 async function speakers(context: EngineContext): Promise<TextToSpeech[]> {
-  const { settings, environment, runner, logger } = context;
+  const { settings, environment, runner, hasFlite, logger } = context;
   const apiUrl = settings["tts.api_url"] ?? settings.api_url;
   const model = settings["tts.model"];
   const voice = settings["tts.voice"];
@@ -132,6 +161,11 @@ async function speakers(context: EngineContext): Promise<TextToSpeech[]> {
     case "openai":
       return [openai()];
     case "flite":
+      if (!hasFlite) {
+        throw new Error(
+          `voice.tts.provider: flite needs the package ${flitePackage}; npm install ${flitePackage}`,
+        );
+      }
       return [flite()];
     case "command":
       return [await program(command, settings["tts.language"])];
@@ -151,7 +185,7 @@ async function speakers(context: EngineContext): Promise<TextToSpeech[]> {
       return [
         ...(apiUrl === null ? [] : [openai()]),
         ...(command.length === 0 ? [] : [await program(command, settings["tts.language"])]),
-        flite(),
+        ...(hasFlite ? [flite()] : []),
         ...(espeak === null || command[0] === "espeak-ng" ? [] : [await espeakNg()]),
       ];
     }

