@@ -11,7 +11,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   config: [],
   // Floors: they know no feature.
   problems: [],
-  telemetry: names("config"),
+  telemetry: names("config lib"),
   redis: names("telemetry"),
   cache: names("lib redis telemetry"),
   database: names("lib problems telemetry"),

@@ -1,11 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config/settings.ts";
-import { DataDirectoryInUse } from "./database/data-directory-lock.ts";
-import { MigrationMismatch } from "./database/migrate.ts";
+import { localUrl } from "./gateway/advertised-address.ts";
+import { askHealth } from "./http/ask-health.ts";
+import { explainListen } from "./http/explain-listen.ts";
+import { tryListening } from "./http/try-listening.ts";
 import { Problem } from "./problems/problem.ts";
-import { startService } from "./service.ts";
+import { StartFault } from "./problems/start-fault.ts";
+import { startService, type Service } from "./service.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import type { Logger } from "./telemetry/logger.ts";
 import { version } from "./version.ts";
 
 /** After an error that nobody has caught, running replies get this long to be stored. */
@@ -14,14 +18,9 @@ const crashDrainMs = 5_000;
 /** Runs the service until it is told to stop; sets the exit code. */
 export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   const { logger } = log;
-  announceStorage(config, log);
   const startedMs = performance.now();
-  const service = await startService(config, log).catch((error: unknown) => {
-    if (error instanceof DataDirectoryInUse || error instanceof MigrationMismatch) {
-      process.stderr.write(`${error.message}\n`);
-    } else {
-      logger.error({ err: causeOf(error) }, "the service cannot start");
-    }
+  const service = await start(config, log).catch((error: unknown) => {
+    tellStartFault(error, logger, "the service cannot start");
     return null;
   });
   if (service === null) {
@@ -78,6 +77,22 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   }
 }
 
+/** A port that is taken is told before a database is made. */
+async function start(config: Config, log: LoggerHandle): Promise<Service> {
+  const { host, port } = config.service;
+  try {
+    await tryListening(host, port);
+    announceStorage(config, log);
+    return await startService(config, log);
+  } catch (error) {
+    const why = explainListen(error, host, port);
+    if (why === null) throw error;
+    const running = await askHealth(localUrl(host, port));
+    if (running !== null) why.found += `: chat-service ${running} is running there`;
+    throw new StartFault(why, { cause: error });
+  }
+}
+
 function announceStorage(config: Config, { logger }: LoggerHandle): void {
   if (config.database.url !== null) {
     logger.info({}, "connecting to PostgreSQL");
@@ -91,6 +106,16 @@ function announceStorage(config: Config, { logger }: LoggerHandle): void {
       { dataDir },
       "creating the embedded database (once; takes a few seconds). Set DATABASE_URL to use a PostgreSQL server",
     );
+  }
+}
+
+/** One sentence for what operators can mend, its stack at DEBUG; anything else is a bug, told with its stack. */
+export function tellStartFault(error: unknown, logger: Logger, what: string): void {
+  if (error instanceof StartFault) {
+    logger.error({}, `${what}: ${error.message}`);
+    logger.debug({ err: error.cause ?? error }, what);
+  } else {
+    logger.error({ err: causeOf(error) }, what);
   }
 }
 

@@ -1,3 +1,5 @@
+import { explainFile } from "../problems/explain-file.ts";
+import { StartFault } from "../problems/start-fault.ts";
 import { ApiFault, ServiceUnreachable } from "./api-client.ts";
 import { painter, type Terminal } from "./terminal.ts";
 import { UsageFault } from "./usage.ts";
@@ -9,9 +11,17 @@ export function explainFault(error: unknown, { errors, isColoured }: Terminal): 
     errors.write(`${error.message}\n`);
     return 2;
   }
-  if (error instanceof ApiFault || error instanceof ServiceUnreachable) {
+  if (
+    error instanceof ApiFault ||
+    error instanceof ServiceUnreachable ||
+    error instanceof StartFault
+  ) {
     errors.write(`${paint("red", error.message)}\n`);
     return 1;
   }
-  throw error;
+  const { path } = error as NodeJS.ErrnoException;
+  const why = path === undefined ? null : explainFile(error, path, "the option");
+  if (why === null) throw error;
+  errors.write(`${paint("red", `${why.found}. ${why.remedy}`)}\n`);
+  return 1;
 }

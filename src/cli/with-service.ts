@@ -85,6 +85,8 @@ function localNode(config: Config, apiKey: string): Config {
   return {
     ...config,
     service: { ...config.service, host: "127.0.0.1", port: 0 },
+    // Somebody is looking at the terminal.
+    database: { ...config.database, wait_seconds: 0 },
     server: { ...config.server, shutdown_delay_seconds: 0 },
     gateway: { ...config.gateway, url: null },
     monitoring: { ...config.monitoring, otlp_endpoint: null },

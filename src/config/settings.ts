@@ -144,6 +144,10 @@ export const settings = {
       minimum: 1,
       maximum: dayInMilliseconds,
     }),
+    wait_seconds: number("At a start: how long to wait for a server that is not there yet", 60, {
+      minimum: 0,
+      maximum: day,
+    }),
     statement_timeout_ms: integer("For one statement; 0 is none", 5_000, {
       maximum: dayInMilliseconds,
     }),

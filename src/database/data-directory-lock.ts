@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { v4 as randomId } from "uuid";
+import { makeDirectory } from "../lib/make-directory.ts";
+import { StartFault } from "../problems/start-fault.ts";
 
 /** Two processes on one embedded database silently lose acknowledged rows, so the second one is refused. */
-export class DataDirectoryInUse extends Error {
+export class DataDirectoryInUse extends StartFault {
   override readonly name = "DataDirectoryInUse";
 
   constructor(directory: string, owner: Owner) {
@@ -49,7 +51,7 @@ export async function lockDataDirectory(
   onLost: () => void,
   heartbeatMs = defaultHeartbeatMs,
 ): Promise<DataDirectoryLock> {
-  await mkdir(directory, { recursive: true });
+  makeDirectory(directory);
   const path = join(directory, "lock.json");
   const token = randomId();
   const self = (): Owner => ({

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
@@ -24,7 +23,6 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
   const lock =
     dataDir === null ? null : await lockDataDirectory(dataDir, options.onLockLost ?? (() => {}));
   try {
-    if (dataDir !== null) await mkdir(dataDir, { recursive: true });
     const client = new PGlite(
       dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") },
     );

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { startPostgres } from "../../test/support/postgres.ts";
 import { newId } from "../lib/ids.ts";
-import { silentLogger } from "../telemetry/logger.ts";
+import { silentLogger, type Logger } from "../telemetry/logger.ts";
 import type { Database } from "./database.ts";
 import { createEmbeddedDatabase } from "./embedded.ts";
 import { migrate, MigrationMismatch, migrationState } from "./migrate.ts";
@@ -67,23 +67,30 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
       "0001-slow.sql": "CREATE TABLE slow (); SELECT pg_sleep(1.3);",
       "0002-wrong.sql": "CREATE TABLE wrong (); SELECT 1/0;",
     });
-    await expect(migrate(database, path)).rejects.toMatchObject({ code: "22012" });
+    await expect(migrate(database, { from: path })).rejects.toMatchObject({ code: "22012" });
     const { rows } = await database.query(
       "SELECT to_regclass('slow')::text AS slow, to_regclass('wrong')::text AS wrong",
     );
     expect(rows).toEqual([{ slow: "slow", wrong: null }]);
     await writeFile(join(path, "0002-wrong.sql"), "CREATE TABLE wrong ();");
-    expect((await migrate(database, path)).applied).toEqual(["0002-wrong.sql"]);
+    expect((await migrate(database, { from: path })).applied).toEqual(["0002-wrong.sql"]);
+  });
+
+  test("are the same with the line ends of Windows", async () => {
+    const database = await empty();
+    await migrate(database, { from: await folder({ "0001-a.sql": "SELECT 1;\nSELECT 2;\n" }) });
+    const windows = await folder({ "0001-a.sql": "SELECT 1;\r\nSELECT 2;\r\n" });
+    expect((await migrate(database, { from: windows })).applied).toEqual([]);
   });
 
   test("that were changed, or that this version does not know, are refused", async () => {
     const database = await empty();
     const path = await folder({ "0001-a.sql": "SELECT 1", "0002-b.sql": "SELECT 2" });
-    await migrate(database, path);
+    await migrate(database, { from: path });
     await writeFile(join(path, "0001-a.sql"), "SELECT 3");
-    await expect(migrate(database, path)).rejects.toBeInstanceOf(MigrationMismatch);
+    await expect(migrate(database, { from: path })).rejects.toBeInstanceOf(MigrationMismatch);
     const older = await folder({ "0001-a.sql": "SELECT 1" });
-    await expect(migrate(database, older)).rejects.toBeInstanceOf(MigrationMismatch);
+    await expect(migrate(database, { from: older })).rejects.toBeInstanceOf(MigrationMismatch);
   });
 
   test("0006 and 0008: sound without a session goes, other sound stays", async () => {
@@ -93,7 +100,7 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
     for (const name of (await readdir(own)).filter((file) => file < "0006")) {
       await cp(join(own, name), join(before, name));
     }
-    await migrate(database, before);
+    await migrate(database, { from: before });
     const sessionId = newId();
     await database.query(
       "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
@@ -121,5 +128,83 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
       "SELECT convalidated FROM pg_constraint WHERE conname = 'audio_session'",
     );
     expect(rows).toEqual([{ convalidated: true }]);
+  });
+});
+
+describe.skipIf(postgres === null)("migrations beside nodes that serve", () => {
+  const open = (url: string) => {
+    const database = createPostgresDatabase({
+      url,
+      maxConnections: 2,
+      poolTimeoutMs: 5_000,
+      connectTimeoutMs: 5_000,
+      statementTimeoutMs: 500,
+      pooler: "none",
+      log: silentLogger,
+    });
+    cleanUp.push(() => database.close());
+    return database;
+  };
+  /** Tells the lines as they come. */
+  const heard = () => {
+    const lines: string[] = [];
+    let onLine = (_line: string) => {};
+    const log: Logger = {
+      ...silentLogger,
+      info(_fields, message) {
+        lines.push(message);
+        onLine(message);
+      },
+    };
+    const next = (words: string) =>
+      new Promise<void>((resolve) => {
+        onLine = (line) => {
+          if (line.includes(words)) resolve();
+        };
+      });
+    return { lines, log, next };
+  };
+
+  test("wait for another node that migrates, longer than any statement may take, and say so", async () => {
+    const url = (await postgres?.freshDatabase()) ?? "";
+    const other = open(url);
+    const { lines, log, next } = heard();
+    const waiting = next("waiting for another node");
+    const { promise: isDone, resolve: done } = Promise.withResolvers<void>();
+    const holding = other.transaction(async (tx) => {
+      await tx.query("SELECT pg_advisory_xact_lock(4812001)");
+      await isDone;
+    });
+    const migrating = migrate(open(url), { log });
+    await waiting;
+    await other.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_sleep(0.7); COMMIT");
+    done();
+    await holding;
+    expect((await migrating).applied.length).toBeGreaterThan(0);
+    expect(lines.filter((line) => line.includes("waiting for another node"))).toHaveLength(1);
+  });
+
+  test("never stand in the queue of a table that is in use: others go on reading and writing", async () => {
+    const url = (await postgres?.freshDatabase()) ?? "";
+    const from = await mkdtemp(join(tmpdir(), "chat-migrations-"));
+    cleanUp.push(() => rm(from, { recursive: true }));
+    await writeFile(join(from, "0001-a.sql"), "CREATE TABLE used (a int)");
+    await migrate(open(url), { from });
+    await writeFile(join(from, "0002-b.sql"), "ALTER TABLE used ADD b int");
+    const { log, next } = heard();
+    const waiting = next("a table that others are using");
+    const backup = open(url);
+    const { promise: isDone, resolve: done } = Promise.withResolvers<void>();
+    const reading = backup.transaction(async (tx) => {
+      await tx.query("SELECT * FROM used");
+      await isDone;
+    });
+    const migrating = migrate(open(url), { from, log });
+    await waiting;
+    // Would wait behind the migration, and be cut off by its statement time-out.
+    await backup.query("INSERT INTO used VALUES (1)");
+    done();
+    await reading;
+    expect((await migrating).applied).toEqual(["0002-b.sql"]);
   });
 });

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Database, Queryable } from "./database.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { StartFault } from "../problems/start-fault.ts";
+import { silentLogger, type Logger } from "../telemetry/logger.ts";
+import { sqlState, type Database, type Queryable } from "./database.ts";
 
 interface Migration {
   readonly version: number;
@@ -17,7 +20,7 @@ export interface MigrationState {
 }
 
 /** The database does not fit this version of the service; the message says how. */
-export class MigrationMismatch extends Error {
+export class MigrationMismatch extends StartFault {
   override readonly name = "MigrationMismatch";
 }
 
@@ -25,21 +28,45 @@ const directory = join(import.meta.dirname, "migrations");
 /** Any number will do, as long as every node uses the same one. */
 const advisoryLock = 4_812_001;
 
+/** So long a migration may stand in the queue of a table: whoever comes behind it waits as well. */
+const lockTimeoutMs = 2_000;
+/** Then everybody else gets as long a turn. */
+const lockPauseMs = 2_000;
+const lockNotAvailable = "55P03";
+
+interface MigrateOptions {
+  readonly log?: Logger;
+  /** A folder of other migrations. */
+  readonly from?: string;
+}
+
 /**
  * Applies what is missing, each in a transaction of its own under a lock, so that nodes starting together do it once.
- * Raises MigrationMismatch when an applied file was changed, or when the database is newer than this service; what was
- * applied before a fault stays.
+ * Takes as long as it takes, and lets the nodes that serve meanwhile go on: a table that is in use is asked for again
+ * and again, never queued for. Raises MigrationMismatch when an applied file was changed, or when the database is newer
+ * than this service; what was applied before a fault stays.
  */
 export async function migrate(
   database: Database,
-  from = directory,
+  { log = silentLogger, from = directory }: MigrateOptions = {},
 ): Promise<MigrationState & { applied: string[] }> {
   const migrations = await loadMigrations(from);
   const applied: string[] = [];
-  for (;;) {
-    const migration = await database.transaction((tx) => applyNext(tx, migrations));
-    if (migration === null) break;
-    applied.push(migration.name);
+  const told = new Set<string>();
+  const tell = (message: string, fields = {}) => {
+    if (!told.has(message)) log.info(fields, message);
+    told.add(message);
+  };
+  // A login that may not make tables can still run what others have migrated.
+  while ((await migrationState(database, from)).pending.length > 0) {
+    try {
+      const name = await database.transaction((tx) => applyNext(tx, migrations, tell));
+      if (name !== null) applied.push(name);
+    } catch (error) {
+      if (sqlState(error) !== lockNotAvailable) throw error;
+      tell("a migration waits for a table that others are using; the service goes on meanwhile");
+      await delay(lockPauseMs);
+    }
   }
   return { current: migrations.at(-1)?.version ?? 0, pending: [], applied };
 }
@@ -48,12 +75,20 @@ export async function migrate(
 async function applyNext(
   tx: Queryable,
   migrations: readonly Migration[],
-): Promise<Migration | null> {
+  tell: (message: string, fields?: object) => void,
+): Promise<string | null> {
   // A large table, or a node that is at it, may take longer than any statement of a request.
+  await tx.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
+  const { rows } = await tx.query<{ mine: boolean }>(
+    "SELECT pg_try_advisory_xact_lock($1) AS mine",
+    [advisoryLock],
+  );
+  if (rows[0]?.mine !== true) {
+    tell("waiting for another node, which is migrating the database");
+    await tx.execute(`SELECT pg_advisory_xact_lock(${advisoryLock})`);
+  }
   await tx.execute(
-    `SET LOCAL statement_timeout = 0;
-     SELECT pg_advisory_xact_lock(${advisoryLock});
-     CREATE TABLE IF NOT EXISTS schema_migrations (
+    `CREATE TABLE IF NOT EXISTS schema_migrations (
        version integer PRIMARY KEY,
        name text NOT NULL,
        checksum text NOT NULL,
@@ -63,18 +98,23 @@ async function applyNext(
   const { pending } = await compare(tx, migrations);
   const next = pending[0];
   if (next === undefined) return null;
+  tell(`applying migration ${next.name}`, { left: pending.length - 1 });
+  await tx.execute(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
   await tx.execute(next.sql);
   await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
     next.version,
     next.name,
     next.checksum,
   ]);
-  return next;
+  return next.name;
 }
 
 /** What would be applied; changes nothing. Raises MigrationMismatch as `migrate` does. */
-export async function migrationState(database: Database): Promise<MigrationState> {
-  const migrations = await loadMigrations(directory);
+export async function migrationState(
+  database: Database,
+  from = directory,
+): Promise<MigrationState> {
+  const migrations = await loadMigrations(from);
   const exists = await database.query("SELECT to_regclass('schema_migrations') AS found");
   if (exists.rows[0]?.["found"] === null) {
     return { current: 0, pending: migrations.map((migration) => migration.name) };
@@ -115,7 +155,8 @@ async function loadMigrations(from: string): Promise<Migration[]> {
   const files = (await readdir(from)).filter((file) => file.endsWith(".sql")).sort();
   return Promise.all(
     files.map(async (name) => {
-      const sql = await readFile(join(from, name), "utf8");
+      // Checked out on Windows, a file has other line ends and is the same migration.
+      const sql = (await readFile(join(from, name), "utf8")).replaceAll("\r\n", "\n");
       return {
         version: Number.parseInt(name, 10),
         name,

@@ -41,6 +41,11 @@ export function serviceUrl(host: string, port: number): string {
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
+/** Where a program on this machine reaches what listens on `host`: nobody can go to "all addresses". */
+export function localUrl(host: string, port: number): string {
+  return serviceUrl(isUnspecified(host) ? "127.0.0.1" : host, port);
+}
+
 /** An address or name that leads every machine to itself. */
 export function isLoopback(host: string): boolean {
   return /^(127(\.\d+){3}|\[?::1\]?|localhost)$/i.test(host);

@@ -1,10 +1,11 @@
-import { closeSync, constants, createWriteStream, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, createWriteStream, openSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { createStream } from "rotating-file-stream";
+import { makeDirectory } from "../lib/make-directory.ts";
 
 interface LogFileOptions {
   readonly path: string;
@@ -174,7 +175,7 @@ function openDevice(path: string, kind: Kind): Writable {
 }
 
 function checkOpenable(path: string): Kind {
-  mkdirSync(dirname(path), { recursive: true });
+  makeDirectory(dirname(path));
   const before = statSync(path, { throwIfNoEntry: false });
   if (before?.isFIFO() === true) return "pipe";
   closeSync(openSync(path, "a"));

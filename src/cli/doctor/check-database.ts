@@ -4,12 +4,18 @@ import type { Config } from "../../config/settings.ts";
 import { DataDirectoryInUse } from "../../database/data-directory-lock.ts";
 import type { Database } from "../../database/database.ts";
 import { createEmbeddedDatabase } from "../../database/embedded.ts";
+import {
+  explainFacts,
+  explainServer,
+  inspectServer,
+  readableVersion,
+} from "../../database/explain-server.ts";
 import { migrationState, MigrationMismatch } from "../../database/migrate.ts";
 import { createPostgresDatabase } from "../../database/postgres.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
-import { rootOf, type Finding } from "./finding.ts";
+import { rootOf } from "../../lib/root-of.ts";
+import type { Finding } from "./finding.ts";
 
-const oldestPostgres = 140_000;
 const tolerableSkewMs = 2_000;
 const badSkewMs = 30_000;
 
@@ -31,7 +37,7 @@ async function checkEmbedded(config: Config): Promise<Finding[]> {
     try {
       return [
         { name, status: "ok", found: `embedded, in ${dataDir}` },
-        await checkMigrations(database, config),
+        (await lookAtMigrations(database, config)).migrations,
       ];
     } finally {
       await database.close();
@@ -65,36 +71,25 @@ async function checkServer(config: Config): Promise<Finding[]> {
   });
   try {
     const before = Date.now();
-    const { rows } = await database.query<{ version: number; connections: number; now: Date }>(
-      `SELECT current_setting('server_version_num')::int AS version,
-         current_setting('max_connections')::int AS connections, clock_timestamp() AS now`,
-    );
+    const facts = await inspectServer(database);
     const after = Date.now();
-    const [row] = rows;
-    if (row === undefined) throw new Error("the server answers with nothing");
+    const { migrations, missing } = await lookAtMigrations(database, config);
+    const fault = explainFacts(facts, missing > 0);
     return [
-      checkVersion(row.version),
-      checkConnections(row.connections, settings),
-      checkClock(row.now.getTime() - (before + after) / 2),
-      await checkMigrations(database, config),
+      fault === null
+        ? { name, status: "ok", found: readableVersion(facts.version) }
+        : { name, status: "fail", ...fault },
+      checkConnections(facts.connections, settings),
+      checkClock(facts.now.getTime() - (before + after) / 2),
+      migrations,
     ];
   } catch (error) {
-    return [{ name, status: "fail", ...explainConnection(error, settings.url ?? "") }];
+    const fault = explainServer(error, settings.url ?? "");
+    if (fault === null) throw error;
+    return [{ name, status: "fail", ...fault }];
   } finally {
     await database.close();
   }
-}
-
-function checkVersion(version: number): Finding {
-  const readable = `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}`;
-  return version >= oldestPostgres
-    ? { name: "database", status: "ok", found: readable }
-    : {
-        name: "database",
-        status: "fail",
-        found: `${readable} is too old`,
-        remedy: "Upgrade the server to PostgreSQL 14 or newer",
-      };
 }
 
 /** Several nodes and other programs share the server's connections. */
@@ -130,55 +125,29 @@ export function checkClock(skewMs: number): Finding {
   };
 }
 
-export async function checkMigrations(database: Database, config: Config): Promise<Finding> {
+async function lookAtMigrations(
+  database: Database,
+  config: Config,
+): Promise<{ migrations: Finding; missing: number }> {
   const name = "migrations";
   try {
     const { current, pending } = await migrationState(database);
-    if (pending.length === 0) return { name, status: "ok", found: `all applied (${current})` };
     const list = pending.join(", ");
-    return config.database.migrate
-      ? { name, status: "ok", found: `the next start applies ${list}` }
-      : {
-          name,
-          status: "fail",
-          found: `missing: ${list}; the service will not start`,
-          remedy: "chat-service migrate",
-        };
+    const migrations: Finding =
+      pending.length === 0
+        ? { name, status: "ok", found: `all applied (${current})` }
+        : config.database.migrate
+          ? { name, status: "ok", found: `the next start applies ${list}` }
+          : {
+              name,
+              status: "fail",
+              found: `missing: ${list}; the service will not start`,
+              remedy: "chat-service migrate",
+            };
+    return { migrations, missing: pending.length };
   } catch (error) {
     if (!(error instanceof MigrationMismatch)) throw error;
-    return {
-      name,
-      status: "fail",
-      found: error.message,
-      remedy: "Run the version of the service that fits the database; see docs/operations.md",
-    };
+    const remedy = "Run the version of the service that fits the database; see docs/operations.md";
+    return { migrations: { name, status: "fail", found: error.message, remedy }, missing: 0 };
   }
-}
-
-function explainConnection(error: unknown, url: string): { found: string; remedy: string } {
-  const { code, message } = rootOf(error);
-  const { hostname, port, pathname, username } = new URL(url);
-  const where = `${hostname}:${port || 5432}`;
-  const databaseName = decodeURIComponent(pathname.slice(1));
-  const remedies: Record<string, [string, string]> = {
-    ECONNREFUSED: [`nobody listens at ${where}`, "Start PostgreSQL there, or correct DATABASE_URL"],
-    ENOTFOUND: [`there is no host ${hostname}`, "Correct the host in DATABASE_URL"],
-    EAI_AGAIN: [`the name ${hostname} cannot be looked up`, "Check the machine's DNS"],
-    "28P01": [`the password of ${username} is wrong`, "Correct it in DATABASE_URL"],
-    "28000": [
-      `${username} may not log in from here`,
-      "Correct the user in DATABASE_URL, or allow it in pg_hba.conf",
-    ],
-    "3D000": [
-      `there is no database ${databaseName}`,
-      `createdb -h ${hostname} -p ${port || 5432} -U ${username || "postgres"} ${databaseName}`,
-    ],
-    "53300": ["the server is out of connections", "Raise max_connections, or end other clients"],
-    "57P03": ["the server is starting", "Wait a moment and try again"],
-  };
-  const [found, remedy] = remedies[code] ?? [
-    `cannot be reached: ${message}`,
-    `Check that ${where} can be reached from here, and DATABASE_CONNECT_TIMEOUT_MS`,
-  ];
-  return { found, remedy };
 }

@@ -1,14 +1,16 @@
-import { access, constants, mkdir, statfs, stat } from "node:fs/promises";
-import { createServer } from "node:net";
-import { once } from "node:events";
+import { access, constants, statfs, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Config } from "../../config/settings.ts";
-import { isLoopback, serviceUrl } from "../../gateway/advertised-address.ts";
+import { isLoopback, localUrl } from "../../gateway/advertised-address.ts";
+import { askHealth } from "../../http/ask-health.ts";
+import { explainListen } from "../../http/explain-listen.ts";
+import { tryListening } from "../../http/try-listening.ts";
+import { makeDirectory } from "../../lib/make-directory.ts";
+import { explainFile } from "../../problems/explain-file.ts";
 import type { Finding } from "./finding.ts";
 
 const oldestNode = 24;
 const lowSpaceBytes = 500 * 1024 * 1024;
-const timeoutMs = 3_000;
 
 export function checkNode(version: string = process.versions.node): Finding {
   const major = Number(version.split(".")[0]);
@@ -30,15 +32,12 @@ export async function checkDataDirectory({ service, database }: Config): Promise
     return { name, status: "off", found: "not used: the database is a PostgreSQL server" };
   }
   try {
-    await mkdir(path, { recursive: true });
+    makeDirectory(path);
     await access(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    return {
-      name,
-      status: "fail",
-      found: `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
-      remedy: `mkdir -p ${path} && chown "$(id -u)" ${path}, or set SERVICE_DATA_DIR to another place`,
-    };
+    const why = explainFile(error, path, "SERVICE_DATA_DIR");
+    if (why === null) throw error;
+    return { name, status: "fail", ...why };
   }
   const { bavail, bsize } = await statfs(path);
   const free = Math.floor((bavail * bsize) / (1024 * 1024));
@@ -61,17 +60,14 @@ export async function checkLogFiles({ logging }: Config): Promise<Finding> {
   if (paths.length === 0) return { name, status: "off", found: "the log goes to the console" };
   for (const path of paths) {
     try {
-      await mkdir(dirname(path), { recursive: true });
+      makeDirectory(dirname(path));
       const exists = await stat(path).catch(() => null);
       if (exists?.isDirectory() === true) throw Object.assign(new Error(), { code: "EISDIR" });
       await access(exists === null ? dirname(path) : path, constants.W_OK);
     } catch (error) {
-      return {
-        name,
-        status: "fail",
-        found: `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
-        remedy: `chown "$(id -u)" ${dirname(path)}, or set another path under logging`,
-      };
+      const why = explainFile(error, path, "the file's name under logging");
+      if (why === null) throw error;
+      return { name, status: "fail", ...why };
     }
   }
   return { name, status: "ok", found: `${paths.join(", ")} can be written` };
@@ -81,31 +77,18 @@ export async function checkLogFiles({ logging }: Config): Promise<Finding> {
 export async function checkPort({ service }: Config): Promise<Finding> {
   const name = "port";
   const { host, port } = service;
-  const url = serviceUrl(isUnspecified(host) ? "127.0.0.1" : host, port);
+  const url = localUrl(host, port);
   const running = port === 0 ? null : await askHealth(url);
   if (running !== null) {
     return { name, status: "ok", found: `chat-service ${running} is running at ${url}` };
   }
-  const server = createServer();
   try {
-    server.listen(port, host);
-    await once(server, "listening");
+    await tryListening(host, port);
     return { name, status: "ok", found: `${host}:${port} is free` };
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    return {
-      name,
-      status: "fail",
-      found: `${host}:${port} cannot be listened on (${code})`,
-      remedy:
-        code === "EADDRINUSE"
-          ? `ss -ltnp | grep ":${port} " shows who has it; or choose another: PORT=${port + 1}`
-          : code === "EACCES"
-            ? "Ports below 1024 need privileges: choose another, such as PORT=8001"
-            : "Set HOST to an address of this machine, or to 0.0.0.0 for all",
-    };
-  } finally {
-    server.close();
+    const why = explainListen(error, host, port);
+    if (why === null) throw error;
+    return { name, status: "fail", ...why };
   }
 }
 
@@ -125,18 +108,4 @@ export function checkAccess({ auth, service, security }: Config): Finding {
     found: `auth.mode open on ${service.host}: anybody${origins} who can reach it may act as any user`,
     remedy: "AUTH_MODE=jwt SECURITY_SECRET_KEY=…, or HOST=127.0.0.1; see docs/security.md",
   };
-}
-
-async function askHealth(url: string): Promise<string | null> {
-  try {
-    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(timeoutMs) });
-    const body = (await response.json()) as { status?: unknown; version?: unknown };
-    return body.status === "healthy" && typeof body.version === "string" ? body.version : null;
-  } catch {
-    return null; // nobody there, or somebody else: listening tells which
-  }
-}
-
-function isUnspecified(host: string): boolean {
-  return host === "0.0.0.0" || host === "::" || host === "";
 }

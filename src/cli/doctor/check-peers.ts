@@ -7,7 +7,8 @@ import {
 import type { Config } from "../../config/settings.ts";
 import { advertisedHost, isLoopback } from "../../gateway/advertised-address.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
-import { rootOf, type Finding } from "./finding.ts";
+import { rootOf } from "../../lib/root-of.ts";
+import type { Finding } from "./finding.ts";
 
 const timeoutMs = 8_000;
 

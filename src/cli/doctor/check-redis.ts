@@ -2,7 +2,8 @@ import type { Config } from "../../config/settings.ts";
 import { createRedisClient } from "../../redis/create-redis-client.ts";
 import { redisTarget } from "../../redis/redis-target.ts";
 import { silentLogger, type Logger } from "../../telemetry/logger.ts";
-import { rootOf, type Finding } from "./finding.ts";
+import { rootOf } from "../../lib/root-of.ts";
+import type { Finding } from "./finding.ts";
 
 const oldestRedis = 6;
 const connectTimeoutMs = 3_000;
