@@ -26,6 +26,7 @@ import type {
 import { ReplyWriter } from "./reply-writer.ts";
 import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
+import { runRequestOf } from "./run-request.ts";
 import { skipText } from "./skip-text.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
@@ -275,24 +276,13 @@ export class ReplyRunner {
     attachments: readonly Attachment[],
   ): AsyncGenerator<AgentEvent, void, void> {
     const { reply } = this;
-    const { turn } = reply;
     const { store, historyMessages } = this.#options;
-    const request = {
-      replyId: reply.replyId,
-      attempt: reply.attempt,
-      sessionId: reply.sessionId,
-      userId: turn.userId,
-      ...(this.#userToken !== undefined && { userToken: this.#userToken }),
-      agentId: agent.agentId,
-      message: reply.message,
+    const request = runRequestOf(reply, agent, {
       attachments,
-      ...(turn.context !== undefined && { context: turn.context }),
-      settings: turn.settings,
-      language: turn.language,
-      requestId: turn.requestId,
-      ...(turn.traceparent !== undefined && { traceparent: turn.traceparent }),
-      history: (limit = historyMessages) => store.history(reply.sessionId, reply.messageSeq, limit),
-    };
+      userToken: this.#userToken,
+      history: (sessionId, beforeSeq, limit = historyMessages) =>
+        store.history(sessionId, beforeSeq, limit),
+    });
     const state = reply.backendState ?? {};
     const { backend } = agent;
     if (mode.kind === "continue" && backend.continue !== undefined) {
