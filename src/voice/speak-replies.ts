@@ -2,11 +2,12 @@ import { Problem } from "../problems/problem.ts";
 import type { ReplyEventBody } from "../replies/reply-event.ts";
 import type { SpeakReply } from "../replies/making/reply-speech.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { mediaTypeOf } from "./audio-format.ts";
+import { isAudioFormat, mediaTypeOf } from "./audio-format.ts";
 import { maxStoredAudioBytes, type AudioStore } from "./audio-store.ts";
 import type { Voice } from "./create-voice.ts";
 import type { SpokenPiece } from "./reply-speaker.ts";
 import { audioUrl } from "./stored-reply-audio.ts";
+import type { SpeechPiece } from "./synthesis.ts";
 
 export interface SpeakRepliesOptions {
   readonly voice: Voice;
@@ -21,6 +22,8 @@ export type MessageAudio =
       readonly url: string;
       readonly format: string;
       readonly duration_ms: number | null;
+      /** How many pieces it was said in. */
+      readonly pieces: number;
       readonly status: "complete";
     }
   /** `code` is the error type that the same fault has elsewhere, such as `voice_unavailable`. */
@@ -34,7 +37,7 @@ const maxCollectedBytes = 64 * 1024 * 1024;
 
 /**
  * Speech for replies that ask for it: `audio_chunk` sentence by sentence while the text is being written, then the whole
- * of it, stored, as `audio_response`. A fault of speech is told in the message's `audio` and never reaches the reply.
+ * of it, stored, as `audio_response`; where the reply pauses, what there is, and what comes after goes on behind it. A fault of speech is told in the message's `audio` and never reaches the reply.
  */
 export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions): SpeakReply {
   return (reply, emit) => {
@@ -46,6 +49,8 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
       if (!signal.aborted) emit(event);
     };
     const { language } = reply.turn;
+    /** Said before a pause. */
+    const earlier = earlierSpeech(reply.audio);
 
     let speaker;
     try {
@@ -63,7 +68,7 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
     async function collect(): Promise<SpokenPiece[]> {
       const all: SpokenPiece[] = [];
       let size = 0;
-      let startMs = 0;
+      let startMs = earlier?.duration_ms ?? 0;
       // A reply that goes on after a pause has said what it had before.
       const before = reply.content.length;
       let textStart = before;
@@ -73,7 +78,8 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
         all.push(piece);
         if (wanted?.stream_audio !== true) continue;
         const data = Buffer.from(piece.bytes).toString("base64");
-        const { sequence, format, text, durationMs } = piece;
+        const { format, text, durationMs } = piece;
+        const sequence = (earlier?.pieces ?? 0) + piece.sequence;
         const textEnd = before + piece.sourceEnd;
         tell({
           type: "audio_chunk",
@@ -95,8 +101,10 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
 
     async function keep(): Promise<MessageAudio | null> {
       const all = await spoken;
-      if (all.length === 0) return null;
-      const whole = await voice.join(all, { maxBytes: maxStoredAudioBytes, signal });
+      if (all.length === 0) return earlier;
+      const before = await earlierPiece();
+      const parts = before === null ? all : [before, ...all];
+      const whole = await voice.join(parts, { maxBytes: maxStoredAudioBytes, signal });
       if (!whole) throw new Problem("payload_too_large", { limit: "1 MiB of stored speech" });
       const { format, bytes, durationMs } = whole;
       signal.throwIfAborted();
@@ -115,6 +123,7 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
         format,
         duration_ms: durationMs,
       };
+      const pieces = (earlier?.pieces ?? 0) + all.length;
       const inline = wanted?.stream_audio !== true && bytes.length <= maxInlineBytes;
       tell({
         type: "audio_response",
@@ -124,7 +133,15 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
           ...(inline ? { data: Buffer.from(bytes).toString("base64") } : {}),
         },
       });
-      return { ...audio, status: "complete" };
+      return { ...audio, pieces, status: "complete" };
+    }
+
+    /** Null when it is kept no longer, or cannot be joined: bare samples are kept without their rate. */
+    async function earlierPiece(): Promise<SpeechPiece | null> {
+      const stored = earlier === null ? null : await store.find(earlier.audio_id);
+      if (stored === null || !isAudioFormat(stored.format) || stored.format === "pcm") return null;
+      const { format, bytes, durationMs } = stored;
+      return { format, bytes, durationMs, sampleRateHz: null };
     }
 
     function failure(error: unknown): MessageAudio {
@@ -150,4 +167,9 @@ export function createSpeakReplies({ voice, store, logger }: SpeakRepliesOptions
       },
     };
   };
+}
+
+function earlierSpeech(audio: object | null): (MessageAudio & { status: "complete" }) | null {
+  const known = audio as MessageAudio | null;
+  return known?.status === "complete" ? known : null;
 }

@@ -287,6 +287,7 @@ async function insertMessages(
     backendState: null,
     toolCalls: null,
     media: null,
+    audio: null,
     message: message.text,
     messageSeq: seq,
   };

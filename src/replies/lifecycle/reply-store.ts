@@ -17,6 +17,8 @@ export interface ClaimedReply {
   readonly backendState: Readonly<Record<string, unknown>> | null;
   readonly toolCalls: readonly StoredToolCall[] | null;
   readonly media: readonly object[] | null;
+  /** Its speech up to a pause. */
+  readonly audio: object | null;
   readonly message: string;
   readonly messageSeq: number;
 }

@@ -225,13 +225,13 @@ export class ReplyRunner {
           throw error;
         },
       );
-      if (outcome.kind === "paused") {
-        const { requirements } = outcome;
-        return this.#end({ status: "paused", finishReason: "paused", requirements });
+      if (outcome.kind === "finished") this.#writer.finishText(this.reply.agentId);
+      const audio = (await Promise.race([speech?.finish(), aborted.promise])) ?? null;
+      if (outcome.kind === "finished") {
+        return this.#end({ status: "complete", finishReason: outcome.reason, audio });
       }
-      this.#writer.finishText(this.reply.agentId);
-      const audio = await Promise.race([speech?.finish(), aborted.promise]);
-      return this.#end({ status: "complete", finishReason: outcome.reason, audio: audio ?? null });
+      const { requirements } = outcome;
+      return this.#end({ status: "paused", finishReason: "paused", requirements, audio });
     } catch (error) {
       return this.#failure(error);
     } finally {
@@ -346,7 +346,8 @@ export class ReplyRunner {
               data: problem.data,
             },
       requirements: end.requirements ?? null,
-      audio: end.audio ?? null,
+      // What was said before a pause stays, however the rest ends.
+      audio: end.audio ?? this.reply.audio,
       durationMs: this.#age(),
       timeToFirstTokenMs: this.#firstTextMs,
     };

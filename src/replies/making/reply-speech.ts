@@ -5,7 +5,7 @@ import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 export interface ReplySpeech {
   /** The next piece of the reply's text. */
   push(text: string): void;
-  /** The text is complete; resolves with what the message stores about its audio, after the last event was emitted. */
+  /** The text is complete, or stops for a person to decide; resolves with what the message stores about its audio, after the last event was emitted. */
   finish(): Promise<object | null>;
   /** Stops synthesis at once; nothing is emitted any more. May be called after `finish`. */
   stop(): void;

@@ -22,6 +22,7 @@ const reply: ClaimedReply = {
   backendState: { run: 1 },
   toolCalls: null,
   media: null,
+  audio: null,
   message: "hello",
   messageSeq: 7,
 };

@@ -1,0 +1,265 @@
+import { expect, test } from "vitest";
+import {
+  AgentInterrupted,
+  type AgentBackend,
+  type AgentEvent,
+} from "../../agents/agent-backend.ts";
+import { Problem } from "../../problems/problem.ts";
+import { silentLogger } from "../../telemetry/logger.ts";
+import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
+import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../lifecycle/reply-store.ts";
+import { createMemoryReplyLog } from "../log/memory.ts";
+import type { ReplyEvent } from "../reply-event.ts";
+import { createReplyFeeds } from "../reading/reply-feeds.ts";
+import type { Kept } from "./checkpoints.ts";
+import { createFlushBeat } from "./flush-beat.ts";
+import { ReplyRunner, type RunMode } from "./reply-runner.ts";
+import { ReplyStopped } from "./reply-stopped.ts";
+
+const claimed: ClaimedReply = {
+  replyId: "r",
+  sessionId: "s",
+  userMessageId: "u",
+  agentId: "agent",
+  attempt: 1,
+  eventSeq: 1,
+  content: "",
+  reasoning: "",
+  turn: { userId: "ann", language: "en", requestId: "q", settings: {} },
+  backendState: null,
+  toolCalls: null,
+  media: null,
+  audio: null,
+  message: "hello",
+  messageSeq: 1,
+};
+
+type Script = (signal: AbortSignal, how: string) => AsyncGenerator<AgentEvent, void, void>;
+
+interface Setting {
+  readonly reply?: Partial<ClaimedReply>;
+  readonly kept?: Kept | null;
+  readonly maxReplyMs?: number;
+  readonly speaks?: boolean;
+  readonly agent?: null;
+}
+
+/** A runner with nothing around it; `speaks`: its speech is what was pushed. */
+function stage(script: Script, setting: Setting = {}) {
+  const log = createMemoryReplyLog({ maxReplyBytes: 1e6, maxTotalBytes: 1e7, retentionMs: 60_000 });
+  const feeds = createReplyFeeds({ log, logger: silentLogger, heartbeatMs: 1_000 });
+  const outcomes: ReplyOutcome[] = [];
+  const ends: { progress: ReplyProgress; end: ReplyEnd }[] = [];
+  const backend: Partial<AgentBackend> = {
+    source: "builtin",
+    run: (_request, signal) => script(signal, "run"),
+    continue: (_request, state, decisions, signal) =>
+      script(signal, `continue ${JSON.stringify([state, decisions])}`),
+    resume: (_request, state, signal) => script(signal, `resume ${JSON.stringify(state)}`),
+  };
+  let spoken = "";
+  const reply = { ...claimed, ...setting.reply };
+  const runner = new ReplyRunner(
+    reply,
+    setting.agent === null ? null : { backend: backend as AgentBackend, agentId: "agent" },
+    {
+      log,
+      feeds,
+      beat: createFlushBeat(),
+      store: { history: async () => [] } as never,
+      checkpoints: {
+        onBeat: () => () => undefined,
+        store: async () => (setting.kept === undefined ? { cancelReason: null } : setting.kept),
+      },
+      telemetry: {
+        replyStarted() {},
+        replyEnded: (_fields, outcome) => outcomes.push(outcome),
+      } as Partial<Telemetry> as Telemetry,
+      logger: silentLogger,
+      speak: (_reply, emit) =>
+        setting.speaks === true
+          ? {
+              push: (text) => (spoken += text),
+              finish: async () => {
+                emit({ type: "snapshot", content: `spoken: ${spoken}` });
+                return { said: spoken };
+              },
+              stop() {},
+            }
+          : null,
+      attachmentsOf: async () => [],
+      historyMessages: 20,
+      maxReplyMs: setting.maxReplyMs ?? 60_000,
+      maxReplyLength: 20,
+      leaseSeconds: 15,
+    },
+    {
+      userToken: undefined,
+      end: async (_reply, progress, end) => {
+        ends.push({ progress, end });
+        return end;
+      },
+    },
+  );
+  return {
+    runner,
+    outcomes,
+    async run(mode: RunMode = { kind: "run" }) {
+      await runner.run(mode);
+      const { events } = await log.read("r", reply.eventSeq, 1_000, 1e6);
+      const told = events.map(({ json }) => JSON.parse(json) as ReplyEvent);
+      return { ...ends[0], told, types: told.map(({ type }) => type) };
+    },
+  };
+}
+
+const says = (...events: AgentEvent[]): Script =>
+  async function* () {
+    yield* events;
+  };
+const finish: AgentEvent = { type: "finish", reason: "stop" };
+const text = (piece: string): AgentEvent => ({ type: "text", text: piece });
+
+test("a reply: its text, its end, and the number of the event that will tell it", async () => {
+  const { run, outcomes } = stage(says(text("one "), text("two"), finish));
+  const { progress, end, types } = await run();
+  expect(progress).toMatchObject({ content: "one two", eventSeq: types.length + 2 });
+  expect(end).toMatchObject({ status: "complete", finishReason: "stop", error: null, audio: null });
+  expect(end?.timeToFirstTokenMs).not.toBeNull();
+  expect(types.at(-1)).toBe("assistant_chunk");
+  expect(outcomes).toMatchObject([{ status: "complete", source: "builtin" }]);
+});
+
+test("a pause: what it says is spoken first, and the text is not over", async () => {
+  const requirements = [{ id: "q", kind: "confirm", tool: "t", arguments: {} }] as const;
+  const paused: AgentEvent = { type: "paused", requirements, state: { run: 1 } };
+  const { run } = stage(says(text("Shall I?"), paused), { speaks: true });
+  const { end, progress, told } = await run();
+  expect(end).toMatchObject({
+    status: "paused",
+    finishReason: "paused",
+    requirements,
+    audio: { said: "Shall I?" },
+  });
+  expect(progress?.backendState).toMatchObject({ run: 1 });
+  expect(told.at(-1)).toMatchObject({ type: "snapshot", content: "spoken: Shall I?" });
+  expect(told.some((event) => event.type === "assistant_chunk" && event.finished)).toBe(false);
+});
+
+test("what was said before a pause stays when the rest fails", async () => {
+  const { run } = stage(says(text("x")), { reply: { audio: { said: "Shall I?" } } });
+  expect((await run()).end).toMatchObject({ status: "interrupted", audio: { said: "Shall I?" } });
+});
+
+test.each([
+  { mode: { kind: "run" }, called: "run" },
+  {
+    mode: { kind: "continue", decisions: [{ id: "q", approved: true }] },
+    called: 'continue [{"run":1},[{"id":"q","approved":true}]]',
+  },
+  { mode: { kind: "resume", stateLength: 0 }, called: 'resume {"run":1}' },
+] as const)("$mode.kind calls the agent like that", async ({ mode, called }) => {
+  const how: string[] = [];
+  const script: Script = async function* (_signal, name) {
+    how.push(name);
+    yield finish;
+  };
+  await stage(script, { reply: { backendState: { run: 1 } } }).run(mode);
+  expect(how).toEqual([called]);
+});
+
+test("a run that is taken up again tells nothing twice", async () => {
+  const { run } = stage(says(text("two thr"), text("ee"), finish), {
+    reply: { content: "one two ", backendState: {} },
+  });
+  const { progress, told } = await run({ kind: "resume", stateLength: 4 });
+  expect(progress?.content).toBe("one two three");
+  const chunks = told.map((event) => (event.type === "assistant_chunk" ? event.chunk : ""));
+  expect(chunks.join("")).toBe("three");
+});
+
+const ended = (status: string, finishReason: string, type?: string) => ({
+  status,
+  finishReason,
+  error: type === undefined ? null : expect.objectContaining({ type }),
+});
+
+const hangs: Script = async function* (signal) {
+  yield text("some");
+  await new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error));
+  });
+};
+const raises = (error: unknown): Script =>
+  async function* () {
+    yield text("some");
+    throw error;
+  };
+
+test.each([
+  ["has no end", says(text("some")), ended("interrupted", "interrupted", "interrupted")],
+  ["breaks", raises(new AgentInterrupted("x")), ended("interrupted", "interrupted", "interrupted")],
+  [
+    "fails",
+    raises(new Problem("agent_failed", { agentId: "a" })),
+    ended("failed", "error", "agent_failed"),
+  ],
+  ["is wrong", raises(new TypeError("x")), ended("failed", "error", "internal_error")],
+])("an agent that %s: the reply keeps its text", async (_name, script, expected) => {
+  const { end, progress } = await stage(script).run();
+  expect(end).toMatchObject(expected);
+  expect(progress?.content).toBe("some");
+});
+
+test("an agent that is not there any more", async () => {
+  const { end } = await stage(hangs, { agent: null }).run();
+  expect(end).toMatchObject(ended("failed", "error", "agent_unavailable"));
+});
+
+test("a reply that is too long is cut and complete", async () => {
+  const { run } = stage(says(text("x".repeat(21)), text("y"), finish));
+  const { end, progress, told } = await run();
+  expect(end).toMatchObject(ended("complete", "length"));
+  expect(progress?.content).toBe("x".repeat(21));
+  expect(told.at(-1)).toMatchObject({ type: "assistant_chunk", finished: true });
+});
+
+test("a reply that takes too long", async () => {
+  const { end } = await stage(hangs, { maxReplyMs: 1 }).run();
+  expect(end).toMatchObject(ended("failed", "error", "agent_timeout"));
+});
+
+test.each([
+  [new ReplyStopped("cancelled", "cancelled"), ended("cancelled", "cancelled")],
+  [new ReplyStopped("deleted", "session_deleted"), ended("cancelled", "session_deleted")],
+  [new ReplyStopped("shutdown"), ended("interrupted", "interrupted", "interrupted")],
+])("stopped: $reason", async (reason, expected) => {
+  const { runner, run } = stage(hangs);
+  const running = run();
+  runner.stop(reason);
+  runner.stop(new ReplyStopped("cancelled", "too late"));
+  expect((await running).end).toMatchObject(expected);
+});
+
+test("ended without a run", async () => {
+  const { run } = stage(hangs, { reply: { content: "from the tail" } });
+  const { end, progress } = await run({ kind: "end", why: new ReplyStopped("lost") });
+  expect(end).toMatchObject(ended("interrupted", "interrupted", "interrupted"));
+  expect(progress?.content).toBe("from the tail");
+});
+
+const works: Script = async function* (signal) {
+  yield { type: "tool", toolCallId: "t", name: "n", status: "started" };
+  yield* hangs(signal, "");
+};
+
+test("a checkpoint says that somebody has cancelled", async () => {
+  const { end } = await stage(works, { kept: { cancelReason: "cancelled" } }).run();
+  expect(end).toMatchObject(ended("cancelled", "cancelled"));
+});
+
+test("a checkpoint says that another attempt has taken over: nothing of this one is kept", async () => {
+  const { run, outcomes } = stage(works, { kept: null });
+  expect((await run()).end).toBeUndefined();
+  expect(outcomes).toMatchObject([{ status: "dropped" }]);
+});
