@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Decision, Requirement } from "../api/types.ts";
-import { decide } from "../state/conversation.ts";
+import { decide } from "../state/turns.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";

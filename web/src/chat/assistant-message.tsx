@@ -1,7 +1,8 @@
 import { memo, useState } from "react";
 import { Markdown } from "../markdown/markdown.tsx";
 import { agentName, agents } from "../state/catalogue.ts";
-import { conversation, stopReply } from "../state/conversation.ts";
+import { conversation } from "../state/conversation.ts";
+import { stopReply } from "../state/turns.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { notifyError } from "../state/notices.ts";

@@ -9,7 +9,9 @@ import {
 import { chosenAgent, serviceConfig } from "../state/catalogue.ts";
 import { composerText } from "../state/composer.ts";
 import { archiveSession } from "../state/sessions.ts";
-import { conversation, stopReply, syncConversation } from "../state/conversation.ts";
+import { conversation } from "../state/conversation.ts";
+import { stopReply } from "../state/turns.ts";
+import { syncConversation } from "../state/sync.ts";
 import { newConfig } from "../state/conversation-config.ts";
 import { notifyError } from "../state/notices.ts";
 import {

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type WheelEvent } from "react";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
-import { conversation, jumpToLatest, loadNewer, loadOlder } from "../state/conversation.ts";
+import { conversation } from "../state/conversation.ts";
+import { jumpToLatest, loadNewer, loadOlder } from "../state/open-conversation.ts";
 import { outbox, type Outgoing } from "../state/outbox.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { chatApi } from "../api/chat-api.ts";
 import type { Message } from "../api/types.ts";
-import { jumpTo } from "../state/conversation.ts";
+import { jumpTo } from "../state/open-conversation.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
 import { useStore } from "../state/store.ts";

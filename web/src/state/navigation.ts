@@ -1,4 +1,5 @@
-import { conversation, openConversation } from "./conversation.ts";
+import { conversation } from "./conversation.ts";
+import { openConversation } from "./open-conversation.ts";
 import { outbox } from "./outbox.ts";
 
 const parameter = "session";

@@ -1,4 +1,4 @@
-import { onReplyEvent } from "../state/conversation.ts";
+import { onReplyEvent } from "../state/follow.ts";
 import { createStore } from "../state/store.ts";
 
 /** The message being spoken; null: silence. */

@@ -1,7 +1,8 @@
 import { chatApi } from "../api/chat-api.ts";
 import { ApiError, Unreachable } from "../api/request.ts";
 import { chosenAgent } from "../state/catalogue.ts";
-import { adoptTurn, conversation } from "../state/conversation.ts";
+import { adoptTurn } from "../state/turns.ts";
+import { conversation } from "../state/conversation.ts";
 import { waitToRetry } from "../state/connection.ts";
 import { notify } from "../state/notices.ts";
 import { refreshSessions } from "../state/sessions.ts";

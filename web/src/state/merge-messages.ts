@@ -1,0 +1,77 @@
+import type { Message, ReplyEvent } from "../api/types.ts";
+import type { MessageView } from "./reply-view.ts";
+
+/**
+ * The messages shown, with newer knowledge of some and others behind them. What was added while that knowledge was on
+ * its way stays behind it. `isFollowed`: a reply whose events are being shown.
+ */
+export function mergeMessages(
+  shown: readonly MessageView[],
+  newer: readonly Message[],
+  isFollowed: (messageId: string) => boolean,
+): MessageView[] {
+  const known = new Map(shown.map((message) => [message.message_id, message]));
+  const added = new Set(newer.map((message) => message.message_id));
+  const lastCommon = shown.findLastIndex(({ message_id: id }) => added.has(id));
+  const isKept = ({ message_id: id }: MessageView) => !added.has(id);
+  const later = lastCommon === -1 ? shown.length : lastCommon + 1;
+  return [
+    ...shown.slice(0, later).filter(isKept),
+    ...newer.map((message): MessageView => {
+      const before = known.get(message.message_id);
+      // What is followed is ahead of what was stored.
+      if (before !== undefined && isFollowed(message.message_id)) {
+        return { ...before, agent_id: message.agent_id };
+      }
+      return before?.live === undefined ? message : { ...message, live: before.live };
+    }),
+    ...shown.slice(later),
+  ];
+}
+
+/** A question and its reply put to the end, unless they are there. */
+export function withTurn(
+  shown: readonly MessageView[],
+  event: Extract<ReplyEvent, { type: "user_message" }>,
+  agentId: string,
+): readonly MessageView[] {
+  const has = (id: string) => shown.some((message) => message.message_id === id);
+  const shared = {
+    session_id: event.session_id,
+    timestamp: event.timestamp,
+    agent_id: agentId,
+    metadata: {},
+  };
+  const question: MessageView = {
+    ...shared,
+    message_id: event.user_message_id,
+    role: "user",
+    content: event.message,
+    status: "complete",
+  };
+  const reply: MessageView = {
+    ...shared,
+    message_id: event.message_id,
+    role: "assistant",
+    content: "",
+    status: "streaming",
+    reply_to: event.user_message_id,
+  };
+  const added = [question, reply].filter(({ message_id: id }) => !has(id));
+  return added.length === 0 ? shown : [...shown, ...added];
+}
+
+/** A reply here that waits, or seems to run though the service is busy with another or with none. */
+export function hasLooseEnds(
+  shown: readonly MessageView[],
+  activeMessageId: string | null | undefined,
+  isFollowed: (messageId: string) => boolean,
+): boolean {
+  return shown.some(
+    (message) =>
+      message.status === "queued" ||
+      (message.status === "streaming" &&
+        message.message_id !== activeMessageId &&
+        !isFollowed(message.message_id)),
+  );
+}
