@@ -1,5 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
-import { createParser } from "eventsource-parser";
+import { createParser as createEventSource } from "eventsource-parser";
 import type { Dispatcher } from "undici";
 import { abortReason, startExchange, type ExchangeOptions } from "./exchange.ts";
 import { UpstreamError } from "./upstream-error.ts";
@@ -11,6 +11,22 @@ export interface ServerSentEvent {
   readonly id?: string | undefined;
 }
 
+/** Makes events of the text of an answer. */
+export interface EventParser {
+  /** The next piece, cut anywhere. May raise an `UpstreamError`, which ends the exchange. */
+  feed(text: string): void;
+  /** The answer has ended properly. */
+  end(): void;
+}
+
+export interface ParserSink<Event> {
+  onEvent(event: Event, length: number): void;
+  /** Something that is no event shows that the peer lives. */
+  onLife(): void;
+}
+
+export type CreateParser<Event> = (sink: ParserSink<Event>, maxEventLength: number) => EventParser;
+
 export interface EventReaderLimits {
   readonly firstEventTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -19,10 +35,10 @@ export interface EventReaderLimits {
 }
 
 /** Reads the events of one exchange. */
-export interface EventReader {
+export interface EventReader<Event> {
   readonly sent: boolean;
   /** All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. One call at a time. */
-  next(): Promise<readonly ServerSentEvent[] | null>;
+  next(): Promise<readonly Event[] | null>;
   /** Closes the socket if the answer has not ended. */
   close(): void;
 }
@@ -32,47 +48,64 @@ const pauseLength = 65_536;
 
 const readerClosed = new Error("the reader was closed");
 
-/**
- * Opens an exchange and parses its answer as server-sent events, whatever its media type says. Time only counts while
- * somebody waits in `next`: a slow reader is no fault of the peer. Comments are life for the idle time-out, but not a
- * first event.
- */
-export function openEventReader(
-  dispatcher: Dispatcher,
-  options: ExchangeOptions,
-  limits: EventReaderLimits,
-  signal: AbortSignal,
-): EventReader {
-  let queue: ServerSentEvent[] = [];
-  let queuedLength = 0;
-  let begun = false;
-  let paused = false;
-  let ended = false;
-  let failure: Error | null = null;
-  let waiting: PromiseWithResolvers<readonly ServerSentEvent[] | null> | null = null;
-  let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
-
-  // UTF-8 sequences may be cut between two pieces.
-  const decoder = new StringDecoder("utf8");
-  const parser = createParser({
-    maxBufferSize: limits.maxEventLength,
-    onEvent(event) {
-      queue.push(event);
-      queuedLength += event.data.length;
-    },
-    onComment() {
-      if (begun) timer?.refresh();
-    },
+/** By the book, whatever the media type says. */
+export const createServerSentEventParser: CreateParser<ServerSentEvent> = (
+  sink,
+  maxEventLength,
+) => {
+  const parser = createEventSource({
+    maxBufferSize: maxEventLength,
+    onEvent: (event) => sink.onEvent(event, event.data.length),
+    onComment: () => sink.onLife(),
     onError(error) {
       // Others (an unknown field, a bad retry) are to be ignored by the format's own rules.
       if (error.type === "max-buffer-size-exceeded") {
         throw new UpstreamError(
           "too_large",
-          `one event had more than ${limits.maxEventLength} characters`,
+          `one event had more than ${maxEventLength} characters`,
         );
       }
     },
   });
+  return {
+    feed: (text) => parser.feed(text),
+    // A last event whose lines are complete counts without its blank line. A half line only becomes a line.
+    end: () => parser.feed("\n"),
+  };
+};
+
+/**
+ * Opens an exchange and parses its answer. Time only counts while somebody waits in `next`: a slow reader is no fault
+ * of the peer. Comments are life: whoever sends them is at work, such as loading a model before its first word.
+ */
+export function openEventReader<Event>(
+  dispatcher: Dispatcher,
+  options: ExchangeOptions,
+  limits: EventReaderLimits,
+  createParser: CreateParser<Event>,
+  signal: AbortSignal,
+): EventReader<Event> {
+  let queue: Event[] = [];
+  let queuedLength = 0;
+  let begun = false;
+  let paused = false;
+  let ended = false;
+  let failure: Error | null = null;
+  let waiting: PromiseWithResolvers<readonly Event[] | null> | null = null;
+  let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
+
+  // UTF-8 sequences may be cut between two pieces.
+  const decoder = new StringDecoder("utf8");
+  const parser = createParser(
+    {
+      onEvent(event, length) {
+        queue.push(event);
+        queuedLength += length;
+      },
+      onLife: () => void timer?.refresh(),
+    },
+    limits.maxEventLength,
+  );
 
   const exchange = startExchange(dispatcher, options, {
     onChunk(chunk) {
@@ -85,10 +118,8 @@ export function openEventReader(
       settle();
     },
     onEnd(error) {
-      // A last event whose lines are complete counts without its blank line. A half line only becomes a line.
-      if (!error) parser.feed("\n");
       ended = true;
-      failure = error;
+      failure = error ?? endOf(parser);
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
       settle();
@@ -110,7 +141,7 @@ export function openEventReader(
   if (signal.aborted) onAbort();
   else if (!ended) signal.addEventListener("abort", onAbort, { once: true });
 
-  function take(): readonly ServerSentEvent[] {
+  function take(): readonly Event[] {
     if (!begun) {
       begun = true;
       clearTimeout(timer);
@@ -153,4 +184,16 @@ export function openEventReader(
       exchange.abort(readerClosed);
     },
   };
+}
+
+/** What the end of the answer showed to be wrong with it. */
+function endOf(parser: EventParser): Error | null {
+  try {
+    parser.end();
+    return null;
+  } catch (error) {
+    return error instanceof Error
+      ? error
+      : new Error("the answer could not be read", { cause: error });
+  }
 }

@@ -8,7 +8,12 @@ import {
 } from "../../lib/circuit-breaker.ts";
 import { readBody } from "./body-reader.ts";
 import { abortReason, type ExchangeOptions } from "./exchange.ts";
-import { openEventReader, type ServerSentEvent } from "./event-reader.ts";
+import {
+  createServerSentEventParser,
+  openEventReader,
+  type CreateParser,
+  type ServerSentEvent,
+} from "./event-reader.ts";
 import {
   encodeBody,
   lowerCased,
@@ -71,9 +76,9 @@ interface JsonRequest extends UpstreamRequest {
 }
 
 /** An answer of which the first events have arrived, or the end. */
-export interface EventStream {
+export interface EventStream<Event> {
   /** As an `EventReader`'s: what it raises is not translated (`toProblem`). */
-  next(): Promise<readonly ServerSentEvent[] | null>;
+  next(): Promise<readonly Event[] | null>;
   /** To be called in any case. */
   close(): void;
 }
@@ -91,8 +96,14 @@ export interface Upstream {
   json<T = unknown>(request: JsonRequest): Promise<T>;
   /** Events until the peer ends the answer. Media types do not matter. Never retried once an event has arrived. */
   stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void>;
-  /** The same for who does without a generator, which costs time for each token. Resolves with the first events' arrival. */
-  open(request: UpstreamRequest): Promise<EventStream>;
+  /**
+   * The same for who does without a generator, which costs time for each token, and reads the answer in a way of its
+   * own. Resolves with the first events' arrival.
+   */
+  open<Event>(
+    request: UpstreamRequest,
+    createParser: CreateParser<Event>,
+  ): Promise<EventStream<Event>>;
   /** Ends what is running and closes the connections. May be called twice. */
   close(): Promise<void>;
 }
@@ -191,14 +202,17 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     }
   }
 
-  async function open(request: UpstreamRequest): Promise<EventStream> {
+  async function open<Event>(
+    request: UpstreamRequest,
+    createParser: CreateParser<Event>,
+  ): Promise<EventStream<Event>> {
     const prepared = await dispatchOptions(request, "text/event-stream");
     const limits = { firstEventTimeoutMs, idleTimeoutMs, maxEventLength: maxEventBytes };
     for (let tries = 0; ; tries += 1) {
       if (request.signal.aborted) throw abortReason(request.signal);
       const permit = enter(breaker, request.agentId);
-      const reader = openEventReader(pool, prepared, limits, request.signal);
-      let first: readonly ServerSentEvent[] | null;
+      const reader = openEventReader(pool, prepared, limits, createParser, request.signal);
+      let first: readonly Event[] | null;
       try {
         first = await reader.next();
       } catch (error) {
@@ -221,7 +235,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   }
 
   async function* stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void> {
-    const events = await open(request);
+    const events = await open(request, createServerSentEventParser);
     try {
       for (let batch = await events.next(); batch; batch = await events.next())
         for (const event of batch) yield event;

@@ -46,14 +46,14 @@ export interface ModelToolCall {
 export type ModelDelta =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "reasoning"; readonly text: string }
+  | { readonly type: "media"; readonly kind: "image"; readonly url: string }
   | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
   | {
       readonly type: "end";
-      readonly reason: FinishReason;
+      /** As `finishReasonOf` gives it. */
+      readonly reason: string;
       readonly toolCalls: readonly ModelToolCall[];
     };
-
-export type FinishReason = "stop" | "length" | "content_filter";
 
 /** One request to a model. */
 export interface ModelCall {

@@ -2,14 +2,18 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AgentInterrupted } from "../../agent-backend.ts";
 import { UpstreamError } from "../../upstream/upstream-error.ts";
+import { doneDocument, type AnswerDocument } from "./answer-parser.ts";
 import type { ModelDelta } from "./chat-protocol.ts";
 import { createCompletionReader } from "./completion-stream.ts";
 
+const documentOf = (event: unknown): AnswerDocument =>
+  event === "[DONE]"
+    ? doneDocument
+    : { event: null, value: event as Readonly<Record<string, unknown>> };
+
 function read(...events: readonly unknown[]): ModelDelta[] {
   const reader = createCompletionReader();
-  const deltas = events.flatMap((event) =>
-    reader.read(typeof event === "string" ? event : JSON.stringify(event)),
-  );
+  const deltas = events.flatMap((event) => reader.read(documentOf(event)));
   return [...deltas, ...reader.end()];
 }
 
@@ -112,8 +116,7 @@ describe("a streamed completion", () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          fc.string(),
-          fc.json(),
+          fc.dictionary(fc.string(), fc.jsonValue()),
           fc
             .record(
               {
@@ -139,13 +142,15 @@ describe("a streamed completion", () => {
               },
               { requiredKeys: [] },
             )
-            .map((chunk) => JSON.stringify(chunk)),
+            .map((chunk) => chunk as Readonly<Record<string, unknown>>),
         ),
         (event) => {
           const reader = createCompletionReader();
           try {
-            for (const each of reader.read(event)) expect(each.type).toMatch(/^(text|reasoning)$/);
-            for (const each of reader.end()) expect(each.type).toMatch(/^(usage|end)$/);
+            for (const each of reader.read(documentOf(event)))
+              expect(each.type).toMatch(/^(text|reasoning|media)$/);
+            for (const each of reader.end())
+              expect(each.type).toMatch(/^(text|reasoning|usage|end)$/);
           } catch (error) {
             if (!(error instanceof UpstreamError)) expect(error).toBeInstanceOf(AgentInterrupted);
           }

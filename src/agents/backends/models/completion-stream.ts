@@ -1,17 +1,23 @@
 import { AgentInterrupted } from "../../agent-backend.ts";
-import { errorIdentifier } from "../../../lib/error-identifier.ts";
 import { UpstreamError } from "../../upstream/upstream-error.ts";
-import type { FinishReason, ModelDelta } from "./chat-protocol.ts";
+import { failureOf } from "./answer-failure.ts";
+import type { AnswerDocument } from "./answer-parser.ts";
+import type { ModelDelta } from "./chat-protocol.ts";
+import { finishReasonOf } from "./finish-reason.ts";
+import { isFields, readMessage } from "./message-parts.ts";
+import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
 
-/** Translates one streamed completion, event by event; no generator, because each costs time for each token. */
+/** Translates one streamed completion, object by object; no generator, because each costs time for each token. */
 export interface CompletionReader {
-  /** Whether finish_reason or `[DONE]` was seen: at most usage may follow, what goes wrong now does not matter any more. */
-  readonly finished: boolean;
   /**
-   * The deltas of one event; at most two. Raises an `UpstreamError` when it reports a failure or is not in the format.
+   * How sure it is that all has been said: `over` after `[DONE]`; `likely` after a reason that stands alone, as the
+   * last event of most servers does; `doubtful` after one that came with words; `contradicted` where words followed an
+   * earlier one, because then a reason says nothing about the end; null while none stands.
    */
-  read(data: string): readonly ModelDelta[];
+  readonly ended: "over" | "likely" | "doubtful" | "contradicted" | null;
+  /** The deltas of one object. Raises an `UpstreamError` when it reports a failure or is not in the format. */
+  read(document: AnswerDocument): readonly ModelDelta[];
   /**
    * The last deltas, after `[DONE]` or the end of the stream. Raises `AgentInterrupted` when the answer stopped without
    * a finish_reason and without `[DONE]`.
@@ -19,114 +25,123 @@ export interface CompletionReader {
   end(): readonly ModelDelta[];
 }
 
-/** The last event's data. */
-export const doneMark = "[DONE]";
-
 const nothing: readonly ModelDelta[] = [];
 
 export function createCompletionReader(): CompletionReader {
   const toolCalls = createToolCallCollector();
-  let reason: FinishReason | null = null;
+  const tags = createThinkingTags();
+  /** The last one that no words have followed. */
+  let reason: string | null = null;
+  let isAlone = false;
+  let wasWrong = false;
+  let refused = false;
   let usage: ModelDelta | null = null;
   let begun = false;
   let done = false;
+  let said = "";
+  let thought = "";
+
+  /** What is said takes an earlier reason back: the answer goes on. */
+  const goOn = () => {
+    if (reason === null) return;
+    reason = null;
+    wasWrong = true;
+  };
+
+  const readWords = (
+    message: Readonly<Record<string, unknown>>,
+    isWhole: boolean,
+  ): ModelDelta[] => {
+    const { text, reasoning, images, isRefusal } = readMessage(message);
+    refused ||= isRefusal;
+    // A whole message at the end of a stream repeats what its pieces said.
+    const news = isWhole ? unsaid(text, said) : text;
+    const newThoughts = isWhole ? unsaid(reasoning, thought) : reasoning;
+    said += news;
+    thought += newThoughts;
+    const { reasoning: tagged, text: words } = tags.add(news);
+    const deltas: ModelDelta[] = [];
+    if (newThoughts !== "") deltas.push({ type: "reasoning", text: newThoughts });
+    if (tagged !== "") deltas.push({ type: "reasoning", text: tagged });
+    if (words !== "") deltas.push({ type: "text", text: words });
+    for (const url of images) deltas.push({ type: "media", kind: "image", url });
+    return deltas;
+  };
+
   return {
-    get finished() {
-      return reason !== null || done;
+    get ended() {
+      if (done) return "over";
+      if (reason === null) return null;
+      if (wasWrong) return "contradicted";
+      return isAlone ? "likely" : "doubtful";
     },
-    read(data) {
-      if (data === doneMark) {
+    read(document) {
+      const { value: chunk } = document;
+      if (chunk === undefined) {
         done = true;
         return nothing;
       }
-      const chunk = parseChunk(data);
-      const failure = failureOf(chunk);
+      const failure = failureOf(document);
       if (failure) throw failure;
-      begun = true;
       // Some servers send the sum so far with each event: the last one counts.
-      if (chunk.usage) usage = usageOf(chunk.usage) ?? usage;
-      const choice = chunk.choices?.[0];
-      if (reason === null && typeof choice?.finish_reason === "string") {
-        reason = finishReasonOf(choice.finish_reason);
-      }
-      // Some servers answer with a whole message where a delta is expected.
-      const delta = choice?.delta ?? choice?.message;
-      if (!delta) return nothing;
-      if (Array.isArray(delta.tool_calls)) toolCalls.add(delta.tool_calls);
-      const deltas: ModelDelta[] = [];
-      const thinking = delta.reasoning_content ?? delta.reasoning;
-      if (typeof thinking === "string" && thinking !== "") {
-        deltas.push({ type: "reasoning", text: thinking });
-      }
-      if (typeof delta.content === "string" && delta.content !== "") {
-        deltas.push({ type: "text", text: delta.content });
+      if (isFields(chunk["usage"])) usage = usageOf(chunk["usage"]) ?? usage;
+      const { choices } = chunk;
+      const choice = Array.isArray(choices) ? (choices as readonly unknown[])[0] : choices;
+      if (!isFields(choice)) return nothing;
+      begun = true;
+      const { delta, message, text } = choice;
+      // Some servers answer with a whole message where a delta is expected, and some with a bare text.
+      const given = isFields(delta) ? delta : isFields(message) ? message : null;
+      const deltas =
+        given === null
+          ? typeof text === "string"
+            ? readWords({ content: text }, false)
+            : []
+          : readWords(given, given === message);
+      const calls = given?.["tool_calls"] ?? legacyCall(given?.["function_call"]);
+      const hasCalls = Array.isArray(calls) && calls.length > 0;
+      if (hasCalls) toolCalls.add(calls as readonly unknown[]);
+      const speaks = deltas.length > 0 || hasCalls;
+      if (speaks) goOn();
+      const last = finishReasonOf(choice["finish_reason"]);
+      if (last === "error") throw new UpstreamError("failed", "the model ended in an error");
+      if (last !== null) {
+        reason = last;
+        isAlone = !speaks || given === message;
       }
       return deltas;
     },
     end() {
       if (reason === null && !done) {
         if (begun) throw new AgentInterrupted("the model's answer ended without a finish_reason");
-        throw new UpstreamError("malformed", "the answer held no event");
+        throw new UpstreamError("malformed", "the answer held no event of a completion");
       }
-      const end: ModelDelta = {
-        type: "end",
-        reason: reason ?? "stop",
-        toolCalls: toolCalls.finish(),
-      };
-      return usage ? [usage, end] : [end];
+      const { reasoning, text } = tags.end();
+      const why = reason ?? "stop";
+      return [
+        ...(reasoning === "" ? [] : [{ type: "reasoning" as const, text: reasoning }]),
+        ...(text === "" ? [] : [{ type: "text" as const, text }]),
+        ...(usage ? [usage] : []),
+        {
+          type: "end",
+          reason: refused && why === "stop" ? "content_filter" : why,
+          toolCalls: toolCalls.finish(),
+        },
+      ];
     },
   };
 }
 
-/** The members that are read; all of them may be missing or of another type. */
-interface Chunk {
-  readonly choices?: readonly {
-    readonly delta?: Message | null;
-    readonly message?: Message | null;
-    readonly finish_reason?: unknown;
-  }[];
-  readonly usage?: unknown;
-  readonly error?: unknown;
-  readonly success?: unknown;
-  readonly detail?: unknown;
+function unsaid(whole: string, said: string): string {
+  return whole.startsWith(said) ? whole.slice(said.length) : whole;
 }
 
-interface Message {
-  readonly content?: unknown;
-  readonly reasoning_content?: unknown;
-  readonly reasoning?: unknown;
-  readonly tool_calls?: unknown;
+/** Before there were tools there was one function. */
+function legacyCall(call: unknown): readonly unknown[] | null {
+  return isFields(call) ? [{ index: 0, function: call }] : null;
 }
 
-function parseChunk(data: string): Chunk {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(data);
-  } catch {
-    // The parser's message would quote the text.
-    throw new UpstreamError("malformed", "an event is not JSON");
-  }
-  if (typeof parsed !== "object" || parsed === null) {
-    throw new UpstreamError("malformed", "an event is no object");
-  }
-  const chunk = parsed as Chunk;
-  if (chunk.choices && !Array.isArray(chunk.choices)) {
-    throw new UpstreamError("malformed", "choices is no list");
-  }
-  return chunk;
-}
-
-/** Errors in the stream: of OpenAI and its kin `{error}`, of the Model Service also `{success: false}` and `{detail}`. */
-function failureOf(chunk: Chunk): UpstreamError | null {
-  const failed = chunk.error || chunk.success === false || (chunk.detail && !chunk.choices);
-  if (!failed) return null;
-  const code = errorIdentifier((chunk.error as { readonly code?: unknown } | undefined)?.code);
-  const named = code === null ? "" : ` (${code})`;
-  return new UpstreamError("failed", `the model reported an error in its answer${named}`);
-}
-
-function usageOf(given: unknown): ModelDelta | null {
-  const usage = given as Readonly<Record<string, unknown>>;
+function usageOf(usage: Readonly<Record<string, unknown>>): ModelDelta | null {
   const inputTokens = count(usage["prompt_tokens"] ?? usage["input_tokens"]);
   const outputTokens = count(usage["completion_tokens"] ?? usage["output_tokens"]);
   return inputTokens + outputTokens === 0 ? null : { type: "usage", inputTokens, outputTokens };
@@ -134,21 +149,4 @@ function usageOf(given: unknown): ModelDelta | null {
 
 function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
-}
-
-/** Calls of tools are known from the calls themselves: servers disagree on the reason they give. */
-function finishReasonOf(reason: string): FinishReason {
-  switch (reason) {
-    case "length":
-    case "max_tokens":
-      return "length";
-    case "content_filter":
-    case "sensitive":
-      return "content_filter";
-    case "error":
-    case "network_error":
-      throw new UpstreamError("failed", "the model ended in an error");
-    default:
-      return "stop";
-  }
 }

@@ -1,20 +1,22 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import type { EventStream, Upstream } from "../../upstream/upstream.ts";
 import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { createAnswerParser, type AnswerDocument } from "./answer-parser.ts";
 import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
-import { createCompletionReader, doneMark } from "./completion-stream.ts";
+import { createCompletionReader } from "./completion-stream.ts";
 import { createRefusedOptions, refusedMember, type OptionalMember } from "./refused-options.ts";
 
 export interface Completions {
   complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
 }
 
-/** After the finish_reason only usage may come; servers that neither send it nor end are not waited for. */
-const afterFinishMs = 2_000;
-/** After `[DONE]` nothing comes but the end of the body; reading it keeps the connection for the next call. */
-const afterDoneMs = 100;
+/**
+ * How long nothing may come before the answer counts as over though its body does not end. After the finish_reason
+ * only usage may follow; where it is doubtful more text may. After `[DONE]` nothing comes but the end of the body;
+ * reading it keeps the connection for the next call.
+ */
+const waitMs = { over: 100, likely: 2_000, doubtful: 10_000, contradicted: 10_000 } as const;
 
 /**
  * Streamed completions of one server. A request that is refused for a member that it can do without is sent again
@@ -38,7 +40,7 @@ export function createCompletions(options: {
         const members = without(body(call), omitted);
         const enough = new AbortController();
         try {
-          const events = await upstream.open({
+          const request = {
             method: "POST",
             path,
             body: JSON.stringify(members),
@@ -51,7 +53,8 @@ export function createCompletions(options: {
             agentId: call.agentId,
             // A completion has no effects: a second one only costs.
             retryable: true,
-          });
+          } as const;
+          const events = await upstream.open(request, createAnswerParser);
           if (refusal !== null) refused.remember(call.model.id, omitted);
           return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
@@ -67,27 +70,26 @@ export function createCompletions(options: {
 
 /** `enough` ends the exchange when nothing of interest can follow. */
 function readCompletion(
-  events: EventStream,
+  events: EventStream<AnswerDocument>,
   agentId: string,
   signal: AbortSignal,
   enough: AbortController,
 ): Completion {
   const reader = createCompletionReader();
-  let batch: readonly ServerSentEvent[] | null = [];
+  let batch: readonly AnswerDocument[] | null = [];
   let position = 0;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
 
   /** The deltas of the next event that has any; null after the last one that has arrived. */
-  const read = (arrived: readonly ServerSentEvent[]): readonly ModelDelta[] | null => {
+  const read = (arrived: readonly AnswerDocument[]): readonly ModelDelta[] | null => {
     while (position < arrived.length) {
-      const { data } = arrived[position] as ServerSentEvent;
+      const document = arrived[position] as AnswerDocument;
       position += 1;
-      const deltas = reader.read(data);
-      if (reader.finished) {
-        clearTimeout(timer);
-        timer = setTimeout(() => enough.abort(), data === doneMark ? afterDoneMs : afterFinishMs);
-      }
+      const deltas = reader.read(document);
+      clearTimeout(timer);
+      const { ended } = reader;
+      if (ended !== null) timer = setTimeout(() => enough.abort(), waitMs[ended]);
       if (deltas.length > 0) return deltas;
     }
     return null;
@@ -105,7 +107,9 @@ function readCompletion(
         }
       } catch (error) {
         // After the last word it does not matter how the connection ends.
-        if (signal.aborted || !reader.finished) throw explain(error, agentId, true);
+        const isHarmless =
+          reader.ended !== null && (reader.ended !== "contradicted" || enough.signal.aborted);
+        if (signal.aborted || !isHarmless) throw explain(error, agentId, true);
       }
       isOver = true;
       try {

@@ -8,6 +8,7 @@ import { findTool } from "./tools.ts";
 import {
   maxDepth,
   maxKeptLength,
+  maxMediaLength,
   maxModelCalls,
   type ConversationOptions,
   type Turn,
@@ -42,6 +43,7 @@ async function begin(
     reply: { request, history, modelCalls: 1, sent: 0 },
     messages: promptFor(agent, request, history, request.message),
     text: "",
+    mediaLength: 0,
     reason: "stop",
   };
 }
@@ -99,6 +101,11 @@ async function* speak(
         }
         case "reasoning":
           return addressed ? delta : { ...delta, agentId: agent.id };
+        case "media":
+          turn.mediaLength += delta.url.length;
+          if (turn.mediaLength > maxMediaLength)
+            return hear({ type: "text", text: imageLeftOut[request.language] });
+          return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
           return delta;
         case "end":
@@ -121,7 +128,10 @@ async function* speak(
     // It calls although it was told not to: the rounds are used up.
     if (calls.length > 0 && !mayCall) turn.reason = "length";
     if (calls.length === 0 || !mayCall) {
-      if (addressed) yield { type: "finish", reason: turn.reason };
+      if (!addressed) return;
+      const isEmpty = turn.text.trim() === "" && turn.mediaLength === 0 && calls.length === 0;
+      if (isEmpty) throw emptyAnswer(turn);
+      yield { type: "finish", reason: turn.reason };
       return;
     }
     messages.push({
@@ -136,6 +146,33 @@ async function* speak(
     yield* answerCalls(calls, { turn, colleagues, options, work }, signal);
     reply.modelCalls += 1;
   }
+}
+
+const imageLeftOut = {
+  en: "\n\n[An image came with this answer that is too large to be passed on.]\n\n",
+  zh: "\n\n[此回答附有一张图片，因过大无法传送。]\n\n",
+} as const;
+
+/** Nothing at all was said: that is no success, whatever the reason given. */
+function emptyAnswer({ reason, reply }: Turn): Problem {
+  const { agentId } = reply.request;
+  const detail =
+    reason === "length"
+      ? {
+          en: "Its model reached its output limit before it had begun to answer. Ask for less, or choose a model that thinks less.",
+          zh: "其模型在开始回答之前就达到了输出上限。请缩小问题，或选择思考较少的模型。",
+        }
+      : reason === "content_filter"
+        ? {
+            en: "Its provider's content filter withheld the answer. Put it in other words.",
+            zh: "其提供方的内容过滤器拦截了回答。请换一种说法。",
+          }
+        : {
+            en: "Its model ended without an answer. Send the message again, or choose another model.",
+            zh: "其模型没有给出任何回答。请重新发送，或选择其他模型。",
+          };
+  const cause = new Error(`the model ended (${reason}) without text, calls or media`);
+  return new Problem("agent_failed", { agentId, detail }, { cause });
 }
 
 const paragraph = "\n\n";

@@ -36,6 +36,8 @@ export interface ModelsBackendOptions {
 export type ModelsBackend = AgentBackend & Required<Pick<AgentBackend, "listModels" | "examine">>;
 
 const availabilityTimeoutMs = 2_000;
+/** Images come whole in one event. */
+const maxEventBytes = 8 * 1024 * 1024;
 
 const remedy =
   "Start the endpoint (ollama serve), or correct MODELS_API_URL (it usually ends in /v1) and MODELS_API_KEY";
@@ -53,6 +55,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       headersTimeoutMs: options.timeoutMs,
       firstEventTimeoutMs: options.timeoutMs,
       idleTimeoutMs: options.timeoutMs,
+      maxEventBytes,
       log,
       now,
       ...(options.random ? { random: options.random } : {}),

@@ -123,6 +123,7 @@ async function* delegate(
     reply,
     messages: promptFor(colleague.agent, request, history, message),
     text: "",
+    mediaLength: 0,
     reason: "stop",
   };
   try {

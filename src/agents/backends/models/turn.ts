@@ -1,6 +1,6 @@
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { HistoryMessage, RunRequest } from "../../agent-backend.ts";
-import type { ChatMessage, FinishReason } from "./chat-protocol.ts";
+import type { ChatMessage } from "./chat-protocol.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import type { ModelRouter } from "./model-router.ts";
 
@@ -10,6 +10,9 @@ export const maxModelCalls = 10;
 export const maxDepth = 3;
 /** What is kept of an agent's words to be told to a model again, in UTF-16 units. */
 export const maxKeptLength = 64 * 1024;
+
+/** Images of one agent's words that are passed on within one reply, as addresses: mostly `data:` URLs. */
+export const maxMediaLength = 8 * 1024 * 1024;
 
 export interface ConversationOptions {
   readonly agents: ReadonlyMap<string, ModelAgent>;
@@ -38,5 +41,7 @@ export interface Turn {
   readonly messages: ChatMessage[];
   /** Its words, as far as they are kept. */
   text: string;
-  reason: FinishReason;
+  /** Of the addresses of what it has shown, which may hold the bytes themselves. */
+  mediaLength: number;
+  reason: string;
 }
