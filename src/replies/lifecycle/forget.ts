@@ -1,5 +1,6 @@
 import type { Job } from "../../jobs/job.ts";
 import type { Turn } from "../turn.ts";
+import { lostEvents } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import type { Effect } from "./effect.ts";
 import type { ReplyState } from "./reply-store.ts";
@@ -14,6 +15,8 @@ interface Forget {
 interface ReplyRow {
   readonly replyId: string;
   readonly status: string;
+  /** Its owner has died, and nobody will tell its end but whoever deletes it. */
+  readonly isLost: boolean;
   readonly content: string;
   readonly attempt: number;
   readonly eventSeq: number;
@@ -48,7 +51,8 @@ export const forget: Transition<Forget, boolean> = {
     );
     const { rows } = await tx.query<ReplyRow>(
       `SELECT message_id AS "replyId", status, attempt,
-         CASE WHEN status IN ${unfinished} THEN content ELSE '' END AS content, event_seq AS "eventSeq",
+         CASE WHEN status IN ${unfinished} THEN content ELSE '' END AS content,
+         status = 'streaming' AND lease_until < now() AS "isLost", event_seq AS "eventSeq",
          agent_id AS "agentId", turn, backend_state AS "backendState" FROM messages
        WHERE session_id = $1 AND role = 'assistant' AND status IN ${statesBefore("forget")}
          AND (status IN ${unfinished} OR created_at > now() - interval '${loggedFor}')`,
@@ -71,23 +75,14 @@ export const forget: Transition<Forget, boolean> = {
 };
 
 function effectsOf(row: ReplyRow, sessionId: string): readonly Effect[] {
-  const { replyId, status, content, attempt, eventSeq } = row;
-  switch (status) {
-    case "streaming":
-      // Its owner finds no row, tells the end and drops the log.
-      return [{ do: "signal", replyId }];
-    case "queued":
-    case "paused":
-      return [
-        {
-          do: "tell",
-          reply: { replyId, sessionId, attempt: attempt + 1 },
-          after: eventSeq,
-          events: [{ type: "cancelled", full_response: content, reason: "session_deleted" }],
-        },
-        { do: "drop-log", replyId },
-      ];
-    default:
-      return [{ do: "drop-log", replyId }];
-  }
+  const { replyId, status, isLost, content, attempt, eventSeq } = row;
+  // Its owner finds no row, tells the end and drops the log.
+  if (status === "streaming" && !isLost) return [{ do: "signal", replyId }];
+  const drop: Effect = { do: "drop-log", replyId };
+  if (status !== "queued" && status !== "paused" && !isLost) return [drop];
+  const reply = { replyId, sessionId, attempt: attempt + 1 };
+  // The log may hold events that no checkpoint covers.
+  const after = isLost ? eventSeq + lostEvents : eventSeq;
+  const end = { type: "cancelled", full_response: content, reason: "session_deleted" } as const;
+  return [{ do: "tell", reply, after, events: [end] }, drop];
 }
