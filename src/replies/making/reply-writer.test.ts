@@ -79,6 +79,7 @@ test("events stand behind the text before them, texts of different kinds and age
   think("hm");
   think("so");
   say("three");
+  say("and");
   say("four", "b");
   writer.emit({ type: "snapshot", content: "x" });
   await writer.flushed();
@@ -88,8 +89,9 @@ test("events stand behind the text before them, texts of different kinds and age
     [13, "reasoning_chunk", "hm"],
     [14, "reasoning_chunk", "so"],
     [15, "assistant_chunk", "three"],
-    [16, "assistant_chunk", "four"],
-    [17, "snapshot", null],
+    [16, "assistant_chunk", "and"],
+    [17, "assistant_chunk", "four"],
+    [18, "snapshot", null],
   ]);
 });
 
