@@ -84,6 +84,8 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           tags: ["Messages"],
           security: [{ bearer: [] }, { apiKey: [] }, {}],
           summary: "The messages of a session, oldest first",
+          description:
+            "A page has at most `limit` messages, and at most about 8 MiB of them: follow `next_cursor` while `has_more`.",
           params: Type.Object({ session_id: idParameter("A session.") }),
           querystring: historyQuery,
           response: {
@@ -115,22 +117,14 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
         };
         const isFiltered = Object.values(filter).some((value) => value !== undefined);
         const range = await rangeOf(sessionId, query, isFiltered);
-        const backwards = range.kind === "before";
-        // One more than asked for tells whether there is more.
-        const found = await messages.history(
+        const { messages: page, hasMore } = await messages.history(
           sessionId,
           filter,
           range,
-          range.kind === "around" ? query.limit : query.limit + 1,
+          query.limit,
         );
-        const page = backwards ? found.slice(-query.limit) : found.slice(0, query.limit);
-        const first = page[0];
-        const last = page.at(-1);
-        const hasMore =
-          range.kind === "around"
-            ? last !== undefined && (await messages.hasAfter(sessionId, filter, last.seq))
-            : found.length > query.limit;
-        const next = backwards ? { before: first?.seq } : { after: last?.seq };
+        const next =
+          range.kind === "before" ? { before: page[0]?.seq } : { after: page.at(-1)?.seq };
         return {
           success: true as const,
           session_id: sessionId,

@@ -1,5 +1,7 @@
+import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
+import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
 import { searchQuery } from "../lib/search-terms.ts";
 
 /** A message as stored. */
@@ -50,45 +52,53 @@ const columns = `
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
   reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken`;
 
+/** What a message takes of a page: all that can be long. */
+const bytes = `
+  octet_length(content) + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
+  ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error"])}`;
+
+/** Part of a history, oldest first. */
+export interface HistoryPage {
+  readonly messages: StoredMessage[];
+  /** Whether there is more in the direction of reading: older messages for `before`, newer ones otherwise. */
+  readonly hasMore: boolean;
+}
+
+function conditionsOf(sessionId: string, filter: HistoryFilter): Sql[] {
+  const { role, agentId, since, until, q } = filter;
+  const conditions = [sql`session_id = ${sessionId}`];
+  if (role !== undefined) conditions.push(sql`role = ${role}`);
+  if (agentId !== undefined) conditions.push(sql`agent_id = ${agentId}`);
+  if (since !== undefined) conditions.push(sql`created_at >= ${since}::timestamptz`);
+  if (until !== undefined) conditions.push(sql`created_at <= ${until}::timestamptz`);
+  if (q === undefined) return conditions;
+  const query = searchQuery(q);
+  if (query === null) return [...conditions, sql`false`];
+  conditions.push(sql`search @@ ${query.tsquery}::tsquery`);
+  for (const phrase of query.phrases) {
+    conditions.push(sql`position(${phrase} in lower(normalize(content, NFKC))) > 0`);
+  }
+  return conditions;
+}
+
 /** All SQL of reading messages. */
 export function createMessageStore(database: Database) {
-  const where = (sessionId: string, filter: HistoryFilter) => {
-    const params: unknown[] = [sessionId];
-    const conditions = ["session_id = $1"];
-    const add = (condition: (parameter: string) => string, value: unknown) => {
-      params.push(value);
-      conditions.push(condition(`$${params.length}`));
-    };
-    if (filter.role !== undefined) add((p) => `role = ${p}`, filter.role);
-    if (filter.agentId !== undefined) add((p) => `agent_id = ${p}`, filter.agentId);
-    if (filter.since !== undefined) add((p) => `created_at >= ${p}::timestamptz`, filter.since);
-    if (filter.until !== undefined) add((p) => `created_at <= ${p}::timestamptz`, filter.until);
-    if (filter.q !== undefined) {
-      const query = searchQuery(filter.q);
-      if (query === null) conditions.push("false");
-      else {
-        add((p) => `search @@ ${p}::tsquery`, query.tsquery);
-        for (const phrase of query.phrases) {
-          add((p) => `position(${p} in lower(normalize(content, NFKC))) > 0`, phrase);
-        }
-      }
-    }
-    return { params, conditions, add };
-  };
-
   const select = async (
-    built: ReturnType<typeof where>,
-    order: "ASC" | "DESC",
-    limit: number,
-    offset = 0,
-  ): Promise<StoredMessage[]> => {
-    const params = [...built.params, limit, offset];
-    const { rows } = await database.query<StoredMessage>(
-      `SELECT ${columns} FROM messages WHERE ${built.conditions.join(" AND ")}
-       ORDER BY seq ${order} LIMIT $${params.length - 1} OFFSET $${params.length}`,
-      params,
-    );
-    return order === "ASC" ? rows : rows.reverse();
+    conditions: readonly Sql[],
+    direction: "ASC" | "DESC",
+    page: { readonly limit: number; readonly offset?: number; readonly maxBytes?: number },
+  ): Promise<HistoryPage> => {
+    const { limit, offset = 0, ...bound } = page;
+    const { rows, hasMore } = await selectPage<StoredMessage>(database, {
+      rows: sql`
+        SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM messages
+        WHERE ${join(conditions, " AND ")}
+        ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}`,
+      order: sql`"seq" ${raw(direction)}`,
+      limit,
+      ...bound,
+    });
+    return { messages: direction === "ASC" ? rows : rows.reverse(), hasMore };
   };
 
   return {
@@ -112,43 +122,43 @@ export function createMessageStore(database: Database) {
       return rows[0]?.seq ?? null;
     },
 
-    /** Oldest first. `around` puts the message into the middle. */
+    /** At most `limit` messages, fewer where they are very long. `around` puts the message into the middle. */
     async history(
       sessionId: string,
       filter: HistoryFilter,
       range: HistoryRange,
       limit: number,
-    ): Promise<StoredMessage[]> {
-      const built = where(sessionId, filter);
+    ): Promise<HistoryPage> {
+      const all = conditionsOf(sessionId, filter);
       switch (range.kind) {
         case "offset":
-          return select(built, "ASC", limit, range.offset);
+          return select(all, "ASC", { limit, offset: range.offset });
         case "after":
-          built.add((p) => `seq > ${p}`, range.seq);
-          return select(built, "ASC", limit);
+          return select([...all, sql`seq > ${range.seq}`], "ASC", { limit });
         case "before":
-          built.add((p) => `seq < ${p}`, range.seq);
-          return select(built, "DESC", limit);
+          return select([...all, sql`seq < ${range.seq}`], "DESC", { limit });
         case "around": {
-          const older = where(sessionId, filter);
-          older.add((p) => `seq < ${p}`, range.seq);
-          built.add((p) => `seq >= ${p}`, range.seq);
           const half = Math.floor(limit / 2);
-          const [before, rest] = [
-            await select(older, "DESC", half),
-            await select(built, "ASC", limit - half),
-          ];
-          return [...before, ...rest];
+          const maxBytes = maxPageBytes / 2;
+          const rest = await select([...all, sql`seq >= ${range.seq}`], "ASC", {
+            limit: limit - half,
+            maxBytes,
+          });
+          if (half === 0) return rest;
+          const before = await select([...all, sql`seq < ${range.seq}`], "DESC", {
+            limit: half,
+            maxBytes,
+          });
+          return { messages: [...before.messages, ...rest.messages], hasMore: rest.hasMore };
         }
       }
     },
 
     async count(sessionId: string, filter: HistoryFilter): Promise<number> {
-      const { params, conditions } = where(sessionId, filter);
-      const { rows } = await database.query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM messages WHERE ${conditions.join(" AND ")}`,
-        params,
-      );
+      const { text, values } = sql`
+        SELECT count(*)::int AS count FROM messages
+        WHERE ${join(conditionsOf(sessionId, filter), " AND ")}`;
+      const { rows } = await database.query<{ count: number }>(text, values);
       return rows[0]?.count ?? 0;
     },
 
@@ -158,13 +168,6 @@ export function createMessageStore(database: Database) {
         "SELECT count(*)::int AS count FROM messages WHERE status = 'queued'",
       );
       return rows[0]?.count ?? 0;
-    },
-
-    /** Whether anything follows message number `seq` under the same filter. */
-    async hasAfter(sessionId: string, filter: HistoryFilter, seq: number): Promise<boolean> {
-      const built = where(sessionId, filter);
-      built.add((p) => `seq > ${p}`, seq);
-      return (await select(built, "ASC", 1)).length > 0;
     },
   };
 }

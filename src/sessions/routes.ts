@@ -176,13 +176,11 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         };
         const after =
           query.cursor === undefined ? undefined : decodeCursor(query.cursor, isSessionPosition);
-        const [found, total] = await Promise.all([
-          store.list(filter, { limit: query.limit + 1, offset: query.offset, after }),
+        const [{ sessions: page, hasMore }, total] = await Promise.all([
+          store.list(filter, { limit: query.limit, offset: query.offset, after }),
           store.count(filter),
         ]);
-        const page = found.slice(0, query.limit);
         const last = page.at(-1);
-        const hasMore = found.length > query.limit;
         return {
           success: true as const,
           user_id: userId,

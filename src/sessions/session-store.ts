@@ -1,4 +1,6 @@
+import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { Database, Queryable } from "../database/database.ts";
+import { jsonBytes, selectPage } from "../database/select-page.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
 /** A session as stored, with the reply that is being made in it. */
@@ -76,23 +78,20 @@ const patched = (column: string, patch: string) => `
     SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(${column} || ${patch}::jsonb)
     WHERE value <> 'null') END`;
 
+function conditionsOf(filter: SessionFilter): Sql[] {
+  const { userId, status, agentId, titlePart } = filter;
+  const conditions = [sql`s.user_id = ${userId}`];
+  if (status !== undefined) conditions.push(sql`s.status = ${status}`);
+  if (agentId !== undefined) conditions.push(sql`s.agent_id = ${agentId}`);
+  if (titlePart !== undefined) {
+    const pattern = `%${titlePart.replace(/[\\%_]/g, "\\$&")}%`;
+    conditions.push(sql`s.title ILIKE ${pattern}`);
+  }
+  return conditions;
+}
+
 /** All SQL of sessions. Whether the caller may see a session is decided by who calls, from `userId`. */
 export function createSessionStore(database: Database) {
-  const where = (filter: SessionFilter): { sql: string; params: unknown[] } => {
-    const params: unknown[] = [filter.userId];
-    let sql = "s.user_id = $1";
-    const add = (condition: (parameter: string) => string, value: unknown) => {
-      params.push(value);
-      sql += ` AND ${condition(`$${params.length}`)}`;
-    };
-    if (filter.status !== undefined) add((p) => `s.status = ${p}`, filter.status);
-    if (filter.agentId !== undefined) add((p) => `s.agent_id = ${p}`, filter.agentId);
-    if (filter.titlePart !== undefined) {
-      add((p) => `s.title ILIKE ${p}`, `%${filter.titlePart.replace(/[\\%_]/g, "\\$&")}%`);
-    }
-    return { sql, params };
-  };
-
   return {
     /** The caller stores the `messages` messages that it begins with. */
     async create(
@@ -161,7 +160,7 @@ export function createSessionStore(database: Database) {
       return rows[0] ?? null;
     },
 
-    /** Newest activity first; `after` continues behind that position. */
+    /** Newest activity first, fewer than `limit` where they are very large; `after` continues behind that position. */
     async list(
       filter: SessionFilter,
       page: {
@@ -169,29 +168,29 @@ export function createSessionStore(database: Database) {
         readonly offset: number;
         readonly after?: SessionPosition | undefined;
       },
-    ): Promise<Session[]> {
-      const { sql, params } = where(filter);
-      let behind = "";
-      if (page.after !== undefined) {
-        params.push(page.after.lastActivity, page.after.sessionId);
-        behind = ` AND (s.last_activity, s.session_id) < ($${params.length - 1}::timestamptz, $${params.length}::uuid)`;
+    ): Promise<{ sessions: Session[]; hasMore: boolean }> {
+      const { limit, offset, after } = page;
+      const conditions = conditionsOf(filter);
+      if (after !== undefined) {
+        conditions.push(
+          sql`(s.last_activity, s.session_id) < (${after.lastActivity}::timestamptz, ${after.sessionId}::uuid)`,
+        );
       }
-      params.push(page.limit, page.offset);
-      const { rows } = await database.query<Session>(
-        `SELECT ${columns} FROM sessions s ${active} WHERE ${sql}${behind}
-         ORDER BY s.last_activity DESC, s.session_id DESC
-         LIMIT $${params.length - 1} OFFSET $${params.length}`,
-        params,
-      );
-      return rows;
+      const { rows: sessions, hasMore } = await selectPage<Session>(database, {
+        rows: sql`
+          SELECT ${raw(columns)}, ${raw(jsonBytes(["s.config", "s.metadata"]))} AS "bytes"
+          FROM sessions s ${raw(active)} WHERE ${join(conditions, " AND ")}
+          ORDER BY s.last_activity DESC, s.session_id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
+        order: sql`"lastActivity" DESC, "sessionId" DESC`,
+        limit,
+      });
+      return { sessions, hasMore };
     },
 
     async count(filter: SessionFilter): Promise<number> {
-      const { sql, params } = where(filter);
-      const { rows } = await database.query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM sessions s WHERE ${sql}`,
-        params,
-      );
+      const { text, values } = sql`
+        SELECT count(*)::int AS count FROM sessions s WHERE ${join(conditionsOf(filter), " AND ")}`;
+      const { rows } = await database.query<{ count: number }>(text, values);
       return rows[0]?.count ?? 0;
     },
 

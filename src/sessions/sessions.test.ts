@@ -155,7 +155,9 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       expect(back).toEqual({ done: 3, refused: ["rate_limited"] });
       expect(await active(userId)).toBe(3);
       // Whoever is active stays so, at the limit and above it.
-      const [one] = await store.list({ userId, status: "active" }, { limit: 1, offset: 0 });
+      const {
+        sessions: [one],
+      } = await store.list({ userId, status: "active" }, { limit: 1, offset: 0 });
       const strict = createStage({ maxActive: 1 }).sessions;
       expect(await strict.update(one?.sessionId ?? "", { status: "active" })).toBe(true);
       expect(await strict.update(newId(), { status: "active" })).toBe(false);
@@ -212,7 +214,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       await sessions.update(older, { status: "active" });
       expect((await store.find(older))?.position).toBe(before?.position);
       const list = await store.list({ userId: "order" }, { limit: 10, offset: 0 });
-      expect(list.map(({ sessionId }) => sessionId)).toEqual([newer, older]);
+      expect(list.sessions.map(({ sessionId }) => sessionId)).toEqual([newer, older]);
     });
   });
 

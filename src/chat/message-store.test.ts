@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startDatabases } from "../../test/support/databases.ts";
+import type { Database } from "../database/database.ts";
+import { maxPageBytes } from "../database/select-page.ts";
+import { newId } from "../lib/ids.ts";
+import { searchVector } from "../lib/search-terms.ts";
+import {
+  createMessageStore,
+  type HistoryFilter,
+  type HistoryRange,
+  type MessageStore,
+} from "./message-store.ts";
+
+const databases = await startDatabases();
+afterAll(() => databases.stop());
+
+describe.each(databases.kinds)("messages on $kind", ({ open }) => {
+  let database: Database;
+  let store: MessageStore;
+  beforeAll(async () => {
+    database = await open();
+    store = createMessageStore(database);
+  });
+  afterAll(() => database.close());
+
+  interface NewMessage {
+    readonly content?: string;
+    readonly role?: string;
+    readonly agentId?: string;
+    readonly at?: string;
+    readonly status?: string;
+    readonly metadata?: object;
+    readonly toolCalls?: object[];
+    readonly reasoning?: string;
+  }
+
+  /** A session of these messages, numbered from 1; their ids. */
+  async function createSession(
+    messages: readonly NewMessage[],
+    userId = "ann",
+  ): Promise<{ sessionId: string; ids: string[] }> {
+    const sessionId = newId();
+    await database.query(
+      "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, $2, 'a')",
+      [sessionId, userId],
+    );
+    const ids: string[] = [];
+    for (const [index, message] of messages.entries()) {
+      const content = message.content ?? `message ${index + 1}`;
+      const messageId = newId();
+      ids.push(messageId);
+      await database.query(
+        `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
+           tool_calls, reasoning, created_at, search)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, coalesce($11::timestamptz, now()),
+           array_to_tsvector($12::text[]))`,
+        [
+          sessionId,
+          messageId,
+          index + 1,
+          message.role ?? "user",
+          message.status ?? "complete",
+          message.agentId ?? "a",
+          content,
+          JSON.stringify(message.metadata ?? {}),
+          message.toolCalls === undefined ? null : JSON.stringify(message.toolCalls),
+          message.reasoning ?? null,
+          message.at ?? null,
+          searchVector(content),
+        ],
+      );
+    }
+    return { sessionId, ids };
+  }
+
+  const read = async (
+    sessionId: string,
+    range: HistoryRange,
+    limit: number,
+    filter: HistoryFilter = {},
+  ) => {
+    const { messages, hasMore } = await store.history(sessionId, filter, range, limit);
+    return { seqs: messages.map(({ seq }) => seq), hasMore };
+  };
+
+  describe("a page of ten messages", () => {
+    let sessionId: string;
+    beforeAll(async () => {
+      ({ sessionId } = await createSession(Array.from({ length: 10 }, () => ({}))));
+    });
+
+    test.each<{ range: HistoryRange; limit: number; seqs: number[]; hasMore: boolean }>([
+      { range: { kind: "offset", offset: 0 }, limit: 3, seqs: [1, 2, 3], hasMore: true },
+      { range: { kind: "offset", offset: 7 }, limit: 3, seqs: [8, 9, 10], hasMore: false },
+      { range: { kind: "offset", offset: 10 }, limit: 3, seqs: [], hasMore: false },
+      {
+        range: { kind: "after", seq: 0 },
+        limit: 10,
+        seqs: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        hasMore: false,
+      },
+      { range: { kind: "after", seq: 4 }, limit: 2, seqs: [5, 6], hasMore: true },
+      { range: { kind: "after", seq: 8 }, limit: 2, seqs: [9, 10], hasMore: false },
+      { range: { kind: "before", seq: 4 }, limit: 2, seqs: [2, 3], hasMore: true },
+      { range: { kind: "before", seq: 3 }, limit: 2, seqs: [1, 2], hasMore: false },
+      { range: { kind: "before", seq: 1 }, limit: 2, seqs: [], hasMore: false },
+      { range: { kind: "around", seq: 5 }, limit: 4, seqs: [3, 4, 5, 6], hasMore: true },
+      { range: { kind: "around", seq: 5 }, limit: 1, seqs: [5], hasMore: true },
+      { range: { kind: "around", seq: 9 }, limit: 4, seqs: [7, 8, 9, 10], hasMore: false },
+      { range: { kind: "around", seq: 1 }, limit: 4, seqs: [1, 2], hasMore: true },
+    ])("$range.kind, at most $limit: $seqs", async ({ range, limit, seqs, hasMore }) => {
+      expect(await read(sessionId, range, limit)).toEqual({ seqs, hasMore });
+    });
+  });
+
+  describe("a filter", () => {
+    let sessionId: string;
+    beforeAll(async () => {
+      ({ sessionId } = await createSession([
+        { role: "user", content: "The quick brown fox", at: "2026-01-01T00:00:00Z" },
+        { role: "assistant", agentId: "b", content: "jumps over it", at: "2026-01-02T00:00:00Z" },
+        { role: "user", content: "我们在北京吃饭", at: "2026-01-03T00:00:00Z" },
+        {
+          role: "system",
+          content: "brown quick foxes 在北 北京 京吃",
+          at: "2026-01-04T00:00:00.000001Z",
+        },
+        { role: "assistant", agentId: "b", content: "", at: "2026-01-05T00:00:00Z" },
+      ]));
+      // Somebody else's, that every filter would find.
+      await createSession([{ content: "quick brown fox 北京", agentId: "b" }], "bob");
+    });
+
+    test.each<{ filter: HistoryFilter; seqs: number[] }>([
+      { filter: {}, seqs: [1, 2, 3, 4, 5] },
+      { filter: { role: "user" }, seqs: [1, 3] },
+      { filter: { agentId: "b" }, seqs: [2, 5] },
+      { filter: { since: "2026-01-02T00:00:00Z" }, seqs: [2, 3, 4, 5] },
+      { filter: { until: "2026-01-04T00:00:00Z" }, seqs: [1, 2, 3] },
+      { filter: { since: "2026-01-02T00:00:00Z", until: "2026-01-03T00:00:00Z" }, seqs: [2, 3] },
+      { filter: { q: "QUICK" }, seqs: [1, 4] },
+      { filter: { q: "quick over" }, seqs: [] },
+      { filter: { q: "quick fox" }, seqs: [1, 4] },
+      { filter: { q: "北京" }, seqs: [3, 4] },
+      // All pairs of it occur in both, all of it in one.
+      { filter: { q: "在北京吃" }, seqs: [3] },
+      { filter: { q: "  " }, seqs: [] },
+      { filter: { q: "quick", role: "system", agentId: "a" }, seqs: [4] },
+      { filter: { q: "'; DROP TABLE messages; --" }, seqs: [] },
+    ])("$filter finds $seqs, and counts them", async ({ filter, seqs }) => {
+      const range = { kind: "offset", offset: 0 } as const;
+      expect((await read(sessionId, range, 10, filter)).seqs).toEqual(seqs);
+      expect(await store.count(sessionId, filter)).toBe(seqs.length);
+      if (seqs.length < 2) return;
+      expect(await read(sessionId, range, 1, filter)).toEqual({ seqs: [seqs[0]], hasMore: true });
+      expect(await read(sessionId, { kind: "before", seq: 99 }, 1, filter)).toEqual({
+        seqs: [seqs.at(-1)],
+        hasMore: true,
+      });
+    });
+  });
+
+  describe("what is very long", () => {
+    const mebibyte = 1024 * 1024;
+    const long = "x".repeat(mebibyte);
+
+    test.each<{ where: string; message: NewMessage }>([
+      { where: "text", message: { content: long } },
+      { where: "reasoning", message: { reasoning: long } },
+      // Compressed in the table, a hundred to one.
+      { where: "metadata", message: { metadata: { a: long } } },
+      { where: "tool calls", message: { toolCalls: [{ result: long }] } },
+    ])("in $where: a page ends before 8 MiB, and the next goes on", async ({ message }) => {
+      const { sessionId } = await createSession(Array.from({ length: 10 }, () => message));
+      // Search entries of such texts are nobody's business here.
+      expect(await read(sessionId, { kind: "after", seq: 0 }, 50)).toEqual({
+        seqs: [1, 2, 3, 4, 5, 6, 7],
+        hasMore: true,
+      });
+      expect(await read(sessionId, { kind: "after", seq: 7 }, 50)).toEqual({
+        seqs: [8, 9, 10],
+        hasMore: false,
+      });
+      expect(await read(sessionId, { kind: "before", seq: 11 }, 50)).toEqual({
+        seqs: [4, 5, 6, 7, 8, 9, 10],
+        hasMore: true,
+      });
+      expect((await read(sessionId, { kind: "around", seq: 5 }, 50)).seqs).toEqual([
+        2, 3, 4, 5, 6, 7,
+      ]);
+    });
+
+    test("longer than a page by itself: it comes alone", async () => {
+      const huge = { metadata: { a: "y".repeat(maxPageBytes + 1) } };
+      const { sessionId } = await createSession([{}, huge, {}, {}]);
+      expect(await read(sessionId, { kind: "after", seq: 0 }, 50)).toEqual({
+        seqs: [1],
+        hasMore: true,
+      });
+      expect(await read(sessionId, { kind: "after", seq: 1 }, 50)).toEqual({
+        seqs: [2],
+        hasMore: true,
+      });
+      expect(await read(sessionId, { kind: "after", seq: 2 }, 50)).toEqual({
+        seqs: [3, 4],
+        hasMore: false,
+      });
+    });
+  });
+
+  test("a message is found with its owner, and is all that was stored", async () => {
+    const { sessionId, ids } = await createSession([
+      { content: "é🙂", metadata: { a: [1] }, at: "2026-01-02T03:04:05Z" },
+    ]);
+    const [messageId = ""] = ids;
+    const found = await store.find(messageId);
+    expect(found).toEqual({
+      messageId,
+      sessionId,
+      userId: "ann",
+      seq: 1,
+      role: "user",
+      status: "complete",
+      agentId: "a",
+      content: "é🙂",
+      replyTo: null,
+      metadata: { a: [1] },
+      createdAt: new Date("2026-01-02T03:04:05Z"),
+      usage: null,
+      finishReason: null,
+      error: null,
+      reasoning: null,
+      toolCalls: null,
+      media: null,
+      audio: null,
+      requirements: null,
+      attachments: null,
+      unspoken: null,
+    });
+    const { userId: _, ...stored } = found ?? { userId: "" };
+    const page = await store.history(sessionId, {}, { kind: "after", seq: 0 }, 1);
+    expect(page).toEqual({ messages: [stored], hasMore: false });
+    expect(await store.find(newId())).toBeNull();
+    expect(await store.seqOf(sessionId, messageId)).toBe(1);
+    expect(await store.seqOf(newId(), messageId)).toBeNull();
+  });
+
+  test("waiting messages are counted over all sessions", async () => {
+    const before = await store.countQueued();
+    await createSession([{}, { role: "assistant", status: "queued" }]);
+    await createSession([{}, { role: "assistant", status: "queued" }]);
+    expect(await store.countQueued()).toBe(before + 2);
+  });
+});
