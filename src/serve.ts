@@ -17,6 +17,7 @@ const crashDrainMs = 5_000;
 
 /** Runs the service until it is told to stop; sets the exit code. */
 export async function serve(config: Config, log: LoggerHandle): Promise<void> {
+  listenToLogSignals(log);
   const { logger } = log;
   const startedMs = performance.now();
   const service = await start(config, log).catch((error: unknown) => {
@@ -45,20 +46,10 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   };
   process.on("SIGTERM", () => void stop("SIGTERM", 0));
   process.on("SIGINT", () => void stop("SIGINT", 0));
-  process.on("SIGHUP", () => {
-    // Somebody has closed the terminal; without one it is what rotates log files from outside.
-    if (process.stdin.isTTY) return void stop("SIGHUP", 0);
-    log.reopen();
-    logger.info({}, "log files reopened");
-  });
-  process.on("SIGUSR2", () => {
-    const logLevel = log.nextLevel();
-    const tell = () => logger.warn({ logLevel }, "log level changed");
-    // Afterwards it would not be written.
-    if (logLevel === "ERROR") tell();
-    log.setLevel(logLevel);
-    if (logLevel !== "ERROR") tell();
-  });
+  if (process.stdin.isTTY) {
+    // Somebody has closed the terminal. It may come twice, from the kernel and from the shell.
+    process.on("SIGHUP", () => void (stopping || stop("SIGHUP", 0)));
+  }
   const crash = (error: unknown) => {
     logger.error({ err: error }, "an error that nobody has caught: leaving");
     setTimeout(() => process.exit(1), crashDrainMs).unref();
@@ -91,6 +82,26 @@ async function start(config: Config, log: LoggerHandle): Promise<Service> {
     if (running !== null) why.found += `: chat-service ${running} is running there`;
     throw new StartFault(why, { cause: error });
   }
+}
+
+/** Before anything else: unheard, these signals would end a process that is still starting. */
+function listenToLogSignals(log: LoggerHandle): void {
+  const { logger } = log;
+  // With a terminal it says that the terminal was closed; without one it comes from what rotates files from outside.
+  if (!process.stdin.isTTY) {
+    process.on("SIGHUP", () => {
+      log.reopen();
+      logger.info({}, "log files reopened");
+    });
+  }
+  process.on("SIGUSR2", () => {
+    const logLevel = log.nextLevel();
+    const tell = () => logger.warn({ logLevel }, "log level changed");
+    // Afterwards it would not be written.
+    if (logLevel === "ERROR") tell();
+    log.setLevel(logLevel);
+    if (logLevel !== "ERROR") tell();
+  });
 }
 
 function announceStorage(config: Config, { logger }: LoggerHandle): void {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, readlink, rm, symlink } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Fastify from "fastify";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../config/settings.ts";
 import { createLogger } from "./create-logger.ts";
 
@@ -105,6 +105,28 @@ describe("createLogger", () => {
     expect(await read("chat-service.log")).toEqual(["odd", "bad"]);
     expect(await read("error.log")).toEqual(["bad"]);
     expect(await read("access.log")).toEqual(["request"]);
+  });
+
+  it("tells a file's fault to the others, once, and at the end what is missing in it", async () => {
+    const console = captured();
+    const path = join(directory, "error.log");
+    const handle = createLogger(
+      { ...defaults, file_path: "/dev/full", error_file_path: path },
+      service,
+      console,
+    );
+    handle.logger.info({}, "a line");
+    await vi.waitFor(() => expect(console.lines).toHaveLength(2));
+    handle.logger.info({}, "another");
+    await handle.close();
+    const lines = console.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toMatchObject([
+      { msg: "a line" },
+      { msg: "a log cannot be written", path: "/dev/full", err: { code: "ENOSPC" } },
+      { msg: "another" },
+      { msg: "lines are missing in log files", lost: 2 },
+    ]);
+    expect(await readFile(path, "utf8")).toBe(console.lines[1]);
   });
 
   it("refuses to start when a file cannot be opened", () => {

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import { pino } from "pino";
 import type { Config } from "../config/settings.ts";
+import { createLogConsole, type LogConsole } from "./log-console.ts";
 import { createLogFile, type LogFile } from "./log-file.ts";
 import type { Logger } from "./logger.ts";
 import { createPrettyLine } from "./pretty-line.ts";
@@ -20,13 +21,8 @@ export interface LoggerHandle {
   nextLevel(): LogLevel;
   /** Somebody has renamed the files: new ones of the old names are begun. */
   reopen(): void;
-  /** Everything written, files closed. Lines after it go to the console only. May be called twice. */
+  /** Everything written and closed, or given up after two seconds. Later lines are lost. May be called twice. */
   close(): Promise<void>;
-}
-
-export interface LogConsole {
-  write(text: string): void;
-  readonly isTerminal: boolean;
 }
 
 const numbers: Record<LogLevel, number> = { DEBUG: 20, INFO: 30, WARN: 40, ERROR: 50 };
@@ -34,8 +30,6 @@ const levels: readonly LogLevel[] = ["DEBUG", "INFO", "WARN", "ERROR"];
 /** Of the line that `http/request-context.ts` writes for each request. */
 const accessMessage = "request";
 const closeTimeoutMs = 2_000;
-/** What may wait for a reader of standard output that has stopped reading; lines beyond it are lost. */
-const maxConsoleBytes = 16 * 1024 * 1024;
 
 /**
  * The log of the process: pretty on the console in development, JSON otherwise, and up to three rotated files that
@@ -44,25 +38,44 @@ const maxConsoleBytes = 16 * 1024 * 1024;
 export function createLogger(
   logging: Config["logging"],
   service: Pick<Config["service"], "name" | "environment">,
-  console?: LogConsole,
+  console?: Omit<LogConsole, "close">,
 ): LoggerHandle {
   let level = logging.level;
   const isPretty =
     logging.format === "pretty" ||
     (logging.format === "auto" && service.environment === "development");
-  const target = console ?? standardOutput(isPretty);
-  const toConsole = isPretty ? createPrettyLine(target.isTerminal) : (line: string) => line;
 
-  const openFile = (path: string | null): LogFile | null =>
-    path === null
-      ? null
-      : createLogFile({
-          path,
-          maxBytes: logging.max_size,
-          backups: logging.backup_count,
-          onFault: (err) => handle.logger.error({ path, err }, "a log file cannot be written"),
-          onRecovery: (lost) => handle.logger.warn({ path, lost }, "a log file is written again"),
+  /** A line about a target goes to the others alone. */
+  let subject: LogConsole | LogFile | null = null;
+  const tellOthers = (of: LogConsole | LogFile, err: Error, path: string) => {
+    const before = subject;
+    subject = of;
+    handle.logger.error({ path, err }, "a log cannot be written");
+    subject = before;
+  };
+  const tellRecovery = (lost: number, path: string) =>
+    handle.logger.warn({ path, lost }, "a log is written again");
+  const openFile = (path: string | null): LogFile | null => {
+    if (path === null) return null;
+    const file = createLogFile({
+      path,
+      maxBytes: logging.max_size,
+      backups: logging.backup_count,
+      onFault: (error) => tellOthers(file, error, path),
+      onRecovery: (lost) => tellRecovery(lost, path),
+    });
+    return file;
+  };
+  const target: LogConsole =
+    console !== undefined
+      ? { ...console, close: async () => {} }
+      : createLogConsole({
+          fd: 1,
+          isTerminal: process.stdout.isTTY,
+          onFault: (error) => tellOthers(target, error, "console"),
+          onRecovery: (lost) => tellRecovery(lost, "console"),
         });
+  const toConsole = isPretty ? createPrettyLine(target.isTerminal) : (line: string) => line;
   const all = openFile(logging.file_path);
   const errors = openFile(logging.error_file_path);
   const access = openFile(logging.access_file_path);
@@ -78,9 +91,9 @@ export function createLogger(
       const { lastLevel, lastMsg } = targets;
       if (lastMsg === accessMessage) access?.write(line);
       if (lastLevel < numbers[level]) return;
-      target.write(toConsole(line));
-      all?.write(line);
-      if (lastLevel >= numbers.ERROR) errors?.write(line);
+      if (target !== subject) target.write(toConsole(line));
+      if (all !== subject) all?.write(line);
+      if (lastLevel >= numbers.ERROR && errors !== subject) errors?.write(line);
     },
   };
 
@@ -139,27 +152,19 @@ export function createLogger(
       for (const file of files) file.reopen();
     },
     async close() {
-      const closing = Promise.all(files.map((file) => file.close()));
-      const timeout = Promise.withResolvers<void>();
-      const timer = setTimeout(timeout.resolve, closeTimeoutMs);
-      await Promise.race([closing, timeout.promise]);
-      clearTimeout(timer);
+      await within(closeTimeoutMs, Promise.all(files.map((file) => file.close())));
+      const lost = files.reduce((sum, file) => sum + file.unwritten(), 0);
+      if (lost > 0) handle.logger.warn({ lost }, "lines are missing in log files");
+      await within(closeTimeoutMs, target.close());
     },
   };
   return handle;
 }
 
-/** For people at once and in order; for collectors without ever waiting for them. */
-function standardOutput(isSynchronous: boolean): LogConsole {
-  const destination = pino.destination({
-    dest: 1,
-    sync: isSynchronous,
-    maxLength: maxConsoleBytes,
-  });
-  return {
-    write: (text) => {
-      destination.write(text);
-    },
-    isTerminal: process.stdout.isTTY,
-  };
+/** A disk that hangs holds up no end. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  const timeout = Promise.withResolvers<void>();
+  const timer = setTimeout(timeout.resolve, timeoutMs);
+  await Promise.race([work, timeout.promise]);
+  clearTimeout(timer);
 }

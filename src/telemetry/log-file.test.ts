@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { constants } from "node:fs";
-import { mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -61,6 +61,7 @@ test("a full disk is told once, loses nothing that fits the bound, and is told w
   for (let number = 0; number < 100; number += 1) file.write("line\n");
   await vi.waitFor(() => expect(told).toEqual(["fault ENOSPC"]));
   for (let number = 0; number < 100; number += 1) file.write("line\n");
+  expect(file.unwritten()).toBe(200);
   await file.close();
   expect(told).toEqual(["fault ENOSPC"]);
 });
@@ -145,6 +146,14 @@ test("a file that somebody has renamed is begun anew when it is reopened", async
   await file.close();
   expect(await read("chat.log.old")).toBe("one\ntwo\n");
   expect(await read("chat.log")).toBe("three\n");
+});
+
+test("what a full disk has cut stays a line of its own", async () => {
+  await writeFile(path, '{"whole":1}\n{"cut');
+  const { file } = openFile();
+  file.write('{"next":1}\n');
+  await file.close();
+  expect(await read("chat.log")).toBe('{"whole":1}\n{"cut\n{"next":1}\n');
 });
 
 test("a path that cannot be opened is refused at once", () => {

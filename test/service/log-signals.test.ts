@@ -1,9 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { createClient } from "../support/client.ts";
-import { startService } from "../support/start-service.ts";
+import { createDataDir, startService } from "../support/start-service.ts";
 
 it("SIGUSR2 changes the level of the running process, and each change is told", async () => {
   const service = await startService();
@@ -62,5 +65,34 @@ it("SIGHUP ends nothing where there are no files", async () => {
     expect((await createClient(service.url).get("/health")).status).toBe(200);
   } finally {
     await service.stop();
+  }
+});
+
+it("a console on a full disk, and SIGHUP during the start, end nothing", async () => {
+  const dataDir = await createDataDir();
+  const path = join(dataDir, "chat.log");
+  const read = () => readFile(path, "utf8").catch(() => "");
+  const full = openSync("/dev/full", "w");
+  const main = join(import.meta.dirname, "../../src/main.ts");
+  const child = spawn(process.execPath, [main, "serve"], {
+    env: { SERVICE_DATA_DIR: dataDir, PORT: "0", LOGGING_FILE_PATH: path },
+    stdio: ["ignore", full, "ignore"],
+  });
+  try {
+    await vi.waitFor(async () => expect(await read()).not.toBe(""), 10_000);
+    child.kill("SIGHUP");
+    await vi.waitFor(async () => expect(await read()).toContain("Chat Service is ready"), 20_000);
+    const lines = await read();
+    expect(lines).toMatch(/reopened[^]*is ready/);
+    expect(lines.match(/"a log cannot be written"/g)).toHaveLength(1);
+    const [, url = ""] = /"url":"([^"]+)"/.exec(lines) ?? [];
+    expect((await createClient(url).get("/health")).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(await read()).toContain('"stopped"');
+  } finally {
+    child.kill("SIGKILL");
+    closeSync(full);
+    await rm(dataDir, { recursive: true, force: true });
   }
 });
