@@ -3,6 +3,7 @@ import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
+import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 import { lockDataDirectory } from "./data-directory-lock.ts";
 
 interface EmbeddedOptions {
@@ -33,9 +34,9 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
     return {
       kind: "embedded",
       ...queryable(client),
-      transaction: (work) => client.transaction((tx) => work(queryable(tx))),
+      transaction: (work) => client.transaction((tx) => work(queryable(tx))).catch(raiseTranslated),
       async ping() {
-        await client.query("SELECT 1");
+        await client.query("SELECT 1").catch(raiseTranslated);
       },
       describe: () => ({ driver: "embedded PostgreSQL", persistent: dataDir !== null }),
       close() {
@@ -53,11 +54,17 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
 function queryable(client: PGlite | Transaction): Queryable {
   return {
     async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
-      const result: Results<R> = await client.query<R>(sql, [...params]);
+      const result: Results<R> = await client.query<R>(sql, [...params]).catch(raiseTranslated);
       return { rows: result.rows, rowCount: result.rows.length || (result.affectedRows ?? 0) };
     },
     async execute(sql) {
-      await client.exec(sql);
+      await client.exec(sql).catch(raiseTranslated);
     },
   };
+}
+
+/** The same as a server's: a full disk, no memory; and a service that is just stopping. */
+function raiseTranslated(error: unknown): never {
+  const isClosed = error instanceof Error && /^PGlite is clos(ed|ing)/.test(error.message);
+  throw isClosed || hasUnavailableState(error) ? storageUnavailable(error) : error;
 }

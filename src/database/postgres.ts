@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Problem } from "../problems/problem.ts";
+import type { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
   CommitUnanswered,
@@ -9,6 +9,7 @@ import {
   type QueryResult,
   type Row,
 } from "./database.ts";
+import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 
 interface PostgresOptions {
   readonly url: string;
@@ -151,11 +152,9 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
 
 function commitUnanswered(error: unknown): Problem {
   const cause = new CommitUnanswered("the connection was lost after COMMIT", { cause: error });
-  return new Problem("storage_unavailable", {}, { retryAfterSeconds: 2, cause });
+  return storageUnavailable(cause);
 }
 
-/** Connection exceptions, insufficient resources, shutdown, cannot connect now, and a statement cut by its time-out. */
-const unavailableStates = /^(08|53|57P0[1-5]|57014|25006)/;
 const unavailableCodes = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -172,8 +171,7 @@ const unavailableMessages =
 
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const state = sqlState(error);
-  if (state !== undefined && unavailableStates.test(state)) return true;
+  if (hasUnavailableState(error)) return true;
   if ("code" in error && unavailableCodes.has(String(error.code))) return true;
   // Node raises an AggregateError for a host name with several dead addresses.
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
@@ -193,7 +191,5 @@ function endsConnection(error: unknown): boolean {
 }
 
 function translate(error: unknown): unknown {
-  return isUnavailable(error)
-    ? new Problem("storage_unavailable", {}, { retryAfterSeconds: 2, cause: error })
-    : error;
+  return isUnavailable(error) ? storageUnavailable(error) : error;
 }

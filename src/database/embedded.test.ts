@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Problem } from "../problems/problem.ts";
+import { silentLogger } from "../telemetry/logger.ts";
+import type { Database, Queryable } from "./database.ts";
+import { createEmbeddedDatabase } from "./embedded.ts";
+
+let database: Database;
+beforeEach(async () => {
+  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
+});
+afterEach(() => database.close());
+
+const raise = (state: string) => `DO $$ BEGIN RAISE 'no' USING ERRCODE = '${state}'; END $$`;
+const ways: readonly [string, (sql: string) => Promise<unknown>][] = [
+  ["a query", (sql) => database.query(sql)],
+  ["statements", (sql) => database.execute(sql)],
+  ["a transaction", (sql) => database.transaction((tx) => tx.query(sql))],
+];
+
+test.each(ways)("%s that meets a full disk can be tried again later", async (_, run) => {
+  for (const state of ["53100", "53200", "57014"]) {
+    await expect(run(raise(state))).rejects.toMatchObject({
+      type: "storage_unavailable",
+      cause: { code: state },
+    });
+  }
+  await run("SELECT 1");
+});
+
+test.each(ways)("%s that is wrong keeps its state", async (_, run) => {
+  await expect(run("SELECT 1/0")).rejects.toMatchObject({ code: "22012" });
+  await expect(run(raise("23505"))).rejects.toMatchObject({ code: "23505" });
+});
+
+test("what a transaction's work raises comes out as it is, and nothing stays of it", async () => {
+  await database.execute("CREATE TABLE kept (id int)");
+  const refusal = new Problem("overloaded", {}, { retryAfterSeconds: 1 });
+  const failing = database.transaction(async (tx: Queryable) => {
+    await tx.query("INSERT INTO kept VALUES (1)");
+    throw refusal;
+  });
+  await expect(failing).rejects.toBe(refusal);
+  expect((await database.query("SELECT id FROM kept")).rowCount).toBe(0);
+});
+
+test.each([...ways, ["a probe", () => database.ping()] as const])(
+  "%s of a database that was closed is unavailable",
+  async (_, run) => {
+    await database.close();
+    await expect(run("SELECT 1")).rejects.toMatchObject({ type: "storage_unavailable" });
+  },
+);
