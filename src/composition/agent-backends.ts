@@ -76,6 +76,7 @@ function createModels({ models, model_service: service, sessions }: Config, log:
     defaultModel: models.default_model,
     historyMessages: sessions.history_messages,
     timeoutMs: models.timeout * 1000,
+    firstTokenTimeoutMs: (models.first_token_timeout ?? 5 * models.timeout) * 1000,
     log,
   });
 }

@@ -255,10 +255,19 @@ export const settings = {
       },
     ),
     default_agents: boolean("Offer general-chat, analyst and creative", true),
-    timeout: number("Seconds without any token after which a reply has failed", 60, {
-      minimum: 0.1,
-      maximum: 3600,
-    }),
+    timeout: number(
+      "Seconds without any token, after the first, after which a reply has failed",
+      60,
+      {
+        minimum: 0.1,
+        maximum: 3600,
+      },
+    ),
+    first_token_timeout: integer(
+      "The same before the first token, for models that have to be loaded; unset: five times timeout",
+      null,
+      { minimum: 1, maximum: 3600 },
+    ),
   },
   model_service: {
     url: text("Base URL of a Model Service", null, { rule: webUrl }),

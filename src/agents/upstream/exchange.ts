@@ -1,5 +1,8 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { errorIdentifier } from "../../lib/error-identifier.ts";
+import { hadAnsweredBefore } from "./connector.ts";
+import { createBodyDecoder, decodeExcerpt, type BodyDecoder } from "./decoding.ts";
 import { parseRetryAfter } from "./retry.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
@@ -44,7 +47,9 @@ export function startExchange(
   let controller: Dispatcher.DispatchController | null = null;
   let sent = false;
   let ended = false;
-  let refusal: { status: number; retryAfter: string | string[] | undefined } | null = null;
+  let answered = false;
+  let decoder: BodyDecoder | null = null;
+  let refusal: { status: number; headers: IncomingHttpHeaders } | null = null;
   let excerpt: Buffer[] = [];
   let excerptBytes = 0;
   /** For the headers, then for the body of an error answer. */
@@ -54,17 +59,24 @@ export function startExchange(
     if (ended) return;
     ended = true;
     clearTimeout(timer);
+    decoder?.close();
     sink.onEnd(error);
   }
 
   function refused(): UpstreamError {
     const status = refusal?.status ?? 0;
-    const body = Buffer.concat(excerpt).subarray(0, maxExcerptBytes).toString("utf8");
-    const retryAfterSeconds = parseRetryAfter(refusal?.retryAfter, Date.now());
+    const headers = refusal?.headers ?? {};
+    const bytes = Buffer.concat(excerpt).subarray(0, maxExcerptBytes);
+    const body = decodeExcerpt(headers["content-encoding"], bytes, maxExcerptBytes).toString(
+      "utf8",
+    );
+    const retryAfterSeconds = parseRetryAfter(headers["retry-after"], Date.now());
+    const { location } = headers;
     excerpt = [];
     return new UpstreamError("status", describeRefusal(options, status, body), {
       status,
       bodyExcerpt: body,
+      ...(typeof location === "string" ? { location } : {}),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     });
   }
@@ -92,12 +104,32 @@ export function startExchange(
       // 1xx answers are followed by the real one.
       if (status < 200) return;
       clearTimeout(timer);
-      if (status <= 299) return;
-      refusal = { status, retryAfter: headers["retry-after"] };
+      answered = true;
+      if (status <= 299) {
+        decoder = createBodyDecoder(headers["content-encoding"], {
+          onChunk(chunk) {
+            if (ended) return;
+            try {
+              sink.onChunk(chunk);
+            } catch (error) {
+              abort(error as Error);
+            }
+          },
+          onDrain: () => controller?.resume(),
+          onEnd: (error) => (error ? abort(notUnpacked(error)) : end(null)),
+        });
+        return;
+      }
+      refusal = { status, headers };
       timer = setTimeout(() => abort(refused()), excerptTimeoutMs);
     },
     onResponseData(_given, chunk) {
       if (ended) return;
+      if (decoder) {
+        // A copy, because it is worked on later.
+        if (!decoder.write(Buffer.from(chunk))) controller?.pause();
+        return;
+      }
       if (!refusal) {
         sink.onChunk(chunk);
         return;
@@ -108,10 +140,11 @@ export function startExchange(
       if (excerptBytes >= maxExcerptBytes) abort(refused());
     },
     onResponseEnd() {
-      end(refusal ? refused() : null);
+      if (decoder) decoder.end();
+      else end(refusal ? refused() : null);
     },
     onResponseError(_given, error) {
-      end(refusal ? refused() : translate(error, sent));
+      end(refusal ? refused() : translate(error, sent, !answered && hadAnsweredBefore(error)));
     },
   };
   dispatcher.dispatch(options, handler);
@@ -122,8 +155,10 @@ export function startExchange(
     },
     pause() {
       controller?.pause();
+      decoder?.pause();
     },
     resume() {
+      decoder?.resume();
       controller?.resume();
     },
     abort,
@@ -136,10 +171,14 @@ export function abortReason(signal: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error("aborted", { cause: reason });
 }
 
+function notUnpacked(cause: Error): UpstreamError {
+  return new UpstreamError("broken", "the answer could not be unpacked", { cause });
+}
+
 /** Errors that mean a mistake of ours, such as a header with a line break. */
 const bugCodes = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_NOT_SUPPORTED"]);
 
-function translate(error: Error, sent: boolean): Error {
+function translate(error: Error, sent: boolean, wasStale: boolean): Error {
   if (error instanceof UpstreamError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? "";
   if (bugCodes.has(code)) return error;
@@ -149,6 +188,7 @@ function translate(error: Error, sent: boolean): Error {
     });
   }
   return new UpstreamError("broken", `the connection broke (${code || error.name})`, {
+    wasStale,
     cause: error,
   });
 }

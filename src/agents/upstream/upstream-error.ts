@@ -27,6 +27,10 @@ interface UpstreamErrorOptions {
   readonly retryAfterSeconds?: number;
   /** For time-outs: the limit that was reached. */
   readonly limitMs?: number;
+  /** Where the answer sends to, such as with a redirect. */
+  readonly location?: string;
+  /** The connection had been used before and broke before any byte of this answer. */
+  readonly wasStale?: boolean;
   readonly cause?: unknown;
 }
 
@@ -41,8 +45,10 @@ export class UpstreamError extends Error {
   readonly status: number | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly limitMs: number | undefined;
+  readonly wasStale: boolean;
   /** Private, so that no serializer prints it. */
   readonly #bodyExcerpt: string;
+  readonly #location: string | undefined;
 
   constructor(fault: UpstreamFault, message: string, options: UpstreamErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -50,7 +56,13 @@ export class UpstreamError extends Error {
     this.status = options.status;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.limitMs = options.limitMs;
+    this.wasStale = options.wasStale ?? false;
     this.#bodyExcerpt = options.bodyExcerpt ?? "";
+    this.#location = options.location;
+  }
+
+  get location(): string | undefined {
+    return this.#location;
   }
 
   /** The first 4 KiB of an error answer. For decisions only: neither for callers nor for the log. */
@@ -68,7 +80,7 @@ export function upstreamErrorOf(error: unknown): UpstreamError | null {
 
 /** Overloaded or restarting, as opposed to broken: worth another try. */
 export function isTransientStatus(status: number | undefined): boolean {
-  return status === 429 || status === 502 || status === 503 || status === 504;
+  return status === 429 || status === 502 || status === 503 || status === 504 || status === 529;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as fc from "fast-check";
 import { Problem } from "../../problems/problem.ts";
@@ -632,6 +633,153 @@ describe("json", () => {
     await expect(upstream.json({ ...get, signal: stop.signal })).rejects.toThrow("stopped");
     await closed;
   });
+});
+
+describe("an answer that is packed", () => {
+  const text = "data: 你好\n\ndata: b\n\n";
+  test.each<[string, (bytes: Buffer) => Buffer]>([
+    ["gzip", gzipSync],
+    ["x-gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["br", brotliCompressSync],
+    ["zstd", zstdCompressSync],
+    [" GZIP ", gzipSync],
+  ])("with %s is unpacked, a stream as well as a body", async (encoding, pack) => {
+    handler = (request, response) => {
+      response.setHeader("content-encoding", encoding);
+      response.end(pack(Buffer.from(request.url === "/base/run" ? text : '{"a":1}')));
+    };
+    expect(await collect()).toEqual({ data: ["你好", "b"], error: null });
+    expect(await upstream.json({ ...post, method: "GET", path: "/x" })).toEqual({ a: 1 });
+  });
+
+  test("is told piece by piece, as it comes", async () => {
+    const read = Promise.withResolvers<void>();
+    handler = (_request, response) => {
+      response.setHeader("content-encoding", "gzip");
+      const gzip = createGzip();
+      gzip.pipe(response);
+      gzip.write("data: first\n\n");
+      gzip.flush(() => void read.promise.then(() => gzip.end("data: second\n\n")));
+    };
+    const events: string[] = [];
+    for await (const { data } of upstream.stream(post)) {
+      events.push(data);
+      read.resolve();
+    }
+    expect(events).toEqual(["first", "second"]);
+  });
+
+  test("but is not what it says has failed, and an error's words are still understood", async () => {
+    handler = (_request, response) => {
+      response.setHeader("content-encoding", "gzip");
+      response.end("plain");
+    };
+    expect(typeOf((await collect()).error)).toBe("agent_failed");
+    handler = (_request, response) => {
+      response.writeHead(400, { "content-encoding": "gzip" });
+      response.end(gzipSync('{"error":{"code":"context_length_exceeded"}}'));
+    };
+    const { error } = await collect();
+    expect(upstreamErrorOf(error)?.bodyExcerpt).toContain("context_length_exceeded");
+  });
+
+  test("stays within the limit of an event, however well it is packed", async () => {
+    await upstream.close();
+    upstream = connect({ maxEventBytes: 1_000_000 });
+    handler = (_request, response) => {
+      response.setHeader("content-encoding", "gzip");
+      response.end(gzipSync(`data: ${"x".repeat(50_000_000)}\n\n`));
+    };
+    const { error } = await collect();
+    expect(upstreamErrorOf(error)?.fault).toBe("too_large");
+  });
+});
+
+describe("a redirect", () => {
+  const redirect = (status: number, location: string) => {
+    handler = (request, response, body) => {
+      if (request.url === "/base/run") response.writeHead(status, { location }).end();
+      else response.end(`data: ${request.method} ${request.url} ${body.toString()}\n\n`);
+    };
+  };
+
+  test.each([301, 302, 307, 308])(
+    "%i within the host is followed with the same request",
+    async (status) => {
+      redirect(status, "/base/run/?x=1");
+      expect(await collect()).toEqual({ data: ["POST /base/run/?x=1 {}"], error: null });
+      expect(logged).toHaveLength(1);
+      expect(logged[0]).toContain("/base/run/");
+      await collect();
+      expect(logged).toHaveLength(1);
+    },
+  );
+
+  test.each(["http://elsewhere.invalid/v1", "http://127.0.0.1:1/v1", "", "http://["])(
+    "to %j is not followed",
+    async (location) => {
+      redirect(307, location);
+      const { error } = await collect();
+      expect(upstreamErrorOf(error)?.status).toBe(307);
+      expect(received).toHaveLength(1);
+    },
+  );
+
+  test("in a circle ends", async () => {
+    redirect(308, "/base/run");
+    expect(upstreamErrorOf((await collect()).error)?.status).toBe(308);
+    expect(received).toHaveLength(17);
+  });
+});
+
+describe("a kept connection that the peer closes when it is used again", () => {
+  /** Answers the first request of each connection, and resets it at the second. */
+  const closeUsed = () => {
+    const used = new WeakSet<Socket>();
+    handler = (request, response) => {
+      if (used.has(request.socket)) return void request.socket.resetAndDestroy();
+      used.add(request.socket);
+      response.end("data: x\n\n");
+    };
+  };
+
+  test("is replaced at once where the request may be repeated", async () => {
+    closeUsed();
+    for (let turn = 0; turn < 5; turn += 1) {
+      expect(await collect({ retryable: true, maxRetries: 0 })).toEqual({
+        data: ["x"],
+        error: null,
+      });
+    }
+    expect(slept).toEqual([]);
+    expect(connections).toBeGreaterThan(2);
+  });
+
+  test("has failed where it may not, and where it was new", async () => {
+    closeUsed();
+    expect((await collect()).error).toBeNull();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(typeOf((await collect()).error)).toBe("agent_failed");
+    handler = (request) => request.socket.resetAndDestroy();
+    expect(typeOf((await collect({ retryable: true })).error)).toBe("agent_failed");
+    expect(received).toHaveLength(3);
+  });
+});
+
+test("comments are life also before the first event, as a server sends that loads its model", async () => {
+  await upstream.close();
+  upstream = connect({ firstEventTimeoutMs: 150, headersTimeoutMs: 5_000 });
+  handler = (_request, response) => {
+    let comments = 0;
+    const timer = setInterval(() => {
+      comments += 1;
+      if (comments < 8) return void response.write(": still loading\n\n");
+      clearInterval(timer);
+      response.end("data: x\n\n");
+    }, 40);
+  };
+  expect(await collect()).toEqual({ data: ["x"], error: null });
 });
 
 test("close ends what is running and may be called twice", async () => {

@@ -1,4 +1,4 @@
-import { Pool } from "undici";
+import { Agent } from "undici";
 import type { Logger } from "../../telemetry/logger.ts";
 import {
   createCircuitBreaker,
@@ -6,6 +6,7 @@ import {
   type CircuitState,
   type Permit,
 } from "../../lib/circuit-breaker.ts";
+import { createConnector } from "./connector.ts";
 import { readBody } from "./body-reader.ts";
 import { abortReason, type ExchangeOptions } from "./exchange.ts";
 import {
@@ -22,6 +23,7 @@ import {
   type QueryParameters,
   type RequestBody,
 } from "./request-encoding.ts";
+import { createRedirects } from "./redirects.ts";
 import { retryDelayMs, sleep } from "./retry.ts";
 import { isTransientStatus, toProblem, UpstreamError } from "./upstream-error.ts";
 
@@ -108,6 +110,9 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
+/** Redirects that are followed and dead connections that are passed over by one request; each of the latter closes one. */
+const maxHops = 16;
+
 export function createUpstream(options: UpstreamOptions): Upstream {
   const {
     name,
@@ -123,8 +128,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   } = options;
   const wait = options.sleep ?? sleep;
   const base = parseBase(name, options.baseUrl);
-  const pool = new Pool(base.origin, {
-    connectTimeout: connectTimeoutMs,
+  const pool = new Agent({
+    connect: createConnector(connectTimeoutMs),
     // The client's own time-outs are coarse (half a second); the exchange and its reader keep better ones.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -132,6 +137,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     allowH2: false,
     pipelining: 1,
   });
+  const redirects = createRedirects(name, log);
   const breaker: CircuitBreaker = createCircuitBreaker({
     ...(options.now ? { now: options.now } : {}),
     onStateChange(circuit, previous) {
@@ -158,6 +164,22 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       body: encoded.body,
       headersTimeoutMs,
     };
+  }
+
+  /**
+   * Where the next try goes when this one was none: to the target of a redirect, or to another connection where the
+   * peer had closed a kept one just when it was used again. Null: it has failed.
+   */
+  function elsewhere(
+    error: unknown,
+    current: ExchangeOptions,
+    hops: number,
+    request: JsonRequest,
+  ): Partial<ExchangeOptions> | null {
+    if (hops >= maxHops || request.signal.aborted) return null;
+    const mayRepeat = request.retryable === true || request.method === "GET";
+    if (mayRepeat && error instanceof UpstreamError && error.wasStale) return {};
+    return redirects.targetOf(error, current);
   }
 
   /** Waits before the next try, or raises what this try ended with. */
@@ -187,7 +209,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     const retryable = request.retryable ?? request.method === "GET";
     const prepared = await dispatchOptions(request, "application/json");
     const timeoutMs = request.timeoutMs ?? headersTimeoutMs;
-    for (let tries = 0; ; tries += 1) {
+    for (let tries = 0, hops = 0; ;) {
       if (request.signal.aborted) throw abortReason(request.signal);
       const permit = enter(breaker, request.agentId);
       const body = readBody(pool, prepared, { timeoutMs, maxBodyBytes }, request.signal);
@@ -197,7 +219,15 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         return (text === "" ? undefined : parseJson(text)) as T;
       } catch (error) {
         settle(permit, error);
-        await beforeRetry(error, tries, body.sent(), { ...request, retryable });
+        const repeatable = { ...request, retryable };
+        const target = elsewhere(error, prepared, hops, repeatable);
+        if (target) {
+          Object.assign(prepared, target);
+          hops += 1;
+        } else {
+          await beforeRetry(error, tries, body.sent(), repeatable);
+          tries += 1;
+        }
       }
     }
   }
@@ -208,7 +238,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   ): Promise<EventStream<Event>> {
     const prepared = await dispatchOptions(request, "text/event-stream");
     const limits = { firstEventTimeoutMs, idleTimeoutMs, maxEventLength: maxEventBytes };
-    for (let tries = 0; ; tries += 1) {
+    for (let tries = 0, hops = 0; ;) {
       if (request.signal.aborted) throw abortReason(request.signal);
       const permit = enter(breaker, request.agentId);
       const reader = openEventReader(pool, prepared, limits, createParser, request.signal);
@@ -218,7 +248,14 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       } catch (error) {
         reader.close();
         settle(permit, error);
-        await beforeRetry(error, tries, reader.sent, request);
+        const target = elsewhere(error, prepared, hops, request);
+        if (target) {
+          Object.assign(prepared, target);
+          hops += 1;
+        } else {
+          await beforeRetry(error, tries, reader.sent, request);
+          tries += 1;
+        }
         continue;
       }
       permit.settle("success");

@@ -23,8 +23,13 @@ export interface ModelsBackendOptions {
   readonly defaultModel: string | null;
   /** Earlier messages that agents are told; 0: none. */
   readonly historyMessages: number;
-  /** Without any token, also before the first one: many servers send no headers before it. */
+  /** Without any token, once there was one. */
   readonly timeoutMs: number;
+  /**
+   * Without any sign of life before the first token; many servers send no headers before it. A model may have to be
+   * loaded, and giving up ends that too. Default: `timeoutMs`.
+   */
+  readonly firstTokenTimeoutMs?: number;
   readonly log: Logger;
   /** For tests: as those of an upstream. */
   readonly now?: () => number;
@@ -45,6 +50,7 @@ const remedy =
 /** Raises an error that names every mistake in `agents`. */
 export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
   const { defaultModel, historyMessages, cacheTtlMs, log, now = () => performance.now() } = options;
+  const { firstTokenTimeoutMs = options.timeoutMs } = options;
   const agents = resolveAgents(options.agents, options.defaultAgents);
 
   function upstream(name: string, baseUrl: string, apiKey: string | null): Upstream {
@@ -52,8 +58,8 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       name,
       baseUrl,
       headers: () => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
-      headersTimeoutMs: options.timeoutMs,
-      firstEventTimeoutMs: options.timeoutMs,
+      headersTimeoutMs: firstTokenTimeoutMs,
+      firstEventTimeoutMs: firstTokenTimeoutMs,
       idleTimeoutMs: options.timeoutMs,
       maxEventBytes,
       log,
