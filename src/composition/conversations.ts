@@ -92,7 +92,7 @@ export async function openConversations(
       leaseSeconds: streams.lease_seconds,
       historyMessages: settings.history_messages,
       maxReplyMs: streams.max_reply_seconds * 1000,
-      maxReplyLength: streams.max_reply_length,
+      maxReplyBytes: streams.max_reply_length,
       maxQueued: limits.max_queued_per_session,
       limits: {
         perNode: limits.max_concurrent_replies,

@@ -481,9 +481,13 @@ export const settings = {
     max_reply_bytes: bytes("Events kept of one reply", 1024 * 1024, { minimum: 4096 }),
     max_total_bytes: bytes("Events kept in this process", 256 * 1024 * 1024, { minimum: 65_536 }),
     max_reply_seconds: number("A reply is stopped after this", 900, { minimum: 0.1, maximum: day }),
-    max_reply_length: bytes("Text of one reply; more is cut and the reply ends", 4 * 1024 * 1024, {
-      minimum: 1024,
-    }),
+    max_reply_length: bytes(
+      "Text of one reply, in UTF-8; more is cut and the reply ends",
+      4 * 1024 * 1024,
+      {
+        minimum: 1024,
+      },
+    ),
     lease_seconds: number("A node that is silent this long has lost its replies", 15, {
       minimum: 0.5,
       maximum: 3600,

@@ -6,7 +6,7 @@ import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 import { applyEvent, draftOf, type Applied, type Draft } from "./apply-event.ts";
 import { stateContext } from "./backend-state.ts";
 
-const rules = { agentId: "agent", maxReplyLength: 100 };
+const rules = { agentId: "agent", maxReplyBytes: 100 };
 
 const fresh: Draft = {
   content: "",
@@ -15,6 +15,7 @@ const fresh: Draft = {
   media: [],
   backendState: null,
   usage: null,
+  contentBytes: 0,
   isResumable: false,
   textHalf: "",
   reasoningHalf: "",
@@ -97,6 +98,14 @@ const cases: Case[] = [
     event: { type: "text", text: "y" },
     draft: { content: `${"x".repeat(100)}y` },
     told: chunk("y"),
+    outcome: { kind: "too_long" },
+  },
+  {
+    name: "its length is that of its bytes",
+    before: { content: "哈".repeat(33) },
+    event: { type: "text", text: "哈" },
+    draft: { content: "哈".repeat(34) },
+    told: chunk("哈"),
     outcome: { kind: "too_long" },
   },
   {
@@ -438,10 +447,14 @@ function frozen<T>(value: T): T {
   return value;
 }
 
+function withBytes(draft: Draft): Draft {
+  return { ...draft, contentBytes: Buffer.byteLength(draft.content) };
+}
+
 test.each(cases)("$name", ({ before, event, draft, told, checkpoint, outcome }) => {
-  const start = frozen({ ...fresh, ...before });
+  const start = frozen(withBytes({ ...fresh, ...before }));
   expect(applyEvent(start, frozen(event), rules)).toEqual({
-    draft: { ...start, ...draft },
+    draft: withBytes({ ...start, ...draft }),
     event: told ?? null,
     checkpoint: checkpoint ?? false,
     outcome: outcome ?? null,
@@ -486,7 +499,7 @@ test("a text comes out the same however it is cut, clean, and told in full", () 
           const applied = applyEvent(
             draft,
             { type: "text", text },
-            { ...rules, maxReplyLength: 1e6 },
+            { ...rules, maxReplyBytes: 1e6 },
           );
           draft = applied.draft;
           if (applied.event?.type === "assistant_chunk") told += applied.event.chunk;
@@ -509,6 +522,7 @@ test("an attempt begins with what was claimed", () => {
   expect(draftOf(claimed)).toEqual({
     ...fresh,
     content: "c",
+    contentBytes: 1,
     reasoning: "r",
     toolCalls: [call],
     media: [{ url: "u" }],

@@ -12,6 +12,8 @@ import { stateContext, storedState } from "./backend-state.ts";
 /** What a reply has come to so far. It is never changed: members that two drafts share have not changed between them. */
 export interface Draft extends Omit<ReplyProgress, "eventSeq"> {
   readonly usage: ReplyEnd["usage"];
+  /** Of `content`, in UTF-8. */
+  readonly contentBytes: number;
   /** In this attempt; an earlier one's state may be no more than its own. */
   readonly isResumable: boolean;
   /** Half a surrogate pair, whose other half comes with the next piece. */
@@ -37,7 +39,8 @@ export interface Applied {
 interface Rules {
   /** Who made what does not say otherwise. */
   readonly agentId: string;
-  readonly maxReplyLength: number;
+  /** Of the text, in UTF-8. */
+  readonly maxReplyBytes: number;
 }
 
 /** Results of tools and texts of team members are cut here, in events and in messages. */
@@ -55,6 +58,7 @@ export function draftOf(reply: ClaimedReply): Draft {
     media: reply.media ?? [],
     backendState: reply.backendState,
     usage: stateContext(reply.backendState)?.usage ?? null,
+    contentBytes: Buffer.byteLength(reply.content),
     isResumable: false,
     textHalf: "",
     reasoningHalf: "",
@@ -68,21 +72,23 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
       const { text, half } = cleanPiece(draft.textHalf, event.text);
       if (text === "") return quietly({ ...draft, textHalf: half });
       const content = draft.content + text;
+      const contentBytes = draft.contentBytes + Buffer.byteLength(text);
       return {
-        draft: { ...draft, content, textHalf: half },
+        draft: { ...draft, content, contentBytes, textHalf: half },
         event: { type: "assistant_chunk", chunk: text, finished: false, agent_id: rules.agentId },
         checkpoint: false,
-        outcome: tooLong(content, rules),
+        outcome: tooLong(contentBytes, rules),
       };
     }
     case "replace": {
       const content = cleanText(event.text);
       if (content === draft.content) return quietly({ ...draft, textHalf: "" });
+      const contentBytes = Buffer.byteLength(content);
       return {
-        draft: { ...draft, content, textHalf: "" },
+        draft: { ...draft, content, contentBytes, textHalf: "" },
         event: { type: "snapshot", content },
         checkpoint: false,
-        outcome: tooLong(content, rules),
+        outcome: tooLong(contentBytes, rules),
       };
     }
     case "reasoning": {
@@ -163,8 +169,8 @@ function quietly(draft: Draft): Applied {
   return { draft, event: null, checkpoint: false, outcome: null };
 }
 
-function tooLong(content: string, { maxReplyLength }: Rules): Outcome | null {
-  return content.length > maxReplyLength ? { kind: "too_long" } : null;
+function tooLong(contentBytes: number, { maxReplyBytes }: Rules): Outcome | null {
+  return contentBytes > maxReplyBytes ? { kind: "too_long" } : null;
 }
 
 function withState(draft: Draft, state: NonNullable<Draft["backendState"]>): Draft {

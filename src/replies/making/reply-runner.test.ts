@@ -90,7 +90,7 @@ function stage(script: Script, setting: Setting = {}) {
       attachmentsOf: async () => [],
       historyMessages: 20,
       maxReplyMs: setting.maxReplyMs ?? 60_000,
-      maxReplyLength: 20,
+      maxReplyBytes: 20,
       leaseSeconds: 15,
     },
     {

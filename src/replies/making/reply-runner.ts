@@ -56,7 +56,7 @@ export interface RunnerSettings {
   /** Messages of context for agents that ask for it without a number. */
   readonly historyMessages: number;
   readonly maxReplyMs: number;
-  readonly maxReplyLength: number;
+  readonly maxReplyBytes: number;
   /** A lease without a renewal for so long is over. */
   readonly leaseSeconds: number;
 }
@@ -107,7 +107,7 @@ export class ReplyRunner {
     this.#userToken = userToken;
     this.#endReply = end;
     this.#draft = draftOf(reply);
-    this.#rules = { agentId: reply.agentId, maxReplyLength: options.maxReplyLength };
+    this.#rules = { agentId: reply.agentId, maxReplyBytes: options.maxReplyBytes };
     this.#writer = new ReplyWriter({
       replyId: reply.replyId,
       sessionId: reply.sessionId,

@@ -6,7 +6,7 @@ import { withLogTail } from "../log/log-tail.ts";
 import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
 import type { ReplyRunner } from "../making/reply-runner.ts";
 import type { ReplyState, ReplyStore } from "../lifecycle/reply-store.ts";
-import { createStamp } from "../making/stamp-event.ts";
+import { createStamp } from "../making/reply-writer.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
 
 interface FollowerOptions {
