@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startDatabases } from "../../test/support/databases.ts";
+import type { Database } from "../database/database.ts";
+import { newId } from "../lib/ids.ts";
+import { createAttachmentStore, describeAttachment } from "./attachment-store.ts";
+
+const databases = await startDatabases();
+afterAll(() => databases.stop());
+
+const file = (name: string, bytes: Uint8Array) => ({ name, mediaType: "image/png", bytes });
+const everyByte = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
+
+describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await open();
+  });
+  afterAll(() => database.close());
+
+  const createSession = async (userId: string): Promise<string> => {
+    const sessionId = newId();
+    await database.query(
+      "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, $2, 'a')",
+      [sessionId, userId],
+    );
+    return sessionId;
+  };
+
+  test("come back byte for byte, in their order, to their message and to who owns it", async () => {
+    const store = createAttachmentStore(database);
+    const message = { sessionId: await createSession("ann"), messageId: newId() };
+    const files = [
+      file("z.png", everyByte),
+      file("a 你好.png", new Uint8Array([0])),
+      file("m.png", everyByte.subarray(10, 20)),
+    ].map((each) => ({ info: describeAttachment(each), bytes: each.bytes }));
+    await store.insert(database, message, files);
+    const other = { sessionId: await createSession("bob"), messageId: newId() };
+    const bobs = file("b.png", new Uint8Array([7]));
+    await store.insert(database, other, [{ info: describeAttachment(bobs), bytes: bobs.bytes }]);
+
+    const found = await store.ofMessage(message.messageId);
+    expect(found.map(({ name }) => name)).toEqual(["z.png", "a 你好.png", "m.png"]);
+    for (const [index, { bytes }] of files.entries()) {
+      expect(Buffer.from(found[index]?.bytes ?? []).equals(bytes)).toBe(true);
+    }
+    expect(await store.find(files[1]?.info.attachment_id ?? "")).toEqual({
+      name: "a 你好.png",
+      mediaType: "image/png",
+      userId: "ann",
+      bytes: Buffer.from([0]),
+    });
+    expect(await store.find(newId())).toBeNull();
+    expect(await store.ofMessage(newId())).toEqual([]);
+  });
+
+  test("go with their session, and with a transaction that is rolled back", async () => {
+    const store = createAttachmentStore(database);
+    const message = { sessionId: await createSession("ann"), messageId: newId() };
+    const one = file("x", everyByte);
+    const info = describeAttachment(one);
+    const failing = database.transaction(async (tx) => {
+      await store.insert(tx, message, [{ info, bytes: one.bytes }]);
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(await store.find(info.attachment_id)).toBeNull();
+    await store.insert(database, message, [{ info, bytes: one.bytes }]);
+    await database.query("DELETE FROM sessions WHERE session_id = $1", [message.sessionId]);
+    expect(await store.find(info.attachment_id)).toBeNull();
+    expect(await store.ofMessage(message.messageId)).toEqual([]);
+  });
+});
+
+test("a description says what and where", () => {
+  const described = describeAttachment(file("a.png", everyByte));
+  expect(described).toEqual({
+    attachment_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    name: "a.png",
+    media_type: "image/png",
+    size: 70_000,
+    url: `/chat/attachments/${described.attachment_id}`,
+  });
+});

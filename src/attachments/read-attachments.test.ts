@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { readAttachments } from "./read-attachments.ts";
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+const given = (name: string, data = base64("hello"), mediaType = "Image/PNG") => ({
+  name,
+  media_type: mediaType,
+  data,
+});
+
+test("files are decoded; media types are told in small letters", () => {
+  const [file] = readAttachments([given("a.png")], 5);
+  expect(file).toEqual({ name: "a.png", mediaType: "image/png", bytes: Buffer.from("hello") });
+});
+
+test.each([
+  ["../../etc/passwd", "passwd"],
+  ["C:\\temp\\plan.png", "plan.png"],
+  ["a\r\nSet-Cookie: x.png", "aSet-Cookie: x.png"],
+  [" 你好.png ", "你好.png"],
+  ["..", "file"],
+  [".", "file"],
+  ["folder/", "file"],
+  ["\u0000", "file"],
+])("the name %j becomes %j", (name, base) => {
+  expect(readAttachments([given(name)], 100)[0]?.name).toBe(base);
+});
+
+test.each(["", "a", "aGVsbG8", "aGVs bG8=", "aGVsbG8-", "=aGVsbG8", "aGVsbG8===="])(
+  "%j is not Base64 of some bytes",
+  (data) => {
+    expect(() => readAttachments([given("ok"), given("bad", data)], 100)).toThrow(
+      expect.objectContaining({
+        type: "validation_failed",
+        details: [{ path: "/attachments/1/data", message: expect.any(String) }],
+      }),
+    );
+  },
+);
+
+test("what is too large is counted together", () => {
+  const two = [given("a"), given("b")];
+  expect(readAttachments(two, 10)).toHaveLength(2);
+  expect(() => readAttachments(two, 9)).toThrow(
+    expect.objectContaining({ type: "payload_too_large" }),
+  );
+});

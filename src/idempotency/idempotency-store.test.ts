@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startDatabases } from "../../test/support/databases.ts";
+import type { Database } from "../database/database.ts";
+import { newId } from "../lib/ids.ts";
+import { createIdempotencyStore, fingerprint, type IdempotencyKey } from "./idempotency-store.ts";
+
+const databases = await startDatabases();
+afterAll(() => databases.stop());
+
+describe.each(databases.kinds)("idempotency keys on $kind", ({ kind, open }) => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await open();
+  });
+  afterAll(() => database.close());
+
+  const keepHours = 24;
+  const createStore = () => createIdempotencyStore(database, keepHours);
+  const newKey = (print = "f"): IdempotencyKey => ({ key: newId(), fingerprint: print });
+  const result = () => ({ sessionId: newId(), messageId: newId() });
+  const age = ({ key }: IdempotencyKey, hours: number) =>
+    database.query(
+      "UPDATE idempotency_keys SET created_at = now() - make_interval(secs => $2) WHERE key = $1",
+      [key, hours * 3600],
+    );
+
+  test("what a key has led to is found again, by its user alone", async () => {
+    const store = createStore();
+    const [key, first] = [newKey(), result()];
+    expect(await store.find("ann", key)).toBeNull();
+    expect(await store.claim(database, "ann", key, first)).toBe(true);
+    expect(await store.claim(database, "ann", key, result())).toBe(false);
+    expect(await store.find("ann", key)).toMatchObject(first);
+    expect(await store.find("bob", key)).toBeNull();
+    const bobs = { ...result(), messageId: null };
+    expect(await store.claim(database, "bob", key, bobs)).toBe(true);
+    expect(await store.find("bob", key)).toMatchObject(bobs);
+  });
+
+  test("for another request is a conflict", async () => {
+    const store = createStore();
+    const key = newKey();
+    await store.claim(database, "ann", key, result());
+    await expect(store.find("ann", { ...key, fingerprint: "other" })).rejects.toMatchObject({
+      type: "idempotency_conflict",
+    });
+  });
+
+  test("whose transaction is rolled back was never used", async () => {
+    const store = createStore();
+    const key = newKey();
+    const failing = database.transaction(async (tx) => {
+      await store.claim(tx, "ann", key, result());
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(await store.find("ann", key)).toBeNull();
+    expect(await store.claim(database, "ann", key, result())).toBe(true);
+  });
+
+  test("that has expired is free for anything; a purge takes those alone", async () => {
+    const store = createStore();
+    const [expired, taken, kept] = [newKey(), newKey(), newKey()];
+    for (const key of [expired, taken, kept]) await store.claim(database, "ann", key, result());
+    await age(kept, keepHours - 0.1);
+    await age(taken, keepHours + 0.1);
+    await age(expired, keepHours + 0.1);
+    expect(await store.find("ann", taken)).toBeNull();
+    const again = result();
+    expect(await store.claim(database, "ann", { ...taken, fingerprint: "other" }, again)).toBe(
+      true,
+    );
+    await store.purge();
+    expect(await store.find("ann", { ...taken, fingerprint: "other" })).toMatchObject(again);
+    expect(await store.find("ann", kept)).not.toBeNull();
+    const { rowCount } = await database.query("SELECT 1 FROM idempotency_keys WHERE key = $1", [
+      expired.key,
+    ]);
+    expect(rowCount).toBe(0);
+  });
+
+  // The embedded database has a single connection.
+  test.skipIf(kind === "embedded")("has one holder, however many claim it at once", async () => {
+    const store = createStore();
+    const key = newKey();
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        database.transaction((tx) => store.claim(tx, "ann", key, result())),
+      ),
+    );
+    expect(claims.filter(Boolean)).toHaveLength(1);
+  });
+});
+
+describe("a fingerprint", () => {
+  const of = (body: unknown) => fingerprint("POST /x", body);
+
+  test.each([
+    [
+      { a: 1, b: [2, { c: 3, d: 4 }] },
+      { b: [2, { d: 4, c: 3 }], a: 1 },
+    ],
+    [{ a: 1, b: undefined }, { a: 1 }],
+    [undefined, null],
+  ])("%j is that of %j", (left, right) => {
+    expect(of(left)).toBe(of(right));
+  });
+
+  test.each([
+    [{ a: 1 }, { a: 2 }],
+    [{ a: 1 }, { b: 1 }],
+    [{ a: 1 }, { a: "1" }],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [{ a: [] }, { a: {} }],
+    [{ a: null }, {}],
+    [["a,b"], ["a", "b"]],
+  ])("%j is not that of %j", (left, right) => {
+    expect(of(left)).not.toBe(of(right));
+  });
+
+  test("tells operations apart", () => {
+    expect(fingerprint("POST /x", {})).not.toBe(fingerprint("POST /y", {}));
+  });
+});
