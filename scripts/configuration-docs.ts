@@ -163,6 +163,8 @@ PORT=9000 DATABASE_URL=postgresql://chat:password@db.example.com:5432/chat \\
 ## How values are written
 
 - **Names.** In the environment a setting is called by section and key, joined by \`_\`, in capitals: \`database.pool_size\` is \`DATABASE_POOL_SIZE\`, \`voice.stt.provider\` is \`VOICE_STT_PROVIDER\`. Some have further names; the first one of a row that is set counts.
+- **From files.** Any of these names with \`_FILE\` behind it holds the path of a file with the value: \`DATABASE_URL_FILE=/run/secrets/database-url\`. Variables such as \`\${KEY}\` are not replaced in the YAML file, and refused.
+- **Secrets** lose blanks and line feeds at their ends.
 - **Unset.** An empty variable counts as unset, as does \`null\` or nothing in the file. Only in the file \`""\` makes a text such as \`redis.key_prefix\` empty.
 - **Text** stands in quotes in the file if it begins with a special character or contains \`: \` or \` #\`. Passwords in URLs are percent-encoded: \`p@ss\` is \`p%40ss\`.
 - **Lists** are YAML lists in the file. In the environment they are comma-separated (\`a,b\`) or JSON (\`["a","b"]\`, needed where an item contains a comma).

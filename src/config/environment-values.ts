@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { readFileText } from "./file-text.ts";
 import { nearest } from "./nearest.ts";
 import type { GivenValue, GivenValues } from "./given-value.ts";
 import { knownByEnvironmentName, knownSettings } from "./known-settings.ts";
@@ -11,28 +13,51 @@ const prefixes = Object.keys(settings).map((section) => `${section.toUpperCase()
  * What the environment says. Empty variables count as unset, and so do addresses that Kubernetes
  * and Docker put where a port is expected (`SERVICE_PORT=tcp://10.0.0.1:80` for a Service named "service").
  *
+ * Any name may end in `_FILE`: its value is then the text of a file, as Docker and Kubernetes hand out secrets.
+ *
  * The environment also holds variables of others, so an unknown one is a fault only if it is
  * very probably one of ours misspelt; `misspelt` has the rule.
  */
-export function readEnvironmentValues(environment: Environment): GivenValues {
+export function readEnvironmentValues(environment: Environment, cwd = "."): GivenValues {
   const values: GivenValue[] = [];
+  const faults: string[] = [];
   for (const { path, setting, environment: names } of knownSettings) {
-    const name = names.find((name) => {
+    const isSet = (name: string) => {
       const text = environment[name] ?? "";
       return text !== "" && !(setting.kind === "integer" && isServiceLink(text));
-    });
+    };
+    const name = names.find((name) => isSet(name) || isSet(fileNameOf(name)));
     if (name === undefined) continue;
-    const raw = { type: "text", text: environment[name] ?? "" } as const;
-    values.push({ path, raw, origin: { source: "environment", name } });
+    const fileName = fileNameOf(name);
+    if (!isSet(fileName)) {
+      const raw = { type: "text", text: environment[name] ?? "" } as const;
+      values.push({ path, raw, origin: { source: "environment", name } });
+    } else if (isSet(name)) {
+      faults.push(`${fileName} (environment): ${name} is set too; which of them is meant?`);
+    } else {
+      const file = environment[fileName] ?? "";
+      const read = readFileText(resolve(cwd, file));
+      if (!read.ok) faults.push(`${fileName} (environment): ${file} ${read.fault}`);
+      else if (read.text.trim() === "") faults.push(`${fileName} (environment): ${file} is empty`);
+      else {
+        // Editors and `echo` end a file with a line feed.
+        const raw = { type: "text", text: read.text.replace(/[\r\n]+$/, "") } as const;
+        values.push({ path, raw, origin: { source: "environment", name: fileName } });
+      }
+    }
   }
-  const faults = Object.entries(environment).flatMap(([name, text = ""]) => {
+  for (const [name, text = ""] of Object.entries(environment)) {
     const meant = text === "" ? null : misspelt(name, environment);
-    if (meant === null) return [];
-    return [
+    if (meant === null) continue;
+    faults.push(
       `${name} (environment): is not a known name; did you mean ${meant}? If it belongs to another program, set ${meant} too, empty if need be`,
-    ];
-  });
+    );
+  }
   return { values, faults };
+}
+
+function fileNameOf(name: string): string {
+  return `${name}_FILE`;
 }
 
 /**
@@ -42,6 +67,7 @@ export function readEnvironmentValues(environment: Environment): GivenValues {
  * itself, not even empty.
  */
 function misspelt(name: string, environment: Environment): string | null {
+  if (knownByEnvironmentName.has(name.replace(/_FILE$/, ""))) return null;
   if (knownByEnvironmentName.has(name)) return null;
   const prefix = prefixes.find((prefix) => name.startsWith(prefix));
   if (prefix === undefined) return null;

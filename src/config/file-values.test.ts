@@ -90,6 +90,14 @@ describe("faults", () => {
       "security: {allowed_hosts: [*s3cret]}",
       /^security\.allowed_hosts \(c\.yaml line 1\): holds an alias/,
     ],
+    [
+      "models: {api_key: '${OPENAI_KEY}'}",
+      /^models\.api_key \(c\.yaml line 1\): .*MODELS_API_KEY_FILE/,
+    ],
+    ["database: {url: 'postgresql://chat:${PW:-x}@db/chat'}", /^database\.url .*DATABASE_URL_FILE/],
+    ["service: {port: '${PORT}'}", /^service\.port .*set SERVICE_PORT or/],
+    ["security: {allowed_hosts: [a, '${HOST}']}", /^security\.allowed_hosts .*variable/],
+    ["models: {agents: [{id: a, model: '${MODEL}'}]}", /^models\.agents .*variable/],
     ["models: {agents: [*s3cret]}", /^models\.agents \(c\.yaml line 1\): holds an alias/],
     ["a: 1\n---\nb: 2", "c.yaml line 2: a second document begins here; only one is allowed"],
     ["service: {port: 1}\nservice: {port: 2}", /^c\.yaml line 2: Map keys must be unique/],
@@ -114,6 +122,11 @@ describe("faults", () => {
     expect(faults.length).toBeGreaterThan(0);
     expect(faults.join("\n")).toMatch(/line \d/);
     expect(faults.join("\n")).not.toContain("s3cret");
+  });
+
+  test("a text for a model may speak of variables", () => {
+    const text = "models: {agents: [{id: a, instructions: 'Write ${NAME} for the name.'}]}";
+    expect(parse(text).faults).toEqual([]);
   });
 
   test("aliases that multiply the file are refused", () => {

@@ -10,11 +10,13 @@ import {
   type YAMLWarning,
 } from "yaml";
 import type { GivenValue, GivenValues } from "./given-value.ts";
-import { knownByPath, knownSettings } from "./known-settings.ts";
+import { environmentName, knownByPath, knownSettings } from "./known-settings.ts";
 import type { RawValue } from "./parse-value.ts";
 import { settings } from "./settings.ts";
 import { suggestForKey, suggestForSection } from "./suggest-key.ts";
 
+const variable = /\$\{\w+[^}]*\}/;
+const wholeVariable = /"\$\{\w+[^}"]*\}"/;
 const sections = Object.keys(settings);
 
 /** What a configuration file with this text says. `shownPath` names it in messages and origins. */
@@ -114,6 +116,15 @@ class FileReading {
       );
       return;
     }
+    if (holdsVariable(raw)) {
+      const name = environmentName(path);
+      this.#fault(
+        keyNode,
+        path,
+        `holds a variable (\${…}), and none are replaced here; set ${name} or ${name}_FILE in the environment instead`,
+      );
+      return;
+    }
     const line = this.#line(keyNode);
     this.#values.set(path, { path, raw, origin: { source: "file", path: this.#shownPath, line } });
   }
@@ -170,4 +181,16 @@ function scalarText(node: { value: unknown; source?: string }): string {
 
 function keyText(node: unknown): string {
   return isScalar(node) ? scalarText(node) : String(node);
+}
+
+/** `${NAME}` as other programs replace it. In a structure only as a whole: texts for models may have some in them. */
+function holdsVariable(raw: RawValue): boolean {
+  switch (raw.type) {
+    case "text":
+      return variable.test(raw.text);
+    case "items":
+      return raw.items.some((item) => variable.test(item));
+    case "structure":
+      return wholeVariable.test(JSON.stringify(raw.value));
+  }
 }

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { loadConfig, type ConfigSources, type LoadedConfig } from "./load-config.ts";
+import { knownSettings } from "./known-settings.ts";
+import type { Setting } from "./setting.ts";
 import { settings, type Config } from "./settings.ts";
 
 const base = mkdtempSync(join(tmpdir(), "chat-config-"));
@@ -25,6 +27,8 @@ function load(environment: Record<string, string> = {}, argv: string[] = []): Lo
   return loaded;
 }
 
+const isPlainSecret = ({ kind, rule }: Setting) => kind === "secret" && rule === undefined;
+
 function faultsOf(sources: Partial<ConfigSources>): readonly string[] {
   const loaded = loadConfig({ environment: {}, cwd, ...sources });
   return loaded.ok ? [] : loaded.faults;
@@ -40,6 +44,44 @@ describe("where the configuration comes from", () => {
         expect(origins.get(`${section}.${key}`)).toEqual({ source: "default" });
       }
     }
+  });
+
+  test("any name with _FILE behind it names a file with the value", () => {
+    const secrets = knownSettings.filter(({ setting }) => isPlainSecret(setting));
+    expect(secrets.length).toBeGreaterThan(5);
+    for (const { path, section, key, environment } of secrets) {
+      for (const name of environment) {
+        write("secret", "s3cret-of-thirty-two-characters-x\r\n");
+        const { config, origins } = load({ [`${name}_FILE`]: "secret" });
+        const values = config[section as keyof Config];
+        expect(values).toHaveProperty([key], "s3cret-of-thirty-two-characters-x");
+        expect(origins.get(path)).toEqual({ source: "environment", name: `${name}_FILE` });
+      }
+    }
+    write("url", "postgresql://chat:s3cret@db/chat\n");
+    expect(load({ DATABASE_URL_FILE: join(cwd, "url") }).config.database.url).toBe(
+      "postgresql://chat:s3cret@db/chat",
+    );
+  });
+
+  test("a value's file that is missing, empty, or given beside the value is a fault without secrets", () => {
+    write("empty", "\n");
+    write("two", "s3cret\ns3cret\n");
+    const environment = {
+      DATABASE_URL_FILE: "nowhere",
+      REDIS_PASSWORD_FILE: "empty",
+      MODELS_API_KEY: "s3cret",
+      MODELS_API_KEY_FILE: "two",
+      AGNO_API_KEY_FILE: "two",
+    };
+    const faults = faultsOf({ environment });
+    expect([...faults].sort()).toEqual([
+      expect.stringMatching(/^DATABASE_URL_FILE .*nowhere does not exist/),
+      expect.stringMatching(/^MODELS_API_KEY_FILE .*MODELS_API_KEY is set too/),
+      expect.stringMatching(/^REDIS_PASSWORD_FILE .*is empty/),
+      expect.stringMatching(/^agno\.api_key \(environment AGNO_API_KEY_FILE\): must be one line/),
+    ]);
+    expect(faults.join()).not.toContain("s3cret");
   });
 
   test("config.yaml in the working directory is read if it exists", () => {

@@ -48,7 +48,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig | RefusedConfig
   if ("fault" in named) return { ok: false, faults: [named.fault], file: null };
   const file = named.path === null ? null : resolve(sources.cwd, named.path);
   const fromFile = readNamedFile(named, file);
-  const fromEnvironment = readEnvironmentValues(sources.environment);
+  const fromEnvironment = readEnvironmentValues(sources.environment, sources.cwd);
 
   const values = new Map<string, unknown>();
   const origins = new Map<string, Origin>();

@@ -53,7 +53,7 @@ test.each<[string, Setting, string, unknown]>([
   ["choice", level, "warn", "WARN"],
   ["choice unknown", level, "LOUD", fault],
   ["text", text("", null), " a b ", " a b "],
-  ["secret", secret(""), " a ", " a "],
+  ["secret", secret(""), " a b \r\n", "a b"],
   ["text with a rule", text("", null, { rule: webUrl }), " http://h ", "http://h"],
   ["text against its rule", text("", null, { rule: webUrl }), "h", fault],
   ["list", anyList, "a, b,,c ", ["a", "b", "c"]],

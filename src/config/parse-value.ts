@@ -67,9 +67,14 @@ function parseKind(setting: Setting, raw: RawValue): ParsedValue | null {
   if (raw.type !== "text") return null;
   const trimmed = raw.text.trim();
   switch (setting.kind) {
-    case "text":
     case "secret": {
-      // Other texts are kept to the letter: blanks may belong to a password.
+      // They come out of files and clipboards; a line feed in a key would fail request by request.
+      const isClean = !/\p{Cc}/u.test(trimmed);
+      if (!isClean) return { ok: false, fault: "must be one line without control characters" };
+      return setting.rule?.holds(trimmed) === false ? null : { ok: true, value: trimmed };
+    }
+    case "text": {
+      // Other texts are kept to the letter: blanks may belong to a prefix.
       const value = setting.rule === undefined ? raw.text : trimmed;
       return setting.rule === undefined || setting.rule.holds(value) ? { ok: true, value } : null;
     }

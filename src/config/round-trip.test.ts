@@ -17,6 +17,7 @@ type Values = ReadonlyMap<KnownSetting, unknown>;
 
 const anyText = fc.string({ unit: "binary", minLength: 1, maxLength: 30 });
 const name = anyText.filter((text) => text.trim() !== "");
+const word = name.filter((text) => text.trim() === text && !/\p{Cc}/u.test(text));
 const host = fc.domain();
 
 /** Values that hold under each rule, found by the words in which the rule states itself. */
@@ -68,8 +69,9 @@ function arbitraryValue({ path, setting }: KnownSetting): fc.Arbitrary<unknown> 
   if (words !== undefined && rule === undefined) throw new Error(`no arbitrary for ${words}`);
   switch (setting.kind) {
     case "text":
-    case "secret":
       return rule ?? anyText;
+    case "secret":
+      return rule ?? word;
     case "integer":
     case "bytes":
       return fc.integer({ min: minimum, max: setting.maximum ?? 2 ** 40 });
