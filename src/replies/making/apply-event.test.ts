@@ -532,6 +532,7 @@ test("an attempt begins with what was claimed", () => {
   expect(draftOf({ ...claimed, toolCalls: null, media: null, backendState: null })).toEqual({
     ...fresh,
     content: "c",
+    contentBytes: 1,
     reasoning: "r",
   });
   expect(stateContext({ run: 1 })).toBeNull();
