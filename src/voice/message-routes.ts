@@ -88,7 +88,11 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     using viewer = message.stream ? options.sse.admit() : null;
 
     const signal = goneSignal(reply);
-    const heard = await voice.transcribe(file, { language: message.language, signal });
+    const heard = await voice.transcribe(file, {
+      language: message.language,
+      owner: userId ?? request.ip,
+      signal,
+    });
     if (heard.text.length > options.maxMessageLength) {
       const limit = `${options.maxMessageLength} characters of transcript`;
       throw new Problem("payload_too_large", { limit });

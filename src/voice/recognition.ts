@@ -1,3 +1,4 @@
+import { createTurnstile } from "../lib/turnstile.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { AudioDecoder, RecordingInfo } from "./audio-decoder.ts";
@@ -34,6 +35,11 @@ interface RecognizeOptions {
   readonly signal: AbortSignal;
 }
 
+interface TranscribeOptions extends RecognizeOptions {
+  /** Whose recording it is: nobody has two of them decoded at a time. */
+  readonly owner: string;
+}
+
 /** Turns what somebody said into text. */
 export interface Recognition {
   /** Raises at once what any recording in this language would raise: `voice_unavailable`, `validation_failed`. */
@@ -43,13 +49,15 @@ export interface Recognition {
    * many bytes, more than ten minutes), `unsupported_media_type`, or `validation_failed` (damaged, too short, nobody
    * speaks): whatever can be refused is refused before an engine works.
    */
-  transcribe(bytes: Uint8Array, options: RecognizeOptions): Promise<RecognizedSpeech>;
+  transcribe(bytes: Uint8Array, options: TranscribeOptions): Promise<RecognizedSpeech>;
   /** The text of samples at 16 kHz; empty when nobody speaks. Raises the engine faults above. */
   transcribeSamples(audio: PcmAudio, options: RecognizeOptions): Promise<RecognizedSpeech>;
 }
 
 const maxDurationMs = 600_000;
 const minDurationMs = 100;
+/** Of one owner, while another is decoded. */
+const maxWaitingRecordings = 4;
 
 function invalid(en: string, zh: string): Problem<"validation_failed"> {
   return new Problem(
@@ -61,6 +69,7 @@ function invalid(en: string, zh: string): Problem<"validation_failed"> {
 
 export function createRecognition(options: RecognitionOptions): Recognition {
   const { engines, decoder, detector, logger, observe } = options;
+  const oneAtATime = createTurnstile(maxWaitingRecordings, () => voiceUnavailable("busy"));
   const calls = { direction: "recognition", logger, observe } as const;
 
   /** What engines are told; undefined: find out. Raises `validation_failed` for what is no language. */
@@ -109,9 +118,16 @@ export function createRecognition(options: RecognitionOptions): Recognition {
   }
 
   /** Null where this machine cannot decode it, which engines that take uploads do not mind. */
-  async function decoded(bytes: Uint8Array, needed: boolean, signal: AbortSignal) {
+  async function decoded(
+    bytes: Uint8Array,
+    { durationMs }: RecordingInfo,
+    needed: boolean,
+    signal: AbortSignal,
+  ) {
     try {
-      return await decoder.decode(bytes, { maxDurationMs, signal });
+      // A little more than the container says, never more than is taken.
+      const longest = Math.min(maxDurationMs, durationMs + 1_000);
+      return await decoder.decode(bytes, { maxDurationMs: longest, signal });
     } catch (error) {
       const unsupported = error instanceof Problem && error.type === "unsupported_media_type";
       if (unsupported && !needed) return null;
@@ -130,17 +146,19 @@ export function createRecognition(options: RecognitionOptions): Recognition {
     check(language) {
       enginesFor(languageFor(language));
     },
-    async transcribe(bytes, { language: asked, signal }) {
+    async transcribe(bytes, { language: asked, owner, signal }) {
       const language = languageFor(asked);
       const able = enginesFor(language);
       if (bytes.length > options.maxBytes) {
         throw new Problem("payload_too_large", { limit: `${options.maxBytes} bytes` });
       }
       if (bytes.length === 0) throw invalid("The recording is empty.", "录音文件为空。");
-      const info = await decoder.inspect(bytes, signal);
-      checkDuration(info);
       const needed = able.every(({ accepts }) => accepts === "pcm");
-      const audio = await decoded(bytes, needed, signal);
+      const { info, audio } = await oneAtATime(owner, signal, async () => {
+        const info = await decoder.inspect(bytes, signal);
+        checkDuration(info);
+        return { info, audio: await decoded(bytes, info, needed, signal) };
+      });
       if (audio && !(await containsSpeech(audio, detector, signal))) throw noSpeech();
       const { container, durationMs } = info;
       const recordings = {

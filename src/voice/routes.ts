@@ -230,7 +230,11 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
             },
           );
           const language = typeof fields["language"] === "string" ? fields["language"] : undefined;
-          const heard = await voice.transcribe(file, { language, signal: goneSignal(reply) });
+          const heard = await voice.transcribe(file, {
+            language,
+            owner: request.identity?.userId ?? request.ip,
+            signal: goneSignal(reply),
+          });
           return {
             success: true as const,
             text: heard.text,

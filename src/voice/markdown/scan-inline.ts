@@ -96,7 +96,7 @@ function within({ text, complete }: Ahead, length: number): Ahead {
   return { text: text.slice(0, length), complete: complete || text.length >= length };
 }
 
-const isWord = (character: string) => /[\p{L}\p{N}]/u.test(character);
+const isWord = (character: string) => /(?![\u20e3\ufe00-\ufe0f])[\p{L}\p{M}\p{N}]/u.test(character);
 
 function scanWord({ source, at, before, state, final }: Place, word: string): Step {
   if (/^[hfw]/i.test(word) && !isWord(before)) {
@@ -155,7 +155,12 @@ const emphasis: InlineRule = (place) => {
     at,
   );
   const after = source.codePointAt(at + run.length);
-  if (after === undefined && run.length < 200 && !final) return null;
+  // Half of a character, whose other half is yet to come.
+  const half = after !== undefined && after >= 0xd800 && after < 0xdc00;
+  const open = half
+    ? at + run.length + 1 === source.length
+    : after === undefined && run.length < 200;
+  if (open && !final) return null;
   const next = after === undefined ? "\n" : String.fromCodePoint(after);
   const end = at + run.length;
   const itself =

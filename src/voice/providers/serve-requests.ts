@@ -1,5 +1,5 @@
 import { parentPort, type Transferable } from "node:worker_threads";
-import type { WorkerAnswer, WorkerQuestion } from "./worker-client.ts";
+import type { WorkerAnswer, WorkerQuestion, WorkerReady } from "./worker-client.ts";
 
 /** The thread's half of `createWorkerClient`: answers one request after the other. */
 export function serveRequests<Request, Response>(
@@ -21,4 +21,6 @@ export function serveRequests<Request, Response>(
       },
     );
   });
+  // Its modules are loaded: from here on time is the job's.
+  port.postMessage({ ready: true } satisfies WorkerReady);
 }

@@ -14,6 +14,11 @@ export type WorkerAnswer<Response> =
   | { readonly id: number; readonly response: Response }
   | { readonly id: number; readonly fault: string };
 
+/** Said once, before any answer. */
+export interface WorkerReady {
+  readonly ready: true;
+}
+
 /** A thread that does one job after the other. */
 export interface WorkerClient<Request, Response> {
   /**
@@ -21,7 +26,7 @@ export interface WorkerClient<Request, Response> {
    * `speech_failed` when the job or the thread failed, or the signal's reason: a job that is given up on ends with its
    * thread, the next one gets a new one.
    */
-  call(request: Request, signal: AbortSignal): Promise<Response>;
+  call(request: Request, signal: AbortSignal, timeoutMs?: number): Promise<Response>;
   /** May be called twice. */
   close(): Promise<void>;
 }
@@ -31,7 +36,7 @@ export interface WorkerClientOptions {
   readonly url: URL;
   /** For the log. */
   readonly name: string;
-  /** Of one job, from its start. */
+  /** Of one job, from its start in a thread that runs, unless the call says another. */
   readonly timeoutMs: number;
   readonly maxWaiting: number;
   /** Heap of the thread; WebAssembly memory and buffers come on top. */
@@ -43,8 +48,12 @@ interface Job<Request, Response> {
   readonly id: number;
   readonly request: Request;
   readonly signal: AbortSignal;
+  readonly timeoutMs: number;
   settle(outcome: { response: Response } | { error: unknown }): void;
 }
+
+/** Of a thread, until its modules are loaded. */
+const startTimeoutMs = 30_000;
 
 export function createWorkerClient<Request, Response>(
   options: WorkerClientOptions,
@@ -52,6 +61,7 @@ export function createWorkerClient<Request, Response>(
   const waiting: Job<Request, Response>[] = [];
   let running: Job<Request, Response> | null = null;
   let worker: Worker | null = null;
+  let isReady = false;
   let timer: NodeJS.Timeout | undefined;
   let lastId = 0;
   let closed = false;
@@ -76,13 +86,19 @@ export function createWorkerClient<Request, Response>(
   }
 
   function startWorker(): Worker {
+    isReady = false;
     const started = new Worker(options.url, {
       name: options.name,
       execArgv: loaderArguments(),
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: options.maxHeapMb },
     });
-    started.on("message", (answer: WorkerAnswer<Response>) => {
+    started.on("message", (answer: WorkerAnswer<Response> | WorkerReady) => {
+      if ("ready" in answer) {
+        isReady = true;
+        if (running) limit(running.timeoutMs);
+        return;
+      }
       if (answer.id !== running?.id) return;
       if ("fault" in answer) {
         finish({ error: new Problem("speech_failed", {}, { cause: new Error(answer.fault) }) });
@@ -108,17 +124,22 @@ export function createWorkerClient<Request, Response>(
     running = job;
     worker ??= startWorker();
     worker.ref();
-    timer = setTimeout(() => {
-      abandonWorker().catch(() => undefined);
-      finish({ error: new Problem("speech_timeout", {}) });
-    }, options.timeoutMs);
+    limit(isReady ? job.timeoutMs : startTimeoutMs);
     const question: WorkerQuestion<Request> = { id: job.id, request: job.request };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage(question);
   }
 
+  function limit(timeoutMs: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      abandonWorker().catch(() => undefined);
+      finish({ error: new Problem("speech_timeout", {}) });
+    }, timeoutMs);
+  }
+
   return {
-    call(request, signal) {
+    call(request, signal, timeoutMs = options.timeoutMs) {
       if (signal.aborted) return Promise.reject(signal.reason);
       if (closed) return Promise.reject(voiceUnavailable("engine"));
       if (waiting.length >= options.maxWaiting) return Promise.reject(voiceUnavailable("busy"));
@@ -137,6 +158,7 @@ export function createWorkerClient<Request, Response>(
           id: ++lastId,
           request,
           signal,
+          timeoutMs,
           settle(outcome) {
             signal.removeEventListener("abort", onAbort);
             if ("error" in outcome) reject(outcome.error);

@@ -14,12 +14,15 @@ const anyOfThem = new RegExp(
   "gm",
 );
 
+/** Marks that do not close are looked for again and again: of one block, longer ones are shown as they were written. */
+const maxLength = 10_000;
+
 /**
  * Formulas in one spelling. Models write `\(x\)`, `\[x\]`, `$x$` and `$$x$$`; the parser is left with `$$`, on lines of
  * their own for displayed formulas. Code stays as it is.
  */
 export function normaliseMaths(text: string): string {
-  if (!mayHaveMaths(text)) return text;
+  if (!mayHaveMaths(text) || text.length > maxLength) return text;
   return text.replaceAll(
     anyOfThem,
     (

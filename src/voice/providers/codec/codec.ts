@@ -16,7 +16,6 @@ export interface CodecOptions {
 }
 
 const accepted = "wav, mp3, m4a/mp4, ogg/opus, webm/opus or flac";
-const ffmpegTimeoutMs = 60_000;
 
 /** Demuxers by container: left to itself, ffmpeg would also follow playlists that name other files. */
 const demuxers: Record<AudioContainer, string> = {
@@ -39,19 +38,42 @@ function unsupported(got: string, expected: string): Problem<"unsupported_media_
   return new Problem("unsupported_media_type", { got, expected });
 }
 
+const inspectTimeoutMs = 2_000;
+/** Decoding takes a hundredth of what was recorded, on a busy machine a few times that. */
+const decodeTimeoutMs = (durationMs: number) => 3_000 + durationMs * 0.05;
+/** Threads that read what strangers send: a file that takes all its time holds up half of them. */
+const maxDecoders = 2;
+
 /**
- * Reads recordings and writes Opus in a thread of its own: mediabunny takes containers apart, opus-decoder decodes what
+ * Reads recordings, and writes Opus in another thread, which they cannot hold up: mediabunny takes containers apart, opus-decoder decodes what
  * browsers record, WAV is read here. Everything else goes to an ffmpeg program.
  */
 export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder {
-  const worker = createWorkerClient<CodecRequest, CodecResponse>({
-    url: new URL("worker.ts", import.meta.url),
-    name: "audio codec",
-    timeoutMs: 60_000,
-    maxWaiting: 64,
-    maxHeapMb: 512,
-    logger: options.logger,
-  });
+  const thread = (name: string) =>
+    createWorkerClient<CodecRequest, CodecResponse>({
+      url: new URL("worker.ts", import.meta.url),
+      name,
+      timeoutMs: 60_000,
+      maxWaiting: 64,
+      maxHeapMb: 512,
+      logger: options.logger,
+    });
+  const encoder = thread("audio encoder");
+  const decoders = Array.from({ length: maxDecoders }, () => ({
+    worker: thread("audio decoder"),
+    busy: 0,
+  }));
+
+  /** By the thread with the least to do. */
+  async function read(request: CodecRequest, signal: AbortSignal, timeoutMs: number) {
+    const idlest = decoders.reduce((least, each) => (each.busy < least.busy ? each : least));
+    idlest.busy++;
+    try {
+      return await idlest.worker.call(request, signal, timeoutMs);
+    } finally {
+      idlest.busy--;
+    }
+  }
 
   function containerOf(bytes: Uint8Array): AudioContainer {
     const container = sniffAudio(bytes);
@@ -64,7 +86,7 @@ export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder 
     async inspect(bytes, signal) {
       signal.throwIfAborted();
       const container = containerOf(bytes);
-      const response = await worker.call({ kind: "inspect", container, bytes }, signal);
+      const response = await read({ kind: "inspect", container, bytes }, signal, inspectTimeoutMs);
       if (response.kind === "unsupported") throw unsupported(`This kind of ${container}`, accepted);
       if (response.kind !== "info") throw corrupt();
       return { container, codec: response.codec, durationMs: response.durationMs };
@@ -73,7 +95,7 @@ export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder 
       signal.throwIfAborted();
       const container = containerOf(bytes);
       const request = { kind: "decode", container, bytes, maxDurationMs } as const;
-      const response = await worker.call(request, signal);
+      const response = await read(request, signal, decodeTimeoutMs(maxDurationMs));
       if (response.kind === "pcm") return response.audio;
       if (response.kind !== "unsupported") throw corrupt();
       if (!options.ffmpeg) {
@@ -92,7 +114,7 @@ export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder 
         ],
         files: new Map([["recording", bytes]]),
         maxOutputBytes: Math.ceil((maxDurationMs / 1000) * recognitionRateHz * 2) + 65_536,
-        timeoutMs: ffmpegTimeoutMs,
+        timeoutMs: decodeTimeoutMs(maxDurationMs),
       };
       const { stdout } = await runner.run(job, signal).catch((error: unknown) => {
         // It ran and did not like the file.
@@ -103,10 +125,14 @@ export function createCodec(options: CodecOptions): AudioDecoder & AudioEncoder 
     },
     async encode(audio, format, signal, maxBytes) {
       if (format !== "opus") throw new Problem("speech_failed", {});
-      const response = await worker.call({ kind: "encode", audio, maxBytes }, signal);
+      const response = await encoder.call({ kind: "encode", audio, maxBytes }, signal);
       if (response.kind !== "file") throw new Problem("speech_failed", {});
       return response.bytes;
     },
-    close: () => worker.close(),
+    async close() {
+      await Promise.all(
+        [encoder, ...decoders.map(({ worker }) => worker)].map((each) => each.close()),
+      );
+    },
   };
 }

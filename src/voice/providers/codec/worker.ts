@@ -16,6 +16,7 @@ import { resample } from "../../resample.ts";
 import { readWav, readWavLayout, wavDurationMs } from "../../wav.ts";
 import { serveRequests } from "../serve-requests.ts";
 import { encodeOpus } from "./encode-opus.ts";
+import { hasHonestTables } from "./mp4-tables.ts";
 
 export type CodecRequest =
   | { readonly kind: "inspect"; readonly container: AudioContainer; readonly bytes: Uint8Array }
@@ -63,6 +64,7 @@ async function inspect(container: AudioContainer, bytes: Uint8Array): Promise<Co
     if (layout.dataBytes === 0) return { kind: "corrupt" };
     return { kind: "info", codec: "pcm", durationMs: wavDurationMs(layout) };
   }
+  if (container === "mp4" && !hasHonestTables(bytes)) return { kind: "corrupt" };
   using input = openInput(bytes);
   const track = await input.getPrimaryAudioTrack();
   if (!track) return { kind: "corrupt" };
@@ -121,6 +123,7 @@ async function decode(
   maxDurationMs: number,
 ): Promise<CodecResponse> {
   const maxSamples = Math.floor((recognitionRateHz * maxDurationMs) / 1000);
+  if (container === "mp4" && !hasHonestTables(bytes)) return { kind: "corrupt" };
   if (container !== "wav") return decodeOpus(bytes, maxSamples);
   const audio = readWav(bytes);
   if (!audio) return { kind: "unsupported", codec: null };
