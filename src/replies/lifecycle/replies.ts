@@ -21,11 +21,13 @@ import { goOn } from "./continue.ts";
 import { finishReply } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { createLifecycle } from "./lifecycle.ts";
+import type { Handover } from "./effect.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { lostReplies, stalledSessions, takeOver, type LostReply } from "./take-over.ts";
+import type { Transition } from "./transition.ts";
 
 /** What replies are made with. */
 export interface ReplyParts extends RunnerParts {
@@ -109,14 +111,29 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       }
     };
 
+  /** Transitions whose effects are not all performed yet. */
+  const underway = new Set<Promise<unknown>>();
+
+  /** A transition and what follows from it. */
+  const run = <Input, Result>(
+    transition: Transition<Input, Result>,
+    input: Input,
+    handover: Handover = {},
+  ): Promise<Result> => {
+    const work = lifecycle.run(transition, input).then(async ({ result, effects }) => {
+      await perform(effects, handover);
+      return result;
+    });
+    underway.add(work);
+    return work.finally(() => underway.delete(work));
+  };
+
   /** Starts the next waiting reply of a session, if nothing runs there and there is room here. */
   const wake = async (sessionId: string): Promise<void> => {
     const ticket = admission.tryTake();
     if (ticket === null) return;
     try {
-      const request = { sessionId, hasRoom: roomOf(ticket) };
-      const { effects } = await lifecycle.run(startWaiting(claimant), request);
-      await perform(effects, { ticket });
+      await run(startWaiting(claimant), { sessionId, hasRoom: roomOf(ticket) }, { ticket });
     } finally {
       ticket.release();
     }
@@ -148,12 +165,12 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       const resumes = canResume && roomOf(ticket)(lost.agentId, lost.userId);
       if (canResume && !resumes && !everything && lost.overdueMs < resumePatienceMs) return false;
       const request = { lost, everything, resumes };
-      const { result, effects } = await lifecycle.run(takeOver(claimant), request);
+      const handover = { ticket: resumes && ticket !== null ? ticket : undefined };
+      const result = await run(takeOver(claimant), request, handover);
       if (result === "given up") {
         const { replyId, sessionId } = lost;
         logger.error({ replyId, sessionId }, "a reply could not be taken over; it has failed");
       }
-      await perform(effects, { ticket: resumes && ticket !== null ? ticket : undefined });
       return result !== "not lost";
     } finally {
       ticket?.release();
@@ -172,14 +189,13 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     ): Promise<ClaimedReply | { readonly earlier: EarlierResult }> {
       const ticket = admission.take();
       try {
-        const { result, effects } = await lifecycle.run(acceptance, {
+        const request = {
           ...turn,
           replyId: newId(),
           userMessageId: newId(),
-          admit: (agentId, userId) => ticket.assign(sourceOf(agentId), userId),
-        });
-        await perform(effects, { ticket, userToken });
-        return result;
+          admit: (agentId: string, userId: string) => ticket.assign(sourceOf(agentId), userId),
+        };
+        return await run(acceptance, request, { ticket, userToken });
       } catch (error) {
         if (!(error instanceof KeyTaken) || turn.idempotency === null) throw error;
         const earlier = await parts.idempotency.find(error.userId, turn.idempotency);
@@ -194,11 +210,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     },
 
     /** Stops a reply wherever it is. After "stopping" its end follows shortly, in the stream and in its row. */
-    async cancel(request: CancelRequest): Promise<CancelResult> {
-      const { result, effects } = await lifecycle.run(cancel(claimant), request);
-      await perform(effects, {});
-      return result;
-    },
+    cancel: (request: CancelRequest): Promise<CancelResult> => run(cancel(claimant), request),
 
     /** A person has decided: the paused reply goes on here. Null when it is not paused. */
     async continue(continuation: Continuation): Promise<ClaimedReply | null> {
@@ -206,9 +218,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       const ticket = admission.take();
       try {
         ticket.assign(sourceOf(agentId), userId);
-        const { result, effects } = await lifecycle.run(goOn(claimant), request);
-        await perform(effects, { ticket, userToken });
-        return result;
+        return await run(goOn(claimant), request, { ticket, userToken });
       } finally {
         ticket.release();
       }
@@ -218,16 +228,11 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
      * Deletes a session with all its replies; false when it is gone already. With `idleDays` only if nothing has
      * happened in it for so long, whatever was known before.
      */
-    async forget(sessionId: string, idleDays?: number): Promise<boolean> {
-      const { result, effects } = await lifecycle.run(forget, { sessionId, idleDays });
-      await perform(effects, {});
-      return result;
-    },
+    forget: (sessionId: string, idleDays?: number): Promise<boolean> =>
+      run(forget, { sessionId, idleDays }),
 
     /** Of an ended reply that was talked over, keeps what was heard; false when that is not what its text is any more. */
-    async cutToHeard(cut: Cut): Promise<boolean> {
-      return (await lifecycle.run(cutToHeard, cut)).result;
-    },
+    cutToHeard: (cut: Cut): Promise<boolean> => run(cutToHeard, cut),
 
     running: supervisor.running,
 
@@ -240,6 +245,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       if (!admission.isOpen()) return 0;
       let recovered = 0;
       for (const lost of await lostReplies(database, claimant, recoveryBatch, everything)) {
+        if (!admission.isOpen()) return recovered;
         try {
           if (await recoverOne(lost, everything)) recovered += 1;
         } catch (error) {
@@ -257,10 +263,14 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
 
     stats: () => ({ running: supervisor.count(), places: admission.taken() }),
 
-    /** Takes no new replies, lets running ones end for `graceMs`, then marks the rest as interrupted. */
+    /**
+     * Takes no new replies, lets running ones end for `graceMs`, then marks the rest as interrupted. When it resolves,
+     * this node holds none: what was accepted or taken over at the last moment is let go of for others.
+     */
     async drain(graceMs: number): Promise<void> {
       admission.close();
       await supervisor.drain(graceMs);
+      await Promise.allSettled(underway);
     },
   };
 }

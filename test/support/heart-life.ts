@@ -1,0 +1,519 @@
+import type { Decision } from "../../src/agents/agent-backend.ts";
+import type { Database } from "../../src/database/database.ts";
+import { newId } from "../../src/lib/ids.ts";
+import { Problem } from "../../src/problems/problem.ts";
+import type { OnBusy } from "../../src/replies/lifecycle/accept.ts";
+import { transitionTable, type ReplyStatus } from "../../src/replies/lifecycle/transition.ts";
+import { isTerminal } from "../../src/replies/reply-event.ts";
+import { createHeartReader, type HeartReader } from "./heart-reader.ts";
+import { createHeart, NodeDied, type HeartNode, type HeartOptions } from "./heart.ts";
+import { textsOf } from "./scripted-upstream.ts";
+
+/** What somebody or something does to a service. Numbers choose among what there is. */
+export type Deed =
+  | {
+      readonly do: "send";
+      readonly message: string;
+      readonly agent: "lasting" | "passing" | undefined;
+      readonly onBusy: OnBusy;
+    }
+  /** The last message of the session once more, with its idempotency key. */
+  | { readonly do: "repeat" }
+  /** The session's agent does so many steps more. */
+  | { readonly do: "advance"; readonly steps: number }
+  | { readonly do: "cancel"; readonly which: number }
+  | { readonly do: "decide"; readonly isRight: boolean }
+  | { readonly do: "delete" }
+  /** Retention looks at the session; `isIdle`: nothing has happened in it for long. */
+  | { readonly do: "retire"; readonly isIdle: boolean }
+  | { readonly do: "lose answer"; readonly isCommitted: boolean }
+  | { readonly do: "lose database" }
+  | { readonly do: "fail jobs" }
+  | { readonly do: "crash"; readonly isAfterCommit: boolean }
+  /** Leases of dead nodes are over; `isLiving`: of the session's running reply too. */
+  | { readonly do: "expire"; readonly isLiving: boolean }
+  | { readonly do: "recover" }
+  | { readonly do: "refuse log"; readonly isRefusing: boolean }
+  | { readonly do: "forget log" }
+  | { readonly do: "start node" }
+  | { readonly do: "shut down" };
+
+export interface Command {
+  readonly deed: Deed;
+  readonly session: number;
+  readonly node: number;
+  /** The next command does not wait until this one has come to rest. */
+  readonly isTogether: boolean;
+}
+
+export interface History {
+  /** Nothing dies, stalls or refuses: what happens to replies has only reasons that people and agents gave. */
+  readonly isCalm: boolean;
+  readonly commands: readonly Command[];
+}
+
+interface Row {
+  readonly replyId: string;
+  readonly sessionId: string;
+  readonly status: string;
+  readonly content: string;
+  readonly eventSeq: number;
+  readonly finishReason: string | null;
+  readonly message: string;
+  readonly leaseOwner: string | null;
+  readonly requirements: readonly { readonly id: string }[] | null;
+}
+
+interface Step {
+  readonly replyId: string;
+  readonly sessionId: string;
+  readonly seq: number;
+  readonly before: ReplyStatus | null;
+  readonly after: ReplyStatus | null;
+}
+
+/** Whatever was done to a history, it comes to rest within this time. */
+const restMs = 10_000;
+
+const unfinished = new Set<string>(["queued", "streaming", "paused"]);
+
+/** Writes down every change of a reply's state as it is committed. Once for each database. */
+export async function watchReplies(database: Database): Promise<void> {
+  await database.execute(`
+    CREATE TABLE steps (
+      id bigserial PRIMARY KEY, reply_id uuid, session_id uuid, seq integer, before text, after text);
+    CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF TG_OP = 'INSERT' THEN
+        INSERT INTO steps (reply_id, session_id, seq, after)
+        VALUES (NEW.message_id, NEW.session_id, NEW.seq, NEW.status);
+      ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO steps (reply_id, session_id, seq, before)
+        VALUES (OLD.message_id, OLD.session_id, OLD.seq, OLD.status);
+      ELSE
+        INSERT INTO steps (reply_id, session_id, seq, before, after)
+        VALUES (NEW.message_id, NEW.session_id, NEW.seq, OLD.status, NEW.status);
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER note_insert AFTER INSERT ON messages FOR EACH ROW
+      WHEN (NEW.role = 'assistant') EXECUTE FUNCTION note_step();
+    CREATE TRIGGER note_update AFTER UPDATE OF status ON messages FOR EACH ROW
+      WHEN (NEW.role = 'assistant') EXECUTE FUNCTION note_step();
+    CREATE TRIGGER note_delete AFTER DELETE ON messages FOR EACH ROW
+      WHEN (OLD.role = 'assistant') EXECUTE FUNCTION note_step();`);
+}
+
+/** Runs a history to its end and raises what is wrong with it. Needs the database for itself, and leaves it empty. */
+export async function live(
+  database: Database,
+  options: HeartOptions,
+  { isCalm, commands }: History,
+): Promise<void> {
+  const life = createLife(database, options);
+  try {
+    for (const command of commands) await life.perform(command);
+    await life.settle(isCalm);
+    const faults = await life.faults(isCalm);
+    if (faults.length > 0) throw new Error(faults.join("\n"));
+  } finally {
+    await life.close();
+  }
+}
+
+interface KnownSession {
+  sessionId: string | null;
+  last: { readonly message: string; readonly key: string } | null;
+  /** Somebody has asked for replies of it to be stopped. */
+  isStopped: boolean;
+}
+
+function createLife(database: Database, options: HeartOptions) {
+  const heart = createHeart(database, options);
+  const { upstream } = heart;
+  const nodes: HeartNode[] = [];
+  const sessions = new Map<number, KnownSession>();
+  const deleted = new Set<string>();
+  const stopped = new Set<string>();
+  const readers = new Map<string, HeartReader>();
+  const started: Promise<void>[] = [];
+  /** What callers were told that they should never be told. */
+  const surprises: string[] = [];
+
+  const startNode = async (): Promise<HeartNode> => {
+    const node = heart.startNode();
+    await node.ready;
+    nodes.push(node);
+    return node;
+  };
+  const open = () => nodes.filter((node) => !node.isClosed());
+  const pick = async (number: number): Promise<HeartNode> => {
+    while (open().length < 1) await startNode();
+    const choice = open();
+    return choice[number % choice.length]!;
+  };
+  const sessionOf = (number: number): KnownSession => {
+    const session = sessions.get(number) ?? { sessionId: null, last: null, isStopped: false };
+    sessions.set(number, session);
+    return session;
+  };
+
+  const read = (replyId: string, sessionId: string, node: HeartNode) => {
+    if (readers.has(replyId)) return;
+    const reader = createHeartReader(replyId, sessionId);
+    readers.set(replyId, reader);
+    reader.attach(node);
+  };
+
+  const send = async (
+    node: HeartNode,
+    number: number,
+    message: string,
+    key: string,
+    { agent, onBusy }: { agent?: string | undefined; onBusy: OnBusy | null },
+  ) => {
+    const session = sessionOf(number);
+    const userId = `user ${number % 3}`;
+    session.last = { message, key };
+    if (onBusy === "interrupt" && session.sessionId !== null) stopped.add(session.sessionId);
+    const sent = await node.commands.send({
+      sessionId: session.sessionId ?? undefined,
+      ownerId: null,
+      userId,
+      userToken: undefined,
+      sessionConfig: {},
+      agentId: agent,
+      onBusy,
+      message: { text: message, type: "text", metadata: {}, audio: null, attachments: [] },
+      turn: { language: "en", requestId: "request" },
+      idempotency: { key, fingerprint: `${session.sessionId ?? "new"} ${message}` },
+    });
+    session.sessionId ??= sent.sessionId;
+    read(sent.replyId, sent.sessionId, node);
+  };
+
+  const rows = async (): Promise<Row[]> =>
+    (
+      await database.query<Row>(
+        `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", m.status, m.content,
+           m.event_seq AS "eventSeq", m.finish_reason AS "finishReason", u.content AS message,
+           m.lease_owner AS "leaseOwner", m.requirements
+         FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+         WHERE m.role = 'assistant' ORDER BY m.session_id, m.seq`,
+      )
+    ).rows;
+  const unfinishedOf = async (sessionId: string | null) =>
+    (await rows()).filter((row) => row.sessionId === sessionId && unfinished.has(row.status));
+
+  const decide = async (node: HeartNode, row: Row, isRight: boolean) => {
+    const decisions: Decision[] = isRight
+      ? (row.requirements ?? []).map(({ id }) => ({ id, approved: true }))
+      : [{ id: "nothing that is open", approved: true }];
+    await node.commands.continue({ identity: null }, { messageId: row.replyId }, decisions);
+    readers.get(row.replyId)?.attach(node);
+  };
+
+  const forget = async (node: HeartNode, session: KnownSession, idleDays?: number) => {
+    const { sessionId } = session;
+    if (sessionId === null) return;
+    await node.replies.forget(sessionId, idleDays);
+    if (idleDays === undefined) deleted.add(sessionId);
+  };
+
+  const act = async ({ deed, session: number, node: choice }: Command): Promise<void> => {
+    const session = sessionOf(number);
+    const node = await pick(choice);
+    const { sessionId } = session;
+    switch (deed.do) {
+      case "send":
+        return send(node, number, deed.message, newId(), deed);
+      case "repeat":
+        if (session.last === null) return;
+        return send(node, number, session.last.message, session.last.key, { onBusy: null });
+      case "advance":
+        if (sessionId !== null) upstream.allow(sessionId, deed.steps);
+        return;
+      case "cancel": {
+        const all = await unfinishedOf(sessionId);
+        const row = all[deed.which % Math.max(1, all.length)];
+        if (row === undefined || sessionId === null) return;
+        stopped.add(sessionId);
+        await node.commands.cancel({ identity: null }, { messageId: row.replyId });
+        return;
+      }
+      case "decide": {
+        const paused = (await unfinishedOf(sessionId)).find((row) => row.status === "paused");
+        if (paused !== undefined) await decide(node, paused, deed.isRight);
+        return;
+      }
+      case "delete":
+        return forget(node, session);
+      case "retire":
+        if (sessionId === null) return;
+        if (deed.isIdle) {
+          await database.query(
+            "UPDATE sessions SET last_activity = now() - interval '9 days' WHERE session_id = $1",
+            [sessionId],
+          );
+        }
+        return forget(node, session, 5);
+      case "lose answer":
+        return node.failCommit(
+          deed.isCommitted ? "committed, answer lost" : "not committed, answer lost",
+        );
+      case "lose database":
+        return node.loseDatabase(true);
+      case "fail jobs":
+        return upstream.failJobs(1);
+      case "crash":
+        return deed.isAfterCommit ? node.failCommit("dies after it") : node.die();
+      case "expire":
+        for (const gone of nodes.filter((each) => each.isGone())) await heart.expireLeases(gone);
+        if (deed.isLiving) {
+          for (const { replyId } of await unfinishedOf(sessionId)) {
+            await heart.expireLeases({ replyId });
+          }
+        }
+        return;
+      case "recover":
+        await node.replies.recover(false);
+        return;
+      case "refuse log":
+        return heart.refuseLog(deed.isRefusing);
+      case "forget log":
+        for (const { replyId } of await unfinishedOf(sessionId)) await heart.log.drop(replyId);
+        return;
+      case "start node":
+        if (open().length < 3) await startNode();
+        return;
+      case "shut down":
+        return node.shutDown();
+      default:
+        deed satisfies never;
+    }
+  };
+
+  const isExpected = (error: unknown): boolean =>
+    error instanceof NodeDied ||
+    (error instanceof Problem && error.type !== "internal_error") ||
+    (error instanceof Error && error.name === "LogRefused");
+
+  /** Everything that has begun comes to its end, with the help that a service gets: time, recovery and people. */
+  const settle = async (isCalm: boolean): Promise<void> => {
+    await heart.quiet();
+    heart.refuseLog(false);
+    upstream.failJobs(0);
+    for (const node of nodes) {
+      node.failCommit(null);
+      node.loseDatabase(false);
+    }
+    upstream.release();
+    const deadline = performance.now() + restMs;
+    for (let round = 0; ; round += 1) {
+      const node = await pick(round);
+      await heart.quiet();
+      const left = (await rows()).filter(({ status }) => unfinished.has(status));
+      const { rows: jobs } = await database.query(
+        "UPDATE jobs SET due_at = now() RETURNING event_id",
+      );
+      for (const reader of readers.values()) if (!reader.isReading()) reader.attach(node);
+      const waiting = [...readers.values()].filter((reader) => !reader.isOver());
+      const busy = open().filter(({ replies }) => {
+        const { running, places } = replies.stats();
+        return running + places > 0;
+      });
+      if (left.length + jobs.length + waiting.length + busy.length === 0) break;
+      if (performance.now() > deadline) {
+        throw new Error(
+          `comes to no rest: ${JSON.stringify({
+            left,
+            jobs: jobs.length,
+            waiting: waiting.map((reader) => [reader.replyId, reader.cursor()]),
+            busy: busy.map(({ replies }) => replies.stats()),
+          })}`,
+        );
+      }
+      for (const row of left) await help(node, row, isCalm, round);
+      for (const each of open()) {
+        await each.replies.recover(false);
+        each.jobs.nudge();
+      }
+      // Winding down, patience and heartbeats have times of their own.
+      await new Promise((resolve) => setTimeout(resolve, Math.min(20, round)));
+    }
+    await Promise.all(started);
+  };
+
+  const help = async (node: HeartNode, row: Row, isCalm: boolean, round: number): Promise<void> => {
+    const { replyId, sessionId, status, message } = row;
+    const isStuck = message.includes("hang") && status === "streaming";
+    if (status === "paused" && round % 3 > 0) {
+      await decide(node, row, true).catch((error: unknown) => {
+        if (!isExpected(error)) surprises.push(String(error));
+      });
+    } else if (status === "paused" || isStuck) {
+      stopped.add(sessionId);
+      await node.replies.cancel({ sessionId, replyId, reason: "cancelled" });
+    }
+    if (status !== "streaming" || isCalm) return;
+    const owner = open().find(({ nodeId }) => nodeId === row.leaseOwner);
+    if (owner?.replies.running(replyId) === undefined) await heart.expireLeases({ replyId });
+  };
+
+  /** What is not as it should be, now that nothing happens any more. */
+  const faults = async (isCalm: boolean): Promise<string[]> => {
+    const found = [...surprises, ...upstream.faults];
+    const ends = await rows();
+    const { rows: steps } = await database.query<Step>(
+      `SELECT reply_id AS "replyId", session_id AS "sessionId", seq, before, after FROM steps ORDER BY id`,
+    );
+    checkSteps(steps, found);
+    const removed = new Set(
+      steps.flatMap(({ sessionId, after }) => (after === null ? [sessionId] : [])),
+    );
+    for (const sessionId of deleted) {
+      if (ends.some((row) => row.sessionId === sessionId)) found.push(`${sessionId} not deleted`);
+    }
+    for (const sessionId of removed) {
+      if (!upstream.forgotten.has(sessionId)) found.push(`${sessionId} not forgotten upstream`);
+    }
+    for (const { replyId, before, after } of steps) {
+      const gaveWay = before === "paused" && (after === null || after === "cancelled");
+      if (gaveWay && !upstream.abandoned.has(replyId)) found.push(`${replyId} not abandoned`);
+    }
+    for (const row of ends) found.push(...endFaults(row, isCalm));
+    for (const { replyId, faults: read } of readers.values()) {
+      found.push(...read.map((fault) => `reader of ${replyId}: ${fault}`));
+    }
+    found.push(...toldFaults(steps, ends));
+    const { rows: miscounted } = await database.query(
+      `SELECT s.session_id FROM sessions s LEFT JOIN messages m ON m.session_id = s.session_id
+       GROUP BY s.session_id, s.last_seq, s.message_count
+       HAVING count(m.*) <> s.message_count OR max(m.seq) <> s.last_seq`,
+    );
+    if (miscounted.length > 0) found.push("a session counts its messages wrongly");
+    for (const node of open()) {
+      if (node.running() !== 0) found.push(`${node.running()} replies run, by telemetry`);
+    }
+    if (isCalm) found.push(...heart.errors.map((line) => `logged: ${line}`));
+    return found;
+  };
+
+  const endFaults = (row: Row, isCalm: boolean): string[] => {
+    const { replyId, sessionId, status, content, message } = row;
+    const found: string[] = [];
+    const say = (fault: string) => found.push(`${replyId} (${status}; ${message}): ${fault}`);
+    const texts = textsOf(message, replyId);
+    if (status === "complete" ? content !== texts.at(-1) : !texts.includes(content)) {
+      say(`its text is ${content}`);
+    }
+    if (isCalm) {
+      const isAgents = /fail|cut/.test(message);
+      if (["failed", "interrupted"].includes(status) && !isAgents) say("for no reason");
+      if (status === "cancelled" && !stopped.has(sessionId)) say("by nobody");
+    }
+    const reader = readers.get(replyId);
+    if (reader === undefined) return found;
+    const end = reader.end();
+    const types: Record<string, string> = {
+      complete: "conversation_complete",
+      cancelled: "cancelled",
+      failed: "error",
+      interrupted: "error",
+    };
+    if (end?.type !== types[status]) say(`its reader saw ${end?.type}`);
+    if (end !== null && "full_response" in end && end.full_response !== content) {
+      say(`its reader was told ${end.full_response} instead of ${content}`);
+    }
+    if (end?.type === "cancelled" && end.reason !== row.finishReason) say(`reason ${end.reason}`);
+    if (
+      end?.type === "error" &&
+      (end.error_type === "interrupted") !== (status === "interrupted")
+    ) {
+      say(`error ${end.error_type}`);
+    }
+    if (reader.cursor() !== row.eventSeq) say(`ends at ${row.eventSeq}, read ${reader.cursor()}`);
+    if (status === "complete" && reader.text() !== content) say(`its reader saw ${reader.text()}`);
+    return found;
+  };
+
+  /** Nothing is told that is not stored. */
+  const toldFaults = (steps: readonly Step[], ends: readonly Row[]): string[] => {
+    const found: string[] = [];
+    const stored = new Set(steps.map(({ replyId }) => replyId));
+    const { told, appended } = heart;
+    const doubled = (list: readonly string[]) => list.filter((id, at) => list.indexOf(id) !== at);
+    found.push(...doubled(told.turns).map((id) => `${id} accepted twice, by telemetry`));
+    found.push(...doubled(told.sessions).map((id) => `${id} made twice, by telemetry`));
+    for (const id of told.turns) if (!stored.has(id)) found.push(`${id} told, never accepted`);
+    const sessionIds = new Set(steps.map(({ sessionId }) => sessionId));
+    for (const id of told.sessions) if (!sessionIds.has(id)) found.push(`${id} told, never made`);
+    for (const { replyId, status } of told.ends) {
+      const isStored = steps.some((step) => step.replyId === replyId && step.after === status);
+      if (status !== "dropped" && !isStored) found.push(`${replyId} told as ${status}`);
+    }
+    const byId = new Map(ends.map((row) => [row.replyId, row]));
+    const last = new Map<string, string>();
+    for (const { replyId, seq, type } of appended) {
+      if (!stored.has(replyId)) found.push(`${replyId} has events and no row`);
+      const name = `${seq} ${type}`;
+      const end = last.get(replyId);
+      if (end !== undefined && end !== name) found.push(`${replyId}: ${name} after its end`);
+      if (isTerminal(type)) last.set(replyId, name);
+      const row = byId.get(replyId);
+      if (isTerminal(type) && row !== undefined && row.eventSeq !== seq) {
+        found.push(`${replyId} was told to end with ${name}, its row says ${row.eventSeq}`);
+      }
+    }
+    return found;
+  };
+
+  return {
+    async perform(command: Command): Promise<void> {
+      const doing = act(command).catch((error: unknown) => {
+        if (!isExpected(error)) {
+          surprises.push(`${command.deed.do}: ${(error as Error).stack ?? String(error)}`);
+        }
+      });
+      started.push(doing);
+      if (!command.isTogether) await heart.quiet();
+    },
+    settle,
+    faults,
+    async close(): Promise<void> {
+      await heart.close();
+      await Promise.all([...readers.values()].map((reader) => reader.close()));
+      await database.execute(
+        "DELETE FROM sessions; DELETE FROM idempotency_keys; DELETE FROM jobs; DELETE FROM steps",
+      );
+    },
+  };
+}
+
+/** Every step is one of the table, and waiting messages are answered in their order. */
+function checkSteps(steps: readonly Step[], found: string[]): void {
+  const allowed = new Set(
+    Object.values(transitionTable).flatMap(({ from, to }) =>
+      from.flatMap((before) => to.map((after) => `${before} → ${after}`)),
+    ),
+  );
+  const started = new Map<string, number>();
+  const active = new Map<string, string>();
+  for (const { replyId, sessionId, seq, before, after } of steps) {
+    if (before === null && after !== "queued" && after !== "streaming") {
+      found.push(`${replyId} begins as ${after}`);
+    }
+    if (before !== null && after !== null && !allowed.has(`${before} → ${after}`)) {
+      found.push(`${replyId}: ${before} → ${after}`);
+    }
+    if (after === "streaming" && before !== "streaming" && before !== "paused") {
+      if (seq < (started.get(sessionId) ?? 0)) found.push(`${replyId} started out of its turn`);
+      started.set(sessionId, seq);
+    }
+    const isActive = after === "streaming" || after === "paused";
+    if (isActive && (active.get(sessionId) ?? replyId) !== replyId) {
+      found.push(`${sessionId} has two active replies`);
+    }
+    if (isActive) active.set(sessionId, replyId);
+    else if (active.get(sessionId) === replyId) active.delete(sessionId);
+  }
+}
