@@ -124,12 +124,15 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
       const kept = entries.get(replyId)?.events ?? [];
       const first = kept[0]?.seq ?? null;
       if (first === null) return Promise.resolve({ events: [], first });
-      // Numbers have no gaps, so the position follows from the number.
-      const start = Math.max(0, after + 1 - first);
+      // Numbers have no gaps within an attempt, but a take-over may have skipped some: at most so far in is the next.
+      let start = Math.min(kept.length, Math.max(0, after + 1 - first));
+      while (start > 0 && (kept[start - 1] as LoggedEvent).seq > after) start -= 1;
       let end = start;
       let size = 0;
       while (end < kept.length && end - start < limit && size < maxBytes) {
-        size += sizeOf(kept[end] as LoggedEvent);
+        const event = kept[end] as LoggedEvent;
+        if (end > start && event.seq !== (kept[end - 1] as LoggedEvent).seq + 1) break;
+        size += sizeOf(event);
         end += 1;
       }
       return Promise.resolve({ events: kept.slice(start, end), first });

@@ -116,6 +116,22 @@ export const replyLogContract: readonly ReplyLogCase[] = [
     },
   },
   {
+    name: "a page ends where an attempt has left numbers out",
+    async run({ log, peer }) {
+      await log.append(reply, 1, texts(1, 3));
+      await log.append(reply, 2, texts(1_030, 1_032));
+      for (const node of [log, peer]) {
+        const after = async (seq: number) =>
+          (await node.read(reply, seq, ...everything)).events.map((event) => event.seq);
+        assert.deepEqual(await after(0), numbers(1, 3));
+        assert.deepEqual(await after(2), [3]);
+        assert.deepEqual(await after(3), numbers(1_030, 1_032));
+        assert.deepEqual(await after(1_031), [1_032]);
+        assert.deepEqual(await after(1_032), []);
+      }
+    },
+  },
+  {
     name: "a repeated append changes nothing",
     async run({ log, peer }) {
       await log.append(reply, 1, texts(1, 3));
