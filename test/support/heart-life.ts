@@ -120,6 +120,15 @@ export async function live(
   }
 }
 
+/** The settings with which a failure is seen again: the seed and path that were printed with it. */
+export function again(): { readonly seed?: number; readonly path?: string } {
+  const { MODEL_SEED: seed, MODEL_PATH: path } = process.env;
+  return {
+    ...(seed !== undefined && { seed: Number(seed) }),
+    ...(path !== undefined && { path }),
+  };
+}
+
 interface KnownSession {
   sessionId: string | null;
   last: { readonly message: string; readonly key: string } | null;

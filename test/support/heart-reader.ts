@@ -33,6 +33,7 @@ export function createHeartReader(replyId: string, sessionId: string) {
   };
 
   const read = async (node: HeartNode): Promise<void> => {
+    isPaused = false;
     try {
       for await (const events of node.follow(replyId, cursor, stop.signal)) {
         for (const { seq, json } of events ?? []) take(JSON.parse(json) as ReplyEvent, seq);

@@ -241,7 +241,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         leaseSeconds,
         historyMessages: 0,
         maxReplyMs: 3_600_000,
-        maxReplyLength: 1024 * 1024,
+        maxReplyBytes: 1024 * 1024,
         maxQueued: options.maxQueued,
         limits: options.limits,
       },

@@ -57,7 +57,7 @@ export function createUpstream() {
   const abandoned = new Set<string>();
   const forgotten = new Set<string>();
   const faults: string[] = [];
-  let isFree = false;
+  const mode = { isFree: false };
   /** How many of the next jobs fail. */
   let failures = 0;
 
@@ -69,7 +69,7 @@ export function createUpstream() {
   const changed = () => new Promise<void>((resolve) => waiting.add(resolve));
 
   const permit = async (sessionId: string, isOver: () => boolean): Promise<void> => {
-    while (!isFree && !isOver()) {
+    while (!mode.isFree && !isOver()) {
       const left = permits.get(sessionId) ?? 0;
       if (left > 0) {
         permits.set(sessionId, left - 1);
@@ -136,7 +136,7 @@ export function createUpstream() {
     },
     /** From now on agents go on to their ends. */
     release(): void {
-      isFree = true;
+      mode.isFree = true;
       wake();
     },
     failJobs(times: number): void {

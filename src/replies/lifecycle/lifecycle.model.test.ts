@@ -6,6 +6,7 @@ import { migrate } from "../../database/migrate.ts";
 import { createPostgresDatabase } from "../../database/postgres.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import {
+  again,
   live,
   watchReplies,
   type Command,
@@ -85,18 +86,15 @@ const historyOf = (isCalm: boolean): fc.Arbitrary<History> => {
     commands: fc.array(command, { minLength: 1, maxLength: 80, size: "max" }),
   });
 };
-export const history = fc.oneof(historyOf(true), historyOf(false));
+const history = fc.oneof(historyOf(true), historyOf(false));
 
 /** Two thousand lives of sessions on the embedded database, five hundred on a server. */
-const runs = {
-  embedded: Number(process.env["N"] ?? 250),
-  postgres: Number(process.env["N"] ?? 63),
-};
+const runs = { embedded: 250, postgres: 63 };
 
 async function checkHistories(database: Database, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(history, (each) => live(database, options, each)),
-    { numRuns, reporter: report, ...again },
+    { numRuns, reporter: report, ...again() },
   );
 }
 
@@ -119,13 +117,6 @@ function report({
     { cause: errorInstance },
   );
 }
-
-/** Of a failure that is looked into. */
-const { MODEL_SEED: seed, MODEL_PATH: path } = process.env;
-const again = {
-  ...(seed !== undefined && { seed: Number(seed) }),
-  ...(path !== undefined && { path }),
-};
 
 describe("whatever happens to replies, on the embedded database", () => {
   let database: Database;
