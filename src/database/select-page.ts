@@ -36,7 +36,7 @@ export async function selectPage<R>(
     WHERE "total" - ${size} <= ${maxBytes}
     ORDER BY ${order}`;
   const found = (await database.query<R & Counted>(text, values)).rows;
-  const tooMuch = found.findIndex(({ total }, index) => index > 0 && total > maxBytes);
+  const tooMuch = found.findIndex(({ total }) => total > maxBytes);
   const kept = found.slice(0, tooMuch === -1 ? limit : Math.min(limit, tooMuch));
   return {
     hasMore: kept.length < found.length,
