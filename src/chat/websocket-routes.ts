@@ -19,8 +19,6 @@ import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts
 interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage"> {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
-  /** Origins of browsers that may connect beside this service's own; `*` for all. */
-  readonly allowedOrigins: readonly string[];
   readonly heartbeatMs: number;
   /** Whether sound is understood here. */
   readonly isListening: boolean;
@@ -41,21 +39,11 @@ export interface WebSocketRoutes {
 
 /** The conversation over one socket: the same turns and events as over HTTP. */
 export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocketRoutes {
-  const { identity, telemetry, allowedOrigins, heartbeatMs } = options;
+  const { identity, telemetry, heartbeatMs } = options;
   const open = new Set<WebSocket>();
   let isClosing = false;
   const places = new SocketPlaces(options.maxConnections);
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
-
-  const checkOrigin = async (request: FastifyRequest): Promise<void> => {
-    const { origin, host } = request.headers;
-    // Programs send no origin; a page of another site must not use its visitor's network position.
-    if (origin === undefined || allowedOrigins.includes("*") || allowedOrigins.includes(origin)) {
-      return;
-    }
-    if (URL.canParse(origin) && new URL(origin).host === host) return;
-    throw new Problem("forbidden", { action: "WebSocket from another origin" });
-  };
 
   /** The address of a caller who has yet to bring a token; null for one who needs none, or has brought one. */
   const unknownAddress = (request: FastifyRequest): string | null => {
@@ -161,7 +149,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         "/chat/ws",
         {
           websocket: true,
-          preValidation: [checkOrigin, admit],
+          preValidation: admit,
           config: { isPublic: true },
           schema: {
             tags: ["Messages"],

@@ -69,7 +69,6 @@ export async function openDoors(
     isListening: speech.voice.recognition.enabled,
     telemetry,
     pace: createMemoryRateLimiter(),
-    allowedOrigins: config.security.cors_origins,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
     maxConnections: limits.max_viewers,
     maxMessageLength: limits.max_message_length,

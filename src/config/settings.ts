@@ -401,8 +401,12 @@ export const settings = {
     issuer: text("Required iss of tokens", null),
     audience: text("Required aud of tokens", null),
     clock_skew_seconds: number("Tolerance for exp and nbf", 60, { maximum: 300 }),
-    allowed_hosts: list("Host names answered; * for all", ["*"], { rule: hostPattern }),
-    cors_origins: list("Origins of browsers allowed; * for all (not with tokens in cookies)", [], {
+    allowed_hosts: list(
+      "Host names answered; * for all; unset: all, but in auth.mode open on a loopback address without trusted proxies only this machine's own",
+      [],
+      { rule: hostPattern },
+    ),
+    cors_origins: list("Origins whose pages may use this service beside its own; * for all", [], {
       rule: browserOrigin,
     }),
     trusted_proxies: list("Addresses (CIDR) whose X-Forwarded-For is believed", [], {

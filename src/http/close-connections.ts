@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
+import type { FastifyInstance } from "fastify";
 
 /** Requests that are still being answered when the server closes get this long. */
 const defaultGraceMs = 5_000;
@@ -33,4 +34,15 @@ export function prepareToClose(server: Server, graceMs = defaultGraceMs): () => 
       clearTimeout(grace);
     });
   };
+}
+
+/**
+ * Ends the connection of a request that wanted to speak another protocol and was answered instead: it is no longer the
+ * server's, which would neither use it again nor close it.
+ */
+export function endRefusedUpgrades(app: FastifyInstance): void {
+  app.addHook("onResponse", (request, _reply, done) => {
+    if (request.headers.upgrade !== undefined) request.raw.socket.destroy();
+    done();
+  });
 }

@@ -12,9 +12,11 @@ import type { Tracer } from "../telemetry/tracer.ts";
 import { installAddressLimit } from "./address-limit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
+import { endRefusedUpgrades } from "./close-connections.ts";
 import { installErrorHandling, refuseUndecodable } from "./errors.ts";
-import { installHostCheck } from "./host-check.ts";
+import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
+import { installOriginCheck } from "./origin-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
 import { installRouteTable } from "./route-table.ts";
 import { compileValidator } from "./validation.ts";
@@ -59,6 +61,7 @@ export async function createServer(options: ServerOptions) {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
   const routes = installRouteTable(app);
+  endRefusedUpgrades(app);
   installRequestContext(app, config.service.name, metrics);
   installTracing(app, options.tracer);
   installErrorHandling(app, telemetry, routes);
@@ -72,7 +75,8 @@ export async function createServer(options: ServerOptions) {
       maxAge: 600,
     });
   }
-  installHostCheck(app, config.security.allowed_hosts);
+  installHostCheck(app, servedHosts(config));
+  installOriginCheck(app, origins);
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
   installAuthentication(app, identity);
 

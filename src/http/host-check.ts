@@ -1,18 +1,45 @@
+import { BlockList, isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
+import type { Config } from "../config/settings.ts";
 import { Problem } from "../problems/problem.ts";
 
-/** Refuses requests for other host names than the configured ones (DNS rebinding, mis-routed proxies); `*` is all. */
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8);
+loopback.addAddress("::1", "ipv6");
+
+/**
+ * The host names answered. Where they are not configured, all of them; but a service that lets everybody on its machine
+ * in must not do so for a page whose name was made to mean this machine (DNS rebinding). A trusted proxy has its names.
+ */
+export function servedHosts({
+  auth,
+  security,
+  service,
+}: Pick<Config, "auth" | "security" | "service">): readonly string[] {
+  if (security.allowed_hosts.length > 0) return security.allowed_hosts;
+  const isLocal = service.host === "localhost" || isLoopback(service.host);
+  if (auth.mode !== "open" || !isLocal || security.trusted_proxies.length > 0) return ["*"];
+  return ["localhost", "*.localhost", "127.0.0.1", "::1", service.host];
+}
+
+/** Refuses requests for other host names than these (DNS rebinding, mis-routed proxies); `*` is all. */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
   if (allowed.includes("*")) return;
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   /** `*.example.com` is any name below, not that name itself. */
   const suffixes = [...names].filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
   app.addHook("onRequest", async (request) => {
-    const host = request.hostname.toLowerCase();
+    // Of an IPv6 address the brackets are no part.
+    const host = request.hostname.toLowerCase().replace(/^\[(.*)\]$/, "$1");
     if (names.has(host) || suffixes.some((suffix) => host.endsWith(suffix))) return;
     throw new Problem("bad_request", {
-      en: "This host name is not served here (security.allowed_hosts).",
-      zh: "此主机名不在服务范围内（security.allowed_hosts）。",
+      en: "This host name is not served here. If it should be, add it to security.allowed_hosts.",
+      zh: "此主机名不在服务范围内。如需使用，请将其加入 security.allowed_hosts。",
     });
   });
+}
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family !== 0 && loopback.check(host, family === 6 ? "ipv6" : "ipv4");
 }

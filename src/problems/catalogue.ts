@@ -40,10 +40,20 @@ export const problemCatalogue = {
           ? "令牌已过期。请重新登录后再试。"
           : "令牌或 API 密钥无效。",
   })),
-  forbidden: define<{ action?: string }>(403, ({ action }) => ({
-    en: action ? `You are not allowed to do this (${action}).` : "You are not allowed to do this.",
-    zh: action ? `您没有执行此操作的权限（${action}）。` : "您没有执行此操作的权限。",
-  })),
+  forbidden: define<{ action?: string; page?: string | null }>(403, ({ action, page }) => {
+    if (page !== undefined) {
+      return {
+        en: `A page of ${page ?? "another site"} may not do this here. If it is yours, add its origin to security.cors_origins.`,
+        zh: `${page === null ? "其他网站" : ` ${page} `}的页面不能在此执行该操作。如果是您的页面，请将其来源加入 security.cors_origins。`,
+      };
+    }
+    return {
+      en: action
+        ? `You are not allowed to do this (${action}).`
+        : "You are not allowed to do this.",
+      zh: action ? `您没有执行此操作的权限（${action}）。` : "您没有执行此操作的权限。",
+    };
+  }),
   not_found: define<{ method: string; path: string }>(404, ({ method, path }) => ({
     en: `There is nothing at ${method} ${path}. The paths are listed at /docs.`,
     zh: `不存在 ${method} ${path}。所有路径见 /docs。`,

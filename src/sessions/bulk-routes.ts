@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { Type, type Static } from "typebox";
 import { callerUser, requireAction, requireAdmin } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
-import { timestampSchema } from "../http/schemas.ts";
+import { nullable, timestampSchema } from "../http/schemas.ts";
 import { Problem } from "../problems/problem.ts";
 import type { SessionRoutesOptions } from "./routes.ts";
 import { createSessionAccess } from "./session-access.ts";
@@ -18,6 +18,7 @@ const batchBody = Type.Object({
   ]),
   user_id: Type.Optional(userIdSchema),
 });
+const daysRange = { minimum: 1, maximum: 365 };
 const tags = ["Sessions"];
 const security = [{ bearer: [] }, { apiKey: [] }, {}];
 
@@ -165,10 +166,17 @@ export function bulkSessionRoutes(
           tags,
           security,
           summary: "Delete sessions without recent activity (admin)",
+          description: "What is asked for may stand in the body or in the query; the body wins.",
           querystring: Type.Object({
-            days_threshold: Type.Integer({ minimum: 1, maximum: 365, default: 7 }),
+            days_threshold: Type.Integer({ ...daysRange, default: 7 }),
             dry_run: Type.Boolean({ default: true }),
           }),
+          body: nullable(
+            Type.Object({
+              days_threshold: Type.Optional(Type.Integer(daysRange)),
+              dry_run: Type.Optional(Type.Boolean()),
+            }),
+          ),
           response: {
             200: Type.Object({
               success: Type.Literal(true),
@@ -193,7 +201,7 @@ export function bulkSessionRoutes(
       async (request) => {
         requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
-        const { days_threshold: days, dry_run: dryRun } = request.query;
+        const { days_threshold: days, dry_run: dryRun } = { ...request.query, ...request.body };
         const [found, sample] = await Promise.all([
           store.countInactive(days),
           store.inactive(days, 10),

@@ -177,6 +177,15 @@ describe("sessions", () => {
     });
   });
 
+  it("takes what cleaning up needs from the body before the query, and refuses nonsense in either", async () => {
+    const path = "/sessions/cleanup?days_threshold=30&dry_run=true";
+    const { status, body } = await client.send("POST", path, { dry_run: false });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ dry_run: false, found_inactive: 0, deleted_count: 0 });
+    expect((await client.send("POST", path, { days_threshold: 0 })).status).toBe(422);
+    expect((await client.send("POST", path, { dry_run: "false" })).status).toBe(422);
+  });
+
   it("does not exist for a user who is named and is somebody else", async () => {
     const sessionId = await client.session("owner");
     expect((await client.get(`/sessions/${sessionId}?user_id=owner`)).status).toBe(200);

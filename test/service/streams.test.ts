@@ -216,7 +216,7 @@ describe("viewers of a node", () => {
       const body = JSON.stringify({ user_id: `user-${index}`, message: "hi" });
       const socket = connect(Number(port), hostname);
       socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+        `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
           `Content-Length: ${body.length}\r\n\r\n${body}`,
       );
       // Somewhere between what the service reads, stores and sends.

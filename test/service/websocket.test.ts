@@ -113,6 +113,24 @@ describe("the WebSocket", () => {
     expect((await client.get("/chat/ws/info")).body).toMatchObject({ websocket_enabled: true });
   });
 
+  it("leaves no connection behind where it is refused", async () => {
+    const { hostname, port } = new URL(service.url);
+    for (const [path, more] of [
+      ["/chat/ws", "Host: evil.example\r\n"],
+      ["/chat/ws", "Host: localhost\r\nOrigin: http://evil.example\r\n"],
+      ["/chat/ws?user_id=", "Host: localhost\r\n"],
+      ["/health", "Host: localhost\r\n"],
+      ["/nowhere", "Host: localhost\r\n"],
+    ]) {
+      const socket = netConnect(Number(port), hostname);
+      socket.write(
+        `GET ${path} HTTP/1.1\r\n${more}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+      );
+      socket.resume();
+      await once(socket, "close");
+    }
+  });
+
   it("does not keep a service that stops: connections that do nothing, clients that do not answer", async () => {
     const stopping = await startService();
     const { hostname, port } = new URL(stopping.url);
@@ -120,7 +138,7 @@ describe("the WebSocket", () => {
     await once(ahead, "connect");
     const mute = netConnect(Number(port), hostname);
     mute.write(
-      "GET /chat/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "GET /chat/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
     await once(mute, "data");
@@ -234,7 +252,7 @@ describe("a WebSocket of somebody who is not known", () => {
     const { hostname, port } = new URL(service.url);
     const mute = netConnect(Number(port), hostname);
     mute.write(
-      "GET /chat/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "GET /chat/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
     await once(mute, "data");
