@@ -55,10 +55,12 @@ export function createSharedState({ redis, streams }: Config, logger: Logger): S
     cache: createRedisCache({ client, keyPrefix, logger }),
     limiter: createRedisRateLimiter({ client, keyPrefix, fallback: createMemoryRateLimiter({}) }),
     replyLog,
-    probe: async () => ({
-      status: "healthy",
-      details: { ...(await client.describe()), degraded: replyLog.isDegraded() },
-    }),
+    probe: async () => {
+      const details = await client.describe();
+      // A replica answers everything but this.
+      await client.send("SET", `${keyPrefix}probe`, "1", "PX", 1_000);
+      return { status: "healthy", details: { ...details, degraded: replyLog.isDegraded() } };
+    },
     async close() {
       await replyLog.close();
       await client.close();

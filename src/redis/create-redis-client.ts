@@ -24,12 +24,34 @@ function retryDelayMs(attempt: number): number {
   return Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.75 + Math.random() * 0.5);
 }
 
+/** How often a replica is left in the hope of a primary. */
+const minLeavePauseMs = 1_000;
+const maxLeavePauseMs = 60_000;
+
 /**
  * Two connections per server: one for commands, one for messages. Returns at once; whether Redis is there shows at the
  * first command, and again and again until it is.
  */
 export function createRedisClient(options: RedisClientOptions): RedisClient {
   const { target, commandTimeoutMs, logger, connectTimeoutMs = 3_000 } = options;
+  /** Since a write was refused by a replica until one was taken: connections that come and go meanwhile are no news. */
+  let isReplica = false;
+  let leaveAfterMs = 0;
+  let leavePauseMs = minLeavePauseMs;
+  const leaveReplica = (): boolean => {
+    if (!isReplica) logger.warn({}, "this Redis is a read-only replica; going on without it");
+    isReplica = true;
+    if (performance.now() < leaveAfterMs) return false;
+    leaveAfterMs = performance.now() + leavePauseMs;
+    leavePauseMs = Math.min(maxLeavePauseMs, leavePauseMs * 2);
+    return true;
+  };
+  const tookWrite = () => {
+    if (isReplica) logger.info({ kind: target.kind }, "Redis takes writes again");
+    isReplica = false;
+    leaveAfterMs = 0;
+    leavePauseMs = minLeavePauseMs;
+  };
   const connection: Connection = {
     ...(target.username !== null && { username: target.username }),
     ...(target.password !== null && { password: target.password }),
@@ -46,8 +68,10 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: retryDelayMs,
+    // It asks with INFO, which many users of Redis may not; what is still loading says so itself.
+    enableReadyCheck: false,
     // After a fail-over the old primary still answers, as a replica: leave it.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    reconnectOnError: (error) => isReadOnly(error) && leaveReplica(),
     lazyConnect: true,
     replyMapping: "legacy",
   };
@@ -70,7 +94,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     wasReady = false;
   });
   client.on("close", () => {
-    if (wasReady === true && !closed) {
+    if (wasReady === true && !closed && !isReplica) {
       logger.warn({}, "the connection to Redis was lost; going on without it");
       wasReady = false;
     }
@@ -80,10 +104,13 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
   void client.connect().catch(() => undefined);
 
   const isReady = () => client.status === "ready";
-  const send = (...[name, ...args]: readonly RedisArgument[]): Promise<unknown> =>
-    isReady()
-      ? withDeadline(client.call(String(name), ...args.map(String)), commandTimeoutMs)
-      : Promise.reject(new RedisUnavailable("not connected"));
+  const send = async (...[name, ...args]: readonly RedisArgument[]): Promise<unknown> => {
+    if (!isReady()) throw new RedisUnavailable("not connected");
+    const call = client.call(String(name), ...args.map(String));
+    const answer = await withDeadline(call, commandTimeoutMs);
+    if (name === "SET" || name === "DEL") tookWrite();
+    return answer;
+  };
 
   return {
     kind: target.kind,
@@ -114,7 +141,14 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
       return () => readyListeners.delete(listener);
     },
     async describe() {
-      const info = String(await send("INFO", "server"));
+      await send("PING");
+      // Users without rights to it can do all the work all the same.
+      const info = String(
+        await send("INFO", "server").catch((error: unknown) => {
+          if (error instanceof RedisRefused && error.message.startsWith("NOPERM")) return "";
+          throw error;
+        }),
+      );
       const version = /(?:valkey|redis)_version:(\S+)/g;
       const versions = [...info.matchAll(version)].map((found) => found[1]);
       return { kind: target.kind, version: versions.at(-1) ?? "unknown" };
@@ -163,7 +197,12 @@ function openCluster(target: RedisTarget, connection: Connection): Cluster {
 
 /** Errors that say something about the server's state rather than about the command. */
 const transient =
-  /^(LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|OOM|NOREPLICAS|MOVED|ASK|NOAUTH|WRONGPASS|UNBLOCKED)\b/;
+  /(?:^|-)(LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|OOM|NOREPLICAS|MOVED|ASK|NOAUTH|WRONGPASS|UNBLOCKED)\b/;
+
+/** Before version 7 the error of a script quotes the one that ended it: `ERR Error running script …: -READONLY …`. */
+function isReadOnly({ message }: Error): boolean {
+  return /(?:^|-)READONLY\b/.test(message);
+}
 
 function translate(error: unknown): Error {
   if (error instanceof RedisRefused || error instanceof RedisUnavailable) return error;

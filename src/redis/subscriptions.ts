@@ -19,6 +19,7 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
   const subscriber =
     client instanceof Cluster ? client : client.duplicate({ autoResubscribe: false });
   let closed = false;
+  let toldRefusal = false;
 
   const deliver = (channel: string, message: string) => {
     for (const listener of wanted.get(channel) ?? []) listener(message);
@@ -32,6 +33,13 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
       sharded = false;
       askForAll();
       return;
+    }
+    if (String(error).includes("NOPERM") && !toldRefusal) {
+      toldRefusal = true;
+      logger.warn(
+        { err: error },
+        "this user of Redis may not use its channels, so that other nodes hear of replies late; ACL SETUSER <user> &*",
+      );
     }
     logger.debug({ err: error }, "a channel cannot be listened to yet");
   };
