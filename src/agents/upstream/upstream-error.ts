@@ -78,8 +78,17 @@ export function upstreamErrorOf(error: unknown): UpstreamError | null {
   return null;
 }
 
+/** Said with 429 by who has run out of money: no wait will help. */
+const outOfCredit =
+  /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|credit balance/i;
+
+/** Worth another try: overloaded or restarting, as opposed to broken or unpaid. */
+export function isTransient(fault: UpstreamError): boolean {
+  return isTransientStatus(fault.status) && !outOfCredit.test(fault.bodyExcerpt);
+}
+
 /** Overloaded or restarting, as opposed to broken: worth another try. */
-export function isTransientStatus(status: number | undefined): boolean {
+function isTransientStatus(status: number | undefined): boolean {
   return status === 429 || status === 502 || status === 503 || status === 504 || status === 529;
 }
 
@@ -113,7 +122,7 @@ export function toProblem(error: unknown, agentId: string, begun: boolean): unkn
         ? new AgentInterrupted("the connection to the agent broke", { cause: error })
         : new Problem("agent_failed", { agentId }, { cause: error });
     case "status":
-      return isTransientStatus(error.status)
+      return isTransient(error)
         ? new Problem(
             "agent_unavailable",
             { agentId },

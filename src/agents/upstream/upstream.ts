@@ -25,7 +25,7 @@ import {
 } from "./request-encoding.ts";
 import { createRedirects } from "./redirects.ts";
 import { retryDelayMs, sleep } from "./retry.ts";
-import { isTransientStatus, toProblem, UpstreamError } from "./upstream-error.ts";
+import { isTransient, toProblem, UpstreamError } from "./upstream-error.ts";
 
 export interface UpstreamOptions {
   /** Names the peer in the log. */
@@ -194,7 +194,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     const safe =
       error instanceof UpstreamError &&
       (!sent ||
-        (request.retryable === true && isTransientStatus(error.status)) ||
+        (request.retryable === true && isTransient(error)) ||
         // A kept connection may be closed by the peer just when it is used again; asking twice changes nothing.
         (request.method === "GET" && error.fault === "broken"));
     const delayMs =

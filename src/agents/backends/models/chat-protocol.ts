@@ -10,6 +10,8 @@ interface ToolCallMessage {
   readonly id: string;
   readonly type: "function";
   readonly function: { readonly name: string; readonly arguments: string };
+  /** What the server sent with it besides. */
+  readonly [member: string]: unknown;
 }
 
 /** A message of the chat completions protocol. */
@@ -20,6 +22,8 @@ export type ChatMessage =
       readonly role: "assistant";
       readonly content: string | null;
       readonly tool_calls?: readonly ToolCallMessage[];
+      /** What the server sent with it besides. */
+      readonly [member: string]: unknown;
     }
   | { readonly role: "tool"; readonly tool_call_id: string; readonly content: string };
 
@@ -40,6 +44,9 @@ export interface ModelToolCall {
   readonly name: string;
   /** As the model wrote it: often, not always, a JSON object. */
   readonly argumentsText: string;
+  /** Of the call and of its function: to be sent back as they came. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly functionMembers?: Readonly<Record<string, unknown>>;
 }
 
 /** What a model says. Exactly one `end` comes last. */
@@ -53,6 +60,8 @@ export type ModelDelta =
       /** As `finishReasonOf` gives it. */
       readonly reason: string;
       readonly toolCalls: readonly ModelToolCall[];
+      /** Of the message: to be sent back as they came. */
+      readonly members?: Readonly<Record<string, unknown>>;
     };
 
 /** One request to a model. */

@@ -41,7 +41,7 @@ describe("a streamed completion", () => {
       { type: "reasoning", text: "hm" },
       { type: "reasoning", text: "mm" },
       { type: "text", text: "你好" },
-      end(),
+      { ...end(), members: { reasoning_content: "hm", reasoning: "mm" } },
     ]);
   });
 

@@ -4,6 +4,7 @@ import { failureOf } from "./answer-failure.ts";
 import type { AnswerDocument } from "./answer-parser.ts";
 import type { ModelDelta } from "./chat-protocol.ts";
 import { finishReasonOf } from "./finish-reason.ts";
+import { createKeptMembers } from "./kept-members.ts";
 import { isFields, readMessage } from "./message-parts.ts";
 import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
@@ -25,11 +26,23 @@ export interface CompletionReader {
   end(): readonly ModelDelta[];
 }
 
+/** Of a message; what else there is may be wanted back. */
+const knownMembers: ReadonlySet<string> = new Set([
+  "role",
+  "content",
+  "tool_calls",
+  "function_call",
+  "refusal",
+  "images",
+  "audio",
+]);
+
 const nothing: readonly ModelDelta[] = [];
 
 export function createCompletionReader(): CompletionReader {
   const toolCalls = createToolCallCollector();
   const tags = createThinkingTags();
+  const kept = createKeptMembers();
   /** The last one that no words have followed. */
   let reason: string | null = null;
   let isAlone = false;
@@ -54,7 +67,6 @@ export function createCompletionReader(): CompletionReader {
   ): ModelDelta[] => {
     const { text, reasoning, images, isRefusal } = readMessage(message);
     refused ||= isRefusal;
-    // A whole message at the end of a stream repeats what its pieces said.
     const news = isWhole ? unsaid(text, said) : text;
     const newThoughts = isWhole ? unsaid(reasoning, thought) : reasoning;
     said += news;
@@ -92,6 +104,8 @@ export function createCompletionReader(): CompletionReader {
       const { delta, message, text } = choice;
       // Some servers answer with a whole message where a delta is expected, and some with a bare text.
       const given = isFields(delta) ? delta : isFields(message) ? message : null;
+      // A whole message at the end of a stream repeats what its pieces said.
+      const isFirstWhole = given === message && said === "" && thought === "";
       const deltas =
         given === null
           ? typeof text === "string"
@@ -101,6 +115,7 @@ export function createCompletionReader(): CompletionReader {
       const calls = given?.["tool_calls"] ?? legacyCall(given?.["function_call"]);
       const hasCalls = Array.isArray(calls) && calls.length > 0;
       if (hasCalls) toolCalls.add(calls as readonly unknown[]);
+      if (given !== null && (given === delta || isFirstWhole)) kept.add(given, knownMembers);
       const speaks = deltas.length > 0 || hasCalls;
       if (speaks) goOn();
       const last = finishReasonOf(choice["finish_reason"]);
@@ -117,6 +132,7 @@ export function createCompletionReader(): CompletionReader {
         throw new UpstreamError("malformed", "the answer held no event of a completion");
       }
       const { reasoning, text } = tags.end();
+      const members = kept.all();
       const why = reason ?? "stop";
       return [
         ...(reasoning === "" ? [] : [{ type: "reasoning" as const, text: reasoning }]),
@@ -126,6 +142,7 @@ export function createCompletionReader(): CompletionReader {
           type: "end",
           reason: refused && why === "stop" ? "content_filter" : why,
           toolCalls: toolCalls.finish(),
+          ...(members && { members }),
         },
       ];
     },

@@ -5,7 +5,13 @@ import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAnswerParser, type AnswerDocument } from "./answer-parser.ts";
 import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
 import { createCompletionReader } from "./completion-stream.ts";
-import { createRefusedOptions, refusedMember, type OptionalMember } from "./refused-options.ts";
+import { refusalKindOf, refusals } from "./refusal.ts";
+import {
+  createRefusedOptions,
+  refusedMember,
+  without,
+  type OptionalMember,
+} from "./refused-options.ts";
 
 export interface Completions {
   complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
@@ -20,7 +26,7 @@ const waitMs = { over: 100, likely: 2_000, doubtful: 10_000, contradicted: 10_00
 
 /**
  * Streamed completions of one server. A request that is refused for a member that it can do without is sent again
- * without it, and the server's taste is remembered by model.
+ * without it; what the refusal names is remembered by model for a while.
  */
 export function createCompletions(options: {
   readonly upstream: Upstream;
@@ -35,6 +41,7 @@ export function createCompletions(options: {
   return {
     async complete(call, signal) {
       const omitted = new Set<OptionalMember>(refused.of(call.model.id));
+      const named = new Set(omitted);
       let refusal: unknown = null;
       for (;;) {
         const members = without(body(call), omitted);
@@ -55,13 +62,14 @@ export function createCompletions(options: {
             retryable: true,
           } as const;
           const events = await upstream.open(request, createAnswerParser);
-          if (refusal !== null) refused.remember(call.model.id, omitted);
+          if (named.size > 0) refused.remember(call.model.id, named);
           return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
-          const member = refusedMember(error, members);
-          if (member === null) throw explain(refusal ?? error, call.agentId, false);
+          const blame = refusedMember(error, members);
+          if (blame === null) throw explain(refusal ?? error, call.agentId, false);
           refusal ??= error;
-          omitted.add(member);
+          omitted.add(blame.member);
+          if (blame.isNamed) named.add(blame.member);
         }
       }
     },
@@ -125,51 +133,16 @@ function readCompletion(
   };
 }
 
-function without(
-  members: Readonly<Record<string, unknown>>,
-  omitted: ReadonlySet<OptionalMember>,
-): Readonly<Record<string, unknown>> {
-  const kept: Record<string, unknown> = { ...members };
-  for (const member of omitted) {
-    delete kept[member];
-    if (member === "tools") delete kept["tool_choice"];
-  }
-  return kept;
-}
-
 /** Says more about a refusal that people can do something about. */
 function explain(error: unknown, agentId: string, begun: boolean): unknown {
   const problem = toProblem(error, agentId, begun);
   const fault = upstreamErrorOf(problem);
-  if (!(problem instanceof Problem) || problem.type !== "agent_failed" || !fault) return problem;
-  if (fault.status === 401 || fault.status === 403) {
-    return new Problem(
-      "agent_failed",
-      {
-        agentId,
-        detail: {
-          en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
-          zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
-        },
-      },
-      { cause: fault },
-    );
+  if (!(problem instanceof Problem) || !fault) return problem;
+  const kind = refusalKindOf(fault);
+  if (kind !== null) {
+    return new Problem("agent_failed", { agentId, detail: refusals[kind] }, { cause: fault });
   }
-  if (fault.status === 404) return unknownModel(agentId, fault);
-  if (fault.status !== undefined && /context[ _]length|context window/i.test(fault.bodyExcerpt)) {
-    return new Problem(
-      "agent_failed",
-      {
-        agentId,
-        detail: {
-          en: "The conversation is too long for its model. Start a new session or send less text.",
-          zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
-        },
-      },
-      { cause: fault },
-    );
-  }
-  return problem;
+  return fault.status === 404 ? unknownModel(agentId, fault) : problem;
 }
 
 /** The model that was asked for does not exist. */

@@ -231,13 +231,17 @@ describe("members that a model refuses", () => {
     const refuse = (status: number, code: string): Turn => ({
       fault: { kind: "status", status, body: { error: { code } } },
     });
-    server.enqueue(refuse(400, "context_length_exceeded"), refuse(500, "oops"));
+    server.enqueue(refuse(400, "context_length_exceeded"));
     const error = await run("general-chat").catch((caught: unknown) => caught);
     expect(String(error)).toMatch(/too long for its model/);
-    expect(server.requests).toHaveLength(2);
+    expect(server.requests).toHaveLength(1);
+    // Not named: left out once, and not remembered.
+    server.enqueue(refuse(400, "transient gateway hiccup"));
+    await run("general-chat");
+    expect(server.requests[2]?.body).not.toHaveProperty("stream_options");
     server.setRespond(() => ({ tokens: ["ok"] }));
     await run("general-chat");
-    expect(server.requests[2]?.body).toHaveProperty("stream_options");
+    expect(server.requests[3]?.body).toHaveProperty("stream_options");
   });
 });
 
@@ -246,12 +250,102 @@ describe("a refusal says what can be done", () => {
     [401, {}, /refuses this service's key/, /密钥/],
     [404, {}, /model does not exist/, /模型不存在/],
     [400, { error: { code: "context_length_exceeded" } }, /too long for its model/, /上下文/],
+    ...[
+      [400, "prompt is too long: 210000 tokens > 200000 maximum"],
+      [400, "the request exceeds the available context size"],
+      [400, "exceed_context_size_error"],
+      [400, "The input token count (40000) exceeds the maximum number of tokens allowed (32768)"],
+      [400, "Range of input length should be [1, 30720]"],
+      [422, "input must be less than max_seq_len"],
+      [413, "Request too large"],
+      [
+        400,
+        "Trying to keep the first 5000 tokens when context overflows; loaded with context length of only 4096",
+      ],
+    ].map(([status, message]): [number, object, RegExp, RegExp] => [
+      Number(status),
+      [{ error: { message } }],
+      /too long for its model/,
+      /上下文/,
+    ]),
+    [402, { error: { message: "Insufficient Balance" } }, /no credit/, /额度/],
+    [429, { error: { code: "insufficient_quota" } }, /no credit/, /额度/],
+    [
+      400,
+      { error: { message: "unknown variant `image_url`, expected `text`" } },
+      /no images/,
+      /图片/,
+    ],
   ])("%i %j", async (status, body, en, zh) => {
     server.setRespond(() => ({ fault: { kind: "status", status, body } }));
     const error = await run("general-chat").catch((caught: unknown) => caught);
     expect(error).toMatchObject({ type: "agent_failed" });
+    expect(server.requests).toHaveLength(1);
     expect((error as { text: (language: string) => string }).text("en")).toMatch(en);
     expect((error as { text: (language: string) => string }).text("zh")).toMatch(zh);
+  });
+});
+
+describe("a prompt", () => {
+  const said = (...texts: readonly string[]): HistoryMessage[] =>
+    texts.map((text) => ({
+      role: text.startsWith("a") ? "assistant" : text.startsWith("s") ? "system" : "user",
+      content: text,
+      agentId: null,
+    }));
+  const promptOf = async (
+    history: readonly HistoryMessage[],
+    changes: Partial<RunRequest> = {},
+  ) => {
+    await run("general-chat", { message: "now", history: async () => history, ...changes });
+    return messagesOf(server.requests.at(-1)).slice(1);
+  };
+
+  test.each<[string, readonly string[], readonly string[]]>([
+    ["a failed reply", ["u1", "a1", "u2"], ["u1", "a1", "u2\n\nnow"]],
+    ["two of them", ["u1", "a1", "u2", "u3"], ["u1", "a1", "u2\n\nu3\n\nnow"]],
+    ["only failed ones", ["u1", "u2"], ["u1\n\nu2\n\nnow"]],
+    ["a failed one in between", ["u1", "u2", "a2"], ["u1\n\nu2", "a2", "now"]],
+    ["a window that begins with an answer", ["a0", "u1", "a1"], ["u1", "a1", "now"]],
+    ["only answers", ["a0", "a1"], ["now"]],
+    ["two answers", ["u1", "a1", "a2"], ["u1", "a1\n\na2", "now"]],
+  ])(
+    "after %s alternates, beginning and ending with the user",
+    async (_name, history, expected) => {
+      const messages = await promptOf(said(...history));
+      expect(messages.map((message) => message.content)).toEqual(expected);
+      expect(messages.map((message) => message.role)).toEqual(
+        expected.map((_text, index) => (index % 2 === 0 ? "user" : "assistant")),
+      );
+    },
+  );
+
+  test("puts what the system said into the one system message, and keeps images", async () => {
+    const bytes = new Uint8Array([1]);
+    const messages = await promptOf(said("u1", "s1"), {
+      attachments: [{ name: "a.png", mediaType: "image/png", bytes }],
+    });
+    expect(messages).toMatchObject([
+      { role: "user", content: [{ type: "text", text: "u1\n\nnow" }, { type: "image_url" }] },
+    ]);
+    expect(messagesOf(server.requests.at(-1))[0]?.content).toMatch(/s1$/);
+  });
+
+  test.each([
+    "System role not supported",
+    "Developer instruction is not enabled for models/gemma-3",
+    "This model does not support system messages",
+  ])("has no system message where the model takes none: %s", async (message) => {
+    server.setRespond((request) =>
+      messagesOf(request)[0]?.role === "system"
+        ? { fault: { kind: "status", status: 400, body: { error: { message } } } }
+        : { tokens: ["ok"] },
+    );
+    for (let turn = 0; turn < 2; turn += 1) expect(textOf(await run("general-chat"))).toBe("ok");
+    expect(server.requests).toHaveLength(3);
+    const [only, ...rest] = messagesOf(server.requests.at(-1));
+    expect(rest).toEqual([]);
+    expect(only?.content).toMatch(/helpful, friendly assistant[^]*\n\nHello$/);
   });
 });
 
@@ -432,7 +526,7 @@ describe("handoffs", () => {
     expect(toolNamesOf(first)).toEqual(["ask_maths"]);
     expect(first?.body).toMatchObject({ model: "session-model", temperature: 1 });
     expect(second?.body).toMatchObject({ model: "maths-model", temperature: 0 });
-    expect(messagesOf(second).map((message) => message.role)).toEqual(["system", "user", "user"]);
+    expect(messagesOf(second).map((message) => message.role)).toEqual(["system", "user"]);
     expect(messagesOf(second).at(-1)?.content).toMatch(
       /BOSS asks.*What is 6\*7\?.*Please, 6\*7\?/s,
     );

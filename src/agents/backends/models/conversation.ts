@@ -3,6 +3,7 @@ import type { AgentEvent, RunRequest } from "../../agent-backend.ts";
 import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
 import { promptFor } from "./prompt.ts";
+import { sendableArguments } from "./tool-call-collector.ts";
 import { answerCalls } from "./tool-calls.ts";
 import { findTool } from "./tools.ts";
 import {
@@ -90,6 +91,7 @@ async function* speak(
       signal,
     );
     let calls: readonly ModelToolCall[] = [];
+    let members: Readonly<Record<string, unknown>> = {};
     let text = "";
     const hear = (delta: ModelDelta): AgentEvent | null => {
       switch (delta.type) {
@@ -111,6 +113,7 @@ async function* speak(
         case "end":
           turn.reason = delta.reason;
           calls = delta.toolCalls;
+          members = delta.members ?? {};
           return null;
       }
     };
@@ -135,12 +138,18 @@ async function* speak(
       return;
     }
     messages.push({
+      ...members,
       role: "assistant",
       content: text === "" ? null : text.trimStart(),
-      tool_calls: calls.map(({ id, name, argumentsText }) => ({
-        id,
+      tool_calls: calls.map((call) => ({
+        ...call.members,
+        id: call.id,
         type: "function",
-        function: { name, arguments: argumentsText },
+        function: {
+          ...call.functionMembers,
+          name: call.name,
+          arguments: sendableArguments(call.argumentsText),
+        },
       })),
     });
     yield* answerCalls(calls, { turn, colleagues, options, work }, signal);

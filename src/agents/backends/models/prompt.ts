@@ -15,13 +15,34 @@ export function promptFor(
   /** What the user, or the agent that delegates, says. */
   message: string,
 ): ChatMessage[] {
+  const told = history.filter((each) => each.content.trim() !== "");
+  const before = inTurns(told.filter((each) => each.role !== "system"));
+  const unanswered = before.at(-1)?.role === "user" ? before.pop()?.content : undefined;
+  const said = [unanswered, message].filter((text) => text !== undefined).join("\n\n");
   return [
-    ...systemMessage(agent, request),
-    ...history
-      .filter((each) => each.content.trim() !== "")
-      .map(({ role, content }): ChatMessage => ({ role, content })),
-    { role: "user", content: withAttachments(message, request.attachments) },
+    ...systemMessage(agent, request, told),
+    ...before.map(({ role, content }): ChatMessage => ({ role, content })),
+    { role: "user", content: withAttachments(said, request.attachments) },
   ];
+}
+
+interface Said {
+  readonly role: "user" | "assistant";
+  content: string;
+}
+
+/**
+ * Many chat templates only take roles that alternate, beginning with the user: answers whose question is no longer in
+ * sight are left out, and messages that were never answered, because their reply failed, become one with the next.
+ */
+function inTurns(history: readonly HistoryMessage[]): Said[] {
+  const turns: Said[] = [];
+  for (const { role, content } of history) {
+    const last = turns.at(-1);
+    if (last?.role === role) last.content += `\n\n${content}`;
+    else if (role === "user" || (role === "assistant" && last)) turns.push({ role, content });
+  }
+  return turns;
 }
 
 /** What an agent that was asked by another one is told: the task, and the message that led to it. */
@@ -33,12 +54,17 @@ export function delegatedMessage(task: string, from: ModelAgent, request: RunReq
 }
 
 /** One system message, because some chat templates take no second one. */
-function systemMessage(agent: ModelAgent, request: RunRequest): ChatMessage[] {
+function systemMessage(
+  agent: ModelAgent,
+  request: RunRequest,
+  history: readonly HistoryMessage[],
+): ChatMessage[] {
   const { instructions } = request.settings;
   const parts = [
     localized(agent.instructions, request.language),
     instructions ?? "",
     contextText(request.context, request.language),
+    ...history.filter((each) => each.role === "system").map((each) => each.content),
   ].filter((part) => part.trim() !== "");
   return parts.length === 0 ? [] : [{ role: "system", content: parts.join("\n\n") }];
 }

@@ -1,13 +1,18 @@
 import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { ChatMessage, ContentPart } from "./chat-protocol.ts";
+import { thinkingNames } from "./message-parts.ts";
+import { refusalKindOf } from "./refusal.ts";
 
-/** Members of a request that some models or servers refuse and that a conversation can do without. */
-export type OptionalMember = "stream_options" | "tools" | "temperature";
+type Members = Readonly<Record<string, unknown>>;
 
-const optionalMembers: readonly OptionalMember[] = ["stream_options", "tools", "temperature"];
+/** What some models or servers refuse, and a conversation can do without. */
+export type OptionalMember = "stream_options" | "tools" | "temperature" | "system" | "thinking";
 
 /** Model names may come from callers: only so many are remembered. */
 const maxModels = 200;
+/** Models and servers are replaced: after so long it is tried again. */
+const keptMs = 60 * 60_000;
 
 /** Remembers which members each model refuses. */
 export interface RefusedOptions {
@@ -15,35 +20,125 @@ export interface RefusedOptions {
   remember(model: string, members: ReadonlySet<OptionalMember>): void;
 }
 
-export function createRefusedOptions(log: Logger): RefusedOptions {
-  const refused = new Map<string, ReadonlySet<OptionalMember>>();
+export function createRefusedOptions(
+  log: Logger,
+  now: () => number = () => performance.now(),
+): RefusedOptions {
+  const refused = new Map<string, { members: ReadonlySet<OptionalMember>; untilMs: number }>();
   const nothing: ReadonlySet<OptionalMember> = new Set();
   return {
-    of: (model) => refused.get(model) ?? nothing,
+    of(model) {
+      const known = refused.get(model);
+      if (known === undefined) return nothing;
+      if (now() < known.untilMs) return known.members;
+      refused.delete(model);
+      return nothing;
+    },
     remember(model, members) {
-      if (refused.get(model)?.size === members.size) return;
+      if (refused.get(model)?.members.size === members.size) return;
       if (refused.size >= maxModels) refused.delete(refused.keys().next().value ?? "");
-      refused.set(model, members);
-      log.warn(
-        { model, refused: [...members] },
-        "the model refuses members of a request, they are left out from now on",
-      );
+      refused.set(model, { members, untilMs: now() + keptMs });
+      const fields = { model, refused: [...members] };
+      log.warn(fields, "the model refuses members of a request, they are left out for an hour");
     },
   };
 }
 
+export interface Blame {
+  readonly member: OptionalMember;
+  /** The refusal names it; else it is only a guess, which is not worth remembering. */
+  readonly isNamed: boolean;
+}
+
+const refusing = String.raw`(not|n't|un)[ _-]?(\w+ )?(support|allow|permit|recogni|expect|known|available|accept|enabl)|extra|invalid|must be removed|forbidden`;
+
+/** How a refusal names each of them. */
+const names: readonly (readonly [member: OptionalMember, pattern: RegExp])[] = [
+  ["stream_options", /stream_options|include_usage/i],
+  ["temperature", /temperature/i],
+  [
+    "system",
+    new RegExp(
+      `system[ _]?(role|message|prompt|instruction)s?.{0,60}(${refusing})|(${refusing}).{0,60}system|developer instruction is not enabled`,
+      "i",
+    ),
+  ],
+  ["thinking", new RegExp(thinkingNames.join("|").replace("|thought|", "|"), "i")],
+  [
+    "tools",
+    new RegExp(
+      `"param": ?"tool|\\b(tools?|tool_choice|tool use|function calling)\\b.{0,60}(${refusing})|(${refusing}).{0,60}\\b(tools|tool_choice|tool use|function calling)\\b`,
+      "i",
+    ),
+  ],
+];
+
 /**
- * The member to leave out before another try, when `error` is a 400 or 422 that may be about one of those that were
- * sent: the one it names, else `stream_options`, which the oldest servers do not know. Null when none is left to blame.
+ * What to leave out before another try, when `error` is a 400 or 422 that may be about something that was sent: what it
+ * names, else `stream_options`, which the oldest servers do not know. Null when there is nothing to blame, such as when
+ * it is about the length of the conversation.
  */
-export function refusedMember(
-  error: unknown,
-  sent: Readonly<Record<string, unknown>>,
-): OptionalMember | null {
+export function refusedMember(error: unknown, sent: Members): Blame | null {
   const fault = upstreamErrorOf(error);
   if (fault?.status !== 400 && fault?.status !== 422) return null;
-  const present = optionalMembers.filter((member) => sent[member] !== undefined);
-  const text = fault.bodyExcerpt.toLowerCase();
-  const named = present.find((member) => text.includes(member === "tools" ? "tool" : member));
-  return named ?? present.find((member) => member === "stream_options") ?? null;
+  const text = fault.bodyExcerpt;
+  if (refusalKindOf(fault) !== null) return null;
+  const named = names.find(([member, pattern]) => pattern.test(text) && isSent(member, sent));
+  if (named) return { member: named[0], isNamed: true };
+  return isSent("stream_options", sent) ? { member: "stream_options", isNamed: false } : null;
+}
+
+function isSent(member: OptionalMember, sent: Members): boolean {
+  if (member !== "system" && member !== "thinking") return sent[member] !== undefined;
+  const messages = sent["messages"];
+  if (!Array.isArray(messages)) return false;
+  return (messages as readonly ChatMessage[]).some((message) =>
+    member === "system" ? message.role === "system" : hasThinking(message),
+  );
+}
+
+/** The request without what is refused. What a system message said is put before the user's first words. */
+export function without(members: Members, omitted: ReadonlySet<OptionalMember>): Members {
+  const kept: Record<string, unknown> = { ...members };
+  for (const member of omitted) {
+    if (member === "system" || member === "thinking") continue;
+    delete kept[member];
+    if (member === "tools") delete kept["tool_choice"];
+  }
+  let messages = kept["messages"] as readonly ChatMessage[];
+  if (omitted.has("thinking")) messages = messages.map(withoutThinking);
+  if (omitted.has("system")) messages = withoutSystem(messages);
+  kept["messages"] = messages;
+  return kept;
+}
+
+function hasThinking(message: ChatMessage): boolean {
+  return message.role === "assistant" && thinkingNames.some((name) => message[name] !== undefined);
+}
+
+function withoutThinking(message: ChatMessage): ChatMessage {
+  if (!hasThinking(message)) return message;
+  const kept: Record<string, unknown> = { ...message };
+  for (const name of thinkingNames) delete kept[name];
+  return kept as unknown as ChatMessage;
+}
+
+function withoutSystem(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  const instructions = messages.flatMap((each) => (each.role === "system" ? [each.content] : []));
+  const rest = messages.filter((each) => each.role !== "system");
+  const first = rest.findIndex((each) => each.role === "user");
+  return rest.map((message, index) =>
+    index === first && message.role === "user"
+      ? { role: "user", content: putBefore(instructions.join("\n\n"), message.content) }
+      : message,
+  );
+}
+
+function putBefore(
+  text: string,
+  content: string | readonly ContentPart[],
+): string | readonly ContentPart[] {
+  return typeof content === "string"
+    ? `${text}\n\n${content}`
+    : [{ type: "text", text }, ...content];
 }

@@ -1,0 +1,52 @@
+import type { UpstreamError } from "../../upstream/upstream-error.ts";
+
+/** What a model's server says no to, where people can do something about it. */
+export type RefusalKind = "key" | "credit" | "overflow" | "images";
+
+const credit =
+  /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|payment required|credit balance|out of credits|余额不足|欠费|额度/i;
+
+/** Servers agree on nothing but the matter. */
+const overflow = [
+  /context[_ ]?(length|window|size)|(maximum|max)[_ ](context|model|sequence|seq|prompt|input)[_ ]?(length|len|tokens?|size)/i,
+  /(prompt|input|request|message|conversation)s? (is|are|was) too (long|large)|too many (input |prompt )?tokens/i,
+  /tokens?\b.{0,60}(exceeds?|exceeded|over|greater than|larger than|more than)\b|exceeds?.{0,60}\b(tokens|context)/i,
+  /exceed_context_size|max_seq_len|string_above_max_length|reduce the length|range of input length|上下文|最大长度|超过.{0,10}长度/i,
+];
+
+const images =
+  /(image|vision|multi-?modal)\w*.{0,60}(not|n't|un)[ _-]?(support|allow|recogni|available|accept)|(not|n't|un)[ _-]?(\w+ )?(support|accept|allow).{0,40}(image|vision|multi-?modal)|unknown variant .{0,4}image_url|mmproj/i;
+
+/** Of a refused request as well as of an error that came with status 200; null where nothing is to be said. */
+export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
+  const { status, bodyExcerpt: text } = fault;
+  if (status === undefined && fault.fault !== "failed") return null;
+  if (status === 402 || credit.test(text)) return "credit";
+  if (status === 401 || status === 403) return "key";
+  if (status !== undefined && status >= 500) return null;
+  if (status === 413 || overflow.some((pattern) => pattern.test(text))) {
+    // How fast is another question than how much.
+    return status === 429 || /rate.?limit|per (minute|day)/i.test(text) ? null : "overflow";
+  }
+  return images.test(text) ? "images" : null;
+}
+
+export const refusals: Readonly<Record<RefusalKind, { readonly en: string; readonly zh: string }>> =
+  {
+    key: {
+      en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
+      zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
+    },
+    credit: {
+      en: "Its model endpoint has no credit left for this service; the operator must top it up.",
+      zh: "本服务在其模型端点的额度已用完，请联系管理员充值。",
+    },
+    overflow: {
+      en: "The conversation is too long for its model. Start a new session or send less text.",
+      zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
+    },
+    images: {
+      en: "Its model takes no images. Send the message without them, or choose another model.",
+      zh: "其模型不支持图片。请去掉图片后重新发送，或选择其他模型。",
+    },
+  };
