@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
+import { isCurrent, privateFileHeaders } from "../http/etag.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -41,6 +42,7 @@ export function attachmentRoutes({
                 ]),
               ),
             },
+            304: { description: "What the caller has is what there is." },
             ...problemResponses("attachment_not_found"),
           },
         },
@@ -52,6 +54,10 @@ export function attachmentRoutes({
         if (found === null || !mayAccess(request, found.userId, request.query.user_id)) {
           throw new Problem("attachment_not_found", { attachmentId });
         }
+        const kept = privateFileHeaders(attachmentId);
+        if (isCurrent(request.headers["if-none-match"], kept.ETag)) {
+          return reply.headers(kept).code(304).send();
+        }
         const isInline = inline.test(found.mediaType);
         const name = encodeURIComponent(found.name).replaceAll("'", "%27");
         return reply
@@ -59,7 +65,7 @@ export function attachmentRoutes({
             "Content-Type": isInline ? found.mediaType : "application/octet-stream",
             "Content-Disposition": `${isInline ? "inline" : "attachment"}; filename*=UTF-8''${name}`,
             "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cache-Control": "private, max-age=3600, immutable",
+            ...kept,
           })
           .send(Buffer.from(found.bytes));
       },

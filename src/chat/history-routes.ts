@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type, type Static } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
-import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { decodeCursor, encodeCursor, isRowNumber } from "../http/cursor.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -154,6 +154,5 @@ function moment(name: string, text: string | undefined): string | undefined {
 function isHistoryCursor(value: unknown): value is HistoryCursor {
   if (typeof value !== "object" || value === null) return false;
   const { after, before } = value as HistoryCursor;
-  const isNumber = (number: unknown) => Number.isSafeInteger(number) && Number(number) >= 0;
-  return after === undefined ? isNumber(before) : before === undefined && isNumber(after);
+  return after === undefined ? isRowNumber(before) : before === undefined && isRowNumber(after);
 }

@@ -27,3 +27,19 @@ export function decodeCursor<T extends object>(
     },
   );
 }
+
+/** Whether something is a position in a history that a database takes: its numbers are 32 bits wide. */
+export function isRowNumber(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 2_147_483_647;
+}
+
+const moment = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+
+/** Whether something is a moment as cursors hold it, to the microsecond, and as a database takes it. */
+export function isMoment(value: unknown): value is string {
+  if (typeof value !== "string" || !moment.test(value) || value.startsWith("0000")) return false;
+  // The 30th of February is none, though it can be read.
+  const milliseconds = value.slice(0, 23);
+  const date = new Date(`${milliseconds}Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(milliseconds);
+}

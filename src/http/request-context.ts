@@ -44,6 +44,8 @@ export function installRequestContext(
   });
   app.addHook("onSend", (request, reply, _payload, done) => {
     void reply.header("X-Process-Time", processTime(request));
+    // Answers are somebody's, unless a route says otherwise; an API key or a user_id in the query tells no cache so.
+    if (!reply.hasHeader("cache-control")) void reply.header("Cache-Control", "no-store");
     done();
   });
   app.addHook("onResponse", (request, reply, done) => {

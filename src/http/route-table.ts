@@ -23,9 +23,21 @@ export function installRouteTable(app: FastifyInstance): RouteTable {
     }
   });
   return {
-    methodsOf: (path) => [
-      ...new Set(routes.filter((route) => route.matches.test(path)).map((route) => route.method)),
-    ],
+    methodsOf(path) {
+      const matching = routes.filter((route) => route.matches.test(path));
+      // As the router does: what is spelled out goes before what stands for anything.
+      const pattern = matching.map((route) => route.pattern).sort(bySpecificity)[0];
+      const methods = matching.filter((route) => route.pattern === pattern);
+      return [...new Set(methods.map((route) => route.method))];
+    },
     list: () => routes.map(({ method, pattern }) => ({ method, pattern })),
   };
+}
+
+/** Segment by segment: a name before a parameter before a wildcard. */
+function bySpecificity(left: string, right: string): number {
+  const rank = (segment = "") => (segment.includes("*") ? 2 : segment.startsWith(":") ? 1 : 0);
+  const others = right.split("/");
+  const differences = left.split("/").map((segment, index) => rank(segment) - rank(others[index]));
+  return differences.find((difference) => difference !== 0) ?? 0;
 }

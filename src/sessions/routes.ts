@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { Catalogue } from "../agents/catalogue.ts";
 import { callerUser, requireAction } from "../http/caller.ts";
-import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { decodeCursor, encodeCursor, isMoment } from "../http/cursor.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { checkObjectSize } from "../http/member-size.ts";
 import { problemResponses } from "../http/problem-docs.ts";
@@ -309,10 +309,5 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
 function isSessionPosition(value: unknown): value is SessionPosition {
   if (typeof value !== "object" || value === null) return false;
   const { lastActivity, sessionId } = value as Partial<SessionPosition>;
-  return (
-    typeof lastActivity === "string" &&
-    !Number.isNaN(Date.parse(lastActivity)) &&
-    typeof sessionId === "string" &&
-    isId(sessionId)
-  );
+  return isMoment(lastActivity) && typeof sessionId === "string" && isId(sessionId);
 }

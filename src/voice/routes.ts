@@ -167,6 +167,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
           response: {
             200: { description: "All of it.", content: { "audio/*": { schema: uploadContent } } },
             206: { description: "A part.", content: { "audio/*": { schema: uploadContent } } },
+            304: { description: "What the caller has is what there is." },
             ...problemResponses("audio_not_found", "range_not_satisfiable"),
           },
         },

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isCurrent, privateFileHeaders } from "../http/etag.ts";
 import { Problem } from "../problems/problem.ts";
 import type { StoredAudio } from "./audio-store.ts";
 
@@ -27,18 +28,19 @@ export function parseRange(
   return start >= size ? "unsatisfiable" : { start, end };
 }
 
-/** Sends stored sound, or the part of it that was asked for. It never changes, so it may be kept. */
+/** Sends stored sound, or the part of it that was asked for. */
 export function sendSound(request: FastifyRequest, reply: FastifyReply, audio: StoredAudio) {
   const size = audio.bytes.length;
-  const etag = `"${audio.audioId}"`;
   const headers = {
+    ...privateFileHeaders(audio.audioId),
     "Accept-Ranges": "bytes",
-    "Cache-Control": "private, max-age=3600, immutable",
     "Content-Disposition": "inline",
-    ETag: etag,
     "Last-Modified": audio.createdAt.toUTCString(),
   };
-  if (request.headers["if-none-match"] === etag) return reply.headers(headers).code(304).send();
+  const etag = headers.ETag;
+  if (isCurrent(request.headers["if-none-match"], etag)) {
+    return reply.headers(headers).code(304).send();
+  }
   const condition = request.headers["if-range"];
   const current = condition === undefined || condition === etag;
   const range = current ? parseRange(request.headers.range, size) : null;

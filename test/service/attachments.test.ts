@@ -52,6 +52,12 @@ describe("files with a message", () => {
     const fetched = await fetch(service.url + image?.url);
     expect(fetched.headers.get("content-type")).toBe("image/png");
     expect(Buffer.from(await fetched.arrayBuffer())).toEqual(png);
+    // A browser may keep it, and asks each time whether this caller may still see it.
+    expect(fetched.headers.get("cache-control")).toBe("private, no-cache");
+    expect(fetched.headers.get("vary")).toContain("Authorization, X-API-Key");
+    const known = { headers: { "if-none-match": fetched.headers.get("etag") ?? "" } };
+    expect((await fetch(service.url + image?.url, known)).status).toBe(304);
+    expect((await fetch(`${service.url}${image?.url}?user_id=mallory`, known)).status).toBe(404);
     const html = await fetch(service.url + page?.url);
     expect(html.headers.get("content-type")).toBe("application/octet-stream");
     expect(html.headers.get("content-disposition")).toMatch(/^attachment;/);
