@@ -29,7 +29,7 @@ export interface Database extends Queryable {
    * Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
-  /** A round trip, for health probes. */
+  /** A round trip, for health probes. Raises storage_unavailable, also where nothing may be written. */
   ping(): Promise<void>;
   /** What a probe may show: driver, server version, pool figures. No addresses, no credentials. */
   describe(): Record<string, unknown>;

@@ -136,6 +136,15 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
 
+  test("a server that only lets read is not well", async () => {
+    if (postgres === null) return;
+    const readOnly = new URL(url);
+    readOnly.searchParams.set("options", "-c default_transaction_read_only=on");
+    const database = open(readOnly.href);
+    expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await unavailable(database.ping());
+  });
+
   test("a server that is gone, restarting or silent is unavailable and comes back by itself", async () => {
     if (postgres === null) return;
     const wire = await startTcpProxy(postgres.port);

@@ -137,7 +137,15 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
         }
       }),
     async ping() {
-      await lend((lent) => lent.query("SELECT 1"));
+      const { rows } = await lend((lent) =>
+        lent.query(
+          "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS refuses",
+        ),
+      );
+      // After a fail-over, or switched off by whoever watches its disk: it answers, and nothing can be stored.
+      if (rows[0]?.["refuses"] === true) {
+        throw storageUnavailable(new Error("the server is read-only"));
+      }
     },
     describe: () => ({
       driver: "PostgreSQL",
