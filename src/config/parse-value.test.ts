@@ -54,6 +54,8 @@ test.each<[string, Setting, string, unknown]>([
   ["choice unknown", level, "LOUD", fault],
   ["text", text("", null), " a b ", " a b "],
   ["secret", secret(""), " a b \r\n", "a b"],
+  ["key for a header", secret("", { isHeader: true }), " sk-a_b.~+/= \n", "sk-a_b.~+/="],
+  ["key that no header carries", secret("", { isHeader: true }), "sk-密钥", fault],
   ["text with a rule", text("", null, { rule: webUrl }), " http://h ", "http://h"],
   ["text against its rule", text("", null, { rule: webUrl }), "h", fault],
   ["list", anyList, "a, b,,c ", ["a", "b", "c"]],

@@ -71,6 +71,9 @@ function parseKind(setting: Setting, raw: RawValue): ParsedValue | null {
       // They come out of files and clipboards; a line feed in a key would fail request by request.
       const isClean = !/\p{Cc}/u.test(trimmed);
       if (!isClean) return { ok: false, fault: "must be one line without control characters" };
+      if (setting.isHeader === true && !/^[\x20-\x7e]*$/.test(trimmed)) {
+        return { ok: false, fault: "must be ASCII, because a header carries it" };
+      }
       return setting.rule?.holds(trimmed) === false ? null : { ok: true, value: trimmed };
     }
     case "text": {

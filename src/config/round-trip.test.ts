@@ -62,6 +62,8 @@ const structures: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
     .map((all) => all.map((sha256) => ({ name: sha256.slice(0, 9), sha256, user_id: "u" }))),
 };
 
+const isAscii = (text: string) => /^[\x20-\x7e]*$/.test(text);
+
 function arbitraryValue({ path, setting }: KnownSetting): fc.Arbitrary<unknown> {
   const minimum = setting.minimum ?? 0;
   const words = setting.rule?.words;
@@ -71,7 +73,7 @@ function arbitraryValue({ path, setting }: KnownSetting): fc.Arbitrary<unknown> 
     case "text":
       return rule ?? anyText;
     case "secret":
-      return rule ?? word;
+      return rule ?? (setting.isHeader === true ? word.filter(isAscii) : word);
     case "integer":
     case "bytes":
       return fc.integer({ min: minimum, max: setting.maximum ?? 2 ** 40 });

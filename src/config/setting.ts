@@ -25,6 +25,8 @@ export interface Setting<T = unknown> {
   readonly choices?: readonly string[];
   /** For `text` and `secret`: what the text must be; for `list`: what each item must be. */
   readonly rule?: Rule;
+  /** A secret that is sent in a header, which carries only ASCII. */
+  readonly isHeader?: boolean;
   /** For `json`: says what is wrong with a parsed value, or returns null. */
   readonly check?: (value: unknown) => string | null;
   /** For `json`: names of members that are masked wherever the configuration is shown. */
@@ -39,6 +41,7 @@ interface Extra {
 
 interface Ruled extends Extra {
   readonly rule?: Rule;
+  readonly isHeader?: boolean;
 }
 
 interface Bounds extends Extra {

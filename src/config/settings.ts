@@ -174,7 +174,7 @@ export const settings = {
       env: ["AGNO_API_BASE"],
       rule: webUrl,
     }),
-    api_key: secret("Security key of AgentOS"),
+    api_key: secret("Security key of AgentOS", { isHeader: true }),
     servers: json<readonly AgnoServer[]>(
       "Several AgentOS servers: a list of {name, api_url, api_key}",
       [],
@@ -220,7 +220,7 @@ export const settings = {
       env: ["OPENAI_BASE_URL"],
       rule: webUrl,
     }),
-    api_key: secret("Key for it", { env: ["OPENAI_API_KEY"] }),
+    api_key: secret("Key for it", { env: ["OPENAI_API_KEY"], isHeader: true }),
     default_model: text("Model for agents that name none; unset: the endpoint's first", null),
     agents: json<readonly ConfiguredAgent[]>(
       "Agents beside or instead of general-chat, analyst and creative",
@@ -271,7 +271,7 @@ export const settings = {
   },
   model_service: {
     url: text("Base URL of a Model Service", null, { rule: webUrl }),
-    api_key: secret("Key for it"),
+    api_key: secret("Key for it", { isHeader: true }),
     cache_ttl_seconds: number("How long its catalogue is kept", 60, { maximum: day }),
   },
   builtin: {
@@ -284,7 +284,7 @@ export const settings = {
   voice: {
     enabled: boolean("Speech in and out", true),
     api_url: text("OpenAI-compatible audio base URL, for both directions", null, { rule: webUrl }),
-    api_key: secret("Key for it"),
+    api_key: secret("Key for it", { isHeader: true }),
     retention_hours: number("How long spoken replies are kept", 24, { maximum: 87_600 }),
     max_listeners: integer("WebSockets that may send sound to this process at a time", 100, {
       minimum: 1,
@@ -295,7 +295,7 @@ export const settings = {
       "auto",
     ),
     "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null, { rule: webUrl }),
-    "stt.api_key": secret("Key for it"),
+    "stt.api_key": secret("Key for it", { isHeader: true }),
     "stt.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "stt.language": text("Language when the caller names none, such as zh or en", null),
     "stt.command": list(
@@ -308,7 +308,7 @@ export const settings = {
       "auto",
     ),
     "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null, { rule: webUrl }),
-    "tts.api_key": secret("Key for it"),
+    "tts.api_key": secret("Key for it", { isHeader: true }),
     "tts.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "tts.voice": text("Voice when the caller names none", null),
     "tts.voices": list("Voices offered when the provider has no list", []),
@@ -324,7 +324,7 @@ export const settings = {
   },
   gateway: {
     url: text("Base URL of a Gateway Service to register with", null, { rule: webUrl }),
-    api_key: secret("Key for it"),
+    api_key: secret("Key for it", { isHeader: true }),
     service_id: text("instance_id; unset: service name, host and port", null),
     health_check_interval: number("Seconds between registrations", 30, {
       minimum: 1,

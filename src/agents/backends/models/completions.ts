@@ -30,7 +30,8 @@ const waitMs = { over: 100, likely: 2_000, doubtful: 10_000, contradicted: 10_00
  */
 export function createCompletions(options: {
   readonly upstream: Upstream;
-  readonly path: string;
+  /** Asked before each request. */
+  readonly path: () => string;
   /** The request in the server's dialect. */
   readonly body: (call: ModelCall) => Readonly<Record<string, unknown>>;
   readonly log: Logger;
@@ -49,7 +50,7 @@ export function createCompletions(options: {
         try {
           const request = {
             method: "POST",
-            path,
+            path: path(),
             body: JSON.stringify(members),
             // Another body is another request.
             headers: {

@@ -249,6 +249,8 @@ describe("a refusal says what can be done", () => {
   test.each([
     [401, {}, /refuses this service's key/, /密钥/],
     [404, {}, /model does not exist/, /模型不存在/],
+    [404, "404 page not found", /does not know the path.*\/v1/, /路径/],
+    [404, { detail: "Not Found" }, /does not know the path/, /路径/],
     [400, { error: { code: "context_length_exceeded" } }, /too long for its model/, /上下文/],
     ...[
       [400, "prompt is too long: 210000 tokens > 200000 maximum"],

@@ -1,59 +1,107 @@
-import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { ModelInfo } from "../../agent-backend.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createCachedValue } from "./cached-value.ts";
 import type { ModelCall, ModelSource } from "./chat-protocol.ts";
 import { createCompletions } from "./completions.ts";
-import { probeList } from "./probe-list.ts";
+import { parseModelList, type EndpointModel } from "./model-list.ts";
+import { faultOf } from "./source-fault.ts";
+import { refusalKindOf } from "./refusal.ts";
 
 /** How long one listing may take. */
 export const listTimeoutMs = 5_000;
 
 /** Models behind an OpenAI-compatible endpoint. */
 export function createEndpointSource(options: {
-  /** Of the base that `/chat/completions` and `/models` are below. */
+  /** Of the base that `/chat/completions` and `/models` are below; `/v1` is added where only that exists. */
   readonly upstream: Upstream;
+  /** An endpoint that lists none can answer all the same. */
+  readonly hasDefaultModel: boolean;
   readonly cacheTtlMs: number;
   readonly now: () => number;
   readonly log: Logger;
 }): ModelSource {
-  const { upstream, cacheTtlMs, now, log } = options;
-  const completions = createCompletions({ upstream, path: "/chat/completions", body, log });
-  const listed = createCachedValue<readonly ModelInfo[]>({
+  const { upstream, hasDefaultModel, cacheTtlMs, now, log } = options;
+  let prefix = "";
+  /** What the last completion showed. */
+  let isWrongPath = false;
+  const path = () => `${prefix}/chat/completions`;
+  const completions = createCompletions({ upstream, path, body, log });
+  const get = (below: string, signal: AbortSignal) =>
+    upstream.json({
+      method: "GET",
+      path: `${below}/models`,
+      signal,
+      agentId: "models",
+      maxRetries: 0,
+    });
+
+  /** Also finds out which of the two spellings of the base it is. */
+  async function list(signal: AbortSignal): Promise<readonly EndpointModel[]> {
+    try {
+      return parseModelList(await get(prefix, signal));
+    } catch (error) {
+      if (!isMissing(error) || prefix !== "") throw error;
+      let models: readonly EndpointModel[];
+      try {
+        models = parseModelList(await get("/v1", signal));
+      } catch {
+        // Neither has a list: what the configured one said counts.
+        throw error;
+      }
+      prefix = "/v1";
+      log.warn({}, "MODELS_API_URL lacks /v1 at its end, which is added");
+      return models;
+    }
+  }
+  const listed = createCachedValue<readonly EndpointModel[]>({
     ttlMs: cacheTtlMs,
     loadTimeoutMs: listTimeoutMs,
     now,
     onFailure: (error) =>
       log.warn({ err: error }, "the models of the endpoint could not be listed"),
-    async load(signal) {
-      const answer = await upstream.json({
-        method: "GET",
-        path: "/models",
-        signal,
-        agentId: "models",
-        maxRetries: 0,
-      });
-      return parseList(answer);
-    },
+    load: list,
   });
 
   return {
     kind: "endpoint",
-    complete: (call, signal) => completions.complete(call, signal),
-    models: (signal) => listed.get(signal),
+    async complete(call, signal) {
+      try {
+        const completion = await completions.complete(call, signal);
+        isWrongPath = false;
+        return completion;
+      } catch (error) {
+        const fault = upstreamErrorOf(error);
+        isWrongPath = fault !== null && refusalKindOf(fault) === "path";
+        throw error;
+      }
+    },
+    models: async (signal): Promise<readonly ModelInfo[]> =>
+      (await listed.get(signal)).map(({ id, provider }) => ({ id, name: id, provider })),
     async defaultModel(_userId, signal) {
       const models = await listed.get(signal);
-      const talking = models.find((model) => !notForChat.test(model.id)) ?? models[0];
+      const talking = models.find((model) => model.canChat) ?? models[0];
       return talking ? { id: talking.id, parameters: {} } : null;
     },
-    probe: (signal) => probeList(upstream, "/models", signal),
+    async probe(signal) {
+      try {
+        const models = await list(signal);
+        return models.length === 0 && !hasDefaultModel ? "no models" : null;
+      } catch (error) {
+        // Some endpoints have no list; whether they have anything else shows when they are used.
+        if (isMissing(error)) return isWrongPath ? "no such path" : null;
+        return faultOf(error, signal);
+      }
+    },
     close: () => upstream.close(),
   };
 }
 
-/** Endpoints list everything they serve. */
-const notForChat = /embed|rerank|whisper|tts|speech|transcribe|dall-e|image|moderation/i;
+function isMissing(error: unknown): boolean {
+  const status = upstreamErrorOf(error)?.status;
+  return status === 404 || status === 405;
+}
 
 function body(call: ModelCall): Readonly<Record<string, unknown>> {
   return {
@@ -65,23 +113,4 @@ function body(call: ModelCall): Readonly<Record<string, unknown>> {
     stream: true,
     stream_options: { include_usage: true },
   };
-}
-
-function parseList(answer: unknown): readonly ModelInfo[] {
-  const { data } = (answer ?? {}) as { readonly data?: unknown };
-  if (!Array.isArray(data)) {
-    const cause = new Error("the endpoint's list of models is not in the usual form");
-    throw new Problem("agent_failed", { agentId: "models" }, { cause });
-  }
-  return data.flatMap((model: { readonly id?: unknown; readonly owned_by?: unknown } | null) =>
-    typeof model?.id === "string"
-      ? [
-          {
-            id: model.id,
-            name: model.id,
-            provider: typeof model.owned_by === "string" ? model.owned_by : "openai-compatible",
-          },
-        ]
-      : [],
-  );
 }

@@ -6,7 +6,7 @@ import { createCachedValue, type CachedValue } from "./cached-value.ts";
 import type { ChatMessage, ModelCall, ModelChoice, ModelSource } from "./chat-protocol.ts";
 import { createCompletions } from "./completions.ts";
 import { listTimeoutMs } from "./endpoint-source.ts";
-import { probeList } from "./probe-list.ts";
+import { faultOf } from "./source-fault.ts";
 
 /** Without the slash at its end it answers with a redirect. */
 const listPath = "/api/v1/models/?enabled_only=false";
@@ -24,7 +24,7 @@ export function createModelServiceSource(options: {
   const { upstream, cacheTtlMs, now, log } = options;
   const completions = createCompletions({
     upstream,
-    path: "/api/v1/models/chat/completions",
+    path: () => "/api/v1/models/chat/completions",
     body,
     log,
   });
@@ -70,7 +70,14 @@ export function createModelServiceSource(options: {
       signal.throwIfAborted();
       return own ?? (await systemDefault.get(signal));
     },
-    probe: (signal) => probeList(upstream, listPath, signal),
+    async probe(signal) {
+      try {
+        await get(listPath, signal);
+        return null;
+      } catch (error) {
+        return faultOf(error, signal);
+      }
+    },
     close: () => upstream.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -339,6 +340,104 @@ describe("models", () => {
     expect((await probe()).details).toEqual({
       endpoint: "unauthorized",
       model_service: "unreachable",
+    });
+  });
+
+  describe("a first minute with", () => {
+    const answerTo = async (handle: (path: string) => unknown) => {
+      const asked: string[] = [];
+      const server = createHttpServer((request, response) => {
+        request.resume();
+        asked.push(request.url ?? "");
+        const answer = handle(request.url ?? "");
+        if (answer === undefined) response.writeHead(404).end("404 page not found");
+        else response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      closes.push(async () => {
+        server.closeAllConnections();
+        server.close();
+      });
+      return { asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    };
+    const said =
+      'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+
+    test("a base without /v1 works, and is told", async () => {
+      const { url, asked } = await answerTo((path) =>
+        path === "/v1/models"
+          ? { data: [{ id: "m" }] }
+          : path === "/v1/chat/completions"
+            ? said
+            : undefined,
+      );
+      const warnings: string[] = [];
+      const log = {
+        ...silentLogger,
+        warn: (_fields: object, text: string) => void warnings.push(text),
+      };
+      const { backend, run } = create("endpoint", { endpoint: { apiUrl: url, apiKey: null }, log });
+      expect((await backend.probe(never)).status).toBe("healthy");
+      expect(await run()).toContainEqual({ type: "text", text: "hi" });
+      expect(asked.at(-1)).toBe("/v1/chat/completions");
+      expect(warnings).toEqual(["MODELS_API_URL lacks /v1 at its end, which is added"]);
+    });
+
+    test("a base where nothing is: users, then health, are told of the address", async () => {
+      const { url } = await answerTo(() => undefined);
+      const endpoint = { apiUrl: url, apiKey: null };
+      const { backend, run } = create("endpoint", { endpoint, defaultModel: "m" });
+      const error = await run().catch((caught: unknown) => caught);
+      expect(String(error)).toMatch(/does not know the path.*MODELS_API_URL/);
+      expect(await backend.probe(never)).toMatchObject({
+        status: "unhealthy",
+        details: { endpoint: "no such path" },
+        remedy: expect.stringContaining("/v1"),
+      });
+    });
+
+    test.each<[string, unknown, string | null]>([
+      ["a bare list", [{ id: "m" }], "m"],
+      ["names", ["m"], "m"],
+      ["models by name", { models: [{ name: "m" }] }, "m"],
+      [
+        "models that cannot chat",
+        { data: [{ id: "babbage-002" }, { id: "sora-2" }, { id: "m" }] },
+        "m",
+      ],
+      [
+        "capabilities",
+        { data: [{ id: "x", capabilities: { chat_completion: false } }, { id: "m" }] },
+        "m",
+      ],
+      ["null", { data: null }, null],
+      ["nothing", { data: [] }, null],
+    ])("a list as %s", async (_name, list, chosen) => {
+      const sent: string[] = [];
+      const { url } = await answerTo((path) => {
+        sent.push(path);
+        return path === "/v1/models" ? list : said;
+      });
+      const endpoint = { apiUrl: `${url}/v1`, apiKey: null };
+      const { backend, run } = create("endpoint", { endpoint });
+      const health = await backend.probe(never);
+      expect(health.status).toBe(chosen === null ? "unhealthy" : "healthy");
+      if (chosen === null) {
+        expect(health.details).toEqual({ endpoint: "no models" });
+        expect(health.remedy).toContain("MODELS_DEFAULT_MODEL");
+        const withDefault = create("endpoint", { endpoint, defaultModel: "m" });
+        expect((await withDefault.backend.probe(never)).status).toBe("healthy");
+      } else {
+        expect(await run()).toContainEqual({ type: "text", text: "hi" });
+        expect((await backend.listModels(never)).map((model) => model.id)).toContain(chosen);
+      }
+    });
+
+    test("something else than an endpoint", async () => {
+      const { url } = await answerTo(() => "<html>");
+      const { backend } = create("endpoint", { endpoint: { apiUrl: url, apiKey: null } });
+      expect((await backend.probe(never)).remedy).toMatch(/no endpoint of models/);
     });
   });
 

@@ -8,6 +8,7 @@ import { createEndpointSource } from "./endpoint-source.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
+import { remedyOf } from "./source-fault.ts";
 
 export interface ModelsBackendOptions {
   /** An OpenAI-compatible endpoint; the URL is what `/chat/completions` and `/models` come below. */
@@ -44,9 +45,6 @@ const availabilityTimeoutMs = 2_000;
 /** Images come whole in one event. */
 const maxEventBytes = 8 * 1024 * 1024;
 
-const remedy =
-  "Start the endpoint (ollama serve), or correct MODELS_API_URL (it usually ends in /v1) and MODELS_API_KEY";
-
 /** Raises an error that names every mistake in `agents`. */
 export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
   const { defaultModel, historyMessages, cacheTtlMs, log, now = () => performance.now() } = options;
@@ -71,6 +69,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   const endpoint = options.endpoint
     ? createEndpointSource({
         upstream: upstream("models", options.endpoint.apiUrl, options.endpoint.apiKey),
+        hasDefaultModel: defaultModel !== null,
         cacheTtlMs,
         now,
         log,
@@ -87,6 +86,8 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   const router = createModelRouter({ endpoint, modelService, defaultModel });
   const sources = [endpoint, modelService].filter((source) => source !== null);
 
+  let told = "";
+
   return {
     source: "models",
     async list(signal) {
@@ -95,6 +96,11 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       const faults = await Promise.all(sources.map((source) => source.probe(soon)));
       signal.throwIfAborted();
       const isAvailable = faults.includes(null);
+      const state = faults.join();
+      if (state !== told && remediesOf(faults) !== "") {
+        log.warn({ faults, remedy: remediesOf(faults) }, "models cannot answer");
+      }
+      told = state;
       return [...agents.values()].map((agent) => describe(agent, defaultModel, isAvailable));
     },
     run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
@@ -106,7 +112,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
         details: Object.fromEntries(
           sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
         ),
-        ...(isHealthy ? {} : { remedy }),
+        ...(isHealthy ? {} : { remedy: remediesOf(faults) }),
       };
     },
     examine: async (signal) => [await examineDefaultModel(defaultModel, router, signal)],
@@ -115,6 +121,12 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       await Promise.all(sources.map((source) => source.close()));
     },
   };
+}
+
+function remediesOf(faults: readonly (string | null)[]): string {
+  return [...new Set(faults.flatMap((fault) => (fault === null ? [] : remedyOf(fault))))].join(
+    "; ",
+  );
 }
 
 function describe(

@@ -1,7 +1,7 @@
 import type { UpstreamError } from "../../upstream/upstream-error.ts";
 
 /** What a model's server says no to, where people can do something about it. */
-export type RefusalKind = "key" | "credit" | "overflow" | "images";
+export type RefusalKind = "path" | "key" | "credit" | "overflow" | "images";
 
 const credit =
   /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|payment required|credit balance|out of credits|余额不足|欠费|额度/i;
@@ -20,6 +20,7 @@ const images =
 /** Of a refused request as well as of an error that came with status 200; null where nothing is to be said. */
 export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   const { status, bodyExcerpt: text } = fault;
+  if (status === 404 && !isAboutModel(text)) return "path";
   if (status === undefined && fault.fault !== "failed") return null;
   if (status === 402 || credit.test(text)) return "credit";
   if (status === 401 || status === 403) return "key";
@@ -31,8 +32,17 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   return images.test(text) ? "images" : null;
 }
 
+/** A model that does not exist is told in JSON, a path that does not exist by whatever stands there. */
+function isAboutModel(text: string): boolean {
+  return text.trimStart().startsWith("{") && !/"detail": ?"Not Found"/i.test(text);
+}
+
 export const refusals: Readonly<Record<RefusalKind, { readonly en: string; readonly zh: string }>> =
   {
+    path: {
+      en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1.",
+      zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）。",
+    },
     key: {
       en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
       zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
