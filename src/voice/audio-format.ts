@@ -4,7 +4,17 @@ export const audioFormats = ["wav", "mp3", "opus", "aac", "flac", "pcm"] as cons
 export type AudioFormat = (typeof audioFormats)[number];
 
 /** The containers in which recordings may arrive. */
-export type AudioContainer = "wav" | "mp3" | "mp4" | "ogg" | "webm" | "flac";
+export type AudioContainer =
+  | "wav"
+  | "mp3"
+  | "mp4"
+  | "ogg"
+  | "webm"
+  | "flac"
+  | "aac"
+  | "amr"
+  | "caf"
+  | "aiff";
 
 /** Speech without a container: one channel of signed 16-bit samples. */
 export interface PcmAudio {
@@ -37,6 +47,10 @@ const containerFiles: Record<AudioContainer, { extension: string; mediaType: str
   ogg: { extension: "ogg", mediaType: "audio/ogg" },
   webm: { extension: "webm", mediaType: "audio/webm" },
   flac: { extension: "flac", mediaType: "audio/flac" },
+  aac: { extension: "aac", mediaType: "audio/aac" },
+  amr: { extension: "amr", mediaType: "audio/amr" },
+  caf: { extension: "caf", mediaType: "audio/x-caf" },
+  aiff: { extension: "aiff", mediaType: "audio/aiff" },
 };
 
 /** Extension and media type under which a recording is sent on: speech servers choose the demuxer by them. */

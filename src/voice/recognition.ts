@@ -168,7 +168,7 @@ export function createRecognition(options: RecognitionOptions): Recognition {
       // Without samples, only engines that take the file as it is.
       const usable = audio ? able : able.filter(({ accepts }) => accepts === "uploads");
       const heard = await ask(usable, recordings, language, durationMs, signal);
-      if (heard.text === "") throw noSpeech();
+      if (heard.text === "" || (!audio && isInvented(heard.text))) throw noSpeech();
       return heard;
     },
     async transcribeSamples(audio, { language: asked, signal }) {
@@ -183,6 +183,17 @@ export function createRecognition(options: RecognitionOptions): Recognition {
     },
   };
 }
+
+/**
+ * What recognisers that learned from subtitles make of silence. Only where this machine could not listen itself whether
+ * somebody speaks: said to a recording that was heard, they are words like others.
+ */
+function isInvented(text: string): boolean {
+  return inventions.test(text.trim());
+}
+
+const inventions =
+  /^(?:(?:thank you|thanks)(?: (?:so|very) much)? for (?:watching|listening)|(?:please )?(?:like and )?subscribe(?: to (?:my|our|the) channel)?|subtitles by .{1,60}|(?:谢谢|感谢)(?:大家|您|你)?的?(?:观看|收看|收听)|请不吝点赞.{0,40}|(?:中文)?字幕.{1,40}|ご視聴ありがとうございました|you)[\s.!。！]*$/iu;
 
 function noSpeech(): Problem<"validation_failed"> {
   return invalid("Nobody speaks in the recording.", "录音中没有人声。");

@@ -20,6 +20,11 @@ function isMp3Frame(bytes: Uint8Array, offset: number): boolean {
   return (second & 0xe0) === 0xe0 && layer === 1 && possible;
 }
 
+/** AAC in ADTS frames: the sync word with layer 0. */
+function isAdtsFrame(bytes: Uint8Array, offset: number): boolean {
+  return bytes[offset] === 0xff && ((bytes[offset + 1] ?? 0) & 0xf6) === 0xf0;
+}
+
 /** Bytes of an ID3v2 tag at the start, 0 without one. */
 function id3Length(bytes: Uint8Array): number {
   if (!hasText(bytes, 0, "ID3") || bytes.length < 10) return 0;
@@ -42,6 +47,12 @@ export function sniffAudio(bytes: Uint8Array): AudioContainer | null {
   const start = id3Length(bytes);
   if (hasText(bytes, start, "fLaC")) return "flac";
   if (isMp3Frame(bytes, start)) return "mp3";
+  if (isAdtsFrame(bytes, start)) return "aac";
+  if (hasText(bytes, 0, "#!AMR")) return "amr";
+  if (hasText(bytes, 0, "caff")) return "caf";
+  if (hasText(bytes, 0, "FORM") && (hasText(bytes, 8, "AIFF") || hasText(bytes, 8, "AIFC"))) {
+    return "aiff";
+  }
   // Some writers leave padding between the tag and the first frame.
   return start > 0 ? "mp3" : null;
 }
@@ -53,14 +64,16 @@ export function sniffSpeech(bytes: Uint8Array): AudioFormat | null {
     case "wav":
     case "mp3":
     case "flac":
+    case "aac":
       return container;
     case "ogg":
       return "opus";
     case "mp4":
     case "webm":
-      return null;
+    case "amr":
+    case "caf":
+    case "aiff":
     case null:
-      // AAC in ADTS frames: the sync word with layer 0.
-      return bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xf6) === 0xf0 ? "aac" : null;
+      return null;
   }
 }

@@ -143,3 +143,24 @@ describe("changing the rate", () => {
     expect(level(first, 500)).toBeGreaterThan(9_800);
   });
 });
+
+describe("chunks before the samples", () => {
+  const wav = writeWav({ samples: new Int16Array(800).fill(7), sampleRateHz: 16_000 });
+  /** The file with another chunk between its format and its samples. */
+  const withChunk = (length: number, padded: boolean) => {
+    const chunk = Buffer.alloc(8 + length + (padded ? length & 1 : 0), 0x61);
+    chunk.write("LIST");
+    chunk.writeUInt32LE(length, 4);
+    return Buffer.concat([wav.subarray(0, 36), chunk, wav.subarray(36)]);
+  };
+
+  test.each([
+    [10, true],
+    [11, true],
+    [11, false],
+    [70_000, true],
+    [300_001, false],
+  ])("of %d bytes, padded: %s", (length, padded) => {
+    expect(readWav(withChunk(length, padded))?.samples.length).toBe(800);
+  });
+});

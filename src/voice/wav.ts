@@ -12,8 +12,8 @@ export interface WavLayout {
 }
 
 const headerBytes = 44;
-/** A header longer than this (tags, cue lists) is not waited for. */
-const maxHeaderBytes = 65_536;
+/** Of chunks before the samples: tags, cue lists, the editor's own. */
+const maxChunks = 1_000;
 /** Lengths from here on are placeholders of writers that could not know the end. */
 const placeholderLength = 0x7fff_0000;
 
@@ -43,11 +43,7 @@ export function readWavLayout(bytes: Uint8Array): WavLayout | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 20 || textAt(view, 8) !== "WAVE") return null;
   let format: Omit<WavLayout, "dataOffset" | "dataBytes"> | null = null;
-  let offset = 12;
-  while (offset + 8 <= bytes.length && offset <= maxHeaderBytes) {
-    const name = textAt(view, offset);
-    const length = view.getUint32(offset + 4, true);
-    const body = offset + 8;
+  for (const { name, body, length } of chunksOf(view)) {
     if (name === "data") {
       if (!format) return null;
       const available = bytes.length - body;
@@ -71,8 +67,42 @@ export function readWavLayout(bytes: Uint8Array): WavLayout | null {
       if (!encoding || !possible || sampleRateHz > 768_000) return null;
       format = { encoding, channels, sampleRateHz, bitsPerSample };
     }
-    // Chunks are padded to even lengths.
-    offset = body + length + (length & 1);
+  }
+  return null;
+}
+
+function* chunksOf(view: DataView): Generator<{ name: string; body: number; length: number }> {
+  let offset = 12;
+  for (let count = 0; count < maxChunks && offset + 8 <= view.byteLength; count++) {
+    const body = offset + 8;
+    const length = view.getUint32(offset + 4, true);
+    yield { name: textAt(view, offset), body, length };
+    const end = body + length;
+    // Chunks are padded to even lengths, but not by all writers: the next one begins where a name does.
+    offset = end + (length & 1 && !(isName(view, end) && !isName(view, end + 1)) ? 1 : 0);
+  }
+}
+
+function isName(view: DataView, offset: number): boolean {
+  return offset + 8 <= view.byteLength && /^[\w ]{4}$/.test(textAt(view, offset));
+}
+
+/** How long a WAV file with another encoding (ADPCM of a telephone system, …) says it is; null when it does not. */
+export function compressedWavDurationMs(bytes: Uint8Array): number | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 20 || textAt(view, 8) !== "WAVE") return null;
+  let [rateHz, bytesPerSecond, frames] = [0, 0, 0];
+  for (const { name, body, length } of chunksOf(view)) {
+    if (name === "fmt " && body + 16 <= bytes.length) {
+      rateHz = view.getUint32(body + 4, true);
+      bytesPerSecond = view.getUint32(body + 8, true);
+    }
+    // Of such files it counts the samples; the rate of bytes is often a guess.
+    if (name === "fact" && body + 4 <= bytes.length) frames = view.getUint32(body, true);
+    if (name !== "data") continue;
+    const guessed = Math.min(length, bytes.length - body) / bytesPerSecond;
+    const durationMs = Math.round((frames > 0 ? frames / rateHz : guessed) * 1000);
+    return Number.isFinite(durationMs) && durationMs > 0 ? durationMs : null;
   }
   return null;
 }

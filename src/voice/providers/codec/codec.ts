@@ -15,7 +15,7 @@ export interface CodecOptions {
   readonly ffmpeg: { readonly program: string; readonly runner: ProgramRunner } | null;
 }
 
-const accepted = "wav, mp3, m4a/mp4, ogg/opus, webm/opus or flac";
+const accepted = "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf or aiff";
 
 /** Demuxers by container: left to itself, ffmpeg would also follow playlists that name other files. */
 const demuxers: Record<AudioContainer, string> = {
@@ -25,6 +25,10 @@ const demuxers: Record<AudioContainer, string> = {
   ogg: "ogg",
   webm: "matroska",
   flac: "flac",
+  aac: "aac",
+  amr: "amr",
+  caf: "caf",
+  aiff: "aiff",
 };
 
 function corrupt(): Problem<"validation_failed"> {

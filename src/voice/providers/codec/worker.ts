@@ -1,4 +1,5 @@
 import {
+  ADTS,
   BufferSource,
   EncodedPacketSink,
   FLAC,
@@ -12,8 +13,9 @@ import {
 } from "mediabunny";
 import { OpusDecoder } from "opus-decoder";
 import { recognitionRateHz, type AudioContainer, type PcmAudio } from "../../audio-format.ts";
+import { inspectRecorderFile } from "../../recorder-formats.ts";
 import { resample } from "../../resample.ts";
-import { readWav, readWavLayout, wavDurationMs } from "../../wav.ts";
+import { compressedWavDurationMs, readWav, readWavLayout, wavDurationMs } from "../../wav.ts";
 import { serveRequests } from "../serve-requests.ts";
 import { encodeOpus } from "./encode-opus.ts";
 import { hasHonestTables } from "./mp4-tables.ts";
@@ -44,7 +46,7 @@ export type CodecResponse =
 function openInput(bytes: Uint8Array): Input {
   return new Input({
     source: new BufferSource(bytes),
-    formats: [WEBM, MATROSKA, OGG, MP4, QTFF, MP3, FLAC],
+    formats: [WEBM, MATROSKA, OGG, MP4, QTFF, MP3, FLAC, ADTS],
   });
 }
 
@@ -60,11 +62,19 @@ async function judged(work: () => Promise<CodecResponse>): Promise<CodecResponse
 async function inspect(container: AudioContainer, bytes: Uint8Array): Promise<CodecResponse> {
   if (container === "wav") {
     const layout = readWavLayout(bytes);
-    if (!layout) return { kind: "unsupported", codec: null };
+    if (!layout) {
+      const durationMs = compressedWavDurationMs(bytes);
+      return durationMs === null
+        ? { kind: "unsupported", codec: null }
+        : { kind: "info", codec: null, durationMs };
+    }
     if (layout.dataBytes === 0) return { kind: "corrupt" };
     return { kind: "info", codec: "pcm", durationMs: wavDurationMs(layout) };
   }
   if (container === "mp4" && !hasHonestTables(bytes)) return { kind: "corrupt" };
+  const recorded = inspectRecorderFile(container, bytes);
+  if (recorded) return { kind: "info", ...recorded };
+  if (isRecorders(container)) return { kind: "corrupt" };
   using input = openInput(bytes);
   const track = await input.getPrimaryAudioTrack();
   if (!track) return { kind: "corrupt" };
@@ -73,6 +83,11 @@ async function inspect(container: AudioContainer, bytes: Uint8Array): Promise<Co
   const durationMs = Math.round((end - Math.max(0, first)) * 1000);
   if (!(durationMs > 0)) return { kind: "corrupt" };
   return { kind: "info", codec: await track.getCodec(), durationMs };
+}
+
+/** Of phones and recorders; nothing here decodes them. */
+function isRecorders(container: AudioContainer): boolean {
+  return container === "amr" || container === "caf" || container === "aiff";
 }
 
 async function decodeOpus(bytes: Uint8Array, maxSamples: number): Promise<CodecResponse> {
@@ -124,6 +139,10 @@ async function decode(
 ): Promise<CodecResponse> {
   const maxSamples = Math.floor((recognitionRateHz * maxDurationMs) / 1000);
   if (container === "mp4" && !hasHonestTables(bytes)) return { kind: "corrupt" };
+  const recorded = inspectRecorderFile(container, bytes);
+  if (recorded || isRecorders(container)) {
+    return { kind: "unsupported", codec: recorded?.codec ?? null };
+  }
   if (container !== "wav") return decodeOpus(bytes, maxSamples);
   const audio = readWav(bytes);
   if (!audio) return { kind: "unsupported", codec: null };
