@@ -48,6 +48,7 @@ export function createHeartReader(replyId: string, sessionId: string) {
     replyId,
     sessionId,
     faults,
+    take,
     /** Reads on from there, unless it is reading. */
     attach(node: HeartNode): void {
       if (end !== null || isDone) return;

@@ -76,6 +76,14 @@ export function createHeart(database: Database, options: HeartOptions) {
   /** Queries that nodes wait for. */
   let pending = 0;
 
+  /** Resolves when no node waits for the database and none is about to. */
+  const quiet = async (): Promise<void> => {
+    for (let calm = 0; calm < 4; calm += 1) {
+      await new Promise(setImmediate);
+      if (pending > 0) calm = 0;
+    }
+  };
+
   const startNode = () => {
     const nodeId = newId();
     let isGone = false;
@@ -84,6 +92,8 @@ export function createHeart(database: Database, options: HeartOptions) {
     /** Two faults in a row may leave a reply with this node that it does not know of: then its lease runs out. */
     let hasFaults = false;
     let fault: CommitFault | null = null;
+    let meanwhile: (() => Promise<void>) | undefined;
+    let refuses: ((sql: string, params: readonly unknown[]) => boolean) | null = null;
     /** Of two transactions in a row one answer is lost, never both. */
     let isSpared = false;
 
@@ -106,7 +116,10 @@ export function createHeart(database: Database, options: HeartOptions) {
       const living = <T>(work: () => Promise<T>) =>
         isGone ? Promise.reject<T>(new NodeDied()) : work();
       return {
-        query: (sql, params) => living(() => tx.query(sql, params)),
+        query: (sql, params = []) =>
+          refuses?.(sql, params) === true
+            ? Promise.reject(new Error("refused"))
+            : living(() => tx.query(sql, params)),
         execute: (sql) => living(() => tx.execute(sql)),
       };
     };
@@ -137,6 +150,7 @@ export function createHeart(database: Database, options: HeartOptions) {
           if (happens === "dies after it") die();
           if (happens === "committed, answer lost") {
             isSpared = true;
+            await meanwhile?.();
             throw unanswered();
           }
           return result;
@@ -288,11 +302,16 @@ export function createHeart(database: Database, options: HeartOptions) {
       running: () => running,
       follow: (replyId: string, after: number, signal: AbortSignal) =>
         follow(replyId, after, AbortSignal.any([signal, dying.signal])),
-      /** Null takes it back. */
-      failCommit(next: CommitFault | null): void {
+      /** Null takes it back. `before` happens between the commit and the node's hearing that its answer was lost. */
+      failCommit(next: CommitFault | null, before?: () => Promise<void>): void {
         fault = next;
+        meanwhile = before;
         isSpared = false;
         hasFaults ||= next !== null;
+      },
+      /** Statements of its transactions that the database refuses. */
+      failWhen(fits: ((sql: string, params: readonly unknown[]) => boolean) | null): void {
+        refuses = fits;
       },
       /** Its next query finds no database. */
       loseDatabase(isLost: boolean): void {
@@ -307,6 +326,8 @@ export function createHeart(database: Database, options: HeartOptions) {
         fault = null;
         isAway = false;
         await replies.drain(0);
+        // Somebody may have cancelled what another node has left: that is let go of too.
+        await quiet();
         if (isGone || hasFaults) return die();
         const { rows } = await database.query(
           "SELECT message_id FROM messages WHERE lease_owner = $1 AND lease_until > now()",
@@ -338,13 +359,7 @@ export function createHeart(database: Database, options: HeartOptions) {
     refuseLog(isRefusing: boolean): void {
       isLogRefusing = isRefusing;
     },
-    /** Resolves when no node waits for the database and none is about to. */
-    async quiet(): Promise<void> {
-      for (let calm = 0; calm < 4; calm += 1) {
-        await new Promise(setImmediate);
-        if (pending > 0) calm = 0;
-      }
-    },
+    quiet,
     /** The lease of these runs out now: of a node, or of a reply. */
     async expireLeases(of: { readonly nodeId: string } | { readonly replyId: string }) {
       await ("nodeId" in of

@@ -108,7 +108,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
   return {
     name: "accept",
     async apply(tx, request, isRepeat) {
-      const earlier = isRepeat ? await acceptedBefore(tx, request) : null;
+      const earlier = isRepeat ? await acceptedBefore(tx, parts, request) : null;
       if (earlier !== null) return earlier;
       const { sessionId, newSession } = request;
       // Before a session is made: a repeat is no further one.
@@ -293,31 +293,43 @@ async function insertMessages(
   };
 }
 
-/** The first try was committed: the reply as it stands, for this node to start if it is its own. */
+interface AcceptedRow extends Omit<ClaimedReply, "turn"> {
+  /** Null: it has ended meanwhile. */
+  readonly turn: Turn | null;
+  /** Null: it does not wait any more. */
+  readonly position: number | null;
+  /** This node holds its lease. */
+  readonly isHere: boolean;
+}
+
+/** The first try was committed. Others may have gone on with the reply since then: here follows what is left to do. */
 async function acceptedBefore(
   tx: Queryable,
+  { nodeId }: Claimant,
   request: Acceptance,
 ): Promise<Change<ClaimedReply> | null> {
-  const { sessionId, replyId } = request;
-  const { rows } = await tx.query<ClaimedReply & { readonly position: number | null }>(
+  const { sessionId, replyId, newSession } = request;
+  const { rows } = await tx.query<AcceptedRow>(
     `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+       coalesce(m.status = 'streaming' AND m.lease_owner = $3, false) AS "isHere",
        CASE WHEN m.status IN ${statesBefore("start")} THEN (
          SELECT count(*)::int FROM messages q
          WHERE q.session_id = $1 AND q.status IN ${statesBefore("start")} AND q.seq <= m.seq)
        END AS position
      FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
      WHERE m.session_id = $1 AND m.message_id = $2`,
-    [sessionId, replyId],
+    [sessionId, replyId, nodeId],
   );
   const row = rows[0];
   if (row === undefined) return null;
-  const { position, ...reply } = row;
-  const { newSession } = request;
+  const { position, isHere, turn, ...rest } = row;
+  const reply = { ...rest, turn: turn ?? { ...request.turn, userId: "", settings: {} } };
+  const goesOn = isHere || position !== null;
   return {
     result: reply,
     effects: [
       ...(newSession === null ? [] : [counted(newSession, reply.agentId)]),
-      ...opening(reply, request, position),
+      ...opening(reply, request, position).filter(({ do: what }) => what === "count" || goesOn),
     ],
   };
 }

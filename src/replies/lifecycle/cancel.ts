@@ -1,7 +1,7 @@
 import type { Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
-import { claimedColumns, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
+import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import type { ClaimedReply, ReplyState } from "./reply-store.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
@@ -127,8 +127,12 @@ export function cancel(claimant: Claimant): Transition<CancelRequest, CancelResu
     async apply(tx, request, isRepeat) {
       await lockSession(tx, request.sessionId);
       const change = await cancelReply(tx, claimant, request);
-      if (change.result !== "not_running" || !isRepeat) return change;
-      return (await cancelledBefore(tx, request)) ?? change;
+      if (!isRepeat || change.result === "cancelled") return change;
+      return (
+        (await cancelledBefore(tx, request)) ??
+        (await claimedBefore(tx, claimant, request)) ??
+        change
+      );
     },
   };
 }
@@ -152,6 +156,25 @@ async function cancelledBefore(
     events: [{ type: "cancelled", full_response: row.content, reason }],
   };
   return { result: "cancelled", effects: [tell, { do: "wake", sessionId }] };
+}
+
+/** The first try was committed, and it may have claimed the lease of a lost reply: nobody else ends that. */
+async function claimedBefore(
+  tx: Queryable,
+  claimant: Claimant,
+  { sessionId, replyId, reason }: CancelRequest,
+): Promise<Change<CancelResult> | null> {
+  const reply = await heldHere(tx, claimant, sessionId);
+  if (reply?.replyId !== replyId) return null;
+  const why = new ReplyStopped("cancelled", reason);
+  // One that is being made here is not started once more, but hears the signal.
+  return {
+    result: "stopping",
+    effects: [
+      { do: "signal", replyId },
+      { do: "start", reply, mode: { kind: "end", why } },
+    ],
+  };
 }
 
 /** Lets go of a run that its source still has; nothing for a reply that never told a state. */

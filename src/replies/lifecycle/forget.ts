@@ -36,7 +36,7 @@ const unfinished = `(${unfinishedStatuses.map((status) => `'${status}'`).join(",
  */
 export const forget: Transition<Forget, boolean> = {
   name: "forget",
-  async apply(tx, { sessionId, idleDays }) {
+  async apply(tx, { sessionId, idleDays }, isRepeat) {
     const { rows: owners } = await tx.query<{ userId: string; agentId: string; isDue: boolean }>(
       `SELECT user_id AS "userId", agent_id AS "agentId",
          $2::int IS NULL OR last_activity < now() - make_interval(days => $2::int) AS "isDue"
@@ -44,7 +44,9 @@ export const forget: Transition<Forget, boolean> = {
       [sessionId, idleDays ?? null],
     );
     const owner = owners[0];
-    if (owner === undefined || !owner.isDue) return { result: false, effects: [] };
+    // Gone at the second try: the first one was committed. Readers find no row, and end.
+    if (owner === undefined) return { result: isRepeat, effects: [] };
+    if (!owner.isDue) return { result: false, effects: [] };
     const { rows: agents } = await tx.query<{ agentId: string }>(
       `SELECT DISTINCT agent_id AS "agentId" FROM messages WHERE session_id = $1`,
       [sessionId],

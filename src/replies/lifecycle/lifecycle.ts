@@ -31,6 +31,8 @@ export function createLifecycle({ database, jobs }: LifecycleOptions) {
       input: Input,
       isRepeat = false,
     ): Promise<Change<Result>> {
+      /** There may be jobs of a try that was committed. */
+      let isUnanswered = false;
       const once = (again: boolean) =>
         database.transaction(async (tx) => {
           const change = await transition.apply(tx, input, again);
@@ -43,6 +45,7 @@ export function createLifecycle({ database, jobs }: LifecycleOptions) {
         } catch (error) {
           if (triesLeft === 0) throw error;
           if (error instanceof Problem && error.cause instanceof CommitUnanswered) {
+            isUnanswered = true;
             return attempt(true, triesLeft - 1);
           }
           if (gaveWay.test(sqlState(error) ?? "")) return attempt(again, triesLeft - 1);
@@ -50,7 +53,7 @@ export function createLifecycle({ database, jobs }: LifecycleOptions) {
         }
       };
       const change = await attempt(isRepeat, maxRepeats);
-      if (change.jobs !== undefined && change.jobs.length > 0) jobs.nudge();
+      if (isUnanswered || (change.jobs ?? []).length > 0) jobs.nudge();
       return change;
     },
   };

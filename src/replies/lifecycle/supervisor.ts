@@ -36,7 +36,8 @@ export type Supervisor = ReturnType<typeof createSupervisor>;
 export function createSupervisor(parts: SupervisorParts) {
   const { log, store, logger } = parts;
   const running = new Map<string, ReplyRunner>();
-  const starting = new Set<string>();
+  /** Attempts by reply. */
+  const starting = new Map<string, number>();
   /** Those who wait for the node to become idle. */
   const idle = new Set<() => void>();
   let isClosed = false;
@@ -94,8 +95,7 @@ export function createSupervisor(parts: SupervisorParts) {
     }
   };
 
-  const leave = (replyId: string) => {
-    running.delete(replyId);
+  const tellIdle = () => {
     if (running.size + starting.size > 0) return;
     for (const resolve of idle) resolve();
     idle.clear();
@@ -108,28 +108,29 @@ export function createSupervisor(parts: SupervisorParts) {
      */
     async start(claimed: ClaimedReply, startMode: StartMode, start: Start): Promise<void> {
       const { replyId } = claimed;
-      if (starting.has(replyId) || running.get(replyId)?.reply.attempt === claimed.attempt) return;
+      const known = [starting.get(replyId), running.get(replyId)?.reply.attempt];
+      if (known.includes(claimed.attempt)) return;
       if (isClosed) return store.letGo(claimed);
       const { ticket = null, userToken } = start;
       ticket?.hold();
-      starting.add(replyId);
-      let runner: ReplyRunner;
-      let mode: RunMode;
+      starting.set(replyId, claimed.attempt);
       try {
-        const prepared = await prepare(claimed, startMode, start.isTold);
-        mode = prepared.mode;
-        runner = parts.createRunner(prepared.reply, { ticket, userToken });
+        const { reply, mode } = await prepare(claimed, startMode, start.isTold);
+        // A later attempt came meanwhile: this one has lost the reply.
+        if (starting.get(replyId) !== claimed.attempt) return;
+        const runner = parts.createRunner(reply, { ticket, userToken });
         running.set(replyId, runner);
-      } catch (error) {
-        ticket?.release();
-        throw error;
+        ticket?.hold();
+        void make(runner, mode).finally(() => {
+          ticket?.release();
+          if (running.get(replyId) === runner) running.delete(replyId);
+          tellIdle();
+        });
       } finally {
-        starting.delete(replyId);
-      }
-      void make(runner, mode).finally(() => {
         ticket?.release();
-        if (running.get(replyId) === runner) leave(replyId);
-      });
+        if (starting.get(replyId) === claimed.attempt) starting.delete(replyId);
+        tellIdle();
+      }
       // Whoever wanted it stopped meanwhile was not heard.
       if (!start.isTold) look(replyId);
     },

@@ -1,0 +1,574 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createHeart, type Heart, type HeartNode } from "../../../test/support/heart.ts";
+import { createHeartReader } from "../../../test/support/heart-reader.ts";
+import type { Database } from "../../database/database.ts";
+import { createEmbeddedDatabase } from "../../database/embedded.ts";
+import { migrate } from "../../database/migrate.ts";
+import { newId } from "../../lib/ids.ts";
+import { silentLogger } from "../../telemetry/logger.ts";
+import { ReplyStopped } from "../making/reply-stopped.ts";
+import type { OnBusy } from "./accept.ts";
+
+let database: Database;
+let heart: Heart;
+let node: HeartNode;
+let other: HeartNode;
+const options = { limits: { perNode: 4, perSource: 3, perUser: 0 }, maxQueued: 2 };
+
+beforeAll(async () => {
+  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
+  await migrate(database);
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  heart = createHeart(database, options);
+  node = heart.startNode();
+  other = heart.startNode();
+  await Promise.all([node.ready, other.ready]);
+});
+afterEach(async () => {
+  await heart.close();
+  await database.execute("DELETE FROM sessions; DELETE FROM jobs");
+});
+
+interface Message {
+  readonly sessionId?: string;
+  readonly on?: HeartNode;
+  readonly agent?: string;
+  readonly onBusy?: OnBusy;
+}
+
+const send = async (text: string, { sessionId, on = node, agent, onBusy }: Message = {}) =>
+  on.commands.send({
+    sessionId,
+    ownerId: null,
+    userId: "ann",
+    userToken: undefined,
+    sessionConfig: {},
+    agentId: agent ?? "lasting",
+    onBusy: onBusy ?? null,
+    message: { text, type: "text", metadata: {}, audio: null, attachments: [] },
+    turn: { language: "en", requestId: "request" },
+    idempotency: { key: newId(), fingerprint: text },
+  });
+
+interface Row {
+  readonly status: string;
+  readonly content: string;
+  readonly attempt: number;
+  readonly eventSeq: number;
+  readonly finishReason: string | null;
+  readonly leaseOwner: string | null;
+}
+const rowOf = async (replyId: string): Promise<Row> => {
+  const { rows } = await database.query<Row>(
+    `SELECT status, content, attempt, event_seq AS "eventSeq", finish_reason AS "finishReason",
+       lease_owner AS "leaseOwner" FROM messages WHERE message_id = $1`,
+    [replyId],
+  );
+  return rows[0]!;
+};
+const statusOf = async (replyId: string) => (await rowOf(replyId)).status;
+/** The number and type of each event that was appended. */
+const toldOf = (replyId: string) =>
+  heart.appended
+    .filter((each) => each.replyId === replyId)
+    .map(({ seq, type }) => `${seq} ${type}`);
+/** Follows a reply to its end, or until it pauses. */
+const follow = async (replyId: string, on = node) => {
+  const reader = createHeartReader(replyId, "");
+  for await (const events of on.follow(replyId, 0, AbortSignal.timeout(20_000))) {
+    for (const { seq, json } of events ?? []) reader.take(JSON.parse(json), seq);
+  }
+  expect(reader.faults).toEqual([]);
+  return reader;
+};
+const cancel = (replyId: string, on = node) =>
+  on.commands.cancel({ identity: null }, { messageId: replyId });
+const decide = (replyId: string, id: string, on = node) =>
+  on.commands.continue({ identity: null }, { messageId: replyId }, [{ id, approved: true }]);
+const jobsDone = async () => {
+  await expect.poll(async () => (await database.query("SELECT 1 FROM jobs")).rows).toEqual([]);
+};
+const idle = () =>
+  expect
+    .poll(() => [node.replies.stats(), other.replies.stats()])
+    .toEqual([
+      { running: 0, places: 0 },
+      { running: 0, places: 0 },
+    ]);
+
+test("a message is answered: told from its first event to its end, as it is stored", async () => {
+  heart.upstream.release();
+  const { replyId, sessionId } = await send("say tool say");
+  const reader = await follow(replyId);
+  const row = await rowOf(replyId);
+  expect(row).toMatchObject({ status: "complete", finishReason: "stop", leaseOwner: null });
+  expect(reader.text()).toBe(row.content);
+  expect(reader.end()).toMatchObject({ type: "conversation_complete", full_response: row.content });
+  expect(reader.cursor()).toBe(row.eventSeq);
+  expect(heart.told).toMatchObject({
+    sessions: [sessionId],
+    turns: [replyId],
+    ends: [{ replyId, status: "complete" }],
+  });
+  await idle();
+});
+
+describe("the queue", () => {
+  test("holds as many as it may, and not one more", async () => {
+    const { sessionId } = await send("say");
+    for (let position = 1; position <= options.maxQueued; position += 1) {
+      const { replyId } = await send("say", { sessionId });
+      expect(toldOf(replyId)).toEqual(["1 user_message", "2 queued"]);
+      const event = heart.appended.find((each) => each.replyId === replyId && each.seq === 2);
+      expect(JSON.parse(event!.json)).toMatchObject({ position });
+    }
+    await expect(send("say", { sessionId })).rejects.toMatchObject({ type: "queue_full" });
+    const { rows } = await database.query(
+      "SELECT last_seq, message_count FROM sessions WHERE session_id = $1",
+      [sessionId],
+    );
+    expect(rows).toEqual([{ last_seq: 6, message_count: 6 }]);
+  });
+
+  test("is answered in its order", async () => {
+    const first = await send("say");
+    const { sessionId } = first;
+    const second = await send("say", { sessionId });
+    const third = await send("say", { sessionId, on: other });
+    heart.upstream.release();
+    for (const { replyId } of [third, second, first]) await follow(replyId);
+    expect(heart.told.ends.map(({ replyId }) => replyId)).toEqual(
+      [first, second, third].map(({ replyId }) => replyId),
+    );
+  });
+
+  test("`reject` names what is in its way", async () => {
+    const { sessionId, replyId } = await send("say");
+    await send("say", { sessionId });
+    await expect(send("say", { sessionId, onBusy: "reject" })).rejects.toMatchObject({
+      type: "session_busy",
+      data: { messageId: replyId },
+    });
+  });
+
+  test("`interrupt` ends what runs and what waits, and is answered next", async () => {
+    const running = await send("say mark hang", { agent: "lasting" });
+    const { sessionId } = running;
+    heart.upstream.allow(sessionId, 2);
+    const waiting = await send("say", { sessionId });
+    const last = await send("say", { sessionId, onBusy: "interrupt" });
+    heart.upstream.release();
+    expect((await follow(last.replyId)).end()?.type).toBe("conversation_complete");
+    for (const { replyId } of [running, waiting]) {
+      expect(await rowOf(replyId)).toMatchObject({
+        status: "cancelled",
+        finishReason: "interrupted_by_user",
+      });
+      expect((await follow(replyId)).end()).toMatchObject({ reason: "interrupted_by_user" });
+    }
+  });
+});
+
+describe("a paused reply", () => {
+  const pauseOne = async () => {
+    const sent = await send("say pause say");
+    heart.upstream.allow(sent.sessionId, 2);
+    await expect.poll(() => statusOf(sent.replyId)).toBe("paused");
+    await heart.quiet();
+    expect(heart.upstream.paused.has(sent.replyId)).toBe(true);
+    return sent;
+  };
+
+  test("holds no place and goes on with what was decided, on another node", async () => {
+    const { replyId } = await pauseOne();
+    await idle();
+    heart.upstream.release();
+    await decide(replyId, "need 1", other);
+    expect((await follow(replyId, other)).end()?.type).toBe("conversation_complete");
+    expect(await rowOf(replyId)).toMatchObject({ attempt: 2 });
+    await idle();
+  });
+
+  test("stays as it is when the decision does not fit, and when there is no room for it", async () => {
+    const { replyId } = await pauseOne();
+    const before = await rowOf(replyId);
+    await expect(decide(replyId, "something else")).rejects.toMatchObject({
+      type: "validation_failed",
+    });
+    for (const _ of [1, 2, 3]) await send("say");
+    await expect(decide(replyId, "need 1")).rejects.toMatchObject({ type: "overloaded" });
+    expect(await rowOf(replyId)).toEqual(before);
+    expect(node.replies.stats()).toEqual({ running: 3, places: 3 });
+  });
+
+  test.each(["cancelled", "interrupted", "deleted", "retired"])(
+    "that is %s is let go of at its source",
+    async (how) => {
+      const { replyId, sessionId } = await pauseOne();
+      if (how === "cancelled") await cancel(replyId, other);
+      else if (how === "interrupted") await send("say", { sessionId, onBusy: "interrupt" });
+      else if (how === "deleted") await node.replies.forget(sessionId);
+      else {
+        await database.query("UPDATE sessions SET last_activity = now() - interval '9 days'");
+        expect(await node.replies.forget(sessionId, 8)).toBe(true);
+      }
+      await jobsDone();
+      expect(heart.upstream.abandoned).toEqual(new Set([replyId]));
+      expect(toldOf(replyId).at(-1)).toMatch(/cancelled$/);
+    },
+  );
+
+  test("is kept by retention while its session is not idle", async () => {
+    const { replyId, sessionId } = await pauseOne();
+    expect(await node.replies.forget(sessionId, 8)).toBe(false);
+    expect(await statusOf(replyId)).toBe("paused");
+    expect(heart.upstream.forgotten.size).toBe(0);
+  });
+
+  test("takes no further decision once it was cancelled", async () => {
+    const { replyId } = await pauseOne();
+    await cancel(replyId);
+    await expect(decide(replyId, "need 1")).rejects.toMatchObject({
+      type: "message_not_running",
+      data: { status: "cancelled" },
+    });
+  });
+});
+
+describe("a deleted session", () => {
+  test("is forgotten by every agent it had, its readers see the end", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    const waiting = await send("say", { sessionId, agent: "passing" });
+    const readers = [follow(replyId, other), follow(waiting.replyId, other)];
+    heart.upstream.failJobs(1);
+    await other.replies.forget(sessionId);
+    for (const reader of await Promise.all(readers)) {
+      expect(reader.end()).toMatchObject({ type: "cancelled", reason: "session_deleted" });
+    }
+    await database.query("UPDATE jobs SET due_at = now()");
+    other.jobs.nudge();
+    await jobsDone();
+    expect(heart.upstream.forgotten).toEqual(new Set([sessionId]));
+    expect(await node.replies.forget(sessionId)).toBe(false);
+    await idle();
+  });
+});
+
+describe("when the answer to a COMMIT is lost", () => {
+  test.each(["committed, answer lost", "not committed, answer lost"] as const)(
+    "a message is accepted once (%s)",
+    async (fault) => {
+      node.failCommit(fault);
+      const { replyId, sessionId } = await send("say");
+      heart.upstream.release();
+      await follow(replyId);
+      expect(heart.told.turns).toEqual([replyId]);
+      expect(heart.told.sessions).toEqual([sessionId]);
+      await idle();
+    },
+  );
+
+  test.each(["committed, answer lost", "not committed, answer lost"] as const)(
+    "of an end, what waits is answered all the same (%s)",
+    async (fault) => {
+      const first = await send("say");
+      const second = await send("say", { sessionId: first.sessionId });
+      node.failCommit(fault);
+      heart.upstream.release();
+      expect((await follow(second.replyId)).end()?.type).toBe("conversation_complete");
+      expect(await statusOf(first.replyId)).toBe("complete");
+    },
+  );
+
+  test("of a waiting message that another node has begun, that node alone makes it", async () => {
+    const first = await send("say", { on: other });
+    const { sessionId } = first;
+    let release = () => {};
+    // While this node's second try is on its way, the other one has ended the first reply and begun the second.
+    node.failCommit("committed, answer lost", () => {
+      heart.upstream.allow(sessionId, 2);
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    });
+    const sending = send("say mark say", { sessionId });
+    await expect.poll(() => other.replies.stats().running).toBe(1);
+    await expect.poll(() => statusOf(first.replyId)).toBe("complete");
+    await expect.poll(() => other.replies.stats().running).toBe(1);
+    release();
+    const { replyId } = await sending;
+    expect(node.replies.running(replyId)).toBeUndefined();
+    expect(await rowOf(replyId)).toMatchObject({ leaseOwner: other.nodeId, attempt: 1 });
+    heart.upstream.release();
+    expect((await follow(replyId)).end()?.type).toBe("conversation_complete");
+    await idle();
+  });
+
+  test("of a message whose reply has ended meanwhile, it is accepted and nothing is started", async () => {
+    const first = await send("say");
+    const { sessionId } = first;
+    node.failCommit("committed, answer lost", async () => {
+      const { rows } = await database.query<{ replyId: string }>(
+        `SELECT message_id AS "replyId" FROM messages WHERE status = 'queued'`,
+      );
+      await other.replies.cancel({ sessionId, replyId: rows[0]!.replyId, reason: "cancelled" });
+    });
+    const { replyId } = await send("say", { sessionId });
+    expect(await statusOf(replyId)).toBe("cancelled");
+    expect(node.replies.stats()).toEqual({ running: 1, places: 1 });
+  });
+
+  test("of a decision, the reply goes on here", async () => {
+    const { replyId, sessionId } = await send("say pause say");
+    heart.upstream.allow(sessionId, 2);
+    await expect.poll(() => statusOf(replyId)).toBe("paused");
+    heart.upstream.release();
+    node.failCommit("committed, answer lost");
+    await decide(replyId, "need 1");
+    expect((await follow(replyId)).end()?.type).toBe("conversation_complete");
+  });
+
+  test("of a cancellation, the end is told", async () => {
+    const { sessionId } = await send("say");
+    const { replyId } = await send("say", { sessionId });
+    other.failCommit("committed, answer lost");
+    expect(await other.replies.cancel({ sessionId, replyId, reason: "cancelled" })).toBe(
+      "cancelled",
+    );
+    expect(toldOf(replyId)).toEqual(["1 user_message", "2 queued", "3 cancelled"]);
+  });
+
+  test("of a cancellation of what a dead node has left, it ends here", async () => {
+    const { replyId, sessionId } = await send("say mark say");
+    node.die();
+    await heart.expireLeases(node);
+    other.failCommit("committed, answer lost");
+    expect(await other.replies.cancel({ sessionId, replyId, reason: "cancelled" })).toBe(
+      "stopping",
+    );
+    expect((await follow(replyId, other)).end()).toMatchObject({ type: "cancelled" });
+  });
+
+  test("of a deletion, the session was deleted", async () => {
+    const { sessionId } = await send("say");
+    node.failCommit("committed, answer lost");
+    expect(await node.replies.forget(sessionId)).toBe(true);
+    await jobsDone();
+    expect(heart.upstream.forgotten).toEqual(new Set([sessionId]));
+  });
+});
+
+describe("what a dead node has left", () => {
+  const crash = async (message: string, agent: string, steps: number) => {
+    const sent = await send(message, { agent });
+    heart.upstream.allow(sent.sessionId, steps);
+    await heart.quiet();
+    node.die();
+    return sent;
+  };
+
+  test("stays its own while its lease lasts", async () => {
+    const { replyId } = await crash("say say", "passing", 1);
+    expect(await other.replies.recover(false)).toBe(0);
+    expect(await rowOf(replyId)).toMatchObject({ status: "streaming", leaseOwner: node.nodeId });
+  });
+
+  test("goes on where its source allows that, and no text is told twice", async () => {
+    const { replyId } = await crash("say mark say say", "lasting", 3);
+    await heart.expireLeases(node);
+    heart.upstream.release();
+    expect(await other.replies.recover(false)).toBe(1);
+    const reader = await follow(replyId, other);
+    const row = await rowOf(replyId);
+    expect(row).toMatchObject({ status: "complete", attempt: 2 });
+    expect(row.content).toMatch(/^0:\S+ 2:\S+ 3:\S+ $/);
+    expect(reader.text()).toBe(row.content);
+  });
+
+  test("else ends with what had arrived, and what waited is answered", async () => {
+    const { replyId, sessionId } = await send("say say", { agent: "passing" });
+    const next = await send("say", { sessionId });
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    node.die();
+    await heart.expireLeases(node);
+    heart.upstream.release();
+    await other.replies.recover(false);
+    const reader = await follow(replyId, other);
+    expect(reader.end()).toMatchObject({ type: "error", error_type: "interrupted" });
+    expect((await rowOf(replyId)).content).toMatch(/^0:\S+ $/);
+    expect((await follow(next.replyId, other)).end()?.type).toBe("conversation_complete");
+  });
+
+  test("is taken over by one of two that look", async () => {
+    await crash("say mark say", "lasting", 2);
+    await heart.expireLeases(node);
+    const third = heart.startNode();
+    await third.ready;
+    const counts = await Promise.all([other.replies.recover(false), third.replies.recover(false)]);
+    expect(counts.toSorted()).toEqual([0, 1]);
+  });
+
+  test("is taken over at once where no other process can be alive", async () => {
+    const { replyId } = await crash("say", "passing", 0);
+    expect(await other.replies.recover(true)).toBe(1);
+    expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
+  });
+
+  test("one that cannot be taken over keeps none of the others from it", async () => {
+    const bad = await send("say mark say");
+    const good = await send("say", { agent: "passing" });
+    heart.upstream.allow(bad.sessionId, 2);
+    await heart.quiet();
+    node.die();
+    await heart.expireLeases(node);
+    await database.query(
+      "UPDATE messages SET lease_until = lease_until - interval '1 day' WHERE message_id = $1",
+      [bad.replyId],
+    );
+    other.failWhen((sql, params) => sql.includes("recoveries") && params.includes(bad.replyId));
+    expect(await other.replies.recover(false)).toBe(1);
+    expect((await follow(good.replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
+    expect(await statusOf(bad.replyId)).toBe("streaming");
+    other.failWhen(null);
+    heart.upstream.release();
+    await other.replies.recover(false);
+    expect((await follow(bad.replyId, other)).end()?.type).toBe("conversation_complete");
+  });
+
+  test("whose log cannot be read ends all the same", async () => {
+    const { replyId } = await crash("say say", "passing", 1);
+    await heart.expireLeases(node);
+    heart.refuseLog(true);
+    await other.replies.recover(false);
+    await expect.poll(() => statusOf(replyId)).toBe("interrupted");
+    heart.refuseLog(false);
+    expect((await follow(replyId, other)).end()).toMatchObject({ type: "error" });
+  });
+
+  test("is given up when it was taken over again and again and never stored", async () => {
+    const { replyId } = await crash("say", "passing", 0);
+    await heart.expireLeases(node);
+    await database.query("UPDATE messages SET recoveries = 3 WHERE message_id = $1", [replyId]);
+    expect(await other.replies.recover(false)).toBe(1);
+    expect(await rowOf(replyId)).toMatchObject({ status: "failed", leaseOwner: null });
+    expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "internal_error" });
+  });
+
+  test("is still made when it was taken over less often", async () => {
+    const { replyId } = await crash("say mark say", "lasting", 2);
+    await heart.expireLeases(node);
+    await database.query("UPDATE messages SET recoveries = 2 WHERE message_id = $1", [replyId]);
+    heart.upstream.release();
+    await other.replies.recover(false);
+    expect((await follow(replyId, other)).end()?.type).toBe("conversation_complete");
+  });
+
+  test("is ended by whoever cancels it", async () => {
+    const { replyId, sessionId } = await crash("say mark say", "lasting", 2);
+    await heart.expireLeases(node);
+    expect(await other.replies.cancel({ sessionId, replyId, reason: "cancelled" })).toBe(
+      "stopping",
+    );
+    expect((await follow(replyId, other)).end()).toMatchObject({ type: "cancelled" });
+    expect(await rowOf(replyId)).toMatchObject({ status: "cancelled", finishReason: "cancelled" });
+    await jobsDone();
+    expect(heart.upstream.abandoned).toEqual(new Set([replyId]));
+  });
+
+  test("keeps being cancelled when its node died before it heard of that", async () => {
+    const { replyId, sessionId } = await crash("say mark say", "lasting", 2);
+    await other.replies.cancel({ sessionId, replyId, reason: "cancelled" });
+    await heart.expireLeases(node);
+    await other.replies.recover(false);
+    expect((await follow(replyId, other)).end()).toMatchObject({ type: "cancelled" });
+  });
+});
+
+test("an owner whose lease is over and whose reply was taken over changes nothing any more", async () => {
+  const { replyId, sessionId } = await send("say mark say say");
+  heart.upstream.allow(sessionId, 2);
+  await heart.quiet();
+  await heart.expireLeases({ replyId });
+  await other.replies.recover(false);
+  const taken = await rowOf(replyId);
+  expect(taken).toMatchObject({ attempt: 2, leaseOwner: other.nodeId, status: "streaming" });
+  // Its old owner cannot have been told yet: it ends what it makes.
+  node.replies.running(replyId)?.stop(new ReplyStopped("timeout"));
+  await expect.poll(() => node.replies.stats().running).toBe(0);
+  expect(await rowOf(replyId)).toEqual(taken);
+  heart.upstream.release();
+  expect((await follow(replyId, other)).end()?.type).toBe("conversation_complete");
+  await expect
+    .poll(() => heart.told.ends)
+    .toEqual([
+      { replyId, status: "dropped" },
+      { replyId, status: "complete" },
+    ]);
+});
+
+describe("places", () => {
+  test("are as many as the node and a source have, for messages that come at once", async () => {
+    const sent = await Promise.allSettled(Array.from({ length: 20 }, () => send("say")));
+    expect(sent.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    expect(node.replies.stats()).toEqual({ running: 3, places: 3 });
+    await send("say", { agent: "passing" });
+    await expect(send("say", { agent: "passing" })).rejects.toMatchObject({ type: "overloaded" });
+    heart.upstream.release();
+    await idle();
+    expect(heart.upstream.faults).toEqual([]);
+  });
+
+  test("a refused message leaves nothing behind", async () => {
+    const { sessionId } = await send("say");
+    for (const _ of [1, 2]) await send("say");
+    await expect(send("say")).rejects.toMatchObject({ type: "overloaded" });
+    const { rows } = await database.query<{ sessions: number }>(
+      "SELECT count(*)::int AS sessions FROM sessions",
+    );
+    expect(rows).toEqual([{ sessions: 3 }]);
+    expect(heart.told.sessions).toHaveLength(3);
+    // A message that waits needs no place of its own for long.
+    await send("say", { sessionId, agent: "passing" });
+    expect(node.replies.stats()).toEqual({ running: 3, places: 3 });
+  });
+});
+
+describe("a node that shuts down", () => {
+  test("ends what runs as interrupted, and takes nothing any more", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    const waiting = await send("say", { sessionId });
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    const reader = follow(replyId, other);
+    await node.shutDown();
+    expect((await reader).end()).toMatchObject({ error_type: "interrupted" });
+    expect(await statusOf(waiting.replyId)).toBe("queued");
+    heart.upstream.release();
+    await other.replies.recover(false);
+    expect((await follow(waiting.replyId, other)).end()?.type).toBe("conversation_complete");
+    expect(heart.upstream.faults).toEqual([]);
+  });
+
+  test("holds nothing that was accepted at the last moment", async () => {
+    const first = await send("say", { on: other });
+    const sending = Promise.allSettled([send("say mark"), send("say mark", { agent: "passing" })]);
+    await node.shutDown();
+    await sending;
+    expect(heart.upstream.faults).toEqual([]);
+    heart.upstream.release();
+    await follow(first.replyId, other);
+  });
+
+  test("takes nothing over", async () => {
+    const { replyId } = await send("say", { on: other });
+    other.die();
+    await heart.expireLeases(other);
+    const draining = node.replies.drain(0);
+    expect(await node.replies.recover(false)).toBe(0);
+    await draining;
+    expect(await rowOf(replyId)).toMatchObject({ status: "streaming", attempt: 1 });
+  });
+});
