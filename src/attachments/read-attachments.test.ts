@@ -45,3 +45,17 @@ test("what is too large is counted together", () => {
     expect.objectContaining({ type: "payload_too_large" }),
   );
 });
+
+const bytesOf = (text: string) => Buffer.from(text, "latin1").toString("base64");
+
+test.each([
+  ["image/png", "\u0089PNG\r\n\u001a\nrest", "image/png"],
+  ["image/png", "\u00ff\u00d8\u00ff\u00e0rest", "image/jpeg"],
+  ["", "GIF89arest", "image/gif"],
+  ["application/octet-stream", "RIFF\0\0\0\0WEBPVP8 ", "image/webp"],
+  ["text/plain;charset=utf-8", "hello", "text/plain"],
+  ["Image/SVG+XML; charset=binary", "<svg/>", "image/svg+xml"],
+  ["", "hello", "application/octet-stream"],
+])("declared as %j, %j is %s", (declared, text, expected) => {
+  expect(readAttachments([given("a", bytesOf(text), declared)], 100)[0]?.mediaType).toBe(expected);
+});

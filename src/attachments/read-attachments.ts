@@ -11,8 +11,9 @@ export const attachmentsSchema = Type.Array(
     {
       name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
       media_type: Type.String({
-        maxLength: 127,
-        pattern: "^[\\w.+-]+/[\\w.+-]+$",
+        maxLength: 255,
+        pattern: "^$|^[\\w.+-]+/[\\w.+-]+(?:\\s*;.*)?$",
+        description: "Parameters are dropped; images are told by their bytes, whatever this says.",
         examples: ["image/png"],
       }),
       data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
@@ -43,13 +44,29 @@ export function readAttachments(
     if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
       details.push({ path: `/attachments/${index}/data`, message: "must be Base64 of some bytes" });
     }
-    return { name: baseName(name), mediaType: mediaType.toLowerCase(), bytes };
+    return { name: baseName(name), mediaType: mediaTypeOf(mediaType, bytes), bytes };
   });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
   if (total > maxBytes) {
     throw new Problem("payload_too_large", { limit: `${maxBytes} bytes of attachments` });
   }
   return files;
+}
+
+/** What browsers declare is a guess from the name, and empty where they have none. */
+function mediaTypeOf(declared: string, bytes: Buffer): string {
+  const plain = declared.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return imageTypeOf(bytes) ?? (plain === "" ? "application/octet-stream" : plain);
+}
+
+/** The images that every model with eyes takes. */
+function imageTypeOf(bytes: Buffer): string | null {
+  const start = bytes.toString("latin1", 0, 12);
+  if (start.startsWith("\u0089PNG\r\n\u001a\n")) return "image/png";
+  if (start.startsWith("\u00ff\u00d8\u00ff")) return "image/jpeg";
+  if (/^GIF8[79]a/.test(start)) return "image/gif";
+  if (start.startsWith("RIFF") && start.endsWith("WEBP")) return "image/webp";
+  return null;
 }
 
 /** Names become parts of uploads and headers: no folders, no control characters. */
