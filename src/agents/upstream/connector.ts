@@ -22,8 +22,16 @@ function noteErrors(socket: Socket): void {
   });
 }
 
-/** Whether an error came with a connection that had brought an answer before. */
+/** How a peer's closing looks; what it sends that is no HTTP is another matter. */
+const closings: ReadonlySet<string | undefined> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "UND_ERR_SOCKET",
+]);
+
+/** Whether an error is the closing of a connection that had brought an answer before. */
 export function hadAnsweredBefore(error: Error): boolean {
+  if (!closings.has((error as NodeJS.ErrnoException).code)) return false;
   if (error instanceof errors.SocketError) return (error.socket?.bytesRead ?? 0) > 0;
   return ofUsedSockets.has(error);
 }

@@ -729,7 +729,7 @@ describe("a redirect", () => {
   test("in a circle ends", async () => {
     redirect(308, "/base/run");
     expect(upstreamErrorOf((await collect()).error)?.status).toBe(308);
-    expect(received).toHaveLength(17);
+    expect(received).toHaveLength(7);
   });
 });
 
@@ -765,6 +765,12 @@ describe("a kept connection that the peer closes when it is used again", () => {
     expect(typeOf((await collect({ retryable: true })).error)).toBe("agent_failed");
     expect(received).toHaveLength(3);
   });
+});
+
+test("what is no HTTP on a connection is no closing of a kept one", async () => {
+  handler = (request) => request.socket.end("\u0000 this is no HTTP \r\n\r\n");
+  expect(typeOf((await collect({ retryable: true })).error)).toBe("agent_failed");
+  expect(received).toHaveLength(1);
 });
 
 test("comments are life also before the first event, as a server sends that loads its model", async () => {

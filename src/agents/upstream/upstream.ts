@@ -111,7 +111,7 @@ export interface Upstream {
 }
 
 /** Redirects that are followed and dead connections that are passed over by one request; each of the latter closes one. */
-const maxHops = 16;
+const maxHops = 6;
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const {
@@ -307,7 +307,7 @@ function enter(breaker: CircuitBreaker, agentId: string): Permit {
 
 /** A peer that answers 4xx is at work; an abort says nothing about it. */
 function settle(permit: Permit, error: unknown): void {
-  if (!(error instanceof UpstreamError)) permit.settle("neutral");
+  if (!(error instanceof UpstreamError) || error.wasStale) permit.settle("neutral");
   else if (error.status !== undefined && error.status < 500) permit.settle("success");
   else permit.settle("failure");
 }
