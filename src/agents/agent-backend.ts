@@ -213,7 +213,7 @@ export interface AgentBackend {
     state: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
   ): AsyncGenerator<AgentEvent, void, void>;
-  /** Ends a paused run that nobody will continue. Best effort. */
+  /** Ends a run, paused or not, that nobody will go on with. Raises when it should be tried again. */
   abandon?(request: RunRequest, state: Readonly<Record<string, unknown>>): Promise<void>;
   /** The session was deleted here; forget it there. Raises when it should be tried again. */
   forgetSession?(session: {

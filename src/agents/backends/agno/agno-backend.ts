@@ -5,7 +5,7 @@ import { createAgentOs } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { callerOf, createRuns } from "./runs.ts";
-import { readPausedState } from "./run-state.ts";
+import { readResumableState } from "./run-state.ts";
 import { forgetSession, sessionPlaces } from "./sessions.ts";
 import { createUnknownEvents } from "./unknown-events.ts";
 import { createWorkflowSteps } from "./workflow-steps.ts";
@@ -88,17 +88,17 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
       runs.continue(request, state, decisions, signal),
     resume: (request, state, signal) => runs.resume(request, state, signal),
     async abandon(request, state) {
-      const run = readPausedState(state)?.run;
+      const run = readResumableState(state)?.run;
       const server = run && directory.server(run.server);
       if (!run || !server) return;
       const signal = AbortSignal.timeout(5_000);
       try {
         await server.cancel(run, request.sessionId, callerOf(request), signal);
       } catch (error) {
-        log.info(
-          { server: server.name, runId: run.runId, err: error },
-          "a pause was left as it is",
-        );
+        const status = upstreamErrorOf(error)?.status;
+        // It was not there to be asked; what it answers itself it would answer again.
+        if (status === undefined || [429, 502, 503, 504].includes(status)) throw error;
+        log.info({ server: server.name, runId: run.runId, err: error }, "a run was left as it is");
       }
     },
     async forgetSession({ sessionId, userId, agentIds }) {

@@ -396,3 +396,48 @@ test("unknown events are counted, not shown, and end nothing", async () => {
   const { details } = await backend.probe(never);
   assert.equal(details["unknown_events"], 1);
 });
+
+describe("a run that nobody will go on with", () => {
+  const run = {
+    server: "test",
+    kind: "agent",
+    componentId: "assistant",
+    runId: "run-1",
+    background: true,
+  };
+  const progress = { eventIndex: 3, startedAt: 0, text: { length: 0, hash: "0" }, leg: null };
+  const cancels = () => server.requests.filter(({ path }) => path.endsWith("/runs/run-1/cancel"));
+
+  test.each([
+    { what: "runs", state: { run, progress } },
+    { what: "waits for a decision", state: { run, progress, pause: [] } },
+  ])("is cancelled where it $what", async ({ state }) => {
+    await use().abandon?.(request("assistant", "hello"), state);
+    assert.equal(cancels().length, 1);
+  });
+
+  test.each([
+    { status: 503, isRepeated: true },
+    { status: 429, isRepeated: true },
+    { status: 404, isRepeated: false },
+    { status: 403, isRepeated: false },
+    { status: 500, isRepeated: false },
+  ])("is asked for again after $status: $isRepeated", async ({ status, isRepeated }) => {
+    server.setAnswer(({ path }, response) => {
+      if (!path.endsWith("/cancel")) return false;
+      sendJson(response, status, { detail: "no" });
+      return true;
+    });
+    const asked =
+      use().abandon?.(request("assistant", "hello"), { run, progress }) ?? Promise.resolve();
+    await (isRepeated ? assert.rejects(asked) : asked);
+  });
+
+  test("is asked for again when its server was away", async () => {
+    const asking = use();
+    await server.unplug();
+    await assert.rejects(
+      asking.abandon?.(request("assistant", "hello"), { run, progress }) ?? Promise.resolve(),
+    );
+  });
+});
