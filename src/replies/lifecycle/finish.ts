@@ -1,15 +1,17 @@
 import { sqlState, type Queryable } from "../../database/database.ts";
 import type { RecordEvent } from "../../events/business-event.ts";
+import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { searchVector } from "../../lib/search-terms.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
+import { abandonment } from "./cancel.ts";
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "./reply-store.ts";
-import { statesBefore, type Change, type Transition } from "./transition.ts";
+import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
 
 /** The end of an attempt, as its owner says it. */
@@ -43,16 +45,19 @@ export function finish(
     async apply(tx, request, isRepeat) {
       const { reply, progress, hasRoom } = request;
       const { sessionId } = reply;
-      const end = form === "without new text" ? failed(request) : request.end;
+      const end = form === "without new text" ? failed(request) : await wanted(tx, request);
+      // A run that waits at its source, and that nobody will decide about.
+      const jobs =
+        request.end.status === "paused" && end.status !== "paused" ? letGoOf(request) : [];
       const tell = (how: ReplyEnd, content = progress.content) =>
         tellEnd(reply, content, progress.eventSeq, how);
       const stored = await store(tx, { ...request, end }, form);
       if (stored !== null) {
         const told = tell(end, stored.content ?? progress.content);
-        if (form !== "whole") return ended(end, told, null, sessionId);
+        if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs };
         await record(tx, reply, end, recordEvent);
         if (end.status === "paused") return ended(end, told, null);
-        return ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
+        return { ...ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom)), jobs };
       }
       const state = await standing(tx, reply);
       if (state === null) {
@@ -60,6 +65,7 @@ export function finish(
         return {
           result: null,
           effects: [tell(gone), { do: "drop-log", replyId: reply.replyId }],
+          jobs: request.end.status === "paused" ? letGoOf(request) : [],
         };
       }
       const isOurs =
@@ -70,6 +76,27 @@ export function finish(
       return ended(end, tell(end), isRepeat ? await heldHere(tx, claimant, sessionId) : null);
     },
   };
+}
+
+/**
+ * A reply that would wait for a decision although it was to stop ends: its owner was not told in time, and what waits
+ * behind it would wait for ever. Also of a repeat, whose first try has stored that.
+ */
+async function wanted(tx: Queryable, { reply, end }: Finish): Promise<ReplyEnd> {
+  if (end.status !== "paused") return end;
+  await lockSession(tx, reply.sessionId);
+  const { rows } = await tx.query<{ cancelReason: string | null }>(
+    `SELECT cancel_reason AS "cancelReason" FROM messages
+     WHERE session_id = $1 AND message_id = $2 AND attempt = $3`,
+    [reply.sessionId, reply.replyId, reply.attempt],
+  );
+  const reason = rows[0]?.cancelReason ?? null;
+  if (reason === null) return end;
+  return { ...end, status: "cancelled", finishReason: reason, requirements: null };
+}
+
+function letGoOf({ reply, progress: { backendState } }: Finish): Job[] {
+  return abandonment({ ...reply, userId: reply.turn.userId, backendState });
 }
 
 /** Something of the reply cannot be stored at all: it ends as that, with the text of its last checkpoint. */

@@ -65,7 +65,7 @@ export const forget: Transition<Forget, boolean> = {
     const agentIds = new Set([owner.agentId, ...agents.map(({ agentId }) => agentId)]);
     const jobs: Job[] = [
       ...rows
-        .filter(({ status }) => status === "paused")
+        .filter(({ status }) => status === "paused" || status === "streaming")
         .flatMap((row) => abandonment({ ...row, sessionId, userId: owner.userId })),
       {
         type: "forget-session",

@@ -3,6 +3,7 @@ import { ReplyStopped } from "../making/reply-stopped.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
 import { Problem } from "../../problems/problem.ts";
 import { lostEvents } from "../log/log-tail.ts";
+import { abandonment } from "./cancel.ts";
 import { claimedColumns, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { StartMode } from "./effect.ts";
 import type { ClaimedReply, ReplyEnd } from "./reply-store.ts";
@@ -96,7 +97,11 @@ export function takeOver(claimant: Claimant): Transition<TakeOver, Taken> {
           : resumes && reply.backendState !== null
             ? { kind: "resume" }
             : { kind: "end", why: new ReplyStopped("lost") };
-      return { result: "taken", effects: [{ do: "start", reply, mode }] };
+      return {
+        result: "taken",
+        effects: [{ do: "start", reply, mode }],
+        jobs: mode.kind === "end" ? abandonment({ ...reply, userId: reply.turn.userId }) : [],
+      };
     },
   };
 }
@@ -153,5 +158,6 @@ async function giveUp(
       },
       { do: "wake", sessionId: reply.sessionId },
     ],
+    jobs: abandonment({ ...reply, userId: reply.turn.userId }),
   };
 }

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Database } from "../../database/database.ts";
+import { createEmbeddedDatabase } from "../../database/embedded.ts";
+import { migrate } from "../../database/migrate.ts";
+import type { Job } from "../../jobs/job.ts";
+import { newId } from "../../lib/ids.ts";
+import { silentLogger } from "../../telemetry/logger.ts";
+import { cancel } from "./cancel.ts";
+import { finish } from "./finish.ts";
+import { forget } from "./forget.ts";
+import { lostReplies, takeOver } from "./take-over.ts";
+import { createLifecycle } from "./lifecycle.ts";
+import type { ClaimedReply, ReplyEnd } from "./reply-store.ts";
+
+const claimant = { nodeId: "here", leaseSeconds: 60 };
+const state = { run: "at its source" };
+const paused: ReplyEnd = {
+  status: "paused",
+  finishReason: "paused",
+  usage: null,
+  error: null,
+  requirements: [{ id: "1", kind: "confirm", tool: "delete", arguments: {} }],
+  audio: null,
+  durationMs: 1,
+  timeToFirstTokenMs: null,
+};
+
+let database: Database;
+let jobs: Job[] = [];
+
+beforeAll(async () => {
+  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
+  await migrate(database);
+});
+afterAll(() => database.close());
+
+/** A session whose first reply runs, and whose second one waits. */
+async function stage() {
+  jobs = [];
+  const lifecycle = createLifecycle({
+    database,
+    jobs: { insert: async (_tx, job) => void jobs.push(job), nudge() {} },
+  });
+  const [sessionId, asked, replyId, next, waiting] = [1, 2, 3, 4, 5].map(newId) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const turn = { userId: "ann", language: "en" as const, requestId: "q", settings: {} };
+  await database.query(
+    "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+    [sessionId],
+  );
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to,
+       attempt, event_seq, turn, backend_state, lease_owner, lease_until)
+     VALUES ($1, $2, 1, 'user', 'complete', 'a', 'one', NULL, 0, 0, NULL, NULL, NULL, NULL),
+       ($1, $3, 2, 'assistant', 'streaming', 'a', '', $2, 1, 1, $6::jsonb, $7::jsonb, 'here',
+        now() + interval '1 minute'),
+       ($1, $4, 3, 'user', 'complete', 'a', 'two', NULL, 0, 0, NULL, NULL, NULL, NULL),
+       ($1, $5, 4, 'assistant', 'queued', 'a', '', $4, 0, 2, $6::jsonb, NULL, NULL, NULL)`,
+    [sessionId, asked, replyId, next, waiting, JSON.stringify(turn), JSON.stringify(state)],
+  );
+  const reply: ClaimedReply = {
+    replyId,
+    sessionId,
+    userMessageId: asked,
+    agentId: "a",
+    attempt: 1,
+    eventSeq: 1,
+    content: "",
+    reasoning: "",
+    turn,
+    backendState: null,
+    toolCalls: null,
+    media: null,
+    audio: null,
+    message: "one",
+    messageSeq: 1,
+  };
+  const request = {
+    reply,
+    progress: {
+      content: "May I?",
+      reasoning: "",
+      eventSeq: 2,
+      toolCalls: [],
+      media: [],
+      backendState: state,
+    },
+    end: paused,
+    hasRoom: () => true,
+  };
+  const end = (form: "whole" | "without new text" = "whole", isRepeat = false) =>
+    lifecycle.run(
+      finish(claimant, () => Promise.resolve(), form),
+      request,
+      isRepeat,
+    );
+  const expire = () =>
+    database.query(
+      "UPDATE messages SET lease_until = now() - interval '1 minute' WHERE message_id = $1",
+      [replyId],
+    );
+  const statuses = async () => {
+    const { rows } = await database.query<{ status: string }>(
+      "SELECT status FROM messages WHERE session_id = $1 AND role = 'assistant' ORDER BY seq",
+      [sessionId],
+    );
+    return rows.map(({ status }) => status);
+  };
+  return { lifecycle, sessionId, replyId, waiting, end, expire, statuses };
+}
+
+const abandoned = () => jobs.flatMap((job) => (job.type === "abandon-run" ? [job.data.state] : []));
+
+test("a reply that pauses, although somebody wanted it stopped, ends, and what waits goes on", async () => {
+  const { lifecycle, sessionId, replyId, waiting, end, statuses } = await stage();
+  const reason = "interrupted_by_user";
+  await lifecycle.run(cancel(claimant), { sessionId, replyId, reason });
+
+  const first = await end();
+  expect(first.result).toMatchObject({ status: "cancelled", finishReason: reason });
+  expect(abandoned()).toEqual([state]);
+  expect(await statuses()).toEqual(["cancelled", "streaming"]);
+  expect(first.effects).toMatchObject([
+    { do: "tell", events: [{ type: "cancelled", full_response: "May I?", reason }] },
+    { do: "start", reply: { replyId: waiting } },
+  ]);
+  // Its answer was lost.
+  expect(await end("whole", true)).toMatchObject({ result: first.result });
+});
+
+test("a reply that pauses and is wanted by all waits for a decision", async () => {
+  const { end, statuses } = await stage();
+  expect((await end()).result).toMatchObject({ status: "paused" });
+  expect(abandoned()).toEqual([]);
+  expect(await statuses()).toEqual(["paused", "queued"]);
+});
+
+test.each([
+  {
+    when: "its pause cannot be stored",
+    act: async ({ end }: Awaited<ReturnType<typeof stage>>) => end("without new text"),
+  },
+  {
+    when: "its session was deleted before the pause",
+    act: async ({ lifecycle, sessionId, end }: Awaited<ReturnType<typeof stage>>) => {
+      await database.query("UPDATE messages SET backend_state = NULL WHERE session_id = $1", [
+        sessionId,
+      ]);
+      await lifecycle.run(forget, { sessionId });
+      await end();
+    },
+  },
+  {
+    when: "its session is deleted while it runs, whatever becomes of its node",
+    act: async ({ lifecycle, sessionId }: Awaited<ReturnType<typeof stage>>) =>
+      lifecycle.run(forget, { sessionId }),
+  },
+  {
+    when: "its node has died and it is cancelled",
+    act: async ({ lifecycle, sessionId, replyId, expire }: Awaited<ReturnType<typeof stage>>) => {
+      await expire();
+      await lifecycle.run(cancel(claimant), { sessionId, replyId, reason: "cancelled" });
+    },
+  },
+  {
+    when: "its node has died after it was told to stop",
+    act: async ({ lifecycle, sessionId, replyId, expire }: Awaited<ReturnType<typeof stage>>) => {
+      await lifecycle.run(cancel(claimant), { sessionId, replyId, reason: "cancelled" });
+      await expire();
+      await takeOverAll(lifecycle, true);
+    },
+  },
+  {
+    when: "its node has died and nobody has room to go on",
+    act: async ({ lifecycle, expire }: Awaited<ReturnType<typeof stage>>) => {
+      await expire();
+      await takeOverAll(lifecycle, false);
+    },
+  },
+  {
+    when: "it is given up",
+    act: async ({ lifecycle, replyId, expire }: Awaited<ReturnType<typeof stage>>) => {
+      await database.query("UPDATE messages SET recoveries = 3 WHERE message_id = $1", [replyId]);
+      await expire();
+      await takeOverAll(lifecycle, true);
+    },
+  },
+])("a run at its source is let go of when $when", async ({ act }) => {
+  await act(await stage());
+  expect(abandoned()).toEqual([state]);
+});
+
+test("a run at its source that is taken up again is not let go of", async () => {
+  const { lifecycle, expire } = await stage();
+  await expire();
+  await takeOverAll(lifecycle, true);
+  expect(abandoned()).toEqual([]);
+});
+
+async function takeOverAll(lifecycle: ReturnType<typeof createLifecycle>, resumes: boolean) {
+  for (const lost of await lostReplies(database, claimant, 10, false)) {
+    await lifecycle.run(takeOver(claimant), { lost, everything: false, resumes });
+  }
+}
