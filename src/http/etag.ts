@@ -1,8 +1,8 @@
 /** Whether an `If-None-Match` names what there is. */
 export function isCurrent(condition: string | undefined, etag: string): boolean {
   if (condition === undefined) return false;
-  const known = condition.split(",").map((each) => each.trim().replace(/^W\//, ""));
-  return known.includes(etag) || known.includes("*");
+  const known = new Set(condition.split(",").map((each) => each.trim().replace(/^W\//, "")));
+  return known.has(etag) || known.has("*");
 }
 
 /**

@@ -88,7 +88,7 @@ describe("a process that is killed", () => {
         seen.push({ atMs, length: textOf(stream.events).length });
         return atMs - (seen[0]?.atMs ?? 0) >= 1_000 + killedMs;
       });
-      const before = seen.filter(({ atMs }) => atMs <= performance.now() - 1_000).at(-1);
+      const before = seen.findLast(({ atMs }) => atMs <= performance.now() - 1_000);
       await service.kill();
       service = await start();
       client = createClient(service.url);

@@ -2,7 +2,7 @@ import type { Decision } from "../../src/agents/agent-backend.ts";
 import type { Database } from "../../src/database/database.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { Problem } from "../../src/problems/problem.ts";
-import type { OnBusy } from "../../src/replies/lifecycle/accept.ts";
+import type { OnBusy } from "../../src/replies/lifecycle/make-place.ts";
 import { transitionTable, type ReplyStatus } from "../../src/replies/lifecycle/transition.ts";
 import { isTerminal } from "../../src/replies/reply-event.ts";
 import { createHeartReader, type HeartReader } from "./heart-reader.ts";

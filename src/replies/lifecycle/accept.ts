@@ -2,20 +2,16 @@ import type { Attachment } from "../../agents/agent-backend.ts";
 import { describeAttachment, type AttachmentStore } from "../../attachments/attachment-store.ts";
 import type { Queryable } from "../../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
-import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { searchVector } from "../../lib/search-terms.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
-import { cancelReply } from "./cancel.ts";
 import { claimedColumns, leaseUntil, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
+import { free, makePlace, type OnBusy } from "./make-place.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
-
-/** What becomes of a message for a session that is still answering. */
-export type OnBusy = "enqueue" | "reject" | "interrupt";
 
 /** A session that begins with a message. */
 export interface BeginningSession {
@@ -89,14 +85,6 @@ interface SessionRow {
   readonly lastSeq: number;
 }
 
-/** Where the new reply stands, and what had to give way to it. */
-interface Place {
-  /** From 1; null when it may start at once. */
-  readonly queuePosition: number | null;
-  readonly effects: readonly Effect[];
-  readonly jobs: readonly Job[];
-}
-
 /**
  * Stores a turn in one transaction: idempotency key, numbers under the session's lock, the user's message, the
  * assistant's message that the reply fills. After the commit the message is durable and its reply is either this node's
@@ -121,7 +109,10 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       const agentId = request.agentId ?? session.agentId;
       request.admit(agentId, session.userId);
 
-      const place = newSession === null ? await makePlace(tx, parts, request, session) : free;
+      const { onBusy } = request;
+      const { config } = session;
+      const wanted = { sessionId, onBusy, config, maxQueued: parts.maxQueued };
+      const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
       const reply = await insertMessages(tx, parts, request, {
         session,
         agentId,
@@ -139,8 +130,6 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
     },
   };
 }
-
-const free: Place = { queuePosition: null, effects: [], jobs: [] };
 
 async function claimKey(
   tx: Queryable,
@@ -178,52 +167,6 @@ async function lockAndCount(tx: Queryable, request: Acceptance): Promise<Session
   const session = rows[0];
   if (session === undefined) throw new Problem("session_not_found", { sessionId });
   return session;
-}
-
-/** Decides what becomes of a message for a session that is still answering. */
-async function makePlace(
-  tx: Queryable,
-  parts: AcceptParts,
-  request: Acceptance,
-  session: SessionRow,
-): Promise<Place> {
-  const { sessionId } = request;
-  const { rows: unfinished } = await tx.query<{ replyId: string; status: string }>(
-    // Two halves, because there is an index for each: no reading through what has ended.
-    `SELECT message_id AS "replyId", status FROM (
-       SELECT message_id, status, seq FROM messages
-       WHERE session_id = $1 AND status IN ('streaming', 'paused')
-       UNION ALL
-       SELECT message_id, status, seq FROM messages
-       WHERE session_id = $1 AND status = 'queued') AS unfinished
-     ORDER BY seq`,
-    [sessionId],
-  );
-  if (unfinished.length === 0) return free;
-  const onBusy = request.onBusy ?? onBusyOf(session.config);
-  if (onBusy === "reject") {
-    const busy = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
-    throw new Problem("session_busy", busy === undefined ? {} : { messageId: busy.replyId });
-  }
-  if (onBusy === "enqueue") {
-    const waiting = unfinished.filter((reply) => reply.status === "queued").length;
-    if (waiting >= parts.maxQueued) {
-      throw new Problem("queue_full", { limit: parts.maxQueued }, { retryAfterSeconds: 5 });
-    }
-    return { ...free, queuePosition: waiting + 1 };
-  }
-  const effects: Effect[] = [];
-  const jobs: Job[] = [];
-  let isHeld = false;
-  for (const { replyId } of unfinished) {
-    const reason = "interrupted_by_user";
-    const given = await cancelReply(tx, parts, { sessionId, replyId, reason });
-    // What runs gives way with its own end, which starts what waits.
-    if (given.result === "stopping") isHeld = true;
-    effects.push(...given.effects.filter((effect) => effect.do !== "wake"));
-    jobs.push(...(given.jobs ?? []));
-  }
-  return { queuePosition: isHeld ? 1 : null, effects, jobs };
 }
 
 async function insertMessages(
@@ -372,11 +315,6 @@ export function openingEvent(reply: ClaimedReply): ReplyEventBody {
     reply_message_id: reply.replyId,
     ...(processedMessage !== undefined && { processed_message: processedMessage }),
   };
-}
-
-function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
-  const value = config["on_busy"];
-  return value === "reject" || value === "interrupt" ? value : "enqueue";
 }
 
 function settingsOf(config: Readonly<Record<string, unknown>>): Turn["settings"] {

@@ -7,7 +7,7 @@ import { migrate } from "../../database/migrate.ts";
 import { newId } from "../../lib/ids.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
-import type { OnBusy } from "./accept.ts";
+import type { OnBusy } from "./make-place.ts";
 
 let database: Database;
 let heart: Heart;

@@ -1,0 +1,78 @@
+import type { Queryable } from "../../database/database.ts";
+import type { Job } from "../../jobs/job.ts";
+import { Problem } from "../../problems/problem.ts";
+import { cancelReply } from "./cancel.ts";
+import type { Claimant } from "./claim.ts";
+import type { Effect } from "./effect.ts";
+
+/** What becomes of a message for a session that is still answering. */
+export type OnBusy = "enqueue" | "reject" | "interrupt";
+
+/** Where the new reply stands, and what had to give way to it. */
+export interface Place {
+  /** From 1; null when it may start at once. */
+  readonly queuePosition: number | null;
+  readonly effects: readonly Effect[];
+  readonly jobs: readonly Job[];
+}
+
+/** Nothing else is unfinished in the session. */
+export const free: Place = { queuePosition: null, effects: [], jobs: [] };
+
+interface PlaceWanted {
+  readonly sessionId: string;
+  /** Null: as the session says, else enqueue. */
+  readonly onBusy: OnBusy | null;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly maxQueued: number;
+}
+
+/** Decides what becomes of a message for a session that is still answering. */
+export async function makePlace(
+  tx: Queryable,
+  claimant: Claimant,
+  wanted: PlaceWanted,
+): Promise<Place> {
+  const { sessionId, maxQueued } = wanted;
+  const { rows: unfinished } = await tx.query<{ replyId: string; status: string }>(
+    // Two halves, because there is an index for each: no reading through what has ended.
+    `SELECT message_id AS "replyId", status FROM (
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status IN ('streaming', 'paused')
+       UNION ALL
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status = 'queued') AS unfinished
+     ORDER BY seq`,
+    [sessionId],
+  );
+  if (unfinished.length === 0) return free;
+  const onBusy = wanted.onBusy ?? onBusyOf(wanted.config);
+  if (onBusy === "reject") {
+    const busy = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
+    throw new Problem("session_busy", busy === undefined ? {} : { messageId: busy.replyId });
+  }
+  if (onBusy === "enqueue") {
+    const waiting = unfinished.filter((reply) => reply.status === "queued").length;
+    if (waiting >= maxQueued) {
+      throw new Problem("queue_full", { limit: maxQueued }, { retryAfterSeconds: 5 });
+    }
+    return { ...free, queuePosition: waiting + 1 };
+  }
+  const effects: Effect[] = [];
+  const jobs: Job[] = [];
+  let isHeld = false;
+  for (const { replyId } of unfinished) {
+    const reason = "interrupted_by_user";
+    const given = await cancelReply(tx, claimant, { sessionId, replyId, reason });
+    // What runs gives way with its own end, which starts what waits.
+    if (given.result === "stopping") isHeld = true;
+    effects.push(...given.effects.filter((effect) => effect.do !== "wake"));
+    jobs.push(...(given.jobs ?? []));
+  }
+  return { queuePosition: isHeld ? 1 : null, effects, jobs };
+}
+
+function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
+  const value = config["on_busy"];
+  return value === "reject" || value === "interrupt" ? value : "enqueue";
+}
