@@ -20,7 +20,7 @@ ${accessHelp}`;
 /** New sessions that come while the old ones go are deleted too, but not for ever. */
 const maxRounds = 1_000;
 
-/** `chat-service erase`. Returns the exit code; 1 also when nothing was erased for want of --yes. */
+/** `chat-service erase`. Returns the exit code; 1 also when nothing was erased, for want of --yes or of such a user. */
 export async function runErase(
   config: Config,
   args: readonly string[],
@@ -51,17 +51,20 @@ export async function runErase(
         );
         return 1;
       }
-      const receipt = `${JSON.stringify(await eraseUser(client, userId), null, 2)}\n`;
+      const erased = await eraseUser(client, userId);
+      const receipt = `${JSON.stringify(erased, null, 2)}\n`;
       terminal.output.write(receipt);
       if (values.receipt !== undefined) await writeFile(values.receipt, receipt, { mode: 0o600 });
-      return 0;
+      if (erased.found) return 0;
+      terminal.errors.write(`Nothing was kept of ${userId}: is the name right?\n`);
+      return 1;
     });
   } catch (error) {
     return explainFault(error, terminal);
   }
 }
 
-async function eraseUser(client: ApiClient, userId: string): Promise<object> {
+async function eraseUser(client: ApiClient, userId: string) {
   const about = { receipt: "erasure", user_id: userId, ...(await serviceOf(client)) };
   const startedAt = new Date().toISOString();
   const hash = createHash("sha256");
@@ -89,6 +92,8 @@ async function eraseUser(client: ApiClient, userId: string): Promise<object> {
   const left = await countOf(client, userId);
   return {
     ...about,
+    /** Whether there was anything; a name that was mistyped has nothing to erase. */
+    found: sessions + messages + audio > 0,
     sessions,
     messages,
     /** Recordings and stored speech. */

@@ -139,6 +139,14 @@ describe("export and erase", () => {
     expect(await totalOf(admin, "bob")).toBe(1);
   });
 
+  it("says that nothing was kept of somebody who was not there: a name that was mistyped", async () => {
+    const nobody = captureTerminal();
+    const access = ["--url", service.url, "--api-key-file", join(directory, "key")];
+    expect(await runErase(configOf(), ["anne", "--yes", ...access], nobody.terminal)).toBe(1);
+    expect(JSON.parse(nobody.seen.output)).toMatchObject({ found: false, sessions: 0 });
+    expect(nobody.seen.errors).toContain("Nothing was kept of anne");
+  });
+
   it("refuses without the right, and next to the service without its address", async () => {
     const stranger = captureTerminal();
     expect(
