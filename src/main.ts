@@ -18,6 +18,7 @@ const help = `chat-service [command] [options]
   migrate    bring the database up to date
   export     everything stored of a user
   erase      delete everything of a user, with a receipt
+  token      an access token for a user, where auth.mode is jwt with a secret
   voice      models: local speech models, where to put them and what is there
 
   --config FILE   read this configuration file (else CHAT_CONFIG, else ./config.yaml)
@@ -86,6 +87,14 @@ async function run(): Promise<void> {
       const { config } = configured();
       const run = command === "export" ? runExport : runErase;
       process.exitCode = await run(config, args, processTerminal(false));
+      break;
+    }
+    case "token": {
+      const [{ runToken }, { processTerminal }] = await Promise.all([
+        import("./cli/make-token.ts"),
+        import("./cli/terminal.ts"),
+      ]);
+      process.exitCode = await runToken(configured().config, args, processTerminal(false));
       break;
     }
     case "voice": {

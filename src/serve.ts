@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config/settings.ts";
-import { localUrl } from "./gateway/advertised-address.ts";
+import { isLoopback, localUrl } from "./gateway/advertised-address.ts";
 import { askHealth } from "./http/ask-health.ts";
 import { explainListen } from "./http/explain-listen.ts";
 import { tryListening } from "./http/try-listening.ts";
@@ -36,7 +36,10 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
       process.exit(1);
     }
     stopping = true;
-    logger.info({ reason }, "stopping: running replies may end first");
+    logger.info(
+      { reason },
+      `stopping: running replies get up to ${config.server.drain_seconds} s to end; a second signal leaves at once`,
+    );
     await service.close().catch((error: unknown) => {
       logger.error({ err: error }, "closing failed");
     });
@@ -58,13 +61,20 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
 
+  const { host, environment } = config.service;
+  if (config.auth.mode === "open" && !isLoopback(host)) {
+    logger.warn(
+      { host },
+      "auth.mode is open and other machines can reach this one: whoever does may read and write everybody's conversations. " +
+        "Set AUTH_MODE=jwt and SECURITY_SECRET_KEY, or HOST=127.0.0.1; docs/security.md has more",
+    );
+  }
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   logger.info({ url: service.url, version, seconds: Number(seconds) }, "Chat Service is ready");
-  if (config.service.environment !== "production") {
-    logger.info(
-      {},
-      `Open ${service.url} in a browser; the API is described at ${service.url}/docs`,
-    );
+  if (environment !== "production") {
+    const { port } = new URL(service.url);
+    const url = localUrl(host, Number(port));
+    logger.info({}, `Open ${url} in a browser; the API is described at ${url}/docs`);
   }
 }
 

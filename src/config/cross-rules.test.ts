@@ -17,6 +17,12 @@ function agents(...list: readonly [id: string, ...handoffs: string[]][]): string
 test.each<[Record<string, string>, RegExp]>([
   [{ ENVIRONMENT: "production" }, /^auth\.mode: open .* refused .*allow_open_in_production/],
   [{ AUTH_MODE: "jwt" }, /^auth\.mode: jwt needs security\.secret_key .* security\.jwks_url/],
+  ...["k", "x".repeat(40), "your-secret-key-change-in-production", "abcabcabc".repeat(9)].map(
+    (key): [Record<string, string>, RegExp] => [
+      { ENVIRONMENT: "production", AUTH_MODE: "jwt", SECURITY_SECRET_KEY: key },
+      /^security\.secret_key: .*: whoever guesses it .* openssl rand/,
+    ],
+  ),
   [{ AUTH_MODE: "base-service" }, /^auth\.mode: base-service needs base_service\.url/],
   [
     { AGNO_API_URL: "http://a", AGNO_SERVERS: servers(["agno", "http://b"]) },
@@ -56,7 +62,14 @@ test.each<[Record<string, string>, RegExp]>([
 
 test.each<[Record<string, string>]>([
   [{ ENVIRONMENT: "production", AUTH_ALLOW_OPEN_IN_PRODUCTION: "yes" }],
-  [{ ENVIRONMENT: "production", AUTH_MODE: "jwt", SECURITY_SECRET_KEY: "k" }],
+  [{ AUTH_MODE: "jwt", SECURITY_SECRET_KEY: "k" }],
+  [
+    {
+      ENVIRONMENT: "production",
+      AUTH_MODE: "jwt",
+      SECURITY_SECRET_KEY: "0123456789abcdef0123456789abcdef",
+    },
+  ],
   [{ AUTH_MODE: "jwt", SECURITY_JWKS_URL: "https://h/jwks" }],
   [{ AUTH_MODE: "base-service", BASE_SERVICE_URL: "http://h" }],
   [{ AGNO_API_URL: "http://a", AGNO_SERVERS: servers(["x", "http://a"], ["y", "http://b"]) }],

@@ -1,5 +1,6 @@
 import { agnoServers, sameAddress } from "./agno-servers.ts";
 import type { Config } from "./settings.ts";
+import { strongSecret, weaknessOf } from "./weak-secret.ts";
 
 /** Something that must hold between settings, each of which is right by itself. */
 interface CrossRule {
@@ -31,6 +32,20 @@ const crossRules: readonly CrossRule[] = [
       auth.mode === "jwt" && security.secret_key === null && security.jwks_url === null
         ? ["auth.mode: jwt needs security.secret_key (HS256) or security.jwks_url (public keys)"]
         : [],
+  },
+  {
+    settings: ["security.secret_key", "service.environment"],
+    faults: ({ security, service }) => {
+      const weakness =
+        security.secret_key === null || service.environment !== "production"
+          ? null
+          : weaknessOf(security.secret_key);
+      return weakness === null
+        ? []
+        : [
+            `security.secret_key: ${weakness}: whoever guesses it can act as any user. Make another, for the issuer of the tokens too: ${strongSecret}`,
+          ];
+    },
   },
   {
     settings: ["auth.mode", "base_service.url"],

@@ -1,5 +1,6 @@
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/settings.ts";
+import { strongSecret, weaknessOf } from "../config/weak-secret.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { withApiKeys } from "./api-keys.ts";
 import { createBaseServiceClient } from "./base-service-client.ts";
@@ -17,20 +18,6 @@ interface IdentityParts {
   readonly cache: Cache;
   readonly log: Logger;
 }
-
-/** Defaults of well-known code: whoever reads it can sign tokens for everybody. */
-const publishedSecrets = new Set([
-  "your-secret-key-here",
-  "your-secret-key-change-in-production",
-  "internal-secret-key-change-in-production",
-  "your-256-bit-secret",
-  "changeme",
-  "change-me",
-  "secret",
-]);
-
-/** RFC 7518 section 3.2: as long as the hash. */
-const minSecretBytes = 32;
 
 /**
  * The identity provider of the configured mode, with API keys beside it. Raises an Error that says what is wrong
@@ -80,11 +67,13 @@ function createVerifier({ security, service }: IdentityConfig, log: Logger): Jwt
   if (secretKey === null && jwksUrl === null) return null;
   if (secretKey !== null) {
     if (secretKey === "") throw new Error("security.secret_key is empty");
-    if (publishedSecrets.has(secretKey) && service.environment === "production") {
-      throw new Error("security.secret_key is a published default; set one of your own");
-    }
-    if (Buffer.byteLength(secretKey) < minSecretBytes) {
-      log.warn({}, `security.secret_key is short; use ${minSecretBytes} random bytes or more`);
+    const weakness = weaknessOf(secretKey);
+    if (weakness !== null) {
+      if (service.environment === "production") throw new Error(`security.secret_key ${weakness}`);
+      log.warn(
+        {},
+        `security.secret_key ${weakness}; production refuses it. Make another: ${strongSecret}`,
+      );
     }
   }
   const keySet = jwksUrl === null ? null : createKeySet({ url: jwksUrl, log });

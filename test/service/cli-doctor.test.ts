@@ -110,11 +110,13 @@ describe("the machine", () => {
   it("access", () => {
     expect(checkAccess(configOf()).status).toBe("ok");
     expect(checkAccess(configOf({ HOST: "0.0.0.0" })).status).toBe("warn");
-    expect(
-      checkAccess(
-        configOf({ HOST: "0.0.0.0", AUTH_MODE: "jwt", SECURITY_SECRET_KEY: "x".repeat(40) }),
-      ).status,
-    ).toBe("ok");
+    const signed = (key: string) =>
+      checkAccess(configOf({ HOST: "0.0.0.0", AUTH_MODE: "jwt", SECURITY_SECRET_KEY: key }));
+    expect(signed("0123456789".repeat(4)).status).toBe("ok");
+    expect(signed("abc")).toMatchObject({
+      status: "warn",
+      remedy: expect.stringContaining("openssl rand"),
+    });
   });
 
   it("clock and connections", () => {

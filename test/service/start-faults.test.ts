@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startService } from "../support/start-service.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 const closedPort = "127.0.0.1:9";
@@ -206,5 +207,18 @@ describe("a server that will not do", () => {
     expect(code).toBe(0);
     expect(output.match(/waiting for it/g)).toHaveLength(1);
     await own.stop();
+  });
+});
+
+describe("a start in open mode", () => {
+  it("warns aloud where other machines can reach it, and names an address to open", async () => {
+    const service = await startService({
+      env: { HOST: "0.0.0.0", SERVICE_ENVIRONMENT: "development", LOGGING_FORMAT: "json" },
+    });
+    expect(service.output()).toMatch(/"level":"warn".*auth\.mode is open and other machines/);
+    await vi.waitFor(() => {
+      expect(service.output()).toMatch(/Open http:\/\/127\.0\.0\.1:\d+ in a browser/);
+    });
+    await service.stop();
   });
 });

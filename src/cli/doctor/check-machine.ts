@@ -1,6 +1,7 @@
 import { access, constants, statfs, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Config } from "../../config/settings.ts";
+import { strongSecret, weaknessOf } from "../../config/weak-secret.ts";
 import { isLoopback, localUrl } from "../../gateway/advertised-address.ts";
 import { askHealth } from "../../http/ask-health.ts";
 import { explainListen } from "../../http/explain-listen.ts";
@@ -96,6 +97,15 @@ export async function checkPort({ service }: Config): Promise<Finding> {
 export function checkAccess({ auth, service, security }: Config): Finding {
   const name = "access";
   if (auth.mode !== "open") {
+    const weakness = security.secret_key === null ? null : weaknessOf(security.secret_key);
+    if (weakness !== null) {
+      return {
+        name,
+        status: "warn",
+        found: `security.secret_key ${weakness}: whoever guesses it can act as any user`,
+        remedy: `SECURITY_SECRET_KEY="$(${strongSecret})", for the issuer of the tokens too`,
+      };
+    }
     return { name, status: "ok", found: `callers prove who they are (auth.mode ${auth.mode})` };
   }
   if (isLoopback(service.host)) {

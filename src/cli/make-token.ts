@@ -1,0 +1,79 @@
+import { SignJWT } from "jose";
+import type { Config } from "../config/settings.ts";
+import { userIdOf } from "../identity/claims.ts";
+import { explainFault } from "./explain-fault.ts";
+import type { Terminal } from "./terminal.ts";
+import { parseCommand, UsageFault } from "./usage.ts";
+
+const help = `chat-service token USER [--role ROLE]… [--expires 12h] [--config FILE]
+
+Prints an access token for USER, signed with security.secret_key: for trying auth.mode jwt, and for commands that want a
+token. Whoever has it is USER until it expires; it cannot be called back.
+
+  --role ROLE       such as admin, which may manage everybody's sessions; may be given several times
+  --expires 12h     so many s, m, h or d; at most 365d`;
+
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const maxSeconds = 365 * 86_400;
+
+/** `chat-service token`. The token alone goes to standard output. Returns the exit code. */
+export async function runToken(
+  { auth, security }: Config,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  try {
+    const { values, positionals } = parseCommand(
+      args,
+      {
+        config: { type: "string" },
+        role: { type: "string", multiple: true, default: [] },
+        expires: { type: "string", default: "12h" },
+        help: { type: "boolean", short: "h" },
+      },
+      help,
+    );
+    if (values.help === true) {
+      terminal.output.write(`${help}\n`);
+      return 0;
+    }
+    const [name] = positionals;
+    if (name === undefined || positionals.length > 1) throw new UsageFault(help);
+    const userId = userIdOf(name);
+    if (userId === null) {
+      throw new UsageFault("A user is text of 1 to 128 characters without spaces at its ends");
+    }
+    const seconds = secondsOf(values.expires);
+    if (auth.mode === "open") {
+      throw new UsageFault(
+        "auth.mode is open: everybody may act as any user, without a token. Set AUTH_MODE=jwt and SECURITY_SECRET_KEY, here as for the service",
+      );
+    }
+    if (security.secret_key === null || security.secret_key === "") {
+      throw new UsageFault(
+        "There is no security.secret_key: tokens that are checked with public keys come from their issuer",
+      );
+    }
+    const now = Math.floor(Date.now() / 1000);
+    const token = new SignJWT({ type: "access", roles: values.role })
+      .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+      .setSubject(userId)
+      .setIssuedAt(now)
+      .setExpirationTime(now + seconds);
+    if (security.issuer !== null) token.setIssuer(security.issuer);
+    if (security.audience !== null) token.setAudience(security.audience);
+    terminal.output.write(`${await token.sign(Buffer.from(security.secret_key, "utf8"))}\n`);
+    return 0;
+  } catch (error) {
+    return explainFault(error, terminal);
+  }
+}
+
+function secondsOf(text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(count) * (units[unit] ?? 0);
+  if (seconds < 1 || seconds > maxSeconds) {
+    throw new UsageFault(`--expires ${text}: must be like 30m, 12h or 7d, and at most 365d`);
+  }
+  return seconds;
+}
