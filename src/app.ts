@@ -15,6 +15,7 @@ interface AppOptions extends ServerOptions {
   readonly routes: readonly FastifyPluginAsyncTypebox[];
   /** Ends every open stream: the server cannot close before. */
   readonly closeStreams: () => void;
+  readonly isDraining: () => boolean;
 }
 
 /** The HTTP application: what all routes share, the documents, and each feature's routes. */
@@ -39,6 +40,11 @@ export async function createApp(options: AppOptions): Promise<Server> {
         $id: `event_${name}`,
       })),
     ],
+  });
+  // Balancers and clients keep connections open and would bring their next request to a node that is about to refuse it.
+  app.addHook("onSend", (_request, reply, _payload, done) => {
+    if (options.isDraining()) void reply.header("Connection", "close");
+    done();
   });
   for (const routes of options.routes) await app.register(routes);
   const beginClosing = prepareToClose(app.server);

@@ -6,6 +6,7 @@ import { openDoors } from "./composition/doors.ts";
 import { openFloors } from "./composition/floors.ts";
 import type { Config } from "./config/settings.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
+import { stopListening } from "./http/close-connections.ts";
 import { startRecovery } from "./replies/lifecycle/recovery.ts";
 import { startRetention } from "./sessions/retention.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
@@ -67,6 +68,8 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
   jobs.start();
   events.dispatcher?.start();
   await app.listen({ host: service.host, port: service.port });
+  // Where there is a delay there are balancers: what they bring after it belongs to another node.
+  if (server.shutdown_delay_seconds > 0) closing.add("listener", () => stopListening(app.server));
   // Readiness says no at once; for a moment requests are still served, so that balancers notice before they fail.
   closing.add("readiness", () => delay(server.shutdown_delay_seconds * 1000));
   const address = app.server.address();

@@ -79,6 +79,7 @@ export async function openDoors(
     ...floors,
     logger: floors.log.pino,
     version,
+    isDraining,
     closeStreams() {
       sse.closeAll();
       sockets.closeAll();

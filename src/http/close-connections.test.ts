@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { prepareToClose } from "./close-connections.ts";
+import { prepareToClose, stopListening } from "./close-connections.ts";
 
 async function listen(handler: RequestListener, graceMs?: number) {
   const server = createServer(handler);
@@ -65,5 +66,25 @@ describe("a server that closes", () => {
     beginClosing();
     await done;
     await expect(response.text()).rejects.toThrow("terminated");
+  });
+});
+
+describe("a server that stops listening", () => {
+  it("answers who is there, resets nobody who was waiting, and refuses whoever comes after", async () => {
+    const { server, beginClosing, port } = await listen((_request, response) => response.end("ok"));
+    const ask = async () => {
+      const socket = connect(port, "127.0.0.1");
+      socket.end("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      return await text(socket);
+    };
+    // Many at once: the event loop takes them one by one.
+    const waiting = Array.from({ length: 50 }, ask);
+    await once(server, "connection");
+    await stopListening(server);
+    for (const answer of await Promise.all(waiting)) expect(answer).toMatch(/^HTTP\/1\.1 200/);
+    await expect(ask()).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    const done = closed(server);
+    beginClosing();
+    await done;
   });
 });

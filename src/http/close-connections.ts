@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 
 /** Requests that are still being answered when the server closes get this long. */
@@ -45,4 +46,27 @@ export function endRefusedUpgrades(app: FastifyInstance): void {
     if (request.headers.upgrade !== undefined) request.raw.socket.destroy();
     done();
   });
+}
+
+/** Of the event loop, which takes one waiting connection each. */
+const maxRounds = 1_000;
+
+/**
+ * Takes no connections any more, so that whoever brings one goes to another node; open ones go on. The server is still
+ * to be closed: that then waits for them.
+ */
+export async function stopListening(server: Server): Promise<void> {
+  // Those that the system has taken and this process has not would be reset, maybe with a message already in them.
+  let quietRounds = 0;
+  const taken = () => {
+    quietRounds = 0;
+  };
+  server.on("connection", taken);
+  // The first may be the rest of the present one, which has looked for connections already.
+  for (let round = 0; quietRounds < 2 && round < maxRounds; round++) {
+    quietRounds += 1;
+    await setImmediate();
+  }
+  server.off("connection", taken);
+  server.close();
 }

@@ -1,13 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/backends.ts";
 import { createClient } from "../support/client.ts";
 import { findNginx } from "../support/nginx.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { startShippedNginx, type ShippedNginx } from "../support/shipped-nginx.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
 const program = findNginx();
@@ -15,36 +11,28 @@ const program = findNginx();
 describe.skipIf(program === null)("nginx in front of the service", () => {
   let model: OpenAiServer;
   let service: TestService;
-  let nginx: ChildProcess;
-  let directory: string;
+  let nginx: ShippedNginx;
   let url: string;
   beforeAll(async () => {
     model = await startOpenAiServer();
-    service = await startService({ env: { MODELS_API_URL: model.url } });
-    directory = await mkdtemp(join(tmpdir(), "chat-nginx-"));
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    const text = await readFile(join(import.meta.dirname, "../../deploy/nginx.conf"), "utf8");
-    const here = text
-      .replaceAll("/tmp/nginx", `${directory}/nginx`)
-      .replaceAll("/dev/stdout", `${directory}/access.log`)
-      .replaceAll("/dev/stderr", `${directory}/error.log`)
-      .replace("server chat-1:8001", `server ${new URL(service.url).host}`)
-      // The second node is away: the first answers all.
-      .replace("server chat-2:8001", `server 127.0.0.1:${await freePort()}`)
-      .replace("listen 8080", `listen 127.0.0.1:${port}`);
-    await writeFile(join(directory, "nginx.conf"), here);
-    nginx = spawn(program ?? "", ["-c", join(directory, "nginx.conf"), "-g", "daemon off;"], {
-      stdio: "inherit",
+    service = await startService({
+      env: {
+        MODELS_API_URL: model.url,
+        SECURITY_TRUSTED_PROXIES: "127.0.0.1",
+        LIMITS_ADDRESS_RATE_LIMIT: "40",
+      },
     });
-    await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), 10_000);
+    // The second node is away: the first answers all.
+    nginx = await startShippedNginx(program ?? "", [
+      new URL(service.url).host,
+      `127.0.0.1:${await freePort()}`,
+    ]);
+    ({ url } = nginx);
   });
   afterAll(async () => {
-    nginx.kill("SIGTERM");
-    await once(nginx, "exit");
+    await nginx.stop();
     await service.stop();
     await model.close();
-    await rm(directory, { recursive: true });
   });
 
   it("passes each piece of a reply on while the next one is not even made", async () => {
@@ -83,5 +71,14 @@ describe.skipIf(program === null)("nginx in front of the service", () => {
   it("passes the caller's request id on", async () => {
     const { headers } = await createClient(url).get("/health", { "x-request-id": "my-own" });
     expect(headers.get("x-request-id")).toBe("my-own");
+  });
+
+  it("tells the caller's own address, whatever the caller claims", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        createClient(url).get("/chat/agents", { "x-forwarded-for": `203.0.113.${index}` }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toContain(429);
   });
 });

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -21,7 +21,7 @@ function filledIn(environment: Record<string, string>): Record<string, string> {
       name,
       value.replaceAll(
         /\$\{\w+(?::-([^}]*)|:\?[^}]*)\}/g,
-        (_whole, fallback?: string) => fallback ?? "x".repeat(40),
+        (_whole, fallback?: string) => fallback ?? "0123456789".repeat(4),
       ),
     ]),
   );
@@ -75,12 +75,12 @@ describe("Kubernetes", () => {
   it("starts the service with a configuration that holds, and waits as long as it needs to stop", async () => {
     const documents = [
       ...parseAllDocuments(await read("deploy/kubernetes/chat-service.yaml")),
-      ...parseAllDocuments(await read("deploy/kubernetes/secret.example.yaml")),
+      ...parseAllDocuments(await read("deploy/kubernetes/examples/secret.yaml")),
     ].map((document) => document.toJS() as Record<string, never> & { kind: string });
     const kind = (name: string) => documents.find((document) => document.kind === name) as never;
     const { data } = kind("ConfigMap") as { data: Record<string, string> };
     const { stringData } = kind("Secret") as { stringData: Record<string, string> };
-    const environment = { ...data, ...stringData, SECURITY_SECRET_KEY: "x".repeat(40) };
+    const environment = { ...data, ...stringData, SECURITY_SECRET_KEY: "0123456789".repeat(4) };
     expectKnown(environment);
     const loaded = loadConfig({ environment, cwd: "/nowhere" });
     if (!loaded.ok) throw new Error(loaded.faults.join());
@@ -104,5 +104,65 @@ describe("Kubernetes", () => {
       "/health/readiness",
       "/health/liveness",
     ]);
+  });
+
+  it("applies nothing that is only an example, and hides from the outside what nginx.conf hides", async () => {
+    expect((await readdir(join(root, "deploy/kubernetes"))).toSorted()).toEqual([
+      "chat-service.yaml",
+      "examples",
+    ]);
+    const ingress = parse(await read("deploy/kubernetes/examples/ingress.yaml")) as {
+      spec: {
+        rules: {
+          http: { paths: { path: string; backend: { service: { name: string } } }[] };
+        }[];
+      };
+    };
+    const hidden = ingress.spec.rules
+      .flatMap(({ http }) => http.paths)
+      .filter(({ backend }) => backend.service.name !== "chat-service")
+      .map(({ path }) => path);
+    const loaded = loadConfig({ environment: {}, cwd: "/nowhere" });
+    if (!loaded.ok) throw new Error(loaded.faults.join());
+    const { server, monitoring } = loaded.config;
+    for (const prefix of ["", ...server.prefixes]) {
+      for (const path of [monitoring.metrics_path, "/health/detailed", "/health/metrics"]) {
+        expect(hidden).toContain(prefix + path);
+      }
+    }
+  });
+
+  it("grows only as far as PostgreSQL's connections reach", async () => {
+    const documents = parseAllDocuments(await read("deploy/kubernetes/chat-service.yaml")).map(
+      (document) => document.toJS() as { kind: string } & Record<string, never>,
+    );
+    const kind = (name: string) => documents.find((document) => document.kind === name) as never;
+    const { data } = kind("ConfigMap") as { data: Record<string, string> };
+    const { spec } = kind("HorizontalPodAutoscaler") as { spec: { maxReplicas: number } };
+    const ofNode = Number(data["DATABASE_POOL_SIZE"]) + Number(data["DATABASE_MAX_OVERFLOW"]);
+    // PostgreSQL keeps three for its superuser, and an upgrade starts one more node.
+    expect((spec.maxReplicas + 1) * ofNode).toBeLessThanOrEqual(97);
+  });
+});
+
+describe("nodes that stop", () => {
+  it("outlast nginx's idle connections, and are given the time they need", async () => {
+    const nginx = await read("deploy/nginx.conf");
+    const idleSeconds = Number(/^\s*keepalive_timeout (\d+)s;/m.exec(nginx)?.[1]);
+    const failSeconds = Number(/fail_timeout=(\d+)s/.exec(nginx)?.[1]);
+    const compose = parse(await read("deploy/compose.yaml"), { merge: true }) as {
+      services: Record<
+        string,
+        { environment: Record<string, string>; stop_grace_period: string } | undefined
+      >;
+    };
+    const { environment, stop_grace_period: grace } = compose.services["chat-1"] ?? {};
+    const delay = Number(environment?.["SERVER_SHUTDOWN_DELAY_SECONDS"]);
+    expect(delay).toBeGreaterThan(Math.max(idleSeconds, failSeconds));
+    const loaded = loadConfig({ environment: {}, cwd: "/nowhere" });
+    if (!loaded.ok) throw new Error(loaded.faults.join());
+    expect(Number.parseInt(grace ?? "", 10)).toBeGreaterThan(
+      delay + loaded.config.server.drain_seconds + 10,
+    );
   });
 });
