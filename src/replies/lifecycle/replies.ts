@@ -269,6 +269,8 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
      */
     async drain(graceMs: number): Promise<void> {
       admission.close();
+      // Who was let in is waiting here for the reply: let go of, it would begin elsewhere when this node is gone.
+      await Promise.allSettled(underway);
       await supervisor.drain(graceMs);
       await Promise.allSettled(underway);
     },
