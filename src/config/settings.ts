@@ -165,7 +165,11 @@ export const settings = {
     ),
     password: secret("Where it is not part of the URL"),
     sentinel_name: text("Name of the master, if the hosts are Sentinels", null),
-    max_connections: integer("Connections to Redis", 10, { minimum: 1, maximum: 1000 }),
+    max_connections: integer(
+      "No effect: two connections carry everything, however many callers there are",
+      10,
+      { minimum: 1, maximum: 1000 },
+    ),
     key_prefix: text("In front of every key", "chat:"),
     command_timeout_ms: integer("For one command", 1_000, { minimum: 10, maximum: 600_000 }),
   },
@@ -469,7 +473,11 @@ export const settings = {
         maximum: 36_500,
       },
     ),
-    cache_ttl_seconds: number("Seconds sessions are cached", 3_600, { maximum: 20 * day }),
+    cache_ttl_seconds: number(
+      "No effect: sessions are read from the database, so that no node shows an old one",
+      3_600,
+      { maximum: 20 * day },
+    ),
     history_messages: integer("Messages of context for agents without memory of their own", 20, {
       maximum: 1000,
     }),
