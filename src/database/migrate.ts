@@ -95,10 +95,11 @@ async function applyNext(
        applied_at timestamptz NOT NULL DEFAULT now()
      )`,
   );
-  const { pending } = await compare(tx, migrations);
+  const { current, pending } = await compare(tx, migrations);
   const next = pending[0];
   if (next === undefined) return null;
-  tell(`applying migration ${next.name}`, { left: pending.length - 1 });
+  // Where nothing is there yet, nothing takes long.
+  if (current > 0) tell(`applying migration ${next.name}`, { left: pending.length - 1 });
   await tx.execute(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
   await tx.execute(next.sql);
   await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [

@@ -17,6 +17,7 @@ import {
   checkPort,
 } from "../../src/cli/doctor/check-machine.ts";
 import { checkAgents, checkBaseService, checkGateway } from "../../src/cli/doctor/check-peers.ts";
+import { checkRunning } from "../../src/cli/doctor/check-running.ts";
 import { checkEviction, checkRedis } from "../../src/cli/doctor/check-redis.ts";
 import { checkSpeech } from "../../src/cli/doctor/check-speech.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
@@ -30,7 +31,7 @@ import { captureTerminal } from "../support/capture-terminal.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { startRedis } from "../support/redis.ts";
-import { startService } from "../support/start-service.ts";
+import { startService, type TestService } from "../support/start-service.ts";
 
 let directory: string;
 beforeAll(async () => {
@@ -132,6 +133,48 @@ describe("the machine", () => {
     const { database } = configOf();
     expect(checkConnections(100, database).status).toBe("ok");
     expect(checkConnections(50, database).status).toBe("warn");
+  });
+});
+
+describe("a service that runs already", () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService({ env: { MODELS_API_URL: `http://${closedPort}/v1` } });
+  });
+  afterAll(async () => {
+    await service.stop();
+  });
+  const here = (environment: Record<string, string>) =>
+    checkRunning(
+      configOf({ PORT: new URL(service.url).port, SERVICE_ENVIRONMENT: "test", ...environment }),
+    );
+
+  it("is asked what it cannot reach", async () => {
+    const findings = await here({ MODELS_API_URL: "http://127.0.0.1:1/v1" });
+    expect(findings.map(({ status }) => status)).toEqual(["ok", "fail"]);
+    expect(findings[1]).toMatchObject({
+      found: expect.stringMatching(/models is unhealthy/),
+      remedy: expect.stringContaining("MODELS_API_URL"),
+    });
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ["sources of agents", {}, /models is configured there and not configured here/],
+    ["database", { DATABASE_URL: "postgresql://h/x" }, /database is embedded PostgreSQL there/],
+    ["redis", { REDIS_URL: "redis://h" }, /redis is not configured there and configured here/],
+    [
+      "access",
+      { AUTH_MODE: "jwt", SECURITY_SECRET_KEY: "k" },
+      /auth\.mode is open there and jwt here/,
+    ],
+    ["environment", { SERVICE_ENVIRONMENT: "development" }, /environment is test there/],
+  ])("has other settings than this terminal: %s", async (_what, environment, words) => {
+    const [first] = await here(environment);
+    expect(first).toMatchObject({ status: "fail", found: expect.stringMatching(words) });
+  });
+
+  it("is not there: nothing is said of it", async () => {
+    expect(await checkRunning(configOf({ PORT: "9" }))).toEqual([]);
   });
 });
 

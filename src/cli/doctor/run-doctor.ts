@@ -13,6 +13,7 @@ import {
 } from "./check-machine.ts";
 import { checkAgents, checkBaseService, checkGateway } from "./check-peers.ts";
 import { checkRedis } from "./check-redis.ts";
+import { checkRunning } from "./check-running.ts";
 import { checkSpeech } from "./check-speech.ts";
 import { look, type Finding } from "./finding.ts";
 
@@ -26,6 +27,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
   const groups = await Promise.all([
     look("node", async () => checkNode()),
     look("port", () => checkPort(config)),
+    look("running service", () => checkRunning(config)),
     look("access", async () => checkAccess(config)),
     look("data directory", () => checkDataDirectory(config)),
     look("log files", () => checkLogFiles(config)),
