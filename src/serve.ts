@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config/settings.ts";
-import { isLoopback, localUrl } from "./gateway/advertised-address.ts";
+import { isLoopback, localUrl, reachableHost } from "./gateway/advertised-address.ts";
 import { askHealth } from "./http/ask-health.ts";
 import { explainListen } from "./http/explain-listen.ts";
-import { tryListening } from "./http/try-listening.ts";
+import { expectFree } from "./http/try-listening.ts";
 import { Problem } from "./problems/problem.ts";
 import { StartFault } from "./problems/start-fault.ts";
 import { startService, type Service } from "./service.ts";
@@ -82,7 +82,7 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
 async function start(config: Config, log: LoggerHandle): Promise<Service> {
   const { host, port } = config.service;
   try {
-    await tryListening(host, port);
+    await expectFree(reachableHost(host), port);
     announceStorage(config, log);
     return await startService(config, log);
   } catch (error) {

@@ -42,8 +42,12 @@ export function serviceUrl(host: string, port: number): string {
 }
 
 /** Where a program on this machine reaches what listens on `host`: nobody can go to "all addresses". */
+export function reachableHost(host: string): string {
+  return isUnspecified(host) ? "127.0.0.1" : host;
+}
+
 export function localUrl(host: string, port: number): string {
-  return serviceUrl(isUnspecified(host) ? "127.0.0.1" : host, port);
+  return serviceUrl(reachableHost(host), port);
 }
 
 /** An address or name that leads every machine to itself. */

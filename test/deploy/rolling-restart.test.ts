@@ -39,11 +39,11 @@ function listens(port: number): Promise<boolean> {
 /** Sends messages without an end, several at a time, as clients that repeat nothing. */
 function keepSending(url: string) {
   const statuses: number[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const sender = async (user: string) => {
     const client = createClient(url);
     const session_id = await client.session(user);
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const body = { session_id, user_id: user, message: "hello" };
       statuses.push((await client.send("POST", "/chat/message", body)).status);
     }
@@ -56,7 +56,7 @@ function keepSending(url: string) {
       await vi.waitFor(() => expect(statuses.length).toBeGreaterThanOrEqual(goal), waiting);
     },
     async end() {
-      isOver = true;
+      over.abort();
       await Promise.all(senders);
     },
   };
