@@ -120,10 +120,15 @@ export async function live(
   }
 }
 
-/** The settings with which a failure is seen again: the seed and path that were printed with it. */
-export function again(): { readonly seed?: number; readonly path?: string } {
-  const { MODEL_SEED: seed, MODEL_PATH: path } = process.env;
+/** The settings with which a failure is seen again, the seed and path that were printed with it; and how many runs. */
+export function again(): {
+  readonly seed?: number;
+  readonly path?: string;
+  readonly numRuns?: number;
+} {
+  const { MODEL_SEED: seed, MODEL_PATH: path, MODEL_RUNS: runs } = process.env;
   return {
+    ...(runs !== undefined && { numRuns: Number(runs) }),
     ...(seed !== undefined && { seed: Number(seed) }),
     ...(path !== undefined && { path }),
   };

@@ -3,6 +3,7 @@ import { createUpstreamJobs } from "../../src/agents/upstream-jobs.ts";
 import { createAttachmentStore } from "../../src/attachments/attachment-store.ts";
 import { createCommands } from "../../src/chat/commands.ts";
 import { CommitUnanswered, type Database, type Queryable } from "../../src/database/database.ts";
+import type { RecordEvent } from "../../src/events/business-event.ts";
 import { createIdempotencyStore } from "../../src/idempotency/idempotency-store.ts";
 import { createOpenIdentity } from "../../src/identity/open.ts";
 import { createJobs } from "../../src/jobs/jobs.ts";
@@ -68,6 +69,8 @@ export function createHeart(database: Database, options: HeartOptions) {
     sessions: [] as string[],
     turns: [] as string[],
     ends: [] as { readonly replyId: string; readonly status: string }[],
+    /** For other services, by the transactions that were tried. */
+    business: [] as string[],
   };
   /** Lines that a node has logged as errors. */
   const errors: string[] = [];
@@ -93,6 +96,7 @@ export function createHeart(database: Database, options: HeartOptions) {
     let hasFaults = false;
     let fault: CommitFault | null = null;
     let meanwhile: (() => Promise<void>) | undefined;
+    let timesLeft = 0;
     let refuses: ((sql: string, params: readonly unknown[]) => boolean) | null = null;
     /** Of two transactions in a row one answer is lost, never both. */
     let isSpared = false;
@@ -140,16 +144,16 @@ export function createHeart(database: Database, options: HeartOptions) {
             const result = await work(within(tx));
             happens = isSpared ? null : fault;
             isSpared = false;
-            if (happens !== null) fault = null;
+            if (happens !== null && (timesLeft -= 1) === 0) fault = null;
             if (happens === "not committed, answer lost") {
-              isSpared = true;
+              isSpared = timesLeft === 0;
               throw unanswered();
             }
             return result;
           });
           if (happens === "dies after it") die();
           if (happens === "committed, answer lost") {
-            isSpared = true;
+            isSpared = timesLeft === 0;
             await meanwhile?.();
             throw unanswered();
           }
@@ -226,7 +230,9 @@ export function createHeart(database: Database, options: HeartOptions) {
     const store = createReplyStore(seen);
     const attachments = createAttachmentStore(seen);
     const sessionStore = createSessionStore(seen);
-    const recordEvent = () => Promise.resolve();
+    const recordEvent: RecordEvent = async (_, { type, data }) => {
+      told.business.push(`${type} ${"message_id" in data ? data.message_id : data.session_id}`);
+    };
     const replies = createReplies(
       {
         database: seen,
@@ -303,9 +309,10 @@ export function createHeart(database: Database, options: HeartOptions) {
       follow: (replyId: string, after: number, signal: AbortSignal) =>
         follow(replyId, after, AbortSignal.any([signal, dying.signal])),
       /** Null takes it back. `before` happens between the commit and the node's hearing that its answer was lost. */
-      failCommit(next: CommitFault | null, before?: () => Promise<void>): void {
+      failCommit(next: CommitFault | null, before?: () => Promise<void>, times = 1): void {
         fault = next;
         meanwhile = before;
+        timesLeft = times;
         isSpared = false;
         hasFaults ||= next !== null;
       },

@@ -2,7 +2,7 @@ import type { Logger } from "../../telemetry/logger.ts";
 import type { Replies } from "./replies.ts";
 
 interface RecoveryOptions {
-  readonly replies: Replies;
+  readonly replies: Pick<Replies, "recover">;
   /** At most this long between two looks. */
   readonly reapMs: number;
   readonly leaseMs: number;

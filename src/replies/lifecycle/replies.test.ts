@@ -107,10 +107,12 @@ test("a message is answered: told from its first event to its end, as it is stor
   expect(reader.text()).toBe(row.content);
   expect(reader.end()).toMatchObject({ type: "conversation_complete", full_response: row.content });
   expect(reader.cursor()).toBe(row.eventSeq);
+  expect(toldOf(replyId).at(-1)).toBe(`${row.eventSeq} conversation_complete`);
   expect(heart.told).toMatchObject({
     sessions: [sessionId],
     turns: [replyId],
     ends: [{ replyId, status: "complete" }],
+    business: [`chat_session.created ${sessionId}`, `chat_message.processed ${replyId}`],
   });
   await idle();
 });
@@ -144,6 +146,19 @@ describe("the queue", () => {
     );
   });
 
+  test.each(["enqueue", "reject", "interrupt"] as const)(
+    "is passed by while nothing is under way (%s)",
+    async (onBusy) => {
+      heart.upstream.release();
+      const { sessionId, replyId } = await send("say");
+      await follow(replyId);
+      await idle();
+      const next = await send("say", { sessionId, onBusy });
+      await follow(next.replyId);
+      expect(toldOf(next.replyId)).not.toContain("2 queued");
+    },
+  );
+
   test("`reject` names what is in its way", async () => {
     const { sessionId, replyId } = await send("say");
     await send("say", { sessionId });
@@ -168,6 +183,48 @@ describe("the queue", () => {
       });
       expect((await follow(replyId)).end()).toMatchObject({ reason: "interrupted_by_user" });
     }
+  });
+});
+
+describe("a cancellation", () => {
+  test("of what runs is its owner's to carry out, from whatever node it comes", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    const next = await send("say", { sessionId });
+    heart.upstream.release();
+    await cancel(replyId, other);
+    const row = await rowOf(replyId);
+    expect(row).toMatchObject({ status: "cancelled", attempt: 1, finishReason: "cancelled" });
+    expect(row.content).toMatch(/^0:\S+ $/);
+    expect((await follow(replyId)).text()).toBe(row.content);
+    expect((await follow(next.replyId)).end()?.type).toBe("conversation_complete");
+    expect(heart.told.business).not.toContain(`chat_message.processed ${replyId}`);
+  });
+
+  test("keeps the first reason", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    for (const reason of ["first", "second"]) {
+      await other.replies.cancel({ sessionId, replyId, reason });
+    }
+    expect((await follow(replyId)).end()).toMatchObject({ reason: "first" });
+  });
+
+  test("of what has ended finds nothing to stop", async () => {
+    heart.upstream.release();
+    const { replyId, sessionId } = await send("say");
+    await follow(replyId);
+    expect(await node.replies.cancel({ sessionId, replyId, reason: "late" })).toBe("not_running");
+    expect(await statusOf(replyId)).toBe("complete");
+  });
+
+  test("of what waits leaves the others in the queue", async () => {
+    const { sessionId } = await send("say");
+    const second = await send("say", { sessionId });
+    const third = await send("say", { sessionId });
+    await cancel(second.replyId);
+    heart.upstream.release();
+    expect((await follow(third.replyId)).end()?.type).toBe("conversation_complete");
   });
 });
 
@@ -219,6 +276,15 @@ describe("a paused reply", () => {
       expect(toldOf(replyId).at(-1)).toMatch(/cancelled$/);
     },
   );
+
+  test("that is cancelled makes room for what waits behind it", async () => {
+    const { replyId, sessionId } = await pauseOne();
+    const next = await send("say", { sessionId });
+    expect(await statusOf(next.replyId)).toBe("queued");
+    heart.upstream.release();
+    await cancel(replyId);
+    expect((await follow(next.replyId)).end()?.type).toBe("conversation_complete");
+  });
 
   test("is kept by retention while its session is not idle", async () => {
     const { replyId, sessionId } = await pauseOne();
@@ -281,6 +347,14 @@ describe("when the answer to a COMMIT is lost", () => {
       expect(await statusOf(first.replyId)).toBe("complete");
     },
   );
+
+  test("of an end, again and again, what waits is answered all the same", async () => {
+    const first = await send("say");
+    const second = await send("say", { sessionId: first.sessionId });
+    node.failCommit("committed, answer lost", undefined, 4);
+    heart.upstream.release();
+    expect((await follow(second.replyId)).end()?.type).toBe("conversation_complete");
+  });
 
   test("of a waiting message that another node has begun, that node alone makes it", async () => {
     const first = await send("say", { on: other });

@@ -1,0 +1,458 @@
+/** A change of the source that some test beside it must notice. */
+export type Mutant = readonly [from: string, to: string];
+
+export interface MutatedFile {
+  readonly file: string;
+  /** The tests that stand beside it. */
+  readonly tests: readonly string[];
+  /** `from` stands in the file exactly once. */
+  readonly mutants: readonly Mutant[];
+}
+
+const heart = ["src/replies/lifecycle/replies.test.ts", "src/replies/lifecycle/admission.test.ts"];
+const making = (name: string) => [`src/replies/making/${name}.test.ts`];
+const reading = [
+  "src/replies/reading/reply-feeds.test.ts",
+  "src/replies/reading/follow-reply.test.ts",
+];
+
+/** Faults that were once in the code or survived its tests come first in each file, then one of each kind. */
+export const mutatedFiles: readonly MutatedFile[] = [
+  {
+    file: "src/replies/lifecycle/finish.ts",
+    tests: heart,
+    mutants: [
+      ["AND m.message_id = $2 AND m.attempt = $3", "AND m.message_id = $2 AND $3::int > 0"],
+      ["isRepeat ? await heldHere(tx, claimant, sessionId) : null);", "null);"],
+      [
+        "ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom))",
+        "ended(end, told, null)",
+      ],
+      ["lease_owner = NULL, lease_until = NULL, recoveries = 0,", "recoveries = 0,"],
+      ["state.attempt === reply.attempt &&", "state.attempt !== reply.attempt &&"],
+      ["          isRepeat = true;", "          isRepeat = false;"],
+      ["turn = CASE WHEN $10 = 'paused' THEN turn END,", "turn = NULL,"],
+      ['if (end.status !== "complete") return;', ""],
+      ["after: eventSeq - 1,", "after: eventSeq,"],
+      ['finishReason: "session_deleted" } as const;', 'finishReason: "stop" } as const;'],
+      ["effects: [tell, ...follow] };", "effects: [...follow] };"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/accept.ts",
+    tests: heart,
+    mutants: [
+      ["if (waiting >= parts.maxQueued) {", "if (waiting > parts.maxQueued) {"],
+      ["request.admit(agentId, session.userId);", ""],
+      ["jobs.push(...(given.jobs ?? []));", ""],
+      ["m.lease_owner = $3, false)", "$3::text IS NOT NULL, false)"],
+      ['what === "count" || goesOn', 'what === "count" || goesOn || true'],
+      ["queuePosition: waiting + 1", "queuePosition: waiting"],
+      ['if (given.result === "stopping") isHeld = true;', ""],
+      ["queuePosition: isHeld ? 1 : null", "queuePosition: null"],
+      ["if (unfinished.length === 0) return free;", ""],
+      ["const eventSeq = waits ? 2 : 1;", "const eventSeq = 1;"],
+      ["const attempt = waits ? 0 : 1;", "const attempt = 1;"],
+      ["if (earlier !== null) return earlier;", ""],
+      [
+        "UPDATE sessions SET last_seq = last_seq + 2, message_count = message_count + 2,",
+        "UPDATE sessions SET last_seq = last_seq + 2, message_count = message_count + 1,",
+      ],
+      ['if (queuePosition !== null) events.push({ type: "queued", position: queuePosition });', ""],
+      ["messageId: busy.replyId", "messageId: sessionId"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/cancel.ts",
+    tests: heart,
+    mutants: [
+      ["jobs: row.wasPaused ? abandonment({ ...row, replyId, sessionId }) : [],", "jobs: [],"],
+      ["(await claimLost(tx, claimant, request)) ??", ""],
+      ["AND m.lease_until < now()", ""],
+      ['{ do: "wake", sessionId },\n    ],\n    jobs', "],\n    jobs"],
+      ["(await claimedBefore(tx, claimant, request)) ??", ""],
+      ["(await cancelledBefore(tx, request)) ??", ""],
+      ["event_seq = m.event_seq + 1,", "event_seq = m.event_seq,"],
+      ["cancel_reason = coalesce(cancel_reason, $3)", "cancel_reason = cancel_reason"],
+      ['effects: [{ do: "signal", replyId }] };', "effects: [] };"],
+      ["jobs: abandonment({ ...reply, userId: reply.turn.userId }),", "jobs: [],"],
+      ["if (backendState === null || turn === null) return [];", "return [];"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/forget.ts",
+    tests: heart,
+    mutants: [
+      [
+        '.filter(({ status }) => status === "paused")',
+        '.filter(({ status }) => status === "queued")',
+      ],
+      ["if (!owner.isDue) return { result: false, effects: [] };", ""],
+      ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
+      ["agentIds: [...agentIds] }", "agentIds: [] }"],
+      ["effects: rows.flatMap((row) => effectsOf(row, sessionId)), jobs", "effects: [], jobs"],
+      ["attempt: attempt + 1 }", "attempt: 0 }"],
+      ["last_activity < now() -", "last_activity > now() -"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/continue.ts",
+    tests: heart,
+    mutants: [
+      ["if (paused !== undefined) check(paused.requirements ?? []);", ""],
+      ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
+      ["attempt = m.attempt + 1", "attempt = m.attempt"],
+      [
+        "lease_owner = $3, lease_until = ${leaseUntil(claimant)}, recoveries = 0",
+        "lease_owner = $3, recoveries = 0",
+      ],
+      ['mode: { kind: "continue", decisions }', 'mode: { kind: "run" }'],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/claim.ts",
+    tests: heart,
+    mutants: [
+      [
+        "if (waiting === null || !hasRoom(waiting.agentId, waiting.userId)) return null;",
+        "if (waiting === null) return null;",
+      ],
+      ["AND m.lease_owner = $2 AND m.lease_until > now()", "AND $2::text IS NOT NULL"],
+      [
+        "AND NOT EXISTS (\n          SELECT 1 FROM messages a\n          WHERE a.session_id = $1 AND a.status IN ('streaming', 'paused'))",
+        "",
+      ],
+      [
+        'SELECT message_id FROM messages\n          WHERE session_id = $1 AND status IN ${statesBefore("start")} ORDER BY seq LIMIT 1',
+        'SELECT message_id FROM messages\n          WHERE session_id = $1 AND status IN ${statesBefore("start")} ORDER BY seq DESC LIMIT 1',
+      ],
+      ["SET status = 'streaming', attempt = m.attempt + 1,", "SET status = 'streaming',"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/take-over.ts",
+    tests: heart,
+    mutants: [
+      ["if (recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);", ""],
+      ["const maxRecoveries = 3;", "const maxRecoveries = 2;"],
+      [
+        "SET attempt = m.attempt + 1, recoveries = m.recoveries + 1,",
+        "SET recoveries = m.recoveries + 1,",
+      ],
+      ["m.lease_until < now() OR", "true OR"],
+      ["m.lease_owner IS DISTINCT FROM ${owner}", "m.lease_owner IS NOT DISTINCT FROM ${owner}"],
+      ["resumes && reply.backendState !== null", "reply.backendState === null"],
+      ["AND m.cancel_reason IS NULL AS", "AS"],
+      [
+        'if (claimed === undefined) return { result: "not lost", effects: [] };',
+        'if (claimed === undefined) return { result: "taken", effects: [] };',
+      ],
+      [
+        '? { kind: "end", why: new ReplyStopped("cancelled", cancelReason) }',
+        '? { kind: "end", why: new ReplyStopped("lost") }',
+      ],
+      ["after: eventSeq - 1,", "after: eventSeq,"],
+      ["ORDER BY m.lease_until LIMIT $1", "ORDER BY m.lease_until DESC LIMIT $1"],
+      [
+        "WHERE a.session_id = q.session_id AND a.status IN ('streaming', 'paused'))\n     LIMIT $1",
+        "WHERE a.session_id = q.session_id)\n     LIMIT $1",
+      ],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/lifecycle.ts",
+    tests: [...heart, "src/replies/lifecycle/lifecycle.test.ts"],
+    mutants: [
+      ["return attempt(true, triesLeft - 1);", "throw error;"],
+      ["return attempt(again, triesLeft - 1);", "throw error;"],
+      ["for (const job of change.jobs ?? []) await jobs.insert(tx, job);", ""],
+      ["if (isUnanswered || (change.jobs ?? []).length > 0) jobs.nudge();", ""],
+      ["isUnanswered = true;", ""],
+      ["transition.apply(tx, input, again)", "transition.apply(tx, input, false)"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/replies.ts",
+    tests: heart,
+    mutants: [
+      ["await Promise.allSettled(underway);", ""],
+      ["        if (!admission.isOpen()) return recovered;\n", ""],
+      ["if (!admission.isOpen()) return 0;", ""],
+      ["admission.isOpen() ? roomOf(ticket) : () => false", "roomOf(ticket)"],
+      ["admission.close();", ""],
+      ["const ticket = held ?? admission.tryTake();", "const ticket = held;"],
+      ["await wake(sessionId).catch", "await Promise.resolve(sessionId).catch"],
+      ["ticket !== null && ticket.mayBe(sourceOf(agentId), userId);", "ticket !== null;"],
+      ["ticket.assign(sourceOf(agentId), userId);\n", ""],
+      [
+        "if (await recoverOne(lost, everything)) recovered += 1;",
+        "await recoverOne(lost, everything);",
+      ],
+      [
+        '          logger.error({ replyId, sessionId, err: error }, "a lost reply could not be taken over");',
+        "          throw error;",
+      ],
+      ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", "return;"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/supervisor.ts",
+    tests: heart,
+    mutants: [
+      ["if (isClosed) return store.letGo(claimed);", ""],
+      ["if (known.includes(claimed.attempt)) return;", ""],
+      ["stateContext(reply.backendState)?.contentLength ?? reply.content.length", "0"],
+      ["return withoutLog(reply);", "return reply;"],
+      [
+        'else if (state.attempt !== attempt) runner.stop(new ReplyStopped("fenced"));\n    else if',
+        "else if",
+      ],
+      ['runner.stop(new ReplyStopped("cancelled", state.cancelReason));', ""],
+      ["isClosed = true;", ""],
+      ["          ticket?.release();\n          if", "          if"],
+      ["if (!start.isTold) look(replyId);", ""],
+      ['new ReplyStopped("shutdown")', 'new ReplyStopped("timeout")'],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/perform-effects.ts",
+    tests: heart,
+    mutants: [
+      ["          supervisor.look(effect.replyId);\n", ""],
+      ["return log.signal(effect.replyId);", "return;"],
+      ["return parts.wake(effect.sessionId);", "return;"],
+      ["return dropLater(effect.replyId);", "return;"],
+      ["told.add(effect.reply.replyId);", ""],
+      ["await perform(effect);", "void perform(effect);"],
+      ["telemetry.turnAccepted(fields);", ""],
+      ["telemetry.sessionCreated({ sessionId, agentId });", ""],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/admission.ts",
+    tests: heart,
+    mutants: [
+      ["if (taken >= limits.perNode) throw", "if (taken > limits.perNode) throw"],
+      [">= limits.perSource) {", "> limits.perSource) {"],
+      ["limits.perUser > 0 &&", "limits.perUser >= 0 &&"],
+      ["isClosed || taken >= limits.perNode ? null : issue()", "isClosed ? null : issue()"],
+      ["if (holders > 0) return;", ""],
+      ["        leave();\n        taken -= 1;", "        taken -= 1;"],
+      [
+        "assigned = refused === null ? { source, userId } : before;",
+        "assigned = refused === null ? { source, userId } : null;",
+      ],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/recovery.ts",
+    tests: ["src/replies/lifecycle/recovery.test.ts"],
+    mutants: [
+      ["notBeforeMs = performance.now() + reapMs + (leaseMs * 2) / 3;", ""],
+      ["if (performance.now() < notBeforeMs) return;", ""],
+      ["    } finally {\n      schedule();\n    }", "    }"],
+      ["if (stopped) return;", ""],
+      ["replies.recover(false)", "replies.recover(true)"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/with-patience.ts",
+    tests: ["src/replies/lifecycle/with-patience.test.ts"],
+    mutants: [
+      ["performance.now() + pauseMs > deadline", "false"],
+      ["&& mayHelp(error)", ""],
+      ['error.type === "storage_unavailable"', "error.status === 503"],
+      ["onRetry(error);", ""],
+      ["pauseMs * 2", "pauseMs"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/cut-to-heard.ts",
+    tests: heart,
+    mutants: [
+      ["AND content = $3 AND unspoken IS NULL", "AND $3::text IS NOT NULL AND unspoken IS NULL"],
+      ["AND unspoken IS NULL", ""],
+      ["content.slice(0, length)", "content.slice(0, length + 1)"],
+      ["content.slice(length), searchVector", "content, searchVector"],
+    ],
+  },
+  {
+    file: "src/replies/reading/reply-feeds.ts",
+    tests: reading,
+    mutants: [
+      ["first <= cursor.seq + 1) {", "first <= cursor.seq + 2) {"],
+      ["if (event.seq <= feed.last) continue;", ""],
+      ["if (event.seq !== feed.last + 1) {", "if (false) {"],
+      ["if (events[0]?.seq !== cursor.seq + 1) {", "if (events.length === 0) {"],
+      ["feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));", ""],
+      ["if (feed.lost && feed.last <= cursor.seq) return", "if (false) return"],
+      ["isAhead: feed.last > cursor.seq }", "isAhead: false }"],
+      [
+        "if (feed.local || feed.reading !== undefined) return;",
+        "if (feed.reading !== undefined) return;",
+      ],
+      ["feed.followers > 0 || feed.local", "feed.local"],
+      ["feed.local = false;", ""],
+    ],
+  },
+  {
+    file: "src/replies/reading/follow-reply.ts",
+    tests: [...reading, ...heart],
+    mutants: [
+      ["const covered = state.eventSeq - 1;", "const covered = state.eventSeq;"],
+      ["if (isTerminal(last.type)) return;", ""],
+      ["if (state === null) return;", "if (state === null) continue;"],
+      ["cursor.seq = last.seq;", ""],
+      ["cursor.seq >= state.eventSeq", "cursor.seq > state.eventSeq"],
+      ["if (events[0]?.seq === after + 1) return events;", ""],
+      ['state.status !== "paused") return null;', "true) return null;"],
+    ],
+  },
+  {
+    file: "src/replies/reading/sse.ts",
+    tests: ["src/replies/reading/sse.test.ts"],
+    mutants: [
+      ["        gone.abort();\n        raw.destroy();\n      }, stallMs);", "      }, stallMs);"],
+      ["onceClosed(raw, () => gone.abort());", ""],
+      ["if (error) gone.abort();", ""],
+      ["if (giveBack === null) throw", "if (false) throw"],
+      ["telemetry.viewers(-1);", ""],
+      ["return underWay > 1 ? taken() : undefined;", "return undefined;"],
+      ["if (isClosing) gone.abort();", ""],
+      ["if (isOver && !gone.signal.aborted) raw.write(endLine);", ""],
+    ],
+  },
+  {
+    file: "src/replies/making/checkpoints.ts",
+    tests: making("checkpoints"),
+    mutants: [
+      ["if (batch.length > 1 && sqlState(error) !== undefined) {", "if (false) {"],
+      ["AND m.attempt = c.attempt", ""],
+      ["AND m.status = 'streaming'", ""],
+      [
+        "resolve(kept.get(replyId) ?? null)",
+        "resolve(kept.get(replyId) ?? { cancelReason: null })",
+      ],
+      ["    isStoring = false;\n  };", "  };"],
+      ["if (listeners.size > 0) return;", ""],
+    ],
+  },
+  {
+    file: "src/replies/making/checkpoint-pump.ts",
+    tests: making("checkpoint-pump"),
+    mutants: [
+      ["const leastPart = 1 / 4;", "const leastPart = 0;"],
+      ["changes === null && now - this.#renewedMs < leaseRenewalMs", "changes === null"],
+      ["const firstTextMs = 250;", "const firstTextMs = 2_500;"],
+      ["this.#isEnding ? this.#stored : progress()", "progress()"],
+      ["if (!this.#isWaiting) this.request();", "this.request();"],
+      ["const mostEvents = 500;", "const mostEvents = 5_000;"],
+    ],
+  },
+  {
+    file: "src/replies/making/reply-writer.ts",
+    tests: making("reply-writer"),
+    mutants: [
+      ["this.#last += 1;", "this.#last += 2;"],
+      ["if (this.#lost) return;", ""],
+      ["feeds.publish(replyId, batch);", ""],
+      ["await log.append(replyId, epoch, batch);", "void log.append(replyId, epoch, batch);"],
+      ["while (this.#appending !== null) await this.#appending;", ""],
+      [">= maxPendingLength", "> maxPendingLength * 2"],
+    ],
+  },
+  {
+    file: "src/replies/making/skip-text.ts",
+    tests: making("skip-text"),
+    mutants: [
+      ["let rest = content.length - stateLength;", "let rest = 0;"],
+      ["rest -= skipped;", ""],
+      ["if (skipped < event.text.length)", "if (skipped <= event.text.length)"],
+      ["if (!known) yield event;", ""],
+    ],
+  },
+  {
+    file: "src/replies/making/reply-failure.ts",
+    tests: making("reply-failure"),
+    mutants: [
+      ['case "fenced":\n      return null;', 'case "fenced":'],
+      [
+        '{ status: "complete", finishReason: "length", isCut: true }',
+        '{ status: "complete", finishReason: "stop", isCut: true }',
+      ],
+      ["finishReason: stop.reason, isCut: false", 'finishReason: "cancelled", isCut: false'],
+    ],
+  },
+  {
+    file: "src/sessions/sessions.ts",
+    tests: ["src/sessions/sessions.test.ts"],
+    mutants: [
+      ["replies.forget(sessionId, days)", "replies.forget(sessionId)"],
+      ["if (!(await idempotency.claim(tx, wanted.userId, key, result))) return null;", ""],
+      ["telemetry.sessionCreated({ sessionId, agentId });", ""],
+      ['if (session?.status === "archived") await', "await"],
+      ["if (signal?.aborted === true) return deleted;", ""],
+      ["if (earlier !== null) return existing(earlier.sessionId);", ""],
+      ["after = { lastActivity: position, sessionId };", ""],
+    ],
+  },
+  {
+    file: "src/sessions/active-limit.ts",
+    tests: ["src/sessions/sessions.test.ts"],
+    mutants: [
+      ["< maxActive) return;", "<= maxActive) return;"],
+      ["if (maxActive === 0) return;", ""],
+    ],
+  },
+  {
+    file: "src/chat/commands.ts",
+    tests: ["src/chat/commands.test.ts"],
+    mutants: [
+      ["!mayAccess(caller, reply.userId, userId)", "false"],
+      ["if (messageRateLimit === 0) return;", ""],
+      ["if (decision.allowed) return;", "return;"],
+      ["isId(messageId) ? await look(messageId) : null", "await look(messageId)"],
+      ["if (sessionId !== undefined && !isId(sessionId)) {", "if (false) {"],
+      ['if (before.status === "cancelled") return before;', ""],
+      ['if (now.status !== "cancelled") {', "if (true) {"],
+      ["check: (requirements) => checkDecisions(requirements, decisions),", "check: () => {},"],
+      ["for (const id of open) details.push", "for (const id of []) details.push"],
+      ["open.delete(id)", "open.has(id)"],
+      ["if (messageId === null) throw", "if (false) throw"],
+      ["await ended(replyId, AbortSignal.timeout(cancelWaitMs));", ""],
+      ["after: reply.eventSeq };", "after: 0 };"],
+      [
+        "if (caller.identity !== null) await identity.authorize",
+        "if (false) await identity.authorize",
+      ],
+    ],
+  },
+  {
+    file: "src/chat/message-store.ts",
+    tests: ["src/chat/message-store.test.ts"],
+    mutants: [
+      ["sql`seq > ${range.seq}`", "sql`seq >= ${range.seq}`"],
+      [
+        '[...all, sql`seq < ${range.seq}`], "DESC", { limit });',
+        '[...all, sql`seq <= ${range.seq}`], "DESC", { limit });',
+      ],
+      ['direction === "ASC" ? rows : rows.reverse()', "rows"],
+      ["LIMIT ${limit + 1}", "LIMIT ${limit}"],
+      ["created_at <= ${until}", "created_at < ${until}"],
+      ["hasMore: rest.hasMore };", "hasMore: before.hasMore };"],
+      ["limit: limit - half,", "limit,"],
+    ],
+  },
+  {
+    file: "src/cache/redis.ts",
+    tests: ["src/cache/redis.test.ts"],
+    mutants: [
+      ["if (isDoubtful(key)) return miss(token);", ""],
+      ["!(ttlMs > 0) || isDoubtful(key)", "!(ttlMs > 0)"],
+      [
+        "      doubt(key);\n      tell(error);\n      return false;",
+        "      tell(error);\n      return false;",
+      ],
+    ],
+  },
+];
