@@ -72,6 +72,8 @@ export function createHeart(database: Database, options: HeartOptions) {
     /** For other services, by the transactions that were tried. */
     business: [] as string[],
   };
+  /** Replies whose owners were told to look at their rows. */
+  const signals: string[] = [];
   /** Lines that a node has logged as errors. */
   const errors: string[] = [];
   const nodes: { die(): void; stop(): Promise<void> }[] = [];
@@ -175,7 +177,10 @@ export function createHeart(database: Database, options: HeartOptions) {
         }),
       read: (...args) => reach(() => sharedLog.read(...args)),
       stat: (replyId) => reach(() => sharedLog.stat(replyId)),
-      signal: (replyId) => reach(() => sharedLog.signal(replyId)),
+      signal: (replyId) => {
+        signals.push(replyId);
+        return reach(() => sharedLog.signal(replyId));
+      },
       drop: (replyId) => reach(() => sharedLog.drop(replyId)),
     };
 
@@ -359,6 +364,7 @@ export function createHeart(database: Database, options: HeartOptions) {
     upstream,
     appended,
     told,
+    signals,
     errors,
     startNode,
     /** What the log has of a reply, whoever asks. */

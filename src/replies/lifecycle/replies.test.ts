@@ -200,6 +200,7 @@ describe("a cancellation", () => {
     expect((await follow(replyId)).text()).toBe(row.content);
     expect((await follow(next.replyId)).end()?.type).toBe("conversation_complete");
     expect(heart.told.business).not.toContain(`chat_message.processed ${replyId}`);
+    expect(heart.signals).toContain(replyId);
   });
 
   test("keeps the first reason", async () => {
@@ -223,6 +224,7 @@ describe("a cancellation", () => {
     const second = await send("say", { sessionId });
     const third = await send("say", { sessionId });
     await cancel(second.replyId);
+    expect(heart.errors).toEqual([]);
     heart.upstream.release();
     expect((await follow(third.replyId)).end()?.type).toBe("conversation_complete");
   });
@@ -423,6 +425,19 @@ describe("when the answer to a COMMIT is lost", () => {
       "stopping",
     );
     expect((await follow(replyId, other)).end()).toMatchObject({ type: "cancelled" });
+  });
+
+  test("of a cancellation of what another node makes, that node alone ends it", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    other.failCommit("committed, answer lost");
+    expect(await other.replies.cancel({ sessionId, replyId, reason: "cancelled" })).toBe(
+      "stopping",
+    );
+    expect(other.replies.running(replyId)).toBeUndefined();
+    expect((await follow(replyId)).end()).toMatchObject({ type: "cancelled" });
+    expect(await rowOf(replyId)).toMatchObject({ attempt: 1 });
   });
 
   test("of a deletion, the session was deleted", async () => {

@@ -84,3 +84,49 @@ test("the end of a reply is no part of the snapshot that stands for its lost eve
   });
   expect(await reply.seen(0)).toEqual(["3 snapshot", "4 conversation_complete"]);
 });
+
+test.each<{
+  readonly of: string;
+  readonly state: ReplyState | null;
+  readonly after: number;
+  readonly seen: string[];
+}>([
+  { of: "that is gone", state: null, after: 0, seen: [] },
+  {
+    of: "that has ended",
+    state: complete,
+    after: 0,
+    seen: ["3 snapshot", "4 conversation_complete"],
+  },
+  { of: "seen but for its end", state: complete, after: 3, seen: ["4 conversation_complete"] },
+  { of: "seen to its end", state: complete, after: 4, seen: [] },
+  {
+    of: "that waits for a person",
+    state: { ...complete, status: "paused", requirements: [] },
+    after: 0,
+    seen: ["3 snapshot", "4 paused"],
+  },
+])(
+  "whoever follows a reply $of, which the log has forgotten, sees it from its row",
+  async ({ state, after, seen }) => {
+    const reply = remoteReply(() => Promise.resolve(state as ReplyState));
+    expect(await reply.seen(after)).toEqual(seen);
+  },
+);
+
+test("what stands for lost events is told once, and what follows it is told behind it", async () => {
+  const lost = { ...running, eventSeq: 2, content: "text 1" };
+  const reply = remoteReply((_, calls) => Promise.resolve(calls === 1 ? lost : complete));
+  expect(await reply.seen(0)).toEqual(["2 snapshot", "3 snapshot", "4 conversation_complete"]);
+});
+
+test("after the end of a reply nobody is asked for more", async () => {
+  let asked = 0;
+  const reply = remoteReply(async (log, calls) => {
+    asked = calls;
+    await log.append("reply", 1, [textEvent(1), textEvent(2), textEvent(3), end]);
+    return running;
+  });
+  expect(await reply.seen(0)).toHaveLength(4);
+  expect(asked).toBe(1);
+});

@@ -14,13 +14,17 @@ afterEach(async () => {
 });
 
 /** A server whose one route shows a reply without end, after `before`. */
-async function stage(before: (closed: Promise<unknown>) => Promise<unknown>) {
-  let viewers = 0;
-  const follow: FollowReply = async function* silent(_replyId, _after, signal) {
+async function stage(
+  before: (closed: Promise<unknown>) => Promise<unknown>,
+  follow: FollowReply = async function* silent(_replyId, _after, signal) {
     if (!signal.aborted) await once(signal, "abort");
     yield* [];
-  };
+  },
+  stallMs = 30_000,
+) {
+  let viewers = 0;
   const sse = createSseView({
+    stallMs,
     follow,
     maxViewers: 1,
     telemetry: { viewers: (change: number) => (viewers += change) } as unknown as Telemetry,
@@ -68,6 +72,41 @@ it("notices a viewer that had left before the stream began", async () => {
   const { sse, asked, arrived, handled, viewers } = await stage((closed) => closed);
   await arrived;
   asked.destroy();
+  await handled;
+  expect(viewers()).toBe(0);
+  sse.admit();
+});
+
+it("cuts a viewer that does not read, and has not fetched much more than that viewer has taken", async () => {
+  const page = [
+    { seq: 1, type: "snapshot", json: JSON.stringify("x".repeat(1024 * 1024)) },
+  ] as const;
+  let pages = 0;
+  const endless: FollowReply = async function* endless(_replyId, _after, signal) {
+    while (!signal.aborted) {
+      pages += 1;
+      yield [{ ...page[0], seq: pages }];
+    }
+  };
+  const { asked, handled, viewers } = await stage(async () => undefined, endless, 200);
+  const [response] = await once(asked, "response");
+  response.on("error", () => undefined);
+  response.pause();
+  await handled;
+  expect(viewers()).toBe(0);
+  // Its socket takes some; after that two writes may be under way.
+  expect(pages).toBeLessThan(40);
+});
+
+it("says when a reply has ended, and gives the place back", async () => {
+  const short: FollowReply = async function* short() {
+    yield [{ seq: 1, type: "cancelled", json: "{}" }];
+  };
+  const { sse, asked, handled, viewers } = await stage(async () => undefined, short);
+  const [response] = await once(asked, "response");
+  let text = "";
+  for await (const chunk of response) text += String(chunk);
+  expect(text).toBe("retry: 1000\n\nid: 1\ndata: {}\n\ndata: [DONE]\n\n");
   await handled;
   expect(viewers()).toBe(0);
   sse.admit();
