@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { startService, type TestService } from "../support/start-service.ts";
+import { connectSocket } from "../support/web-socket-client.ts";
 
 let model: OpenAiServer;
 beforeAll(async () => {
@@ -104,6 +107,109 @@ describe("replies at a time", () => {
     expect((await send("alice")).status).toBe(200);
   });
 });
+
+const postgres = await startPostgres();
+afterAll(() => postgres?.stop());
+
+describe.each(["embedded", "postgres"] as const)(
+  "places for replies, with 60 requests at once (%s)",
+  (kind) => {
+    const limit = 10;
+    const requests = 60;
+    let service: TestService;
+    let busy: OpenAiServer;
+    let databaseUrl: string | undefined;
+    /** Requests that the model holds now, and the most that it ever held. */
+    let held = 0;
+    let most = 0;
+    let gate = Promise.withResolvers<void>();
+
+    beforeAll(async () => {
+      busy = await startOpenAiServer({
+        async respond() {
+          held += 1;
+          most = Math.max(most, held);
+          await gate.promise;
+          held -= 1;
+          return { tokens: ["done"] };
+        },
+      });
+      if (kind === "postgres") databaseUrl = await postgres?.freshDatabase();
+      service = await startService({
+        env: {
+          MODELS_API_URL: busy.url,
+          LIMITS_MAX_CONCURRENT_REPLIES: String(limit),
+          LIMITS_MESSAGE_RATE_LIMIT: "0",
+          ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+        },
+      });
+    });
+    afterAll(async () => {
+      gate.resolve();
+      await service.kill();
+      await busy.close();
+    });
+
+    const metric = async () => {
+      const text = await (await fetch(`${service.url}/metrics`)).text();
+      return Number(/^chat_replies_running(?:\{[^}]*\})? (\d+)$/m.exec(text)?.[1]);
+    };
+    /** Each is "taken" or the type of its refusal. */
+    const overHttp = async (index: number): Promise<string> => {
+      const answer = await fetch(`${service.url}/chat/message/stream`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ user_id: `user ${index}`, message: "hold" }),
+      });
+      if (answer.ok) {
+        await answer.body?.cancel();
+        return "taken";
+      }
+      return ((await answer.json()) as { error: { type: string } }).error.type;
+    };
+    const overSocket = async (index: number): Promise<string> => {
+      const client = connectSocket(`${service.url}/chat/ws?user_id=user%20${index}`);
+      await once(client.socket, "open");
+      client.send({ type: "chat", message: "hold" });
+      const answer = await client.next(({ type }) => type === "user_message" || type === "error");
+      client.socket.close();
+      return answer.type === "error" ? String(answer["error_type"]) : "taken";
+    };
+    const connections = async () => {
+      if (databaseUrl === undefined || postgres === null) return 0;
+      const rows = await postgres.query<{ backends: string }>(
+        "SELECT string_agg(pid::text, ' ' ORDER BY pid) AS backends FROM pg_stat_activity WHERE datname = $1",
+        [new URL(databaseUrl).pathname.slice(1)],
+      );
+      return rows[0]?.backends;
+    };
+
+    it.skipIf(kind === "postgres" && postgres === null).each([
+      ["HTTP", overHttp],
+      ["WebSocket", overSocket],
+    ] as const)("are never more than there are, and all are back (%s)", async (_, send) => {
+      gate = Promise.withResolvers<void>();
+      most = 0;
+      const all = () => Promise.all(Array.from({ length: requests }, (_, index) => send(index)));
+      const first = await all();
+      expect(first.filter((outcome) => outcome === "taken")).toHaveLength(limit);
+      await expect.poll(() => held).toBe(limit);
+      expect(await metric()).toBe(limit);
+      // A full node refuses without asking the database: its connections are the same ones afterwards.
+      const before = await connections();
+      expect(new Set(await all())).toEqual(new Set(["overloaded"]));
+      expect(await connections()).toEqual(before);
+      expect(most).toBe(limit);
+      gate.resolve();
+      await expect.poll(metric, { timeout: 10_000 }).toBe(0);
+      gate = Promise.withResolvers<void>();
+      const again = await all();
+      expect(again.filter((outcome) => outcome === "taken")).toHaveLength(limit);
+      gate.resolve();
+      await expect.poll(metric, { timeout: 10_000 }).toBe(0);
+    });
+  },
+);
 
 describe("active sessions of a user", () => {
   let service: TestService;
