@@ -34,13 +34,16 @@ const complete: ReplyState = { ...running, status: "complete", eventSeq: 4, cont
 const end: LoggedEvent = { seq: 4, type: "conversation_complete", json: "{}" };
 
 /** A reply of another node; `onFind` is what happens while this node asks for its row. */
-function remoteReply(onFind: (log: ReplyLog, calls: number) => Promise<ReplyState>) {
+function remoteReply(
+  onFind: (log: ReplyLog, calls: number) => Promise<ReplyState | null>,
+  heartbeatMs = 5_000,
+) {
   const log = createMemoryReplyLog({
     maxReplyBytes: 64 * 1024,
     maxTotalBytes: 64 * 1024,
     retentionMs: 60_000,
   });
-  const feeds = createReplyFeeds({ log, heartbeatMs: 5_000, sweepMs: 10, logger: silentLogger });
+  const feeds = createReplyFeeds({ log, heartbeatMs, sweepMs: 10, logger: silentLogger });
   let calls = 0;
   const follow = createFollowReply({
     feeds,
@@ -109,7 +112,7 @@ test.each<{
 ])(
   "whoever follows a reply $of, which the log has forgotten, sees it from its row",
   async ({ state, after, seen }) => {
-    const reply = remoteReply(() => Promise.resolve(state as ReplyState));
+    const reply = remoteReply(() => Promise.resolve(state));
     expect(await reply.seen(after)).toEqual(seen);
   },
 );
@@ -129,4 +132,25 @@ test("after the end of a reply nobody is asked for more", async () => {
   });
   expect(await reply.seen(0)).toHaveLength(4);
   expect(asked).toBe(1);
+});
+
+test("a reply whose session was deleted, and whose node died before it could say so, is seen to end", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 1) return null;
+    await log.append("reply", 1, [textEvent(1), textEvent(2)]);
+    return running;
+  }, 50);
+  expect(await reply.seen(0)).toEqual(["1 assistant_chunk", "2 assistant_chunk", "3 cancelled"]);
+});
+
+test("of a reply that is gone, what its node has told is shown", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 1) {
+      await log.append("reply", 1, [{ ...end, seq: 3, type: "cancelled" }]);
+      return null;
+    }
+    await log.append("reply", 1, [textEvent(1), textEvent(2)]);
+    return running;
+  }, 50);
+  expect(await reply.seen(0)).toEqual(["1 assistant_chunk", "2 assistant_chunk", "3 cancelled"]);
 });

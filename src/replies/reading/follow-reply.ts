@@ -57,6 +57,24 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     return after < reply.eventSeq ? [snapshotEvent(state, reply, reply.eventSeq)] : [];
   };
 
+  /**
+   * What is left to show of a reply whose row is gone: what the log still has, then an end. Its owner would have told
+   * one, and has died.
+   */
+  const lastWords = async (
+    replyId: string,
+    shown: LoggedEvent,
+  ): Promise<readonly LoggedEvent[]> => {
+    const { events } = await log.read(replyId, shown.seq, pageEvents, pageBytes);
+    if (events[0]?.seq === shown.seq + 1) return events;
+    const untold = { replyId, eventSeq: 0, content: "", reasoning: "" };
+    const { content, eventSeq } = await withLogTail(log, untold);
+    const { session_id: sessionId } = JSON.parse(shown.json) as { session_id: string };
+    const gone = { full_response: content, reason: "session_deleted" };
+    const seq = Math.max(eventSeq, shown.seq) + 1;
+    return [createStamp(sessionId, replyId)(seq, "cancelled", gone)];
+  };
+
   return async function* followReply(
     replyId: string,
     after: number,
@@ -65,6 +83,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     const cursor: Cursor = { seq: after };
     const follower = feeds.follow(replyId, cursor, signal);
     let fruitless = 0;
+    let shown: LoggedEvent | undefined;
     try {
       for (let item = await follower.next(); item !== null; item = await follower.next()) {
         let events: readonly LoggedEvent[];
@@ -79,14 +98,18 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
             continue;
           }
           const state = await store.find(replyId);
-          if (state === null) return;
-          events =
-            ending(state, cursor.seq) ??
-            (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
+          if (state === null) {
+            if (shown === undefined) return;
+            events = await lastWords(replyId, shown);
+          } else {
+            events =
+              ending(state, cursor.seq) ??
+              (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
+          }
           const last = events.at(-1);
           if (last !== undefined) {
             cursor.seq = last.seq;
-          } else if (isOver(state) && cursor.seq >= state.eventSeq) {
+          } else if (state === null || (isOver(state) && cursor.seq >= state.eventSeq)) {
             return;
           } else if (item.kind === "gap" && item.isAhead) {
             fruitless += 1;
@@ -101,6 +124,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
         yield events.length === 0 ? null : events;
         const last = events.at(-1);
         if (last === undefined) continue;
+        shown = last;
         if (isTerminal(last.type)) return;
         if (last.type === "paused" && (await store.find(replyId))?.status === "paused") return;
       }
