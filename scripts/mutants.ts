@@ -175,7 +175,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/lifecycle/replies.ts",
     tests: heart,
     mutants: [
-      ["await Promise.allSettled(underway);", ""],
+      [
+        "      await Promise.allSettled(underway);\n      await supervisor.drain(graceMs);\n      await Promise.allSettled(underway);",
+        "      await supervisor.drain(graceMs);",
+      ],
       ["        if (!admission.isOpen()) return recovered;\n", ""],
       ["if (!admission.isOpen()) return 0;", ""],
       ["admission.isOpen() ? roomOf(ticket) : () => false", "roomOf(ticket)"],

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createRedisClient } from "../redis/create-redis-client.ts";
-import type { RedisClient } from "../redis/redis-client.ts";
+import { RedisUnavailable, type RedisClient } from "../redis/redis-client.ts";
 import { redisTarget } from "../redis/redis-target.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import { startRedis } from "../../test/support/redis.ts";
@@ -146,4 +146,36 @@ describe.skipIf(redis === null)("on Redis", () => {
     expect(missed.hit || (await cache.fill("key", missed.fillToken, "new", 60_000))).toBe(true);
     expect(await other.read("key")).toEqual({ hit: true, value: "new" });
   });
+});
+
+test("a value whose deletion is still under way is neither read nor filled here", async () => {
+  let isDeleting = false;
+  const held = new Map([["cache:key", "vold"]]);
+  const ready: (() => void)[] = [];
+  // Redis that answers everything but the deletion, as a fail-over in between may look.
+  const client = {
+    async send(command: string, key: string) {
+      if (command === "DEL" && !isDeleting) throw new RedisUnavailable("away");
+      held.delete(key);
+    },
+    async run(_: unknown, [key = ""]: string[], [token, ...fill]: string[]) {
+      if (fill.length === 1) return held.get(key) ?? `l${token}`;
+      held.set(key, `v${fill[0]}`);
+      return 1;
+    },
+    onReady(listener: () => void) {
+      ready.push(listener);
+      return () => {};
+    },
+  } as unknown as RedisClient;
+  const cache = createRedisCache({ client, keyPrefix: "", logger: silentLogger });
+  expect(await cache.read("key")).toEqual({ hit: true, value: "old" });
+  expect(await cache.delete("key")).toBe(false);
+  expect((await cache.read("key")).hit).toBe(false);
+  expect(await cache.fill("key", "token", "new", 60_000)).toBe(false);
+  isDeleting = true;
+  for (const listener of ready) listener();
+  await expect.poll(() => held.has("cache:key")).toBe(false);
+  expect(await cache.fill("key", "token", "new", 60_000)).toBe(true);
+  expect(await cache.read("key")).toEqual({ hit: true, value: "new" });
 });
