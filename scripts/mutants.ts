@@ -307,7 +307,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["const covered = state.eventSeq - 1;", "const covered = state.eventSeq;"],
       ["if (isTerminal(last.type)) return;", ""],
-      ["if (state === null) return;", "if (state === null) continue;"],
+      ["state === null || (isOver", "(isOver"],
       ["cursor.seq = last.seq;", ""],
       ["cursor.seq >= state.eventSeq", "cursor.seq > state.eventSeq"],
       ["if (events[0]?.seq === after + 1) return events;", ""],

@@ -106,6 +106,25 @@ describe("replies at a time", () => {
     await client.send("POST", `/chat/message/${replyId}/cancel`);
     expect((await send("alice")).status).toBe(200);
   });
+
+  it("leave the queue of the same conversation open: what waits takes no place", async () => {
+    model.enqueue({ tokens: ["a"], fault: { kind: "hang" } });
+    const first = await client.stream({ user_id: "dora", message: "hold" });
+    await first.next(({ type }) => type === "assistant_chunk");
+    const sessionId = first.headers.get("x-session-id") ?? "";
+    const rejected = { session_id: sessionId, message: "no", on_busy: "reject" };
+    expect((await client.send("POST", "/chat/message", rejected)).status).toBe(409);
+    const second = await client.stream({ session_id: sessionId, message: "waits" });
+    await second.next(({ type }) => type === "queued");
+    const third = await client.stream({
+      session_id: sessionId,
+      message: "instead",
+      on_busy: "interrupt",
+    });
+    expect((await first.all()).at(-1)?.type).toBe("cancelled");
+    expect((await second.all()).at(-1)?.type).toBe("cancelled");
+    expect((await third.all()).at(-1)?.type).toBe("conversation_complete");
+  });
 });
 
 const postgres = await startPostgres();

@@ -50,7 +50,7 @@ export interface Acceptance {
   readonly onBusy: OnBusy | null;
   readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
   readonly idempotency: IdempotencyKey | null;
-  /** Takes the place for it; raises when there is none for a reply of this agent and user. */
+  /** Takes the place for it when it starts at once; raises when there is none for a reply of this agent and user. */
   readonly admit: (agentId: string, userId: string) => void;
 }
 
@@ -107,12 +107,12 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       if (newSession === null) await claimKey(tx, parts, request, session.userId);
       if (session.status !== "active") throw new Problem("session_archived", { sessionId });
       const agentId = request.agentId ?? session.agentId;
-      request.admit(agentId, session.userId);
-
       const { onBusy } = request;
       const { config } = session;
       const wanted = { sessionId, onBusy, config, maxQueued: parts.maxQueued };
       const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
+      // What waits takes no place of its source and user: it gets one when its turn comes.
+      if (place.queuePosition === null) request.admit(agentId, session.userId);
       const reply = await insertMessages(tx, parts, request, {
         session,
         agentId,
