@@ -31,12 +31,12 @@ export function installErrorHandling(
 ): void {
   const answer = (problem: Problem, request: FastifyRequest, reply: FastifyReply) => {
     telemetry.problem(problem.type);
-    if (problem.status >= 500) {
-      const err = problem.cause ?? problem;
-      request.log.error({ err, type: problem.type }, "request failed");
-    } else {
-      request.log.debug({ type: problem.type, status: problem.status }, "request refused");
-    }
+    const { type, status } = problem;
+    const err = problem.cause ?? (type === "internal_error" ? problem : undefined);
+    if (status < 500) request.log.debug({ type, status }, "request refused");
+    else if (err !== undefined) request.log.error({ err, type }, "request failed");
+    // A limit, a stop, a part that is not there: nothing broke, and under load there are many.
+    else request.log.warn({ type, status }, "request refused");
     if (problem.retryAfterSeconds !== undefined) {
       void reply.header("Retry-After", Math.ceil(problem.retryAfterSeconds));
     }
