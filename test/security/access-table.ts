@@ -121,7 +121,7 @@ export const accessTable: readonly Access[] = [
     route: "GET /sessions",
     note: "with the position of another session",
     call: ({ sessionId }) => {
-      const position = { lastActivity: "2099-01-01 00:00:00+00", sessionId };
+      const position = { lastActivity: "2099-01-01T00:00:00.000000Z", sessionId };
       const cursor = Buffer.from(JSON.stringify(position)).toString("base64url");
       return { path: `/sessions?cursor=${cursor}` };
     },
