@@ -93,6 +93,8 @@ export function createHeart(database: Database, options: HeartOptions) {
     const nodeId = newId();
     let isGone = false;
     let isClosed = false;
+    /** Until then what was let in before may still begin. */
+    let isDrained = false;
     let isAway = false;
     /** Two faults in a row may leave a reply with this node that it does not know of: then its lease runs out. */
     let hasFaults = false;
@@ -214,7 +216,7 @@ export function createHeart(database: Database, options: HeartOptions) {
       runs: new Set<never>(),
       limits: options.limits,
       isGone: () => isGone,
-      isClosed: () => isClosed,
+      isClosed: () => isDrained,
     };
     const catalogue = createCatalogue({
       backends: [
@@ -338,6 +340,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         fault = null;
         isAway = false;
         await replies.drain(0);
+        isDrained = true;
         // Somebody may have cancelled what another node has left: that is let go of too.
         await quiet();
         if (isGone || hasFaults) return die();
