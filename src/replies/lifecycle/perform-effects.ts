@@ -74,7 +74,9 @@ export function createPerformEffects(parts: EffectParts): PerformEffects {
         case "tell":
           told.add(effect.reply.replyId);
           // What starts here is owned from its first event on, so that this node's memory has all of it.
-          if (starts.has(effect.reply.replyId)) feeds.own(effect.reply.replyId, effect.after);
+          if (starts.has(effect.reply.replyId)) {
+            feeds.own(effect.reply.replyId, effect.reply.attempt, effect.after);
+          }
           return tell(effect);
         case "signal":
           supervisor.look(effect.replyId);

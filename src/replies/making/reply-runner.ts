@@ -135,7 +135,7 @@ export class ReplyRunner {
       onFault: (error) =>
         options.logger.warn({ replyId: reply.replyId, err: error }, "checkpoint failed"),
     });
-    options.feeds.own(reply.replyId, reply.eventSeq);
+    options.feeds.own(reply.replyId, reply.attempt, reply.eventSeq);
   }
 
   /** Where the agent comes from, for limits and metrics. */
@@ -188,7 +188,7 @@ export class ReplyRunner {
     } finally {
       clearTimeout(limit);
       this.#pump.stop();
-      feeds.disown(reply.replyId);
+      feeds.disown(reply.replyId, reply.attempt);
     }
   }
 

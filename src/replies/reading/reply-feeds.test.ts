@@ -66,7 +66,7 @@ describe("a follower", () => {
 
   test("of a reply made here is handed what is published, and the log is not asked", async () => {
     const { feeds, reads, follow } = stage();
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     const follower = follow(0);
     feeds.publish("reply", texts(1, 2));
     feeds.publish("reply", texts(2, 3));
@@ -78,7 +78,7 @@ describe("a follower", () => {
 
   test("that has fallen behind what is kept here reads on from the log, without a gap", async () => {
     const { log, feeds, follow } = stage({ ringEvents: 4 });
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     for (let seq = 1; seq <= 10; seq += 1) {
       await log.append("reply", 1, texts(seq, seq));
       feeds.publish("reply", texts(seq, seq));
@@ -92,7 +92,7 @@ describe("a follower", () => {
 
   test("is told of a gap where events in the middle are to be had nowhere", async () => {
     const { feeds, follow } = stage();
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     const follower = follow(0);
     feeds.publish("reply", texts(1, 1));
     expect(seqs(await follower.next())).toEqual([1]);
@@ -104,12 +104,37 @@ describe("a follower", () => {
 
   test("that lacks one event alone is told so too", async () => {
     const { log, feeds, follow } = stage();
-    feeds.own("reply", 2);
+    feeds.own("reply", 1, 2);
     feeds.publish("reply", texts(3, 4));
     expect(await follow(1).next()).toEqual({ kind: "gap", isAhead: true });
     await log.append("reply", 1, texts(3, 4));
     expect(await follow(1).next()).toEqual({ kind: "gap", isAhead: true });
     expect(seqs(await follow(2).next())).toEqual([3, 4]);
+  });
+
+  test("is told of the gap too where the next attempt is made on the same node and has leapt", async () => {
+    const { log, feeds, follow } = stage();
+    feeds.own("reply", 1, 0);
+    const follower = follow(0);
+    feeds.publish("reply", texts(1, 1));
+    expect(seqs(await follower.next())).toEqual([1]);
+    feeds.own("reply", 2, 1_025);
+    const next = follower.next();
+    await log.append("reply", 2, texts(1_026, 1_026));
+    feeds.publish("reply", texts(1_026, 1_026));
+    expect(await next).toEqual({ kind: "gap", isAhead: true });
+    expect(seqs(await follow(1_025).next())).toEqual([1_026]);
+  });
+
+  test("of the next attempt on the same node does not hear that the one before is over", async () => {
+    const { feeds, reads, follow } = stage();
+    feeds.own("reply", 1, 0);
+    feeds.own("reply", 2, 0);
+    feeds.disown("reply", 1);
+    const follower = follow(0);
+    feeds.publish("reply", texts(1, 1));
+    expect(seqs(await follower.next())).toEqual([1]);
+    expect(reads).toEqual([]);
   });
 
   test("of a reply made elsewhere hears its bell", async () => {
@@ -137,9 +162,9 @@ describe("a follower", () => {
 
   test("costs nothing any more when it has gone, once the reply is not made here", async () => {
     const { feeds, follow } = stage();
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     const [first, second] = [follow(0), follow(0)];
-    feeds.disown("reply");
+    feeds.disown("reply", 1);
     first.close();
     expect(feeds.stats()).toEqual({ feeds: 1, followers: 1 });
     second.close();
@@ -148,7 +173,7 @@ describe("a follower", () => {
 
   test("of a reply made here is not disturbed by its own bells", async () => {
     const { log, feeds, reads, follow } = stage();
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     const follower = follow(0);
     await log.append("reply", 1, texts(1, 1));
     feeds.publish("reply", texts(1, 1));
@@ -158,12 +183,12 @@ describe("a follower", () => {
 
   test("goes on where the reply goes on elsewhere", async () => {
     const { log, feeds, follow } = stage();
-    feeds.own("reply", 0);
+    feeds.own("reply", 1, 0);
     const follower = follow(0);
     await log.append("reply", 1, texts(1, 1));
     feeds.publish("reply", texts(1, 1));
     expect(seqs(await follower.next())).toEqual([1]);
-    feeds.disown("reply");
+    feeds.disown("reply", 1);
     const next = follower.next();
     await log.append("reply", 2, texts(2, 2));
     expect(seqs(await next)).toEqual([2]);

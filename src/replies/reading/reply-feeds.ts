@@ -30,8 +30,8 @@ interface Feed {
   last: number;
   followers: number;
   readonly wake: Set<() => void>;
-  /** Set while the reply is produced on this node: its events arrive by `publish`, the log need not be read. */
-  local: boolean;
+  /** The attempt that is being made on this node: its events arrive by `publish`, the log need not be read. */
+  attempt: number | null;
   reading: Promise<void> | undefined;
   /** The log has forgotten the reply, or is away: the database's checkpoints are all there is. */
   lost: boolean;
@@ -40,12 +40,12 @@ interface Feed {
 }
 
 export interface ReplyFeeds {
-  /** The reply is produced here from now on, starting after event `last`. */
-  own(replyId: string, last: number): void;
+  /** This attempt at the reply is made here from now on, starting after event `last`. */
+  own(replyId: string, attempt: number, last: number): void;
   /** Hands events to the followers on this node; call it after the log has acknowledged them. */
   publish(replyId: string, events: readonly LoggedEvent[]): void;
-  /** The reply is no longer produced here. */
-  disown(replyId: string): void;
+  /** The attempt is over; one that has followed it here is not. */
+  disown(replyId: string, attempt: number): void;
   /**
    * Every event after `cursor`, once and in order, in pages of at most 64 KiB. A page is made only when it is asked for,
    * so a slow follower costs its cursor and nothing else.
@@ -95,7 +95,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
         last: 0,
         followers: 0,
         wake: new Set(),
-        local: false,
+        attempt: null,
         reading: undefined,
         lost: false,
         lostToldMs: -Infinity,
@@ -107,19 +107,22 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   };
 
   const release = (replyId: string, feed: Feed) => {
-    if (feed.followers > 0 || feed.local) return;
+    if (feed.followers > 0 || feed.attempt !== null) return;
     feed.unsubscribe?.();
     if (feeds.get(replyId) === feed) feeds.delete(replyId);
+  };
+
+  /** What lies between is not known here: the ring starts anew, followers fetch it from the log. */
+  const leapTo = (feed: Feed, last: number) => {
+    feed.ring = [];
+    feed.bytes = 0;
+    feed.last = last;
   };
 
   const push = (feed: Feed, events: readonly LoggedEvent[]) => {
     for (const event of events) {
       if (event.seq <= feed.last) continue;
-      if (event.seq !== feed.last + 1) {
-        // The part between is not known here: the ring starts anew, followers fetch it from the log.
-        feed.ring = [];
-        feed.bytes = 0;
-      }
+      if (event.seq !== feed.last + 1) leapTo(feed, event.seq - 1);
       feed.ring.push(event);
       feed.bytes += event.json.length;
       feed.last = event.seq;
@@ -149,7 +152,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
 
   /** Fetches what other nodes have appended; one read at a time, and once more if a bell rang meanwhile. */
   const refresh = (replyId: string, feed: Feed) => {
-    if (feed.local || feed.reading !== undefined) return;
+    if (feed.attempt !== null || feed.reading !== undefined) return;
     feed.reading = (async () => {
       try {
         let page: LogPage;
@@ -158,7 +161,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
           // Waking followers for nothing would starve their heartbeats.
           if (page.events.length > 0) push(feed, page.events);
         } while (page.events.length > 0);
-        feed.lost = page.first === null && !feed.local;
+        feed.lost = page.first === null && feed.attempt === null;
         if (feed.lost && performance.now() - feed.lostToldMs > lostMs) {
           feed.lostToldMs = performance.now();
           wakeAll(feed);
@@ -205,21 +208,21 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   };
 
   return {
-    own(replyId, last) {
+    own(replyId, attempt, last) {
       const feed = feedOf(replyId);
-      feed.local = true;
+      feed.attempt = attempt;
       log.own(replyId);
-      if (feed.last < last) feed.last = last;
+      if (feed.last < last) leapTo(feed, last);
     },
     publish(replyId, events) {
       const feed = feeds.get(replyId);
       if (feed !== undefined) push(feed, events);
     },
-    disown(replyId) {
-      log.release(replyId);
+    disown(replyId, attempt) {
       const feed = feeds.get(replyId);
-      if (feed === undefined) return;
-      feed.local = false;
+      if (feed?.attempt !== attempt) return;
+      feed.attempt = null;
+      log.release(replyId);
       release(replyId, feed);
     },
     follow(replyId, cursor, signal) {
@@ -227,7 +230,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       feed.followers += 1;
       feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
       const waiter = createWaiter(feed, signal);
-      let primed = feed.local;
+      let primed = feed.attempt !== null;
       return {
         async next() {
           while (!signal.aborted) {
@@ -245,7 +248,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
                 return { kind: "gap", isAhead: feed.last > cursor.seq };
               }
               cursor.seq = (events.at(-1) as LoggedEvent).seq;
-              if (feed.last < cursor.seq && !feed.local) push(feed, events);
+              if (feed.last < cursor.seq && feed.attempt === null) push(feed, events);
               return { kind: "events", events };
             }
             if (!(await waiter.news())) return signal.aborted ? null : { kind: "idle" };
