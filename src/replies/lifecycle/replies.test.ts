@@ -537,6 +537,18 @@ describe("what a dead node has left", () => {
     expect((await follow(replyId, other)).end()).toMatchObject({ type: "error" });
   });
 
+  test("that waited and begins while the log refuses ends all the same", async () => {
+    const first = await send("say hang");
+    const second = await send("say", { sessionId: first.sessionId });
+    await heart.quiet();
+    heart.upstream.release();
+    heart.refuseLog(true);
+    await node.replies.cancel({ ...first, reason: "cancelled" });
+    await expect.poll(() => statusOf(second.replyId)).toBe("failed");
+    heart.refuseLog(false);
+    expect((await follow(second.replyId)).end()).toMatchObject({ type: "error" });
+  });
+
   test("is given up when it was taken over again and again and never stored", async () => {
     const { replyId } = await crash("say", "passing", 0);
     await heart.expireLeases(node);

@@ -69,7 +69,11 @@ export function createSupervisor(parts: SupervisorParts) {
   ): Promise<{ reply: ClaimedReply; mode: RunMode }> => {
     if (mode.kind === "continue") return { reply, mode };
     if (mode.kind === "run") {
-      if (!isTold) await parts.restoreOpening(reply);
+      if (isTold) return { reply, mode };
+      await parts.restoreOpening(reply).catch((error: unknown) => {
+        // A log that refuses will refuse what follows too, and then the reply ends.
+        logger.warn({ replyId: reply.replyId, err: error }, "a reply's opening cannot be written");
+      });
       return { reply, mode };
     }
     const resumes = mode.kind === "resume";
