@@ -273,14 +273,17 @@ describe.skipIf(cluster === null)("Redis Cluster", () => {
     await cluster?.failOver(`${prefix}{reply}:ev`);
     over.abort();
     await writing;
-    await eventually(async () => (await peer.stat("reply"))?.last === seq);
-    const seen: number[] = [];
-    while (seen.length < seq) {
-      const { events } = await peer.read("reply", seen.at(-1) ?? 0, 200, 1024 * 1024);
-      if (events.length === 0) break;
-      seen.push(...events.map((event) => event.seq));
-    }
-    const first = (await peer.stat("reply"))?.first ?? 0;
-    expect(seen).toEqual(Array.from({ length: seq - first + 1 }, (_, index) => first + index));
+    // A batch of which a part was refused leaves a hole until the stream has been made anew.
+    await eventually(async () => {
+      const kept = await peer.stat("reply");
+      if (kept === null) return false;
+      const seen: number[] = [];
+      while (seen.at(-1) !== kept.last) {
+        const { events } = await peer.read("reply", seen.at(-1) ?? 0, 200, 1024 * 1024);
+        if (events.length === 0) break;
+        seen.push(...events.map((event) => event.seq));
+      }
+      return kept.last === seq && seen.every((each, index) => each === kept.first + index);
+    });
   }, 60_000);
 });
