@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { isTerminal } from "../reply-event.ts";
 import { pageBytes, pageEvents, type Cursor, type ReplyFeeds } from "./reply-feeds.ts";
-import { withLogTail } from "../log/log-tail.ts";
+import { logTail } from "../log/log-tail.ts";
 import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
 import type { ReplyRunner } from "../making/reply-runner.ts";
 import type { ReplyState, ReplyStore } from "../lifecycle/reply-store.ts";
@@ -49,7 +49,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
       const isTold = state.content !== "" || state.reasoning !== "";
       return isTold && after < state.eventSeq ? [snapshotEvent(state, state, state.eventSeq)] : [];
     }
-    const reply = await withLogTail(log, state);
+    const reply = await logTail(log, state);
     // The tail may hold the end, which no snapshot stands for; its row is written before its event.
     const now = await store.find(state.replyId);
     const end = now === null ? [] : ending(now, after);
@@ -68,7 +68,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     const { events } = await log.read(replyId, shown.seq, pageEvents, pageBytes);
     if (events[0]?.seq === shown.seq + 1) return events;
     const untold = { replyId, eventSeq: 0, content: "", reasoning: "" };
-    const { content, eventSeq } = await withLogTail(log, untold);
+    const { content, eventSeq } = await logTail(log, untold);
     const { session_id: sessionId } = JSON.parse(shown.json) as { session_id: string };
     const gone = { full_response: content, reason: "session_deleted" };
     const seq = Math.max(eventSeq, shown.seq) + 1;
