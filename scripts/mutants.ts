@@ -3,13 +3,15 @@ export type Mutant = readonly [from: string, to: string];
 
 export interface MutatedFile {
   readonly file: string;
-  /** The tests that stand beside it. */
+  /** The tests that stand beside it, the nearest and fastest first. */
   readonly tests: readonly string[];
   /** `from` stands in the file exactly once. */
   readonly mutants: readonly Mutant[];
 }
 
-const heart = ["src/replies/lifecycle/replies.test.ts", "src/replies/lifecycle/admission.test.ts"];
+/** The heart as a whole, after what stands beside a part of it. */
+const heart = (...names: readonly string[]) =>
+  [...names, "replies"].map((name) => `src/replies/lifecycle/${name}.test.ts`);
 const making = (name: string) => [`src/replies/making/${name}.test.ts`];
 const reading = [
   "src/replies/reading/reply-feeds.test.ts",
@@ -20,7 +22,7 @@ const reading = [
 export const mutatedFiles: readonly MutatedFile[] = [
   {
     file: "src/replies/lifecycle/finish.ts",
-    tests: heart,
+    tests: heart("finish"),
     mutants: [
       ["AND m.message_id = $2 AND m.attempt = $3", "AND m.message_id = $2 AND $3::int > 0"],
       ["isRepeat ? await heldHere(tx, claimant, sessionId) : null);", "null);"],
@@ -40,7 +42,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/accept.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       ["request.admit(agentId, session.userId);", ""],
       ["m.lease_owner = $3, false)", "$3::text IS NOT NULL, false)"],
@@ -57,7 +59,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/make-place.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       ["if (waiting >= maxQueued) {", "if (waiting > maxQueued) {"],
       ["jobs.push(...(given.jobs ?? []));", ""],
@@ -70,7 +72,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/cancel.ts",
-    tests: heart,
+    tests: heart("finish"),
     mutants: [
       ["jobs: row.wasPaused ? abandonment({ ...row, replyId, sessionId }) : [],", "jobs: [],"],
       ["(await claimLost(tx, claimant, request)) ??", ""],
@@ -87,7 +89,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/forget.ts",
-    tests: heart,
+    tests: heart("finish"),
     mutants: [
       ['status === "paused" || status === "streaming")', 'status === "streaming")'],
       ["if (!owner.isDue) return { result: false, effects: [] };", ""],
@@ -100,7 +102,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/continue.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       ["if (paused !== undefined) check(paused.requirements ?? []);", ""],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
@@ -114,7 +116,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/claim.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       [
         "if (waiting === null || !hasRoom(waiting.agentId, waiting.userId)) return null;",
@@ -134,7 +136,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/take-over.ts",
-    tests: heart,
+    tests: heart("finish"),
     mutants: [
       ["if (recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);", ""],
       ["const maxRecoveries = 3;", "const maxRecoveries = 2;"],
@@ -164,7 +166,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/lifecycle.ts",
-    tests: [...heart, "src/replies/lifecycle/lifecycle.test.ts"],
+    tests: heart("lifecycle"),
     mutants: [
       ["return attempt(true, triesLeft - 1);", "throw error;"],
       ["return attempt(again, triesLeft - 1);", "throw error;"],
@@ -176,14 +178,13 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/replies.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       [
         "      await Promise.allSettled(underway);\n      await supervisor.drain(graceMs);\n      await Promise.allSettled(underway);",
         "      await supervisor.drain(graceMs);",
       ],
       ["        if (!admission.isOpen()) return recovered;\n", ""],
-      ["if (!admission.isOpen()) return 0;", ""],
       ["admission.isOpen() ? roomOf(ticket) : () => false", "roomOf(ticket)"],
       ["admission.close();", ""],
       ["const ticket = held ?? admission.tryTake();", "const ticket = held;"],
@@ -203,7 +204,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/supervisor.ts",
-    tests: heart,
+    tests: heart("supervisor"),
     mutants: [
       ["if (isClosed) return store.letGo(claimed);", ""],
       ["if (known.includes(claimed.attempt)) return;", ""],
@@ -222,7 +223,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/perform-effects.ts",
-    tests: heart,
+    tests: heart("perform-effects"),
     mutants: [
       ["          supervisor.look(effect.replyId);\n", ""],
       ["return log.signal(effect.replyId);", "return;"],
@@ -236,7 +237,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/admission.ts",
-    tests: heart,
+    tests: heart("admission"),
     mutants: [
       ["if (taken >= limits.perNode) throw", "if (taken > limits.perNode) throw"],
       [">= limits.perSource) {", "> limits.perSource) {"],
@@ -274,7 +275,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/cut-to-heard.ts",
-    tests: heart,
+    tests: heart(),
     mutants: [
       ["AND content = $3 AND unspoken IS NULL", "AND $3::text IS NOT NULL AND unspoken IS NULL"],
       ["AND unspoken IS NULL", ""],
@@ -288,22 +289,24 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["first <= cursor.seq + 1) {", "first <= cursor.seq + 2) {"],
       ["if (event.seq <= feed.last) continue;", ""],
-      ["if (event.seq !== feed.last + 1) {", "if (false) {"],
+      ["if (event.seq !== feed.last + 1) leapTo(feed, event.seq - 1);", ""],
+      ["if (feed.last < last) leapTo(feed, last);", "if (feed.last < last) feed.last = last;"],
+      ["if (feed?.attempt !== attempt) return;", "if (feed === undefined) return;"],
       ["if (events[0]?.seq !== cursor.seq + 1) {", "if (events.length === 0) {"],
       ["feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));", ""],
       ["if (feed.lost && feed.last <= cursor.seq) return", "if (false) return"],
       ["isAhead: feed.last > cursor.seq }", "isAhead: false }"],
       [
-        "if (feed.local || feed.reading !== undefined) return;",
+        "if (feed.attempt !== null || feed.reading !== undefined) return;",
         "if (feed.reading !== undefined) return;",
       ],
-      ["feed.followers > 0 || feed.local", "feed.local"],
-      ["feed.local = false;", ""],
+      ["feed.followers > 0 || feed.attempt !== null", "feed.attempt !== null"],
+      ["feed.attempt = null;", ""],
     ],
   },
   {
     file: "src/replies/reading/follow-reply.ts",
-    tests: [...reading, ...heart],
+    tests: [...reading, ...heart()],
     mutants: [
       ["const covered = state.eventSeq - 1;", "const covered = state.eventSeq;"],
       ["if (isTerminal(last.type)) return;", ""],

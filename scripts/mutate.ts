@@ -1,11 +1,14 @@
 /**
  * Changes the source in one place at a time and looks whether the tests beside it notice: `npm run mutate`, or for some
- * files alone `npm run mutate lifecycle/cancel chat/`. `--model` also asks the model test about those that survive.
+ * files alone `npm run mutate -- lifecycle/cancel chat/`. `--model` also asks the model test about those that survive;
+ * `--tell` says of each change which test has noticed it.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { mutatedFiles, type Mutant } from "./mutants.ts";
 
 interface Job {
@@ -14,107 +17,122 @@ interface Job {
   readonly mutant: Mutant;
 }
 
-type Outcome = "killed" | "survived" | "too long" | "stale" | "killed by the model";
+/** `by`: the test that failed, or why there was none; null: the change has survived. */
+interface Outcome {
+  readonly by: string | null;
+}
 
 const root = join(import.meta.dirname, "..");
+/** A mutant that hangs is noticed too. */
 const limitMs = 180_000;
+/** Half a minute of a core each. */
 const parallel = 2;
 const wantedPercent = 90;
 const model = "src/replies/lifecycle/lifecycle.model.test.ts";
-const args = process.argv.slice(2);
-const asksModel = args.includes("--model");
-const names = args.filter((arg) => !arg.startsWith("--"));
+const { values: asked, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { model: { type: "boolean" }, tell: { type: "boolean" } },
+});
 
 const jobs: Job[] = mutatedFiles
   .filter(({ file }) => names.length === 0 || names.some((name) => file.includes(name)))
   .flatMap(({ file, tests, mutants }) => mutants.map((mutant) => ({ file, tests, mutant })));
+if (jobs.length === 0) throw new Error(`no mutants in ${names.join(", ")}`);
+for (const { file, mutant } of jobs) {
+  const [from] = mutant;
+  const times = (await readFile(join(root, file), "utf8")).split(from).length - 1;
+  if (times !== 1) throw new Error(`stands ${times} times in ${file}, not once: ${from}`);
+}
 
 /** A copy of everything that tests read, so that the source stays as it is. */
 async function copyTree(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "mutate-"));
-  for (const name of [
-    "src",
-    "test",
-    "docs",
-    "scripts",
-    "package.json",
-    "vitest.config.ts",
-    "tsconfig.json",
-  ]) {
+  for (const name of ["src", "test", "docs", "scripts", "package.json", "tsconfig.json"]) {
     await cp(join(root, name), join(directory, name), { recursive: true });
   }
   await symlink(join(root, "node_modules"), join(directory, "node_modules"));
-  // These tests start no service, and so need no data directory to copy.
-  await writeFile(
-    join(directory, "vitest.mutate.config.ts"),
-    `import { defineConfig } from "vitest/config";
-     export default defineConfig({ test: {
-       include: ["src/**/*.test.ts"], testTimeout: 20_000, hookTimeout: 60_000, maxWorkers: 1 } });`,
-  );
   return directory;
 }
 
-/** True when all tests pass, null when they take too long. */
-function passes(directory: string, tests: readonly string[]): Promise<boolean | null> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      [
-        join(root, "node_modules/vitest/vitest.mjs"),
-        "run",
-        "--config=vitest.mutate.config.ts",
-        "--bail=1",
-        "--retry=0",
-        ...tests,
-      ],
-      {
-        cwd: directory,
-        stdio: "ignore",
-        env: { ...process.env, MODEL_RUNS: "60" },
-        detached: true,
-      },
-    );
-    const timer = setTimeout(() => {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      resolve(null);
-    }, limitMs);
-    child.once("error", reject);
-    child.once("exit", (code) => {
-      clearTimeout(timer);
-      resolve(code === 0);
-    });
+const children = new Set<number>();
+const endChildren = () => {
+  for (const pid of children) process.kill(-pid, "SIGKILL");
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    endChildren();
+    void tidy().then(() => process.exit(1));
   });
 }
 
-async function judge(
+/** The first test that fails; null when all pass. */
+async function failing(
   directory: string,
-  { file, tests, mutant: [from, to] }: Job,
-): Promise<Outcome> {
+  tests: readonly string[],
+  timeoutMs: number,
+): Promise<string | null> {
+  const child = spawn(
+    process.execPath,
+    [
+      join(root, "node_modules/vitest/vitest.mjs"),
+      "run",
+      "--config=scripts/vitest.mutate.config.ts",
+    ],
+    {
+      cwd: directory,
+      stdio: "ignore",
+      env: { ...process.env, MUTATE_TESTS: tests.join(" "), MODEL_HISTORIES: "60" },
+      // A group of its own: its workers end with it.
+      detached: true,
+    },
+  );
+  const pid = child.pid as number;
+  children.add(pid);
+  const timer = setTimeout(() => process.kill(-pid, "SIGKILL"), timeoutMs);
+  const [code] = (await once(child, "exit")) as [number | null];
+  clearTimeout(timer);
+  children.delete(pid);
+  if (code === null) return "it takes too long";
+  if (code === 0) return null;
+  const report = join(directory, "mutate.json");
+  const { testResults } = JSON.parse(await readFile(report, "utf8")) as {
+    testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
+  };
+  await rm(report);
+  const found = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .find(({ status }) => status === "failed");
+  return found?.fullName ?? "the tests do not even begin";
+}
+
+async function judge(directory: string, job: Job): Promise<Outcome> {
+  const { file, tests, mutant } = job;
+  const [from, to] = mutant;
   const path = join(directory, file);
-  const source = await readFile(join(root, file), "utf8");
-  if (source.split(from).length !== 2) return "stale";
+  const source = await readFile(path, "utf8");
   await writeFile(
     path,
     source.replace(from, () => to),
   );
   try {
-    const isGreen = await passes(directory, tests);
-    if (isGreen === null) return "too long";
-    if (!isGreen) return "killed";
-    if (!asksModel) return "survived";
-    return (await passes(directory, [model])) === true ? "survived" : "killed by the model";
+    const by = await failing(directory, tests, limitMs);
+    if (by !== null || asked.model !== true) return { by };
+    return { by: await failing(directory, [model], 4 * limitMs) };
   } finally {
     await writeFile(path, source);
   }
 }
 
 const outcomes = new Map<Job, Outcome>();
-const directories = await Promise.all(Array.from({ length: parallel }, copyTree));
+const directories: string[] = [];
+const tidy = () =>
+  Promise.all(directories.map((each) => rm(each, { recursive: true, force: true })));
 try {
+  for (let index = 0; index < parallel; index += 1) directories.push(await copyTree());
   // A test that fails without any mutant would kill them all.
   const tests = [...new Set(jobs.flatMap((job) => job.tests))];
-  if ((await passes(directories[0] ?? root, tests)) !== true)
-    throw new Error("the tests fail as it is");
+  const failed = await failing(directories[0] as string, tests, 4 * limitMs);
+  if (failed !== null) throw new Error(`fails without any change: ${failed}`);
   const waiting = [...jobs];
   await Promise.all(
     directories.map(async (directory) => {
@@ -122,23 +140,23 @@ try {
         const outcome = await judge(directory, job);
         outcomes.set(job, outcome);
         const [from, to] = job.mutant.map((text) => text.trim().replaceAll(/\s+/g, " "));
-        if (outcome !== "killed") console.log(`${outcome}: ${job.file}: ${from} → ${to}`);
+        const change = `${job.file}: ${from} → ${to}`;
+        if (outcome.by === null) console.log(`survived: ${change}`);
+        else if (asked.tell === true) console.log(`killed: ${change}\n  by ${outcome.by}`);
       }
     }),
   );
 } finally {
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+  await tidy();
 }
 
-const dead = (outcome: Outcome | undefined) =>
-  outcome !== undefined && outcome !== "survived" && outcome !== "stale";
+const killedOf = (some: readonly Job[]) =>
+  some.filter((job) => (outcomes.get(job)?.by ?? null) !== null).length;
 console.log("\n| file | mutants | killed |\n|---|---|---|");
 for (const file of new Set(jobs.map((job) => job.file))) {
   const own = jobs.filter((job) => job.file === file);
-  const killed = own.filter((job) => dead(outcomes.get(job))).length;
-  console.log(`| ${file} | ${own.length} | ${killed} |`);
+  console.log(`| ${file} | ${own.length} | ${killedOf(own)} |`);
 }
-const killed = jobs.filter((job) => dead(outcomes.get(job))).length;
-const percent = (100 * killed) / jobs.length;
-console.log(`\n${killed} of ${jobs.length} mutants killed: ${percent.toFixed(1)} %`);
-if (percent < wantedPercent || [...outcomes.values()].includes("stale")) process.exitCode = 1;
+const percent = (100 * killedOf(jobs)) / jobs.length;
+console.log(`\n${killedOf(jobs)} of ${jobs.length} mutants killed: ${percent.toFixed(1)} %`);
+if (percent < wantedPercent) process.exitCode = 1;

@@ -8,6 +8,7 @@ import { newId } from "../../lib/ids.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import type { OnBusy } from "./make-place.ts";
+import { lostReplies } from "./take-over.ts";
 
 let database: Database;
 let heart: Heart;
@@ -350,10 +351,10 @@ describe("when the answer to a COMMIT is lost", () => {
     },
   );
 
-  test("of an end, again and again, what waits is answered all the same", async () => {
+  test.each([3, 4])("of an end, %i times, what waits is answered all the same", async (times) => {
     const first = await send("say");
     const second = await send("say", { sessionId: first.sessionId });
-    node.failCommit("committed, answer lost", undefined, 4);
+    node.failCommit("committed, answer lost", undefined, times);
     heart.upstream.release();
     expect((await follow(second.replyId)).end()?.type).toBe("conversation_complete");
   });
@@ -491,6 +492,47 @@ describe("what a dead node has left", () => {
     expect((await follow(next.replyId, other)).end()?.type).toBe("conversation_complete");
   });
 
+  /** Its lease runs out just now: nobody has had time to look. */
+  const expireNow = (replyId: string) =>
+    database.query(
+      "UPDATE messages SET lease_until = now() - interval '1 second' WHERE message_id = $1",
+      [replyId],
+    );
+
+  test("is left for a while to nodes that have room to go on with it", async () => {
+    const { replyId } = await crash("say mark say", "lasting", 2);
+    for (const _ of [1, 2, 3]) await send("say", { on: other });
+    await expireNow(replyId);
+    expect(await other.replies.recover(false)).toBe(0);
+    expect(await rowOf(replyId)).toMatchObject({ attempt: 1, leaseOwner: node.nodeId });
+    await heart.expireLeases({ replyId });
+    expect(await other.replies.recover(false)).toBe(1);
+    expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
+    expect(other.replies.stats()).toEqual({ running: 3, places: 3 });
+  });
+
+  test("ends at once where it was cancelled, whether there is room or not", async () => {
+    const { replyId, sessionId } = await crash("say mark say", "lasting", 2);
+    for (const _ of [1, 2, 3]) await send("say", { on: other });
+    await other.replies.cancel({ sessionId, replyId, reason: "cancelled" });
+    await expireNow(replyId);
+    expect(await other.replies.recover(false)).toBe(1);
+    expect((await follow(replyId, other)).end()).toMatchObject({ type: "cancelled" });
+  });
+
+  test("is taken over in the order in which it was lost", async () => {
+    const [first, second, third] = [await send("say"), await send("say"), await send("say")];
+    await heart.expireLeases(node);
+    for (const [days, { replyId }] of [third, first, second].entries()) {
+      await database.query(
+        "UPDATE messages SET lease_until = lease_until - make_interval(days => $2) WHERE message_id = $1",
+        [replyId, days],
+      );
+    }
+    const found = await lostReplies(database, { nodeId: "other", leaseSeconds: 1 }, 2, false);
+    expect(found.map(({ replyId }) => replyId)).toEqual([second.replyId, first.replyId]);
+  });
+
   test("is taken over by one of two that look", async () => {
     await crash("say mark say", "lasting", 2);
     await heart.expireLeases(node);
@@ -554,7 +596,9 @@ describe("what a dead node has left", () => {
     await heart.expireLeases(node);
     await database.query("UPDATE messages SET recoveries = 3 WHERE message_id = $1", [replyId]);
     expect(await other.replies.recover(false)).toBe(1);
-    expect(await rowOf(replyId)).toMatchObject({ status: "failed", leaseOwner: null });
+    const row = await rowOf(replyId);
+    expect(row).toMatchObject({ status: "failed", leaseOwner: null });
+    expect(toldOf(replyId).at(-1)).toBe(`${row.eventSeq} error`);
     expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "internal_error" });
   });
 
@@ -577,6 +621,17 @@ describe("what a dead node has left", () => {
     expect(await rowOf(replyId)).toMatchObject({ status: "cancelled", finishReason: "cancelled" });
     await jobsDone();
     expect(heart.upstream.abandoned).toEqual(new Set([replyId]));
+  });
+
+  test("what waits behind it is answered when it was cancelled", async () => {
+    const { replyId, sessionId } = await send("say");
+    const next = await send("say", { sessionId });
+    node.die();
+    await heart.expireLeases(node);
+    heart.upstream.release();
+    await other.replies.cancel({ sessionId, replyId, reason: "cancelled" });
+    expect((await follow(next.replyId, other)).end()?.type).toBe("conversation_complete");
+    await expect.poll(() => other.replies.stats()).toEqual({ running: 0, places: 0 });
   });
 
   test("keeps being cancelled when its node died before it heard of that", async () => {
@@ -634,6 +689,70 @@ describe("places", () => {
     // A message that waits needs no place of its own for long.
     await send("say", { sessionId, agent: "passing" });
     expect(node.replies.stats()).toEqual({ running: 3, places: 3 });
+  });
+});
+
+test("what waits is not begun where its agent's source has no room, and is when there is some", async () => {
+  const first = await send("say", { agent: "passing" });
+  const waiting = await send("say", { sessionId: first.sessionId });
+  for (const _ of [1, 2, 3]) await send("say");
+  heart.upstream.allow(first.sessionId, 1);
+  await follow(first.replyId);
+  await expect.poll(() => node.replies.stats()).toEqual({ running: 3, places: 3 });
+  expect(await statusOf(waiting.replyId)).toBe("queued");
+  heart.upstream.release();
+  await idle();
+  await node.replies.recover(false);
+  expect((await follow(waiting.replyId)).end()?.type).toBe("conversation_complete");
+});
+
+describe("a reply that was talked over", () => {
+  const found = async (replyId: string, word: string) => {
+    const { rows } = await database.query<{ content: string; unspoken: string; isFound: boolean }>(
+      `SELECT content, unspoken, search @@ to_tsquery('simple', $2) AS "isFound"
+       FROM messages WHERE message_id = $1`,
+      [replyId, word],
+    );
+    return rows[0];
+  };
+  /** A complete reply that says "brown fox". */
+  const spoken = async () => {
+    heart.upstream.release();
+    const { replyId, sessionId } = await send("say");
+    await follow(replyId);
+    await database.query("UPDATE messages SET content = 'brown fox' WHERE message_id = $1", [
+      replyId,
+    ]);
+    return { replyId, sessionId, content: "brown fox", length: 6 };
+  };
+
+  test("says what was heard, and keeps the rest", async () => {
+    const cut = await spoken();
+    expect(await node.replies.cutToHeard(cut)).toBe(true);
+    expect(await found(cut.replyId, "fox")).toEqual({
+      content: "brown ",
+      unspoken: "fox",
+      isFound: false,
+    });
+    expect(await found(cut.replyId, "brown")).toMatchObject({ isFound: true });
+  });
+
+  test("is cut only once", async () => {
+    const cut = await spoken();
+    await node.replies.cutToHeard({ ...cut, length: 0 });
+    const again = { ...cut, content: "", length: 0 };
+    expect(await node.replies.cutToHeard(again)).toBe(false);
+    expect(await found(cut.replyId, "fox")).toMatchObject({ unspoken: "brown fox" });
+  });
+
+  test("stays as it is where the cut is meant for another text, and while it is made", async () => {
+    const cut = await spoken();
+    expect(await node.replies.cutToHeard({ ...cut, content: "brown dog" })).toBe(false);
+    await database.query("UPDATE messages SET status = 'streaming' WHERE message_id = $1", [
+      cut.replyId,
+    ]);
+    expect(await node.replies.cutToHeard(cut)).toBe(false);
+    expect(await found(cut.replyId, "fox")).toMatchObject({ content: "brown fox", unspoken: null });
   });
 });
 

@@ -242,7 +242,6 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
      * were taken over.
      */
     async recover(everything: boolean): Promise<number> {
-      if (!admission.isOpen()) return 0;
       let recovered = 0;
       for (const lost of await lostReplies(database, claimant, recoveryBatch, everything)) {
         if (!admission.isOpen()) return recovered;

@@ -207,7 +207,7 @@ test("a statement has a hundred rows or a mebibyte, of whatever it is; what come
 test("all replies keep one beat, which stops with the last of them", async () => {
   const { onBeat } = createCheckpoints(watched, 0.03);
   const beats: string[] = [];
-  const next = Promise.withResolvers<void>();
+  let next = Promise.withResolvers<void>();
   const stopOne = onBeat(() => beats.push("one"));
   const stopTwo = onBeat(() => {
     beats.push("two");
@@ -216,6 +216,9 @@ test("all replies keep one beat, which stops with the last of them", async () =>
   await next.promise;
   expect(beats).toEqual(["one", "two"]);
   stopOne();
+  next = Promise.withResolvers<void>();
+  await next.promise;
+  expect(beats).toEqual(["one", "two", "two"]);
   stopTwo();
   const again = Promise.withResolvers<void>();
   const stopThree = onBeat(() => {
@@ -223,6 +226,6 @@ test("all replies keep one beat, which stops with the last of them", async () =>
     again.resolve();
   });
   await again.promise;
-  expect(beats).toEqual(["one", "two", "three"]);
+  expect(beats).toEqual(["one", "two", "two", "three"]);
   stopThree();
 });

@@ -72,3 +72,12 @@ it("leaves other events alone", async () => {
   for await (const event of skipped) seen.push(event);
   expect(seen).toEqual([events[0], events[2]]);
 });
+
+it("takes what a run replaces its text by this time, when that is not what was delivered", async () => {
+  const again = generated([say("Hel"), replace("Good "), say("day")]);
+  const seen: AgentEvent[] = [];
+  for await (const event of skipText(again, { content: "Hello there", stateLength: 0 })) {
+    seen.push(event);
+  }
+  expect(applied(seen, "Hello there")).toBe("Good day");
+});
