@@ -12,6 +12,10 @@ export interface MutatedFile {
 /** The heart as a whole, after what stands beside a part of it. */
 const heart = (...names: readonly string[]) =>
   [...names, "replies"].map((name) => `src/replies/lifecycle/${name}.test.ts`);
+const log = (name: string) => [
+  `src/replies/log/${name}.test.ts`,
+  "src/replies/log/reply-log.model.test.ts",
+];
 const making = (name: string) => [`src/replies/making/${name}.test.ts`];
 const reading = [
   "src/replies/reading/reply-feeds.test.ts",
@@ -22,8 +26,9 @@ const reading = [
 export const mutatedFiles: readonly MutatedFile[] = [
   {
     file: "src/replies/lifecycle/finish.ts",
-    tests: heart("finish"),
+    tests: heart("session-lock", "finish"),
     mutants: [
+      ["await lockSession(tx, reply.sessionId);", ""],
       ["AND m.message_id = $2 AND m.attempt = $3", "AND m.message_id = $2 AND $3::int > 0"],
       ["isRepeat ? await heldHere(tx, claimant, sessionId) : null);", "null);"],
       [
@@ -72,8 +77,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/cancel.ts",
-    tests: heart("finish"),
+    tests: heart("session-lock", "finish"),
     mutants: [
+      ["await lockSession(tx, request.sessionId);", ""],
       ["jobs: row.wasPaused ? abandonment({ ...row, replyId, sessionId }) : [],", "jobs: [],"],
       ["(await claimLost(tx, claimant, request)) ??", ""],
       ["AND m.lease_until < now()", ""],
@@ -89,8 +95,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/forget.ts",
-    tests: heart("finish"),
+    tests: heart("session-lock", "finish"),
     mutants: [
+      ["FROM sessions WHERE session_id = $1 FOR UPDATE`", "FROM sessions WHERE session_id = $1`"],
       ['status === "paused" || status === "streaming")', 'status === "streaming")'],
       ["if (!owner.isDue) return { result: false, effects: [] };", ""],
       ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
@@ -102,8 +109,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/continue.ts",
-    tests: heart(),
+    tests: heart("session-lock"),
     mutants: [
+      ["await lockSession(tx, sessionId);", ""],
       ["if (paused !== undefined) check(paused.requirements ?? []);", ""],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
       ["attempt = m.attempt + 1", "attempt = m.attempt"],
@@ -135,9 +143,18 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
-    file: "src/replies/lifecycle/take-over.ts",
-    tests: heart("finish"),
+    file: "src/replies/lifecycle/start-waiting.ts",
+    tests: heart("session-lock"),
     mutants: [
+      ["await lockSession(tx, sessionId);", ""],
+      ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/take-over.ts",
+    tests: heart("session-lock", "finish"),
+    mutants: [
+      ["await lockSession(tx, lost.sessionId);", ""],
       ["if (recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);", ""],
       ["const maxRecoveries = 3;", "const maxRecoveries = 2;"],
       [
@@ -200,6 +217,11 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "          throw error;",
       ],
       ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", "return;"],
+      [
+        "if (canResume && !resumes && !everything && lost.overdueMs < resumePatienceMs) return false;",
+        "",
+      ],
+      ["lost.canResume && backend?.resume !== undefined", "lost.canResume"],
     ],
   },
   {
@@ -219,6 +241,14 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["          ticket?.release();\n          if", "          if"],
       ["if (!start.isTold) look(replyId);", ""],
       ['new ReplyStopped("shutdown")', 'new ReplyStopped("timeout")'],
+      [
+        'logger.warn({ replyId: reply.replyId, err: error }, "a reply\'s opening cannot be written");',
+        "throw error;",
+      ],
+      ["?? reply.content.length", "|| reply.content.length"],
+      ["await store.letGo(reply).catch(() => undefined);", ""],
+      ["while (running.size + starting.size > 0) {", "if (running.size + starting.size > 0) {"],
+      ["if (starting.get(replyId) !== claimed.attempt) return;", ""],
     ],
   },
   {
@@ -233,6 +263,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["await perform(effect);", "void perform(effect);"],
       ["telemetry.turnAccepted(fields);", ""],
       ["telemetry.sessionCreated({ sessionId, agentId });", ""],
+      [
+        'logger.error({ effect: effect.do, err: error }, "what follows from a transition failed");',
+        "throw error;",
+      ],
     ],
   },
   {
@@ -263,6 +297,20 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/replies/lifecycle/reply-store.ts",
+    tests: heart("reply-store"),
+    mutants: [
+      ["AND attempt = $3 AND status = 'streaming'", "AND $3::int > 0 AND status = 'streaming'"],
+      ["AND attempt = $3 AND status = 'streaming'", "AND attempt = $3"],
+      ["now() - interval '1 second'", "lease_until"],
+      ["content <> '' AND status <> 'failed'", "content <> ''"],
+      ["content <> '' AND status <> 'failed'", "status <> 'failed'"],
+      ["ORDER BY seq DESC LIMIT $4", "ORDER BY seq LIMIT $4"],
+      ["seq >= $2 AND seq < $3", "seq >= $2 AND seq <= $3"],
+      ["if (rows.length === limit || firstSeq <= 1) return", "return"],
+    ],
+  },
+  {
     file: "src/replies/lifecycle/with-patience.ts",
     tests: ["src/replies/lifecycle/with-patience.test.ts"],
     mutants: [
@@ -275,8 +323,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/cut-to-heard.ts",
-    tests: heart(),
+    tests: heart("session-lock"),
     mutants: [
+      ["await lockSession(tx, sessionId);", ""],
       ["AND content = $3 AND unspoken IS NULL", "AND $3::text IS NOT NULL AND unspoken IS NULL"],
       ["AND unspoken IS NULL", ""],
       ["content.slice(0, length)", "content.slice(0, length + 1)"],
@@ -332,6 +381,92 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/replies/log/memory.ts",
+    tests: ["src/replies/log/memory.test.ts", "src/replies/log/reply-log.model.test.ts"],
+    mutants: [
+      ["if (entry.restsSince === null) rest(replyId, entry);", ""],
+      ["entry.isOwned = true;\n      entry.restsSince = null;", "entry.isOwned = true;"],
+      ["for (const entry of entries.values()) trim(entry, level);", ""],
+      ["if (entry.bytes > options.maxReplyBytes) trim(entry, options.maxReplyBytes * 0.75);", ""],
+      ["if (isAtRest(event.type)) rest(replyId, entry);", ""],
+      ["if (event.seq <= last) continue;", ""],
+      ["if (entry.epoch > epoch) {", "if (false) {"],
+      ["for (const mayGo of [rests, waits]) {", "for (const mayGo of [waits, rests]) {"],
+    ],
+  },
+  {
+    file: "src/replies/log/redis.ts",
+    tests: log("redis"),
+    mutants: [
+      ["if (!producer.owned) drop(replyId, producer);", ""],
+      [
+        "for (const producer of producers.values()) counted(producer, () => producer.trim(level));",
+        "",
+      ],
+      ["totalBytes -= producer.bytes;", ""],
+      ["for (const producer of producers.values()) producer.retry();", ""],
+      ["if (!isWritten && !closed) setDegraded(true);", ""],
+      ["if (degraded || producers.get(replyId) !== producer) return;", ""],
+      ["(producer.owned || producer.isBehind)", "producer.owned"],
+      ["if (!producer.isBehind) drop(replyId, producer);", "drop(replyId, producer);"],
+      ["if (page.first !== null || producer === undefined) return page;", "return page;"],
+      [
+        "if (remembered?.first === 1) return remembered;",
+        "if (remembered !== null) return remembered;",
+      ],
+      ["onWritten: () => setDegraded(false),", "onWritten() {},"],
+      ["hear(replyId);\n      client", "client"],
+    ],
+  },
+  {
+    file: "src/replies/log/reply-producer.ts",
+    tests: log("redis"),
+    mutants: [
+      // An answer that does not say what the stream has.
+      ["} else if (isRepeat(result)) {", "} else if (false) {"],
+      ["this.#restart();\n        this.#create = true;\n        return;", "return;"],
+      ["this.#create = true;\n        return;", "return;"],
+      [
+        "if (failure !== null) {\n          // The failed event is a hole before this one.\n          this.#remake();\n          return;\n        }",
+        "",
+      ],
+      ["if (top.epoch > this.#epoch) {", "if (false) {"],
+      ["this.#acknowledged = Math.min(top.seq, this.last);", "this.#acknowledged = this.last;"],
+      ["this.#epoch > epoch || fencedBy > epoch", "this.#epoch > epoch"],
+      ["this.#acknowledged = first - 1;", "this.#acknowledged = 0;"],
+      ["this.#create = first === 1;", "this.#create = true;"],
+      ['["PEXPIRE", key, ttlMs]', '["PERSIST", key]'],
+      ["this.#ttlRenewedMs = performance.now();", ""],
+      ['if (trims) commands.push(["XTRIM"', 'if (false) commands.push(["XTRIM"'],
+      ["if (this.#fencedBy !== null) waiter.reject(this.#fenced());\n      else if", "if"],
+      ["for (const { resolve } of this.#waiting) resolve();", ""],
+      ["this.trim(this.#options.maxBytes * 0.75);", ""],
+    ],
+  },
+  {
+    file: "src/replies/log/stream-reader.ts",
+    tests: log("redis"),
+    mutants: [
+      ["if (seq <= last) continue;", ""],
+      ["if (events.length > 0 && seq > last + 1) break;", ""],
+      ["if (exists === 0) return { events: [], first: null };", ""],
+      ["places.get(replyId)?.seq ?? 0", "0"],
+      ["if (failed !== undefined) throw failed;", ""],
+    ],
+  },
+  {
+    file: "src/replies/log/log-tail.ts",
+    tests: ["src/replies/log/log-tail.test.ts", "src/replies/lifecycle/supervisor.test.ts"],
+    mutants: [
+      ["last !== null && last >= reply.eventSeq &&", "last !== null &&"],
+      ["&& last <= eventSeq;", ";"],
+      ["eventSeq: reply.eventSeq + lostEvents };", "eventSeq: reply.eventSeq };"],
+      ["events[0]?.seq !== eventSeq + 1", "false"],
+      ['event.type === "reasoning_chunk" && !keepState', 'event.type === "reasoning_chunk"'],
+      ["content = event.content;", "content += event.content;"],
+    ],
+  },
+  {
     file: "src/replies/making/checkpoints.ts",
     tests: making("checkpoints"),
     mutants: [
@@ -381,6 +516,42 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/replies/making/reply-runner.ts",
+    tests: making("reply-runner"),
+    mutants: [
+      ['if (kept === null) this.stop(new ReplyStopped("fenced"));\n        else if', "if"],
+      ['this.stop(new ReplyStopped("cancelled", kept.cancelReason));', ""],
+      ["await Promise.race([speech?.finish(), aborted.promise])", "await aborted.promise"],
+      [
+        'if (outcome.kind === "finished") this.#writer.finishText(this.reply.agentId);',
+        "this.#writer.finishText(this.reply.agentId);",
+      ],
+      ["audio: end.audio ?? this.reply.audio,", "audio: end.audio ?? null,"],
+      ["if (failure.isCut) this.#writer.finishText(agentId);", ""],
+      ["if (signal.aborted) break;", ""],
+      ["eventSeq: this.#writer.last + 1 };", "eventSeq: this.#writer.last };"],
+      ["await this.#writer.flushed();\n    // The", "// The"],
+      ["if (writer.backlog > maxBacklogLength) await writer.flushed();", ""],
+    ],
+  },
+  {
+    file: "src/replies/making/apply-event.ts",
+    tests: making("apply-event"),
+    mutants: [
+      [
+        "const contentBytes = draft.contentBytes + Buffer.byteLength(text);",
+        "const contentBytes = draft.contentBytes + text.length;",
+      ],
+      ["contentBytes > maxReplyBytes", "contentBytes >= maxReplyBytes"],
+      ["contentBytes: Buffer.byteLength(reply.content),", "contentBytes: 0,"],
+      ["contentLength: draft.content.length, usage", "contentLength: 0, usage"],
+      ["checkpoint: !draft.isResumable,", "checkpoint: true,"],
+      ["name: known.name, agent_id: known.agent_id", "agent_id: known.agent_id"],
+      ["isKnown || media.length >= maxItems", "media.length >= maxItems"],
+      ["calls.length < maxItems ? [...calls, call] : calls", "[...calls, call]"],
+    ],
+  },
+  {
     file: "src/replies/making/reply-failure.ts",
     tests: making("reply-failure"),
     mutants: [
@@ -396,6 +567,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/sessions/sessions.ts",
     tests: ["src/sessions/sessions.test.ts"],
     mutants: [
+      [
+        "return insertSession(tx, prepared, 0);",
+        "telemetry.sessionCreated(prepared);\n        return insertSession(tx, prepared, 0);",
+      ],
       ["replies.forget(sessionId, days)", "replies.forget(sessionId)"],
       ["if (!(await idempotency.claim(tx, wanted.userId, key, result))) return null;", ""],
       ["telemetry.sessionCreated({ sessionId, agentId });", ""],
@@ -411,6 +586,39 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["< maxActive) return;", "<= maxActive) return;"],
       ["if (maxActive === 0) return;", ""],
+    ],
+  },
+  {
+    file: "src/sessions/session-store.ts",
+    tests: ["src/sessions/sessions.test.ts"],
+    mutants: [
+      [
+        'await tx.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [\n        activeSessionsLock,\n        userId,\n      ]);',
+        "",
+      ],
+    ],
+  },
+  {
+    file: "src/sessions/retention.ts",
+    tests: ["src/sessions/retention.test.ts"],
+    mutants: [
+      ["    schedule(pauseMs);\n  };", "  };\n  setInterval(() => void cleanUp(), pauseMs);"],
+      ["schedule(firstMs);\n  return", "schedule(pauseMs);\n  return"],
+      ["if (retentionDays === 0) return;", ""],
+      ["if (signal.aborted) return;\n      await", "await"],
+      ["return round;", "return Promise.resolve();"],
+      ['logger.warn({ err: error }, "cleaning up failed; trying again"),', "{ throw error; }"],
+    ],
+  },
+  {
+    file: "src/chat/inbox.ts",
+    tests: ["src/chat/inbox.test.ts"],
+    mutants: [
+      ["if (isFirst) void this.#work(pending);", "void this.#work([{ bytes, handle }]);"],
+      ["if (this.#isFull()) this.#socket.pause();", ""],
+      ["if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();", ""],
+      [".catch(this.#onError)", ""],
+      ["|| this.#bytes >= maxPendingBytes", ""],
     ],
   },
   {
@@ -463,5 +671,53 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "      tell(error);\n      return false;",
       ],
     ],
+  },
+  {
+    file: "src/http/gone-signal.ts",
+    tests: ["src/replies/reading/sse.test.ts"],
+    mutants: [
+      ["if (response.destroyed || response.closed) callback();\n  else response", "response"],
+    ],
+  },
+  {
+    file: "src/database/postgres.ts",
+    tests: ["src/database/postgres.test.ts"],
+    mutants: [
+      ["client.release(lent.isLost);", "client.release(true);"],
+      ["client.release(lent.isLost);", "client.release(false);"],
+      ["return state === undefined || lostStates.test(state);", "return true;"],
+    ],
+  },
+  {
+    file: "src/telemetry/line-writer.ts",
+    tests: ["src/telemetry/log-file.test.ts", "src/telemetry/create-logger.test.ts"],
+    mutants: [
+      ["if (isFaulty) return;", ""],
+      [
+        "isFaulty = true;\n    onFault(error instanceof Error ? error : new Error(String(error)));",
+        "onFault(error instanceof Error ? error : new Error(String(error)));\n    isFaulty = true;",
+      ],
+      ["if (waitingBytes + bytes > maxWaitingBytes) {", "if (false) {"],
+    ],
+  },
+  {
+    file: "src/composition/closing.ts",
+    tests: ["src/composition/closing.test.ts"],
+    mutants: [
+      [
+        'logger.error({ part: part.name, err: error }, "a part could not be closed");',
+        "throw error;",
+      ],
+      [
+        "opened.pop(); part !== undefined; part = opened.pop()",
+        "opened.shift(); part !== undefined; part = opened.shift()",
+      ],
+      ["await part.close();", "void part.close();"],
+    ],
+  },
+  {
+    file: "src/database/migrations/0006-audio-of-sessions.sql",
+    tests: ["src/voice/audio-store.test.ts"],
+    mutants: [["ON DELETE CASCADE NOT VALID", "NOT VALID"]],
   },
 ];

@@ -459,6 +459,13 @@ describe("what a dead node has left", () => {
     return sent;
   };
 
+  /** Its lease runs out just now: nobody has had time to look. */
+  const expireNow = (replyId: string) =>
+    database.query(
+      "UPDATE messages SET lease_until = now() - interval '1 second' WHERE message_id = $1",
+      [replyId],
+    );
+
   test("stays its own while its lease lasts", async () => {
     const { replyId } = await crash("say say", "passing", 1);
     expect(await other.replies.recover(false)).toBe(0);
@@ -477,6 +484,13 @@ describe("what a dead node has left", () => {
     expect(reader.text()).toBe(row.content);
   });
 
+  test("ends where its source can take nothing up again, whatever it has told of its state", async () => {
+    const { replyId } = await crash("say mark say", "passing", 2);
+    await expireNow(replyId);
+    expect(await other.replies.recover(false)).toBe(1);
+    expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
+  });
+
   test("else ends with what had arrived, and what waited is answered", async () => {
     const { replyId, sessionId } = await send("say say", { agent: "passing" });
     const next = await send("say", { sessionId });
@@ -491,13 +505,6 @@ describe("what a dead node has left", () => {
     expect((await rowOf(replyId)).content).toMatch(/^0:\S+ $/);
     expect((await follow(next.replyId, other)).end()?.type).toBe("conversation_complete");
   });
-
-  /** Its lease runs out just now: nobody has had time to look. */
-  const expireNow = (replyId: string) =>
-    database.query(
-      "UPDATE messages SET lease_until = now() - interval '1 second' WHERE message_id = $1",
-      [replyId],
-    );
 
   test("is left for a while to nodes that have room to go on with it", async () => {
     const { replyId } = await crash("say mark say", "lasting", 2);

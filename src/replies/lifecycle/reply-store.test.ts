@@ -40,3 +40,36 @@ test.each([
     expect(history.map(({ content }) => content)).toEqual(found);
   },
 );
+
+test("a reply is let go of by its owner alone, and only while it runs", async () => {
+  const store = createReplyStore(database);
+  const [running, replyId, question] = [newId(), newId(), newId()];
+  await database.query(
+    "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+    [running],
+  );
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to,
+       attempt, lease_owner, lease_until)
+     VALUES ($1, $2, 1, 'user', 'complete', 'a', 'hello', NULL, 0, NULL, NULL),
+       ($1, $3, 2, 'assistant', 'streaming', 'a', '', $2, 2, 'here', now() + interval '1 hour')`,
+    [running, question, replyId],
+  );
+  const row = async () => {
+    const { rows } = await database.query<{ owner: string | null; isLost: boolean }>(
+      `SELECT lease_owner AS owner, lease_until < now() AS "isLost" FROM messages
+       WHERE message_id = $1`,
+      [replyId],
+    );
+    return rows[0];
+  };
+  const held = { owner: "here", isLost: false };
+  await store.letGo({ sessionId: running, replyId, attempt: 1 });
+  expect(await row()).toEqual(held);
+  await database.query("UPDATE messages SET status = 'complete' WHERE message_id = $1", [replyId]);
+  await store.letGo({ sessionId: running, replyId, attempt: 2 });
+  expect(await row()).toEqual(held);
+  await database.query("UPDATE messages SET status = 'streaming' WHERE message_id = $1", [replyId]);
+  await store.letGo({ sessionId: running, replyId, attempt: 2 });
+  expect(await row()).toEqual({ owner: null, isLost: true });
+});

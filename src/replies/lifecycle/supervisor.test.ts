@@ -84,6 +84,13 @@ function stage(more: { readonly log?: Partial<ReplyLog> } = {}) {
 /** What was asked of the row has been answered and heard. */
 const heard = () => new Promise(setImmediate);
 
+test("a log that refuses its first events does not keep a reply from being made", async () => {
+  const { made, start, row } = stage();
+  row.restore = () => Promise.reject(new Error("refused"));
+  await start({}, run, false);
+  expect(made).toHaveLength(1);
+});
+
 test("one that runs already is left alone, and so is one that is about to", async () => {
   const { made, start, row } = stage();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -201,8 +208,11 @@ test("a lost reply is as long as its log is, and is taken up again where its sta
   const backendState = storedState({ run: 1 }, { contentLength: 2, usage: null });
   await start({ attempt: 2, content, backendState }, { kind: "resume" });
   expect(made[1]!.mode).toEqual({ kind: "resume", stateLength: 2 });
-  await start({ attempt: 3, content, backendState: { run: 1 } }, { kind: "resume" });
-  expect(made[2]!.mode).toEqual({ kind: "resume", stateLength: content.length });
+  const atFirst = storedState({ run: 1 }, { contentLength: 0, usage: null });
+  await start({ attempt: 3, content, backendState: atFirst }, { kind: "resume" });
+  expect(made[2]!.mode).toEqual({ kind: "resume", stateLength: 0 });
+  await start({ attempt: 4, content, backendState: { run: 1 } }, { kind: "resume" });
+  expect(made[3]!.mode).toEqual({ kind: "resume", stateLength: content.length });
 });
 
 test("where the log cannot be read, a lost reply goes on past whatever that may hold", async () => {

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startDatabases } from "../../../test/support/databases.ts";
+import type { Database, Queryable } from "../../database/database.ts";
+import { newId } from "../../lib/ids.ts";
+import { accept } from "./accept.ts";
+import { cancel } from "./cancel.ts";
+import { goOn } from "./continue.ts";
+import { cutToHeard } from "./cut-to-heard.ts";
+import { finish } from "./finish.ts";
+import { forget } from "./forget.ts";
+import type { ReplyEnd } from "./reply-store.ts";
+import { startWaiting } from "./start-waiting.ts";
+import { takeOver } from "./take-over.ts";
+import type { ReplyStatus, TransitionName } from "./transition.ts";
+
+const claimant = { nodeId: "here", leaseSeconds: 60 };
+const turn = { language: "en" as const, requestId: "q" };
+const stored = { ...turn, userId: "ann", settings: {} };
+
+/** A session with one reply. */
+async function stage(database: Database, status: ReplyStatus, more: { recoveries?: number } = {}) {
+  const [sessionId, userMessageId, replyId] = [newId(), newId(), newId()];
+  await database.query(
+    `INSERT INTO sessions (session_id, user_id, agent_id, last_seq) VALUES ($1, 'ann', 'a', 2)`,
+    [sessionId],
+  );
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to,
+       attempt, event_seq, turn, requirements, lease_owner, lease_until, recoveries)
+     VALUES ($1, $2, 1, 'user', 'complete', 'a', 'hello', NULL, 0, 0, NULL, NULL, NULL, NULL, 0),
+       ($1, $3, 2, 'assistant', $4, 'a', 'text', $2, 1, 1, $5::jsonb, '[]',
+        CASE WHEN $4 = 'streaming' THEN 'there' END,
+        CASE WHEN $4 = 'streaming' THEN now() - interval '1 minute' END, $6)`,
+    [sessionId, userMessageId, replyId, status, JSON.stringify(stored), more.recoveries ?? 0],
+  );
+  return { sessionId, userMessageId, replyId };
+}
+
+type Ids = Awaited<ReturnType<typeof stage>>;
+
+const lost = ({ sessionId, replyId }: Ids) => ({
+  lost: { sessionId, replyId, agentId: "a", userId: "ann", canResume: false, overdueMs: 1 },
+  everything: false,
+  resumes: false,
+});
+const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["status"]) => ({
+  reply: {
+    sessionId,
+    replyId,
+    userMessageId,
+    agentId: "a",
+    attempt: 1,
+    eventSeq: 1,
+    content: "",
+    reasoning: "",
+    turn: stored,
+    backendState: null,
+    toolCalls: null,
+    media: null,
+    audio: null,
+    message: "hello",
+    messageSeq: 1,
+  },
+  progress: {
+    content: "text",
+    reasoning: "",
+    eventSeq: 2,
+    toolCalls: [],
+    media: [],
+    backendState: null,
+  },
+  end: {
+    status,
+    finishReason: "stop",
+    usage: null,
+    error: null,
+    requirements: null,
+    audio: null,
+    durationMs: 1,
+    timeToFirstTokenMs: null,
+  },
+  hasRoom: () => true,
+});
+
+/** Each transition as it changes a reply that stands where it may begin. */
+const each: Record<
+  TransitionName,
+  readonly {
+    readonly from: ReplyStatus;
+    readonly recoveries?: number;
+    readonly apply: (tx: Queryable, ids: Ids) => Promise<{ readonly result: unknown }>;
+  }[]
+> = {
+  accept: [
+    {
+      from: "complete",
+      apply: (tx, { sessionId }) =>
+        accept({
+          ...claimant,
+          maxQueued: 1,
+          idempotency: { claim: async () => true },
+          attachments: { insert: async () => {} },
+          insertSession: async () => {},
+        }).apply(
+          tx,
+          {
+            replyId: newId(),
+            userMessageId: newId(),
+            sessionId,
+            newSession: null,
+            ownerId: "ann",
+            message: { text: "more", type: "text", metadata: {}, audio: null, attachments: [] },
+            agentId: undefined,
+            onBusy: null,
+            turn,
+            idempotency: null,
+            admit() {},
+          },
+          false,
+        ),
+    },
+  ],
+  start: [
+    {
+      from: "queued",
+      apply: (tx, { sessionId }) =>
+        startWaiting(claimant).apply(tx, { sessionId, hasRoom: () => true }, false),
+    },
+  ],
+  cancel: (["queued", "paused"] as const).map((from) => ({
+    from,
+    apply: (tx, ids) => cancel(claimant).apply(tx, { ...ids, reason: "why" }, false),
+  })),
+  stop: [
+    {
+      from: "streaming",
+      apply: (tx, ids) => cancel(claimant).apply(tx, { ...ids, reason: "why" }, false),
+    },
+  ],
+  finish: (["complete", "paused"] as const).map((status) => ({
+    from: "streaming",
+    apply: (tx, ids) => finish(claimant, async () => {}).apply(tx, finished(ids, status), false),
+  })),
+  continue: [
+    {
+      from: "paused",
+      apply: (tx, ids) => goOn(claimant).apply(tx, { ...ids, decisions: [], check() {} }, false),
+    },
+  ],
+  "take over": [
+    { from: "streaming", apply: (tx, ids) => takeOver(claimant).apply(tx, lost(ids), false) },
+  ],
+  "give up": [
+    {
+      from: "streaming",
+      recoveries: 3,
+      apply: (tx, ids) => takeOver(claimant).apply(tx, lost(ids), false),
+    },
+  ],
+  "cut to what was heard": [
+    {
+      from: "complete",
+      apply: (tx, ids) => cutToHeard.apply(tx, { ...ids, content: "text", length: 2 }, false),
+    },
+  ],
+  forget: (["queued", "paused", "streaming", "complete"] as const).map((from) => ({
+    from,
+    apply: (tx, ids) => forget.apply(tx, ids, false),
+  })),
+};
+const scenes = Object.entries(each).flatMap(([name, ways]) =>
+  ways.map((way) => ({ name, ...way })),
+);
+
+const databases = await startDatabases();
+afterAll(() => databases.stop());
+
+/** On the embedded database nobody can come between. */
+const server = databases.kinds.find(({ kind }) => kind === "postgres");
+
+describe.skipIf(server === undefined)("on PostgreSQL", () => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await server!.open();
+  });
+  afterAll(() => database.close());
+
+  test.each(scenes)(
+    "nobody comes between what `$name` of a $from reply sees and what it does",
+    async ({ from, recoveries = 0, apply }) => {
+      const ids = await stage(database, from, { recoveries });
+      /** After each of its statements: whether others may take the session's lock. */
+      const isFree: boolean[] = [];
+      const result = await database.transaction(async (tx) => {
+        const query: Queryable["query"] = async (sql, params) => {
+          const answer = await tx.query(sql, params);
+          const { rows } = await database.query(
+            "SELECT 1 FROM sessions WHERE session_id = $1 FOR UPDATE SKIP LOCKED",
+            [ids.sessionId],
+          );
+          isFree.push(rows.length > 0);
+          return answer as never;
+        };
+        return (await apply({ ...tx, query }, ids)).result;
+      });
+      expect(result).not.toBeNull();
+      expect(isFree.length).toBeGreaterThan(0);
+      expect(isFree).not.toContain(true);
+    },
+  );
+});
