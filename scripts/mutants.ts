@@ -201,6 +201,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "      await Promise.allSettled(underway);\n      await supervisor.drain(graceMs);\n      await Promise.allSettled(underway);",
         "      await supervisor.drain(graceMs);",
       ],
+      ["await Promise.allSettled(underway);\n      await supervisor", "await supervisor"],
+      ["(graceMs);\n      await Promise.allSettled(underway);", "(graceMs);"],
       ["        if (!admission.isOpen()) return recovered;\n", ""],
       ["admission.isOpen() ? roomOf(ticket) : () => false", "roomOf(ticket)"],
       ["admission.close();", ""],
@@ -217,6 +219,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "          throw error;",
       ],
       ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", "return;"],
+      ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", ""],
       [
         "if (canResume && !resumes && !everything && lost.overdueMs < resumePatienceMs) return false;",
         "",
@@ -359,9 +362,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["const covered = state.eventSeq - 1;", "const covered = state.eventSeq;"],
       ["if (isTerminal(last.type)) return;", ""],
-      ["state === null || (isOver", "(isOver"],
+      ["if (events.length === 0 && isOver(state)) return;", ""],
       ["cursor.seq = last.seq;", ""],
-      ["cursor.seq >= state.eventSeq", "cursor.seq > state.eventSeq"],
       ["if (events[0]?.seq === after + 1) return events;", ""],
       ['state.status !== "paused") return null;', "true) return null;"],
     ],

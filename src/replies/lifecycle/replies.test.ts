@@ -147,6 +147,19 @@ describe("the queue", () => {
     );
   });
 
+  test.each([
+    { log: "has forgotten", opening: ["1 user_message", "2 queued", "1 user_message", "2 queued"] },
+    { log: "still has", opening: ["1 user_message", "2 queued"] },
+  ])("a message whose beginning the log $log is told from its beginning", async (each) => {
+    const { sessionId } = await send("say");
+    const { replyId } = await send("say", { sessionId });
+    if (each.log === "has forgotten") await heart.log.drop(replyId);
+    heart.upstream.release();
+    await follow(replyId);
+    expect(toldOf(replyId).filter((event) => /^[12] /.test(event))).toEqual(each.opening);
+    expect((await heart.log.stat(replyId))?.first).toBe(1);
+  });
+
   test.each(["enqueue", "reject", "interrupt"] as const)(
     "is passed by while nothing is under way (%s)",
     async (onBusy) => {
@@ -787,6 +800,56 @@ describe("a node that shuts down", () => {
     expect(heart.upstream.faults).toEqual([]);
     heart.upstream.release();
     await follow(first.replyId, other);
+  });
+
+  /** The next transaction of the node is committed; the node hears of it at `answer`. */
+  const holdCommit = () => {
+    const [committed, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    node.failCommit("committed, answer lost", () => {
+      committed.resolve();
+      return answered.promise;
+    });
+    return { committed: committed.promise, answer: answered.resolve };
+  };
+  const drain = (graceMs: number) => {
+    const state = { isDrained: false, done: Promise.resolve() };
+    state.done = node.replies.drain(graceMs).then(() => {
+      state.isDrained = true;
+    });
+    return state;
+  };
+
+  test("waits for what was let in, and ends it here", async () => {
+    const { committed, answer } = holdCommit();
+    const sending = send("say hang");
+    await committed;
+    const draining = drain(0);
+    await new Promise(setImmediate);
+    expect(draining.isDrained).toBe(false);
+    answer();
+    const { replyId } = await sending;
+    await draining.done;
+    expect(await rowOf(replyId)).toMatchObject({ status: "interrupted", leaseOwner: null });
+  });
+
+  test("waits for what is asked of it until its last reply has ended, and keeps nothing of that", async () => {
+    const lost = await send("say", { on: other });
+    other.die();
+    await heart.expireLeases(other);
+    const running = await send("say");
+    const draining = drain(3_600_000);
+    const { committed, answer } = holdCommit();
+    const cancelling = node.replies.cancel({ ...lost, reason: "cancelled" });
+    await committed;
+    heart.upstream.release();
+    await expect.poll(() => node.replies.stats()).toEqual({ running: 0, places: 0 });
+    await new Promise(setImmediate);
+    expect(await statusOf(running.replyId)).toBe("complete");
+    expect(draining.isDrained).toBe(false);
+    answer();
+    await cancelling;
+    await draining.done;
+    expect(await rowOf(lost.replyId)).toMatchObject({ status: "streaming", leaseOwner: null });
   });
 
   test("takes nothing over", async () => {

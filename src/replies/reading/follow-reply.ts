@@ -105,12 +105,11 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
             events =
               ending(state, cursor.seq) ??
               (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
+            if (events.length === 0 && isOver(state)) return;
           }
           const last = events.at(-1);
           if (last !== undefined) {
             cursor.seq = last.seq;
-          } else if (state === null || (isOver(state) && cursor.seq >= state.eventSeq)) {
-            return;
           } else if (item.kind === "gap" && item.isAhead) {
             fruitless += 1;
             if (fruitless > maxFruitlessGaps) {

@@ -127,11 +127,12 @@ describe("a follower", () => {
   });
 
   test("of the next attempt on the same node does not hear that the one before is over", async () => {
-    const { feeds, reads, follow } = stage();
+    const { log, feeds, reads, follow } = stage();
     feeds.own("reply", 1, 0);
     feeds.own("reply", 2, 0);
-    feeds.disown("reply", 1);
     const follower = follow(0);
+    feeds.disown("reply", 1);
+    await log.append("reply", 2, texts(1, 1));
     feeds.publish("reply", texts(1, 1));
     expect(seqs(await follower.next())).toEqual([1]);
     expect(reads).toEqual([]);
