@@ -10,6 +10,7 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     // Services, databases and streams are started for real: two files at a time suit a small machine.
     maxWorkers: 2,
   },

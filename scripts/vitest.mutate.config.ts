@@ -21,6 +21,7 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
     reporters: [["json", { outputFile: "mutate.json" }]],
   },
 });

@@ -37,6 +37,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       maxActive?: number;
       forget?: typeof remove;
       recordEvent?: RecordEvent;
+      agents?: readonly string[];
     } = {},
   ) {
     const told: string[] = [];
@@ -45,7 +46,14 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       database,
       store: more.store ?? store,
       idempotency: createIdempotencyStore(database, 24),
-      catalogue: { resolve: async (agentId = "general-chat") => ({ agentId }) },
+      catalogue: {
+        async resolve(agentId = "general-chat") {
+          if (more.agents?.includes(agentId) === false) {
+            throw new Problem("agent_not_found", { agentId });
+          }
+          return { agentId };
+        },
+      },
       replies: { forget: more.forget ?? remove },
       telemetry: { sessionCreated: ({ sessionId }) => told.push(`created ${sessionId}`) },
       logger: { ...silentLogger, warn: (_fields, message) => told.push(message) },
@@ -123,6 +131,16 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       await expect(
         sessions.create(wanted("keyed"), { key: "k", fingerprint: "other" }),
       ).rejects.toMatchObject({ type: "idempotency_conflict" });
+    });
+
+    test("that is asked for again is the one that was made, also when its agent is gone", async () => {
+      const key = { key: "gone", fingerprint: "f" };
+      const made = await createStage().sessions.create(wanted("again"), key);
+      const { sessions } = createStage({ agents: [] });
+      await expect(sessions.create(wanted("again"), null)).rejects.toMatchObject({
+        type: "agent_not_found",
+      });
+      expect((await sessions.create(wanted("again"), key)).sessionId).toBe(made.sessionId);
     });
   });
 

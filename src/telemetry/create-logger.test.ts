@@ -116,7 +116,7 @@ describe("createLogger", () => {
       console,
     );
     handle.logger.info({}, "a line");
-    await vi.waitFor(() => expect(console.lines).toHaveLength(2));
+    await vi.waitFor(() => expect(console.lines).toHaveLength(2), { timeout: 20_000 });
     handle.logger.info({}, "another");
     await handle.close();
     const lines = console.lines.map((line) => JSON.parse(line) as Record<string, unknown>);

@@ -36,7 +36,7 @@ test("a full disk behind the console is told once and ends nothing", async () =>
     console.write("line\n");
     await new Promise(setImmediate);
   }
-  await vi.waitFor(() => expect(told).toEqual(["ENOSPC"]));
+  await vi.waitFor(() => expect(told).toEqual(["ENOSPC"]), { timeout: 20_000 });
   await console.close();
   // Still this console's: nobody else was given its number.
   closeSync(fd);

@@ -142,9 +142,9 @@ function frame({ seq, json }: LoggedEvent): string {
 function createSender(raw: FastifyReply["raw"], stallMs: number, gone: AbortController) {
   let underWay = 0;
   let wake: (() => void) | undefined;
-  const onTaken = (error?: Error | null) => {
+  /** Or refused: then the response says so itself. */
+  const onTaken = () => {
     underWay -= 1;
-    if (error) gone.abort();
     wake?.();
   };
 
