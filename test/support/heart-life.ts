@@ -467,8 +467,14 @@ function createLife(database: Database, options: HeartOptions) {
     }
     const byId = new Map(ends.map((row) => [row.replyId, row]));
     const last = new Map<string, string>();
-    for (const { replyId, seq, type } of appended) {
+    const named = new Map<string, number>();
+    for (const { replyId, epoch, seq, type } of appended) {
       if (!stored.has(replyId)) found.push(`${replyId} has events and no row`);
+      const number = `${replyId} ${seq}`;
+      const other = named.get(number) ?? epoch;
+      // The opening of what waited is written again where the log has lost it.
+      if (other > 0 && other !== epoch) found.push(`${number} was told by attempts ${other} and ${epoch}`);
+      named.set(number, epoch);
       const name = `${seq} ${type}`;
       const end = last.get(replyId);
       if (end !== undefined && end !== name) found.push(`${replyId}: ${name} after its end`);

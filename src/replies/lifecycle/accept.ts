@@ -223,6 +223,7 @@ async function insertMessages(
     userMessageId,
     agentId,
     attempt,
+    recoveries: 0,
     eventSeq,
     content: "",
     reasoning: "",

@@ -90,7 +90,7 @@ async function claimLost(
 ): Promise<Change<CancelResult> | null> {
   const { rows } = await tx.query<ClaimedReply>(
     withQuestion(`
-      UPDATE messages m SET attempt = m.attempt + 1, cancel_reason = $4,
+      UPDATE messages m SET attempt = m.attempt + 1, recoveries = m.recoveries + 1, cancel_reason = $4,
         lease_owner = $3, lease_until = ${leaseUntil(claimant)}
       WHERE m.session_id = $1 AND m.message_id = $2 AND m.status IN ${statesBefore("stop")}
         AND m.lease_until < now()

@@ -11,7 +11,7 @@ export interface Claimant {
 
 export const claimedColumns = `
   m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
-  m.agent_id AS "agentId", m.attempt, m.event_seq AS "eventSeq", m.content,
+  m.agent_id AS "agentId", m.attempt, m.recoveries, m.event_seq AS "eventSeq", m.content,
   coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
   m.tool_calls AS "toolCalls", m.media, m.audio`;
 

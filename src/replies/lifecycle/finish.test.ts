@@ -69,6 +69,7 @@ async function stage() {
     userMessageId: asked,
     agentId: "a",
     attempt: 1,
+    recoveries: 0,
     eventSeq: 1,
     content: "",
     reasoning: "",

@@ -1,6 +1,6 @@
 import type { Job } from "../../jobs/job.ts";
 import type { Turn } from "../turn.ts";
-import { lostEvents } from "../log/log-tail.ts";
+import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import type { Effect } from "./effect.ts";
 import type { ReplyState } from "./reply-store.ts";
@@ -19,6 +19,7 @@ interface ReplyRow {
   readonly isLost: boolean;
   readonly content: string;
   readonly attempt: number;
+  readonly recoveries: number;
   readonly eventSeq: number;
   readonly agentId: string;
   readonly turn: Turn | null;
@@ -52,7 +53,7 @@ export const forget: Transition<Forget, boolean> = {
       [sessionId],
     );
     const { rows } = await tx.query<ReplyRow>(
-      `SELECT message_id AS "replyId", status, attempt,
+      `SELECT message_id AS "replyId", status, attempt, recoveries,
          CASE WHEN status IN ${unfinished} THEN content ELSE '' END AS content,
          status = 'streaming' AND lease_until < now() AS "isLost", event_seq AS "eventSeq",
          agent_id AS "agentId", turn, backend_state AS "backendState" FROM messages
@@ -84,7 +85,7 @@ function effectsOf(row: ReplyRow, sessionId: string): readonly Effect[] {
   if (status !== "queued" && status !== "paused" && !isLost) return [drop];
   const reply = { replyId, sessionId, attempt: attempt + 1 };
   // The log may hold events that no checkpoint covers.
-  const after = isLost ? eventSeq + lostEvents : eventSeq;
+  const after = isLost ? newestOf(row, null) : eventSeq;
   const end = { type: "cancelled", full_response: content, reason: "session_deleted" } as const;
   return [{ do: "tell", reply, after, events: [end] }, drop];
 }

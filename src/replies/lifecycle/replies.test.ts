@@ -6,6 +6,7 @@ import { createEmbeddedDatabase } from "../../database/embedded.ts";
 import { migrate } from "../../database/migrate.ts";
 import { newId } from "../../lib/ids.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
+import { lostEvents } from "../log/log-tail.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import type { OnBusy } from "./make-place.ts";
 import { lostReplies } from "./take-over.ts";
@@ -669,6 +670,8 @@ test("an owner whose lease is over and whose reply was taken over changes nothin
   await heart.quiet();
   await heart.expireLeases({ replyId });
   await other.replies.recover(false);
+  // Its first checkpoint under the new attempt.
+  await expect.poll(async () => (await rowOf(replyId)).eventSeq).toBeGreaterThan(lostEvents);
   const taken = await rowOf(replyId);
   expect(taken).toMatchObject({ attempt: 2, leaseOwner: other.nodeId, status: "streaming" });
   // Its old owner cannot have been told yet: it ends what it makes.

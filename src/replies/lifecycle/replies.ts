@@ -158,6 +158,11 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
   const perform: PerformEffects = createPerformEffects({ ...parts, supervisor, wake });
 
   const recoverOne = async (lost: LostReply, everything: boolean): Promise<boolean> => {
+    // Its lease ran out while the database was away, or this process stood still: it renews it, or hears who has it.
+    if (supervisor.running(lost.replyId) !== undefined) {
+      supervisor.look(lost.replyId);
+      return false;
+    }
     const backend = catalogue.find(lost.agentId)?.backend;
     const canResume = lost.canResume && backend?.resume !== undefined;
     const ticket = canResume ? admission.tryTake() : null;

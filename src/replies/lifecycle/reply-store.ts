@@ -9,6 +9,8 @@ export interface ClaimedReply {
   readonly userMessageId: string;
   readonly agentId: string;
   readonly attempt: number;
+  /** How often it was taken over since its text has last grown in its row. */
+  readonly recoveries: number;
   /** Number of the last event known to be covered by `content`. */
   readonly eventSeq: number;
   readonly content: string;

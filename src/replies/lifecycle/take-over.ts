@@ -2,7 +2,7 @@ import type { Database } from "../../database/database.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
 import { Problem } from "../../problems/problem.ts";
-import { lostEvents } from "../log/log-tail.ts";
+import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import { claimedColumns, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { StartMode } from "./effect.ts";
@@ -25,7 +25,7 @@ const isLost = (owner: string, everything: string) =>
   `m.status IN ${statesBefore("take over")}
    AND (m.lease_until < now() OR (${everything} AND m.lease_owner IS DISTINCT FROM ${owner}))`;
 
-/** How often a reply is taken over without having been stored in between, before it is given up. */
+/** How often a reply is taken over without getting any further, before it is given up. */
 const maxRecoveries = 3;
 
 /** Replies whose owner has been silent for the time of its lease, the longest first. */
@@ -77,20 +77,18 @@ export function takeOver(claimant: Claimant): Transition<TakeOver, Taken> {
     name: "take over",
     async apply(tx, { lost, everything, resumes }) {
       await lockSession(tx, lost.sessionId);
-      const { rows } = await tx.query<
-        ClaimedReply & { recoveries: number; cancelReason: string | null }
-      >(
+      const { rows } = await tx.query<ClaimedReply & { cancelReason: string | null }>(
         withQuestion(`
           UPDATE messages m SET attempt = m.attempt + 1, recoveries = m.recoveries + 1,
             lease_owner = $3, lease_until = ${leaseUntil(claimant)}
           WHERE m.session_id = $1 AND m.message_id = $2 AND ${isLost("$3", "$4")}
-          RETURNING ${claimedColumns}, m.recoveries, m.cancel_reason AS "cancelReason"`),
+          RETURNING ${claimedColumns}, m.cancel_reason AS "cancelReason"`),
         [lost.sessionId, lost.replyId, claimant.nodeId, everything],
       );
       const claimed = rows[0];
       if (claimed === undefined) return { result: "not lost", effects: [] };
-      const { recoveries, cancelReason, ...reply } = claimed;
-      if (recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);
+      const { cancelReason, ...reply } = claimed;
+      if (reply.recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);
       const mode: StartMode =
         cancelReason !== null
           ? { kind: "end", why: new ReplyStopped("cancelled", cancelReason) }
@@ -131,7 +129,7 @@ async function giveUp(
     timeToFirstTokenMs: null,
   };
   // The log may hold events that no checkpoint covers; it is not asked here.
-  const eventSeq = reply.eventSeq + lostEvents + 1;
+  const eventSeq = newestOf(reply, null) + 1;
   await tx.query(
     `UPDATE messages SET status = $4, finish_reason = $5, error = $6::jsonb, event_seq = $7,
        turn = NULL, requirements = NULL, lease_owner = NULL, lease_until = NULL,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { logTail, lostEvents, withLogTail } from "./log-tail.ts";
+import { logTail, lostEvents, withLogTail, withoutLog } from "./log-tail.ts";
 import { createMemoryReplyLog } from "./memory.ts";
 import type { LoggedEvent } from "./reply-log.ts";
 
@@ -14,40 +14,45 @@ const event = (seq: number, fields: { readonly type: string; readonly [member: s
   ({ seq, type: fields.type, json: JSON.stringify(fields) }) as LoggedEvent;
 const word = (seq: number) => event(seq, { type: "assistant_chunk", chunk: `${seq} ` });
 const thought = (seq: number) => event(seq, { type: "reasoning_chunk", chunk: `${seq}? ` });
-const stored = { replyId: "reply", eventSeq: 3, content: "2 3 ", reasoning: "1? " };
+const stored = { replyId: "reply", recoveries: 1, eventSeq: 3, content: "2 3 ", reasoning: "1? " };
+const after = (seq: number) => ({ eventSeq: seq + lostEvents });
 
 describe("a reply as far as it really came", () => {
   test.each<[string, LoggedEvent[], object]>([
-    ["the log has nothing", [], { eventSeq: 3 + lostEvents }],
-    ["the log has less than the row", [word(2)], { eventSeq: 3 + lostEvents }],
-    ["the log has as much", [word(2), word(3)], {}],
-    ["the log has more", [word(2), word(3), word(4)], { content: "2 3 4 ", eventSeq: 4 }],
-    ["the log has only what is new", [word(4), word(5)], { content: "2 3 4 5 ", eventSeq: 5 }],
+    ["the log has nothing", [], after(3)],
+    ["the log has less than the row", [word(2)], after(3)],
+    ["the log has as much", [word(2), word(3)], after(3)],
+    ["the log has more", [word(2), word(3), word(4)], { content: "2 3 4 ", ...after(4) }],
+    ["the log has only what is new", [word(4), word(5)], { content: "2 3 4 5 ", ...after(5) }],
     [
       "with thoughts",
       [word(4), thought(5)],
-      { content: "2 3 4 ", reasoning: "1? 5? ", eventSeq: 5 },
+      { content: "2 3 4 ", reasoning: "1? 5? ", ...after(5) },
     ],
     [
       "its text was replaced",
       [event(4, { type: "snapshot", content: "new " }), word(5)],
-      { content: "new 5 ", eventSeq: 5 },
+      { content: "new 5 ", ...after(5) },
     ],
-    ["the next event is missing", [word(5), word(6)], { eventSeq: 6 + lostEvents }],
-    [
-      "one further on is missing",
-      [word(4), word(6), word(7)],
-      { content: "2 3 4 ", eventSeq: 7 + lostEvents },
-    ],
+    ["the next event is missing", [word(5), word(6)], after(6)],
+    ["one further on is missing", [word(4), word(6), word(7)], { content: "2 3 4 ", ...after(7) }],
   ])("%s", async (_name, events, expected) => {
     if (events.length > 0) await log.append("reply", 1, events);
     expect(await withLogTail(log, stored, false)).toEqual({ ...stored, ...expected });
   });
 
+  test("goes on further ahead each time that nothing of it was stored", async () => {
+    await log.append("reply", 1, [word(4)]);
+    const numbers = [1, 2, 3].map((recoveries) => ({ ...stored, recoveries }));
+    const found = await Promise.all(numbers.map((reply) => withLogTail(log, reply, true)));
+    expect(found.map(({ eventSeq }) => eventSeq)).toEqual([1, 2, 3].map((n) => 4 + n * lostEvents));
+    expect(withoutLog({ ...stored, recoveries: 2 }).eventSeq).toBe(3 + 2 * lostEvents);
+  });
+
   test("leaves thoughts to a run that will repeat them", async () => {
     await log.append("reply", 1, [word(4), thought(5)]);
     const reply = await withLogTail(log, stored, true);
-    expect(reply).toEqual({ ...stored, content: "2 3 4 ", eventSeq: 5 });
+    expect(reply).toEqual({ ...stored, content: "2 3 4 ", ...after(5) });
   });
 });
 

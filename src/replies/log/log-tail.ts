@@ -4,14 +4,17 @@ import type { ReplyLog } from "./reply-log.ts";
 import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 
 /**
- * A lost log may have held events after the last checkpoint, and viewers may have seen them. Numbering goes on this far
- * ahead, past anything that can have been appended between two checkpoints, so that no number names two events.
+ * An owner that has lost its reply may have told events after the last checkpoint, and goes on until it hears of it.
+ * Whoever takes over numbers so far ahead, once for each time it was taken over without being stored: past anything that
+ * can have been told between two checkpoints, so that no number names two events.
  */
 export const lostEvents = 1_024;
 
-/** As `withLogTail` for a log that cannot say what it has. */
-export function withoutLog<R extends { readonly eventSeq: number }>(reply: R): R {
-  return { ...reply, eventSeq: reply.eventSeq + lostEvents };
+type Numbered = Pick<ClaimedReply, "eventSeq" | "recoveries">;
+
+/** The number after which a reply goes on that was taken over; `last`: the newest that its log has. */
+export function newestOf({ eventSeq, recoveries }: Numbered, last: number | null): number {
+  return Math.max(eventSeq, last ?? 0) + lostEvents * Math.max(1, recoveries);
 }
 
 type Text = Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">;
@@ -53,14 +56,17 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
   return { content, reasoning, eventSeq, last: state.last };
 }
 
-/** A reply as far as it really came: its checkpoint and what the log has after it. Its next event has a number of its own. */
-export async function withLogTail<R extends Text>(
+/** A lost reply as far as it really came, its checkpoint and what the log has after it, under a number of its own. */
+export async function withLogTail<R extends Text & Numbered>(
   log: ReplyLog,
   reply: R,
   keepState: boolean,
 ): Promise<R> {
   const { last, eventSeq, ...text } = await logTail(log, reply, keepState);
-  const isWhole = last !== null && last >= reply.eventSeq && last <= eventSeq;
-  const newest = isWhole ? eventSeq : Math.max(eventSeq, last ?? 0) + lostEvents;
-  return { ...reply, ...text, eventSeq: newest };
+  return { ...reply, ...text, eventSeq: newestOf({ ...reply, eventSeq }, last) };
+}
+
+/** The same where the log cannot say what it has. */
+export function withoutLog<R extends Numbered>(reply: R): R {
+  return { ...reply, eventSeq: newestOf(reply, null) };
 }

@@ -45,7 +45,8 @@ const statement = (leaseSeconds: number) => `
   UPDATE messages m SET lease_until = now() + make_interval(secs => ${leaseSeconds}),
     content = coalesce(c.content, m.content), reasoning = coalesce(c.reasoning, m.reasoning),
     event_seq = coalesce(c.event_seq, m.event_seq), tool_calls = coalesce(c.tool_calls, m.tool_calls),
-    media = coalesce(c.media, m.media), backend_state = coalesce(c.backend_state, m.backend_state)
+    media = coalesce(c.media, m.media), backend_state = coalesce(c.backend_state, m.backend_state),
+    recoveries = CASE WHEN octet_length(c.content) > octet_length(m.content) THEN 0 ELSE m.recoveries END
   FROM json_to_recordset($1::json) AS c (
     session_id uuid, message_id uuid, attempt integer, content text, reasoning text, event_seq integer,
     tool_calls jsonb, media jsonb, backend_state jsonb)

@@ -22,6 +22,7 @@ const claimed: ClaimedReply = {
   userMessageId: "u",
   agentId: "agent",
   attempt: 1,
+  recoveries: 0,
   eventSeq: 1,
   content: "",
   reasoning: "",

@@ -245,6 +245,7 @@ export class ReplyRunner {
     onText: (text: string) => void,
   ): Promise<Exclude<Outcome, { kind: "too_long" }>> {
     if (mode.kind === "end") throw mode.why;
+    if (mode.kind === "resume") this.#tellTakeOver();
     if (this.#agent === null) {
       throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
     }
@@ -268,6 +269,16 @@ export class ReplyRunner {
     }
     signal.throwIfAborted();
     throw new AgentInterrupted("the agent's stream ended without an end");
+  }
+
+  /**
+   * From here on the log refuses whoever made the reply before and has not heard yet that it is not its own any more.
+   * What that one has told in the meantime gives way for its readers too.
+   */
+  #tellTakeOver(): void {
+    const { content, reasoning } = this.reply;
+    this.#writer.emit({ type: "snapshot", content, ...(reasoning !== "" && { reasoning }) });
+    this.#pump.request();
   }
 
   #call(

@@ -15,6 +15,7 @@ const reply: ClaimedReply = {
   userMessageId: "question",
   agentId: "agent-here",
   attempt: 3,
+  recoveries: 0,
   eventSeq: 9,
   content: "so far",
   reasoning: "",
