@@ -505,6 +505,41 @@ describe("what a dead node has left", () => {
     expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
   });
 
+  test("is refused to its old owner from the first moment, before its source says anything", async () => {
+    const { replyId, sessionId } = await send("say mark say say");
+    heart.upstream.allow(sessionId, 2);
+    await heart.quiet();
+    await heart.expireLeases({ replyId });
+    await other.replies.recover(false);
+    await expect.poll(async () => (await heart.log.stat(replyId))?.epoch).toBe(2);
+    await expect(heart.log.append(replyId, 1, [])).rejects.toThrow("taken over");
+    heart.upstream.release();
+    const reader = await follow(replyId, other);
+    expect(reader.text()).toBe((await rowOf(replyId)).content);
+  });
+
+  test("is told on under numbers that its old owner cannot reach", async () => {
+    const { replyId } = await crash("say mark say", "lasting", 2);
+    const before = (await heart.log.stat(replyId))?.last ?? 0;
+    await heart.expireLeases(node);
+    heart.upstream.release();
+    await other.replies.recover(false);
+    await follow(replyId, other);
+    const later = heart.appended.filter((event) => event.replyId === replyId && event.epoch === 2);
+    expect(later[0]).toMatchObject({ type: "snapshot", seq: before + lostEvents + 1 });
+  });
+
+  test("is its own node's as long as that makes it, whatever its lease says", async () => {
+    const { replyId, sessionId } = await send("say mark say");
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    await heart.expireLeases({ replyId });
+    expect(await node.replies.recover(false)).toBe(0);
+    heart.upstream.release();
+    expect((await follow(replyId)).end()?.type).toBe("conversation_complete");
+    expect(await rowOf(replyId)).toMatchObject({ attempt: 1, status: "complete" });
+  });
+
   test("else ends with what had arrived, and what waited is answered", async () => {
     const { replyId, sessionId } = await send("say say", { agent: "passing" });
     const next = await send("say", { sessionId });

@@ -106,6 +106,27 @@ test("stores what has changed, leaves the rest as it was, and renews the lease",
   });
 });
 
+test("a reply that has got further is taken over as often as before; one that has not, counts on", async () => {
+  const checkpoints = createCheckpoints(watched, 30);
+  const [reply] = (await replies(1)) as [{ sessionId: string; replyId: string; attempt: number }];
+  await database.query(
+    "UPDATE messages SET content = 'so far', recoveries = 2 WHERE message_id = $1",
+    [reply.replyId],
+  );
+  const recoveries = async () =>
+    (
+      await database.query<{ recoveries: number }>(
+        "SELECT recoveries FROM messages WHERE message_id = $1",
+        [reply.replyId],
+      )
+    ).rows[0]?.recoveries;
+  await checkpoints.store(reply, null);
+  await checkpoints.store(reply, { content: "so far", eventSeq: 2_000 });
+  expect(await recoveries()).toBe(2);
+  await checkpoints.store(reply, { content: "so far, so good", eventSeq: 2_001 });
+  expect(await recoveries()).toBe(0);
+});
+
 test("what is empty stays absent", async () => {
   const [reply] = await replies(1);
   await createCheckpoints(watched, 15).store(reply!, {
