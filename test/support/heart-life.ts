@@ -473,7 +473,8 @@ function createLife(database: Database, options: HeartOptions) {
       const number = `${replyId} ${seq}`;
       const other = named.get(number) ?? epoch;
       // The opening of what waited is written again where the log has lost it.
-      if (other > 0 && other !== epoch) found.push(`${number} was told by attempts ${other} and ${epoch}`);
+      if (other > 0 && other !== epoch)
+        found.push(`${number} was told by attempts ${other} and ${epoch}`);
       named.set(number, epoch);
       const name = `${seq} ${type}`;
       const end = last.get(replyId);

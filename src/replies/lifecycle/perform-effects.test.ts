@@ -15,6 +15,7 @@ const reply: ClaimedReply = {
   userMessageId: "u",
   agentId: "agent",
   attempt: 1,
+  recoveries: 0,
   eventSeq: 1,
   content: "",
   reasoning: "",

@@ -525,8 +525,8 @@ describe("what a dead node has left", () => {
     heart.upstream.release();
     await other.replies.recover(false);
     await follow(replyId, other);
-    const later = heart.appended.filter((event) => event.replyId === replyId && event.epoch === 2);
-    expect(later[0]).toMatchObject({ type: "snapshot", seq: before + lostEvents + 1 });
+    const first = heart.appended.find((event) => event.replyId === replyId && event.epoch === 2);
+    expect(first).toMatchObject({ type: "snapshot", seq: before + lostEvents + 1 });
   });
 
   test("is its own node's as long as that makes it, whatever its lease says", async () => {

@@ -50,6 +50,7 @@ const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["
     userMessageId,
     agentId: "a",
     attempt: 1,
+    recoveries: 0,
     eventSeq: 1,
     content: "",
     reasoning: "",

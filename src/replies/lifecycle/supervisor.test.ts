@@ -18,6 +18,7 @@ const claimed: ClaimedReply = {
   userMessageId: "u",
   agentId: "agent",
   attempt: 1,
+  recoveries: 1,
   eventSeq: 1,
   content: "",
   reasoning: "",
@@ -202,7 +203,7 @@ test("a lost reply is as long as its log is, and is taken up again where its sta
   const content = text(textEvent(1).json);
   await start({ content }, lost);
   const told = [1, 2, 3].map((seq) => text(textEvent(seq).json)).join("");
-  expect(made[0]!.reply).toMatchObject({ content: told, eventSeq: 3 });
+  expect(made[0]!.reply).toMatchObject({ content: told, eventSeq: 3 + lostEvents });
   expect(made[0]!.mode).toEqual(lost);
 
   const backendState = storedState({ run: 1 }, { contentLength: 2, usage: null });
