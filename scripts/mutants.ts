@@ -408,6 +408,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["totalBytes -= producer.bytes;", ""],
       ["for (const producer of producers.values()) producer.retry();", ""],
       ["if (!isWritten && !closed) setDegraded(true);", ""],
+      ["clearTimeout(timer);", ""],
       ["if (degraded || producers.get(replyId) !== producer) return;", ""],
       ["(producer.owned || producer.isBehind)", "producer.owned"],
       ["if (!producer.isBehind) drop(replyId, producer);", "drop(replyId, producer);"],

@@ -119,6 +119,68 @@ test("a message is answered: told from its first event to its end, as it is stor
   await idle();
 });
 
+test("a message is stored with all that came with it, and its reply knows what it needs", async () => {
+  const { sessionId } = await send("say");
+  const config = { on_busy: "enqueue", model: "small", temperature: 0.5, instructions: "be brief" };
+  await database.query(
+    "UPDATE sessions SET config = $2::jsonb, title = NULL WHERE session_id = $1",
+    [sessionId, JSON.stringify(config)],
+  );
+  const text = `  ${"long ".repeat(20)}`;
+  const file = { name: "a.txt", mediaType: "text/plain", bytes: Buffer.from("hello") };
+  const accepted = await node.replies.accept(
+    {
+      sessionId,
+      newSession: null,
+      ownerId: "ann",
+      agentId: undefined,
+      onBusy: null,
+      message: {
+        text,
+        type: "voice",
+        metadata: { mood: "good" },
+        audio: { audio_id: "a" },
+        attachments: [file],
+      },
+      turn: { language: "zh", requestId: "request", processedMessage: "heard" },
+      idempotency: null,
+    },
+    undefined,
+  );
+  if ("earlier" in accepted) throw new Error("there was none before");
+  const { rows } = await database.query(
+    `SELECT seq, role, content, status, metadata, audio, attachments -> 0 ->> 'name' AS file, turn,
+       message_id = $2 AS "isReply", search @@ to_tsquery('simple', 'long') AS "isFound"
+     FROM messages WHERE session_id = $1 AND seq > 2 ORDER BY seq`,
+    [sessionId, accepted.replyId],
+  );
+  const turn = {
+    userId: "ann",
+    language: "zh",
+    requestId: "request",
+    processedMessage: "heard",
+    settings: { model: "small", temperature: 0.5, instructions: "be brief" },
+    hasAttachments: true,
+  };
+  expect(rows).toMatchObject([
+    {
+      seq: 3,
+      role: "user",
+      content: text,
+      status: "complete",
+      metadata: { mood: "good" },
+      audio: { audio_id: "a" },
+      file: "a.txt",
+      turn: null,
+      isFound: true,
+    },
+    { seq: 4, role: "assistant", content: "", status: "queued", audio: null, turn, isReply: true },
+  ]);
+  expect(accepted).toMatchObject({ message: text, messageSeq: 3, turn });
+  const { rows: sessions } = await database.query("SELECT title FROM sessions");
+  expect(sessions).toEqual([{ title: `${"long ".repeat(20).slice(0, 59)}…` }]);
+});
+
 describe("the queue", () => {
   test("holds as many as it may, and not one more", async () => {
     const { sessionId } = await send("say");

@@ -110,11 +110,11 @@ describe("what goes", () => {
 
   test("first what rests the longest, then what only waits, never what is being made", async () => {
     const { log, append, kept, press } = createStage();
+    await append("waiting", 1, 600);
     for (const replyId of ["made", "older", "newer"]) {
       log.own(replyId);
       await append(replyId, 1, 600);
     }
-    await append("waiting", 1, 600);
     log.release("older");
     log.release("newer");
     const all = ["made", "older", "newer", "waiting"];

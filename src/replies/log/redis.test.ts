@@ -1,5 +1,6 @@
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { createRedisClient } from "../../redis/create-redis-client.ts";
+import type { RedisArgument, RedisClient } from "../../redis/redis-client.ts";
 import { redisTarget } from "../../redis/redis-target.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { startRedis, startRedisCluster } from "../../../test/support/redis.ts";
@@ -241,6 +242,58 @@ describe.skipIf(redis === null)("one server", () => {
     expect(await kept()).toBeLessThanOrEqual(most);
     expect(await kept()).toBeGreaterThan(most * 0.7);
     await redis?.start();
+  });
+});
+
+describe("a Redis that is slow", () => {
+  /** A log whose Redis takes what it is sent when `take` is called, or at once. */
+  const stage = (isPrompt: boolean) => {
+    vi.useFakeTimers();
+    cleanUp.push(() => void vi.useRealTimers());
+    const sent: (() => void)[] = [];
+    const client: Partial<RedisClient> = {
+      sendAll: (commands: RedisArgument[][]) =>
+        new Promise((resolve) => {
+          const take = () =>
+            resolve(commands.map(([name, , ...rest]) => (name === "XADD" ? String(rest) : 1)));
+          if (isPrompt) take();
+          else sent.push(take);
+        }),
+      publish() {},
+      subscribe: () => () => {},
+      onReady: () => () => {},
+    };
+    const log = createRedisReplyLog({
+      client: client as RedisClient,
+      keyPrefix: "",
+      ...contractLimits,
+      logger: silentLogger,
+    });
+    cleanUp.push(() => log.close());
+    return { log, take: () => sent.shift()?.() };
+  };
+
+  test("holds up an event for a quarter of a second, those after it not at all", async () => {
+    const { log, take } = stage(false);
+    let isShown = false;
+    const shown = log.append("reply", 1, [textEvent(1)]).then(() => (isShown = true));
+    await vi.advanceTimersByTimeAsync(249);
+    expect(isShown).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    await shown;
+    expect(log.isDegraded()).toBe(true);
+    for (let seq = 2; seq <= 100; seq += 1) await log.append("reply", 1, [textEvent(seq)]);
+    expect(vi.getTimerCount()).toBe(0);
+    take();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(log.isDegraded()).toBe(false);
+  });
+
+  test("is no longer waited for once it has taken the event", async () => {
+    const { log } = stage(true);
+    for (let seq = 1; seq <= 10; seq += 1) await log.append("reply", 1, [textEvent(seq)]);
+    expect(log.isDegraded()).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
