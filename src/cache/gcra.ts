@@ -10,13 +10,17 @@ export interface Cells {
   readonly intervalUs: number;
   /** How far the theoretical arrival time may run ahead of now. */
   readonly toleranceUs: number;
+  /** What is to be taken. */
+  readonly costUs: number;
 }
 
-/** Raises RangeError for anything that is no rate. */
-export function cellsOf({ limit, periodMs, burst = limit }: Rate): Cells {
+/** Raises RangeError for anything that is no rate, or no number of what it counts. */
+export function cellsOf({ limit, periodMs, burst = limit }: Rate, count = 1): Cells {
   const valid =
     Number.isInteger(limit) &&
     Number.isInteger(burst) &&
+    Number.isInteger(count) &&
+    count >= 1 &&
     limit >= 1 &&
     burst >= 1 &&
     Number.isFinite(periodMs) &&
@@ -24,19 +28,19 @@ export function cellsOf({ limit, periodMs, burst = limit }: Rate): Cells {
   const intervalUs = Math.ceil((periodMs * 1000) / limit);
   const toleranceUs = intervalUs * burst;
   if (!valid || toleranceUs > Number.MAX_SAFE_INTEGER / 4) {
-    throw new RangeError(`not a rate: ${limit} per ${periodMs} ms, burst ${burst}`);
+    throw new RangeError(`not a rate: ${count} of ${limit} per ${periodMs} ms, burst ${burst}`);
   }
-  return { intervalUs, toleranceUs };
+  return { intervalUs, toleranceUs, costUs: intervalUs * Math.min(count, burst) };
 }
 
 /** The decision, and the key's new state (unchanged when refused). `arrivalUs` is undefined for an unknown key. */
 export function decide(
-  { intervalUs, toleranceUs }: Cells,
+  { intervalUs, toleranceUs, costUs }: Cells,
   arrivalUs: number | undefined,
   nowUs: number,
 ): { decision: RateDecision; arrivalUs: number } {
   const current = Math.max(arrivalUs ?? nowUs, nowUs);
-  const next = current + intervalUs;
+  const next = current + costUs;
   const waitUs = next - toleranceUs - nowUs;
   if (waitUs > 0) {
     return {

@@ -27,8 +27,14 @@ test("the contract refuses a limiter that counts in one bucket, and one that nev
       .filter((_, index) => outcomes[index]?.status === "rejected")
       .map(({ name }) => name);
   };
-  const oneBucket = await failing((limiter) => ({ take: (_key, rate) => limiter.take("", rate) }));
+  const oneBucket = await failing((limiter) => ({
+    take: (_key, rate, count) => limiter.take("", rate, count),
+  }));
   expect(oneBucket).toEqual(["keys do not touch each other"]);
+  const oneByOne = await failing((limiter) => ({ take: (key, rate) => limiter.take(key, rate) }));
+  expect(oneByOne).toContain(
+    "several are taken together or not at all; more than the burst are all of it",
+  );
   let calls = 0;
   const lenient = await failing((limiter) => ({
     take: (key, rate) => limiter.take(`${key} ${Math.floor(calls++ / 2)}`, rate),

@@ -33,8 +33,8 @@ export function createMemoryRateLimiter({
   }
 
   return {
-    async take(key, rate) {
-      const cells = cellsOf(rate);
+    async take(key, rate, count) {
+      const cells = cellsOf(rate, count);
       const nowUs = Math.floor(now() * 1000);
       const { decision, arrivalUs } = decide(cells, arrivals.get(key), nowUs);
       arrivals.delete(key);

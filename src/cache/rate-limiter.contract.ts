@@ -85,6 +85,20 @@ export const rateLimiterContract: readonly RateLimiterCase[] = [
     },
   },
   {
+    name: "several are taken together or not at all; more than the burst are all of it",
+    async run({ limiter, elapse }) {
+      assert.equal((await limiter.take("key", rate, 2)).remaining, 1);
+      const refused = await limiter.take("key", rate, 2);
+      assert.equal(refused.allowed, false);
+      assert.ok(refused.retryAfterMs > 0 && refused.retryAfterMs <= 400);
+      assert.equal((await limiter.take("key", rate)).allowed, true);
+      assert.equal((await limiter.take("key", rate, 100)).allowed, false);
+      await elapse(1_200);
+      assert.equal((await limiter.take("key", rate, 100)).allowed, true);
+      assert.equal((await limiter.take("key", rate)).allowed, false);
+    },
+  },
+  {
     name: "what is no rate is refused",
     async run({ limiter }) {
       for (const wrong of [
@@ -96,6 +110,9 @@ export const rateLimiterContract: readonly RateLimiterCase[] = [
         { limit: 1, periodMs: Number.MAX_SAFE_INTEGER },
       ]) {
         await assert.rejects(limiter.take("key", wrong), RangeError);
+      }
+      for (const count of [0, -1, 1.5]) {
+        await assert.rejects(limiter.take("key", rate, count), RangeError);
       }
     },
   },

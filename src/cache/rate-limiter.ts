@@ -23,6 +23,9 @@ export interface RateDecision {
  * its caller: a limiter that cannot reach its store goes on with figures of this process alone.
  */
 export interface RateLimiter {
-  /** Takes one if it is allowed. Atomic. Raises RangeError for a rate that is none. */
-  take(key: string, rate: Rate): Promise<RateDecision>;
+  /**
+   * Takes `count` (default 1) at once if they are allowed, or none of them. Atomic. More than the burst count as the
+   * burst: they have to wait until nothing is taken. Raises RangeError for a rate that is none.
+   */
+  take(key: string, rate: Rate, count?: number): Promise<RateDecision>;
 }

@@ -18,7 +18,7 @@ local now = time[1] * 1000000 + time[2]
 local interval = tonumber(ARGV[1])
 local tolerance = tonumber(ARGV[2])
 local current = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local following = current + interval
+local following = current + tonumber(ARGV[3])
 local wait = following - tolerance - now
 if wait > 0 then return {0, math.ceil(wait / 1000), 0} end
 redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000) + 1)
@@ -29,18 +29,18 @@ return {1, 0, math.floor((tolerance - (following - now)) / interval)}
 export function createRedisRateLimiter(options: RedisRateLimiterOptions): RateLimiter {
   const { client, keyPrefix, fallback } = options;
   return {
-    async take(key, rate) {
-      const { intervalUs, toleranceUs } = cellsOf(rate);
+    async take(key, rate, count) {
+      const { intervalUs, toleranceUs, costUs } = cellsOf(rate, count);
       let answer: unknown;
       try {
         answer = await client.run(
           takeScript,
           [`${keyPrefix}rate:${key}`],
-          [intervalUs, toleranceUs],
+          [intervalUs, toleranceUs, costUs],
         );
       } catch {
         // The connection reports outages itself; a limit that fails its caller would be worse than none.
-        return fallback.take(key, rate);
+        return fallback.take(key, rate, count);
       }
       const [allowed = 0, retryAfterMs = 0, remaining = 0] = answer as number[];
       return { allowed: allowed === 1, retryAfterMs, remaining };

@@ -60,6 +60,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     );
     // Attachments may be large, are stored by now, and a request lives as long as its stream.
     (request as FastifyRequest).body = undefined;
+    request.forgetBody();
     return sent;
   };
 
@@ -129,7 +130,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         },
       },
       async (request, reply) => {
-        using viewer = sse.admit();
+        using viewer = sse.admit(request);
         const sent = await send(request, "POST /chat/message/stream");
         await viewer.stream(request, reply, { ...sent, after: 0 });
       },
@@ -187,7 +188,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
         await requireAction(request, identity, "access_chat_session");
         const shown = await commands.owner(request, named(request));
-        using viewer = sse.admit();
+        using viewer = sse.admit(request);
         await viewer.stream(request, reply, { ...shown, after });
       },
     );
@@ -238,7 +239,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
       async (request, reply) => {
         await requireAction(request, identity, "send_message");
-        using viewer = sse.admit();
+        using viewer = sse.admit(request);
         const shown = await commands.continue(request, named(request), request.body.decisions);
         await viewer.stream(request, reply, shown);
       },

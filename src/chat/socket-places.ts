@@ -1,4 +1,4 @@
-import { Places } from "../lib/places.ts";
+import { Places, PlacesByOwner } from "../lib/places.ts";
 import { Problem } from "../problems/problem.ts";
 
 /** Of those that have yet to bring a token, from one address. */
@@ -11,16 +11,31 @@ const maxOfAddress = 32;
 export class SocketPlaces {
   readonly #known: Places;
   readonly #unknown: Places;
-  readonly #ofAddress = new Map<string, Places>();
+  readonly #ofAddress = new PlacesByOwner(maxOfAddress);
+  readonly #ofUser: PlacesByOwner;
 
-  constructor(max: number) {
+  /** `ofUser`: of one user, over whatever door. */
+  constructor(max: number, ofUser: PlacesByOwner) {
     this.#known = new Places(max);
     this.#unknown = new Places(Math.ceil(max / 10));
+    this.#ofUser = ofUser;
   }
 
-  /** For a caller who is known; returns what gives the place back. Raises `overloaded`. */
-  takeKnown(): () => void {
-    return this.#known.take() ?? full();
+  /**
+   * For a caller who is known, as a user with limits or (null) without; returns what gives the place back. Raises
+   * `overloaded`, `rate_limited`.
+   */
+  takeKnown(user: string | null): () => void {
+    const ofUser = user === null ? () => {} : (this.#ofUser.take(user) ?? tooMany());
+    const ofAll = this.#known.take();
+    if (ofAll === null) {
+      ofUser();
+      full();
+    }
+    return () => {
+      ofAll();
+      ofUser();
+    };
   }
 
   /** Raises what `takeKnown` would raise now. */
@@ -31,21 +46,21 @@ export class SocketPlaces {
   /** For a caller without a token; returns what gives the place back. Raises `overloaded`, `rate_limited`. */
   takeUnknown(address: string): () => void {
     this.checkUnknown(address);
-    const ofAddress = this.#ofAddress.get(address) ?? new Places(maxOfAddress);
-    this.#ofAddress.set(address, ofAddress);
-    const taken = [this.#unknown.take(), ofAddress.take()];
+    const taken = [this.#unknown.take(), this.#ofAddress.take(address)];
     return () => {
       for (const giveBack of taken) giveBack?.();
-      if (ofAddress.taken === 0) this.#ofAddress.delete(address);
     };
   }
 
   /** Raises what `takeUnknown` would raise now. */
   checkUnknown(address: string): void {
     if (this.#unknown.isFull) full();
-    if (this.#ofAddress.get(address)?.isFull !== true) return;
-    throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
+    if (this.#ofAddress.isFull(address)) tooMany();
   }
+}
+
+function tooMany(): never {
+  throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
 }
 
 function full(): never {

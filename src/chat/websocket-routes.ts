@@ -3,12 +3,14 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { network } from "../http/address-limit.ts";
+import { limitedUser } from "../http/caller.ts";
 import { countBytes } from "../http/count-bytes.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { readCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
+import type { PlacesByOwner } from "../lib/places.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { dismiss } from "./dismiss.ts";
@@ -23,6 +25,8 @@ interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessa
   /** Whether sound is understood here. */
   readonly isListening: boolean;
   readonly maxConnections: number;
+  /** Of one user, over whatever door. */
+  readonly placesOfUsers: PlacesByOwner;
   readonly maxMessageLength: number;
 }
 
@@ -42,7 +46,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
   const { identity, telemetry, heartbeatMs } = options;
   const open = new Set<WebSocket>();
   let isClosing = false;
-  const places = new SocketPlaces(options.maxConnections);
+  const places = new SocketPlaces(options.maxConnections, options.placesOfUsers);
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
 
   /** The address of a caller who has yet to bring a token; null for one who needs none, or has brought one. */
@@ -59,8 +63,8 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     else places.checkUnknown(address);
   };
 
-  const takePlace = (socket: WebSocket): void => {
-    const giveBack = places.takeKnown();
+  const takePlace = (socket: WebSocket, caller: Identity | null): void => {
+    const giveBack = places.takeKnown(limitedUser(caller));
     telemetry.viewers(1);
     onClose(socket, () => {
       giveBack();
@@ -87,7 +91,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
       try {
         const caller = await identity.authenticate(credentials);
         if (caller !== null) await identity.authorize(caller, "access_chat_session");
-        takePlace(socket);
+        takePlace(socket, caller);
         const stopWatching = watchAdmission({
           provider: identity,
           identity: caller,

@@ -7,6 +7,7 @@ import { historyRoutes } from "../chat/history-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
+import { PlacesByOwner } from "../lib/places.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
@@ -20,6 +21,7 @@ import type { Closing } from "./closing.ts";
 import type { Conversations } from "./conversations.ts";
 import type { Floors } from "./floors.ts";
 import { createHealthReports } from "./health-reports.ts";
+import { requestCosts } from "./request-costs.ts";
 
 interface State {
   readonly gateway: GatewayRegistration | null;
@@ -37,8 +39,16 @@ export async function openDoors(
   const { speech, sessionStore, catalogue, backends, follow, messages } = conversations;
   const { limits } = config;
   const configured = configuredBackends(backends);
+  const pace = createMemoryRateLimiter();
 
-  const sse = createSseView({ follow, telemetry, identity, maxViewers: limits.max_viewers });
+  const placesOfUsers = new PlacesByOwner(limits.max_viewers_per_user);
+  const sse = createSseView({
+    follow,
+    telemetry,
+    identity,
+    maxViewers: limits.max_viewers,
+    placesOfUsers,
+  });
   const health = createHealthReports({
     ...floors,
     ...conversations,
@@ -68,9 +78,10 @@ export async function openDoors(
     }),
     isListening: speech.voice.recognition.enabled,
     telemetry,
-    pace: createMemoryRateLimiter(),
+    pace,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
     maxConnections: limits.max_viewers,
+    placesOfUsers,
     maxMessageLength: limits.max_message_length,
     maxUploadBytes: limits.max_upload_size,
     maxBodyBytes: limits.max_body_size,
@@ -78,6 +89,8 @@ export async function openDoors(
   const { app } = await createApp({
     ...floors,
     logger: floors.log.pino,
+    pace,
+    costs: requestCosts(config.monitoring.metrics_path),
     version,
     isDraining,
     closeStreams() {

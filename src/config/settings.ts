@@ -444,6 +444,29 @@ export const settings = {
     max_body_size: bytes("A JSON request, without the files in it", 1024 * 1024, { minimum: 1024 }),
     max_upload_size: bytes("An upload", 10 * 1024 * 1024, { minimum: 1024 }),
     message_rate_limit: integer("Messages a minute and user; 0: no limit", 100),
+    speech_rate_limit: integer("Recordings and texts to speak a minute and user; 0: no limit", 60),
+    read_rate_limit: integer(
+      "Requests that read, a minute and user, on this node; 0: no limit",
+      1_200,
+    ),
+    search_rate_limit: integer("Searches a minute and user, on this node; 0: no limit", 120),
+    write_rate_limit: integer(
+      "Requests that change something, a minute and user, on this node; 0: no limit",
+      300,
+    ),
+    upload_rate_limit: bytes(
+      "Request bodies and WebSocket messages a minute and user, on this node; 0: no limit",
+      256 * 1024 * 1024,
+    ),
+    max_received_bytes: bytes(
+      "Request bodies that are read or worked on at a time on this node; a quarter for each user",
+      128 * 1024 * 1024,
+      { minimum: 1024 * 1024 },
+    ),
+    max_concurrent_requests_per_user: integer(
+      "Short requests of one user that are worked on at a time on this node, others wait; 0: no limit",
+      8,
+    ),
     address_rate_limit: integer("Requests a minute and address; 0: no limit", 0),
     max_concurrent_replies: integer("Running replies on this node", 500, { minimum: 1 }),
     max_concurrent_replies_per_agent: integer(
@@ -460,6 +483,10 @@ export const settings = {
     max_queued_per_session: integer("Messages that may wait in one session", 8),
     max_concurrent_sessions: integer("Active sessions of one user; 0: no limit", 0),
     max_viewers: integer("Open streams on this node", 5_000, { minimum: 1 }),
+    max_viewers_per_user: integer(
+      "Open streams and WebSockets of one user on this node; 0: no limit",
+      100,
+    ),
   },
   sessions: {
     default_agent: text(

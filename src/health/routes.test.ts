@@ -97,6 +97,8 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
   };
   const { app }: Server = await createServer({
     limiter: createMemoryRateLimiter({}),
+    pace: createMemoryRateLimiter({}),
+    costs: {},
     config,
     logger: createLogger({ ...config.logging, level: "ERROR" }, config.service).pino,
     identity: createOpenIdentity(),

@@ -64,6 +64,14 @@ export function callerUser(
   throw new Problem("forbidden", { action: `user_id ${named}` });
 }
 
+/**
+ * The user whose limits hold for a caller: null for one who has proven nothing, and for administrators, who are services
+ * that act for many.
+ */
+export function limitedUser(identity: Identity | null): string | null {
+  return identity === null || isAdmin(identity) ? null : identity.userId;
+}
+
 /** Whether what belongs to `ownerId` exists for the caller. In open mode a caller who names nobody may see everything. */
 export function mayAccess(
   { identity }: Caller,

@@ -18,6 +18,7 @@ import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
 import { installOriginCheck } from "./origin-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
+import { installRequestLimits, type Cost } from "./request-limits.ts";
 import { installRouteTable } from "./route-table.ts";
 import { compileValidator } from "./validation.ts";
 
@@ -28,7 +29,12 @@ export interface ServerOptions {
   readonly telemetry: Telemetry;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
+  /** Over all nodes. */
   readonly limiter: RateLimiter;
+  /** Of this node alone. */
+  readonly pace: RateLimiter;
+  /** Of every route, by method and pattern. */
+  readonly costs: Readonly<Record<string, Cost>>;
 }
 
 export type Server = Awaited<ReturnType<typeof createServer>>;
@@ -79,6 +85,12 @@ export async function createServer(options: ServerOptions) {
   installOriginCheck(app, origins);
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
   installAuthentication(app, identity);
+  installRequestLimits(app, {
+    costs: options.costs,
+    limits: config.limits,
+    shared: options.limiter,
+    local: options.pace,
+  });
 
   await app.register(helmet, {
     // The pages set their own policy; JSON needs none.

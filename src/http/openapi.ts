@@ -62,9 +62,14 @@ export async function installOpenApi(app: FastifyInstance, options: OpenApiOptio
       indexPrefix: "",
     });
   });
+  // Of some hundred kilobytes, made once: anybody may ask for it.
+  let document: string | undefined;
   app.get(
     "/openapi.json",
     { config: { isPublic: true }, schema: { hide: true } },
-    (_request, reply) => reply.send(app.swagger()),
+    (_request, reply) =>
+      reply
+        .type("application/json; charset=utf-8")
+        .send((document ??= JSON.stringify(app.swagger()))),
   );
 }

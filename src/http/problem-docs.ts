@@ -21,12 +21,13 @@ const everywhere: readonly ProblemType[] = [
 
 /**
  * The error responses of a route for its OpenAPI description, with an example for each type. Where a body can be
- * malformed, it can be of the wrong kind too.
+ * malformed, it can be of the wrong kind too, and of bodies there is only so much room.
  */
 export function problemResponses(...types: ProblemType[]): Record<number, ResponseDoc> {
   const byStatus = new Map<number, ProblemType[]>();
-  const takesBody = types.includes("malformed_json");
-  const all = [...types, ...everywhere, ...(takesBody ? ["unsupported_media_type" as const] : [])];
+  const takesBody = types.includes("malformed_json") || types.includes("unsupported_media_type");
+  const ofBody = ["unsupported_media_type", "overloaded"] as const;
+  const all = [...types, ...everywhere, ...(takesBody ? ofBody : [])];
   for (const type of new Set(all)) {
     const { status } = problemCatalogue[type];
     byStatus.set(status, [...(byStatus.get(status) ?? []), type]);

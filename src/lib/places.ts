@@ -27,3 +27,30 @@ export class Places {
     };
   }
 }
+
+/** So many at a time of each owner. */
+export class PlacesByOwner {
+  readonly #max: number;
+  readonly #owners = new Map<string, Places>();
+
+  /** 0: as many as they like. */
+  constructor(max: number) {
+    this.#max = max === 0 ? Infinity : max;
+  }
+
+  isFull(owner: string): boolean {
+    return this.#owners.get(owner)?.isFull === true;
+  }
+
+  /** What gives the place back, at its first call; null when the owner has no more. */
+  take(owner: string): (() => void) | null {
+    const places = this.#owners.get(owner) ?? new Places(this.#max);
+    const giveBack = places.take();
+    if (giveBack === null) return null;
+    this.#owners.set(owner, places);
+    return () => {
+      giveBack();
+      if (places.taken === 0 && this.#owners.get(owner) === places) this.#owners.delete(owner);
+    };
+  }
+}

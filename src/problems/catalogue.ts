@@ -156,8 +156,8 @@ export const problemCatalogue = {
         : "数据库暂时无法访问。未作任何更改，请稍后重试。",
   })),
   overloaded: define(503, () => ({
-    en: "The service is at its limit of running replies. Try again shortly.",
-    zh: "服务的并发回复已达上限，请稍后重试。",
+    en: "The service is at the limit of what it does at a time. Try again shortly.",
+    zh: "服务的并发处理已达上限，请稍后重试。",
   })),
   shutting_down: define(503, () => ({
     en: "This node is shutting down. Repeat the request; another node will take it.",

@@ -135,6 +135,8 @@ describe("installTracing", () => {
     const lines: string[] = [];
     const { app } = await createServer({
       limiter: createMemoryRateLimiter({}),
+      pace: createMemoryRateLimiter({}),
+      costs: { "GET /health": "read", "GET /things/:id": "read" },
       config,
       logger: createLogger(config.logging, config.service, {
         isTerminal: false,

@@ -85,7 +85,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const named = message.sessionId === undefined || request.identity !== null;
     const userId = named ? callerUser(request, message.userId) : message.userId;
     await checkSession(request, message);
-    using viewer = message.stream ? options.sse.admit() : null;
+    using viewer = message.stream ? options.sse.admit(request) : null;
 
     const signal = goneSignal(reply);
     const heard = await voice.transcribe(file, {
@@ -117,6 +117,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       },
       idempotency: key,
     });
+    request.forgetBody();
     const question = (await found(sent.replyId)).replyTo;
     if (audioId !== null) await store.attach(audioId, sent.sessionId, question);
     if (viewer !== null) {

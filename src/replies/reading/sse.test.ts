@@ -6,6 +6,7 @@ import { afterEach, expect, it } from "vitest";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
+import { PlacesByOwner } from "../../lib/places.ts";
 import { createSseView } from "./sse.ts";
 
 const ended: (() => Promise<void>)[] = [];
@@ -27,6 +28,7 @@ async function stage(
     stallMs,
     follow,
     maxViewers: 1,
+    placesOfUsers: new PlacesByOwner(0),
     telemetry: { viewers: (change: number) => (viewers += change) } as unknown as Telemetry,
     identity: {} as IdentityProvider,
   });
@@ -36,7 +38,7 @@ async function stage(
   const handled = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   app.get("/", async (request, reply) => {
-    using viewer = sse.admit();
+    using viewer = sse.admit({ identity: null });
     arrived.resolve();
     await before(once(reply.raw, "close"));
     await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
@@ -62,7 +64,7 @@ it("notices a viewer that leaves", async () => {
   const { sse, asked, handled, viewers } = await stage(async () => undefined);
   await once(asked, "response");
   expect(viewers()).toBe(1);
-  expect(() => sse.admit()).toThrow(/limit/);
+  expect(() => sse.admit({ identity: null })).toThrow(/limit/);
   asked.destroy();
   await handled;
   expect(viewers()).toBe(0);
@@ -74,7 +76,7 @@ it("notices a viewer that had left before the stream began", async () => {
   asked.destroy();
   await handled;
   expect(viewers()).toBe(0);
-  sse.admit();
+  sse.admit({ identity: null });
 });
 
 it("cuts a viewer that does not read, and has not fetched much more than that viewer has taken", async () => {
@@ -109,7 +111,7 @@ it("says when a reply has ended, and gives the place back", async () => {
   expect(text).toBe("retry: 1000\n\nid: 1\ndata: {}\n\ndata: [DONE]\n\n");
   await handled;
   expect(viewers()).toBe(0);
-  sse.admit();
+  sse.admit({ identity: null });
 });
 
 it("begins no stream any more that would keep the server from closing", async () => {

@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { watchCaller } from "../../http/caller.ts";
+import { limitedUser, watchCaller, type Caller } from "../../http/caller.ts";
 import { onceClosed } from "../../http/gone-signal.ts";
 import { processTime } from "../../http/request-context.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
-import { Places } from "../../lib/places.ts";
+import { Places, type PlacesByOwner } from "../../lib/places.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
@@ -15,16 +15,18 @@ interface SseViewOptions {
   readonly telemetry: Telemetry;
   readonly identity: IdentityProvider;
   readonly maxViewers: number;
+  /** Of one user, over whatever door. */
+  readonly placesOfUsers: PlacesByOwner;
   /** A viewer that takes nothing for this long is cut; it comes back with its cursor. */
   readonly stallMs?: number;
 }
 
 export interface SseView {
   /**
-   * A place among the viewers of this node; take it before anything is stored. Raises `overloaded` when there is none. It
-   * is given back at the end of its scope.
+   * A place among the viewers of this node; take it before anything is stored. Raises `overloaded` when there is none,
+   * `rate_limited` when the caller has too many. It is given back at the end of its scope.
    */
-  admit(): Viewer;
+  admit(caller: Caller): Viewer;
   /** Ends every stream, and those that are about to begin, so that the server can close; readers reconnect elsewhere. */
   closeAll(): void;
 }
@@ -102,10 +104,23 @@ export function createSseView(options: SseViewOptions): SseView {
   };
 
   return {
-    admit() {
+    admit({ identity: caller }) {
+      const user = limitedUser(caller);
+      const ofUser = user === null ? () => {} : options.placesOfUsers.take(user);
+      if (ofUser === null)
+        throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
       const giveBack = places.take();
-      if (giveBack === null) throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
-      return { stream, [Symbol.dispose]: giveBack };
+      if (giveBack === null) {
+        ofUser();
+        throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+      }
+      return {
+        stream,
+        [Symbol.dispose]() {
+          giveBack();
+          ofUser();
+        },
+      };
     },
 
     closeAll() {

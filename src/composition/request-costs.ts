@@ -1,0 +1,46 @@
+import type { Cost } from "../http/request-limits.ts";
+
+/**
+ * What answering each route costs, beside what it says of itself: a route that is not in here, and not open to everybody,
+ * keeps the service from starting. Open routes that are not in here are not limited: pages, and what watches over the
+ * service asks.
+ */
+export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>> {
+  return {
+    // The rate of messages is the commands': they come over other doors too.
+    "POST /chat/message": "message",
+    "POST /chat/message/stream": "message",
+    "POST /chat/voice": "speech",
+    "POST /chat/voice/transcribe": "speech",
+    "POST /chat/voice/synthesize": "speech",
+    "POST /chat/message/:message_id/continue": "steer",
+    "POST /chat/message/:message_id/cancel": "steer",
+    "GET /chat/message/:message_id/stream": "follow",
+
+    "POST /chat/session": "write",
+    "PATCH /sessions/:session_id": "write",
+    "DELETE /sessions/:session_id": "write",
+    "DELETE /chat/session/:session_id": "write",
+    "POST /sessions/batch": "bulk",
+    "POST /sessions/cleanup": "bulk",
+
+    "GET /sessions": "list",
+    "GET /chat/history/:session_id": "list",
+    "GET /sessions/user/:user_id/stats": "search",
+    "GET /sessions/:session_id": "read",
+    "GET /chat/session/:session_id/status": "read",
+    "GET /chat/message/:message_id": "read",
+    "GET /chat/attachments/:attachment_id": "read",
+    "GET /chat/audio/:audio_id": "read",
+    "GET /chat/agents": "read",
+    "GET /chat/models": "read",
+    "GET /chat/voices": "read",
+
+    "GET /openapi.json": "read",
+    "GET /docs/json": "read",
+    "GET /docs/yaml": "read",
+    "GET /health/detailed": "read",
+    "GET /health/metrics": "read",
+    [`GET ${metricsPath}`]: "read",
+  };
+}

@@ -1,0 +1,219 @@
+import { Socket } from "node:net";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import type { RateLimiter } from "../cache/rate-limiter.ts";
+import type { Config } from "../config/settings.ts";
+import { Shares } from "../lib/shares.ts";
+import { Problem } from "../problems/problem.ts";
+import { network } from "./address-limit.ts";
+import { limitedUser } from "./caller.ts";
+import { onceClosed } from "./gone-signal.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** To be called when the body has been dealt with, where its request goes on for long. */
+    forgetBody: () => void;
+  }
+}
+
+type Kind = "read" | "search" | "write" | "speech";
+
+/** What a request counts as in the rates of its user, and whether it is over as soon as it is answered. */
+interface Terms {
+  readonly kind: (request: FastifyRequest) => Kind | null;
+  readonly count: number;
+  /** It holds one of the user's places; what lives as long as a reply is bounded by the replies and viewers there are. */
+  readonly isShort: boolean;
+}
+
+const terms = {
+  read: { kind: () => "read", count: 1, isShort: true },
+  /** Read, unless words are looked for. */
+  list: { kind: ({ query }) => (isSearch(query) ? "search" : "read"), count: 1, isShort: true },
+  search: { kind: () => "search", count: 1, isShort: true },
+  write: { kind: () => "write", count: 1, isShort: true },
+  /** Up to a hundred sessions in one request. */
+  bulk: { kind: () => "write", count: 20, isShort: true },
+  steer: { kind: () => "write", count: 1, isShort: false },
+  follow: { kind: () => "read", count: 1, isShort: false },
+  message: { kind: () => null, count: 1, isShort: false },
+  speech: { kind: () => "speech", count: 1, isShort: false },
+} satisfies Record<string, Terms>;
+
+export type Cost = keyof typeof terms;
+
+interface RequestLimitsOptions {
+  /** Of every route that is not open to everybody, by method and pattern. */
+  readonly costs: Readonly<Record<string, Cost>>;
+  readonly limits: Config["limits"];
+  /** Over all nodes: for what costs money. */
+  readonly shared: RateLimiter;
+  /** For what this node has to bear. */
+  readonly local: RateLimiter;
+}
+
+/** A caller waits so long for a place or for room for a body. */
+const patienceMs = 10_000;
+/** More requests of one user than this do not even wait. */
+const maxWaiting = 64;
+/** A caller who takes nothing of an answer for this long is cut off. */
+const stallMs = 60_000;
+/** Bodies below this are bounded by the connections there are. */
+const smallBytes = 4 * 1024;
+const minuteMs = 60_000;
+
+/**
+ * Holds each user to a share: of requests a minute by what they cost, of bytes sent a minute, of requests worked on at a
+ * time, and of room for bodies. Callers who proved who they are, are held to it before their body is read; a name in a
+ * body, once it is read. Nobody's name: the address. Administrators are held to it for the users whom they name only:
+ * they are services that act for many.
+ */
+export function installRequestLimits(app: FastifyInstance, options: RequestLimitsOptions): void {
+  const { costs, limits, shared, local } = options;
+  const rates: Readonly<Record<Kind, { limiter: RateLimiter; limit: number }>> = {
+    read: { limiter: local, limit: limits.read_rate_limit },
+    search: { limiter: local, limit: limits.search_rate_limit },
+    write: { limiter: local, limit: limits.write_rate_limit },
+    speech: { limiter: shared, limit: limits.speech_rate_limit },
+  };
+  const places = new Shares({
+    total: Infinity,
+    each: limits.max_concurrent_requests_per_user || Infinity,
+    maxWaiting,
+  });
+  const room = new Shares({
+    total: limits.max_received_bytes,
+    each: limits.max_received_bytes / 4,
+    maxWaiting,
+  });
+
+  requireCosts(app, costs);
+  app.decorateRequest("forgetBody", function forgetNothing() {});
+
+  const enter = async (request: FastifyRequest, reply: FastifyReply, who: string) => {
+    const { kind, count, isShort } = terms[costOf(request, costs) ?? "read"];
+    const rate = rates[kind(request) ?? "read"];
+    if (kind(request) !== null && rate.limit > 0) {
+      const key = `${kind(request)}:${who}`;
+      await take(rate.limiter, key, rate.limit, count);
+    }
+    const bytes = bodyBytes(request);
+    if (bytes > 0 && limits.upload_rate_limit > 0) {
+      const kibibytes = Math.ceil(limits.upload_rate_limit / 1024);
+      await take(local, `bytes:${who}`, kibibytes, Math.ceil(bytes / 1024));
+    }
+    if (isShort) await hold(places, who, 1, reply, limited);
+  };
+
+  // Before the body is read: that of a user who has sent enough is not.
+  app.addHook("onRequest", async (request, reply) => {
+    if (costOf(request, costs) === undefined) return;
+    const who = provenUser(request);
+    if (who !== null) await enter(request, reply, who);
+    const bytes = bodyBytes(request);
+    if (bytes > smallBytes) {
+      // Whoever has proven nothing is held to what there is for all.
+      request.forgetBody = await hold(room, who ?? request.id, bytes, reply, overloaded);
+    }
+  });
+  app.addHook("preHandler", async (request, reply) => {
+    if (costOf(request, costs) === undefined || provenUser(request) !== null) return;
+    const who = namedUser(request);
+    if (who !== null) await enter(request, reply, who);
+  });
+  app.addHook("onSend", ({ raw: { socket } }, reply, _payload, done) => {
+    // What is injected has no connection.
+    if (socket instanceof Socket) {
+      socket.setTimeout(stallMs);
+      // Before Node gives the connection its time to wait for the next request.
+      reply.raw.prependOnceListener("finish", () => socket.setTimeout(0));
+    }
+    done();
+  });
+}
+
+/** Takes a share until the answer is complete or its caller has gone; returns what gives it back before. */
+async function hold(
+  shares: Shares,
+  who: string,
+  amount: number,
+  { raw }: FastifyReply,
+  refusal: () => Problem,
+): Promise<() => void> {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), patienceMs);
+  const leave = () => patience.abort();
+  onceClosed(raw, leave);
+  const giveBack = await shares.take(who, amount, patience.signal);
+  clearTimeout(timer);
+  raw.off("close", leave);
+  if (giveBack === null) throw refusal();
+  onceClosed(raw, giveBack);
+  return giveBack;
+}
+
+async function take(
+  limiter: RateLimiter,
+  key: string,
+  limit: number,
+  count: number,
+): Promise<void> {
+  const decision = await limiter.take(key, { limit, periodMs: minuteMs }, count);
+  if (!decision.allowed) throw limited(decision.retryAfterMs);
+}
+
+function limited(retryAfterMs = 1_000): Problem {
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return new Problem("rate_limited", { seconds }, { retryAfterSeconds: seconds });
+}
+
+function overloaded(): Problem {
+  return new Problem("overloaded", {}, { retryAfterSeconds: 2 });
+}
+
+/** Fails the start when a route has no cost. */
+function requireCosts(app: FastifyInstance, costs: Readonly<Record<string, Cost>>): void {
+  const registered: RouteOptions[] = [];
+  app.addHook("onRoute", (route) => void registered.push(route));
+  app.addHook("onReady", async () => {
+    const without = registered
+      .filter(({ url, config }) => url !== "*" && config?.isPublic !== true)
+      .flatMap(({ method, url }) =>
+        (Array.isArray(method) ? method : [method]).map((name) => `${name} ${url}`),
+      )
+      .filter((route) => !(route.replace(/^HEAD /, "GET ") in costs));
+    if (without.length > 0)
+      throw new Error(`these routes say not what they cost: ${without.join(", ")}`);
+  });
+}
+
+function costOf(
+  { method, routeOptions }: FastifyRequest,
+  costs: Readonly<Record<string, Cost>>,
+): Cost | undefined {
+  return costs[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
+}
+
+/** Null for one who has proven nothing, and for administrators. */
+function provenUser({ identity }: FastifyRequest): string | null {
+  const user = limitedUser(identity);
+  return user === null ? null : `user ${user}`;
+}
+
+/** Null for an administrator who names nobody. */
+function namedUser({ identity, body, query, params, ip }: FastifyRequest): string | null {
+  for (const part of [body, query, params]) {
+    const named = (part as { user_id?: unknown } | null | undefined)?.user_id;
+    if (typeof named === "string") return `user ${named}`;
+  }
+  return identity === null ? `address ${network(ip)}` : null;
+}
+
+/** What a request says it will bring; as much as it may where it does not say. */
+function bodyBytes({ headers, routeOptions }: FastifyRequest): number {
+  if (headers["content-length"] !== undefined) return Number(headers["content-length"]);
+  return headers["transfer-encoding"] === undefined ? 0 : (routeOptions.bodyLimit ?? 0);
+}
+
+function isSearch(query: unknown): boolean {
+  return typeof (query as { q?: unknown }).q === "string";
+}
