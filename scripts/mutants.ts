@@ -423,7 +423,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/log/reply-producer.ts",
-    tests: log("redis"),
+    tests: ["src/replies/log/reply-producer.test.ts", ...log("redis")],
     mutants: [
       // An answer that does not say what the stream has.
       ["} else if (isRepeat(result)) {", "} else if (false) {"],

@@ -94,10 +94,14 @@ async function stage() {
     end: paused,
     hasRoom: () => true,
   };
-  const end = (form: "whole" | "without new text" = "whole", isRepeat = false) =>
+  const end = (
+    form: "whole" | "without details" | "without new text" = "whole",
+    isRepeat = false,
+    how: Partial<ReplyEnd> = {},
+  ) =>
     lifecycle.run(
       finish(claimant, () => Promise.resolve(), form),
-      request,
+      { ...request, end: { ...request.end, ...how } },
       isRepeat,
     );
   const expire = () =>
@@ -132,6 +136,59 @@ test("a reply that pauses, although somebody wanted it stopped, ends, and what w
   ]);
   // Its answer was lost.
   expect(await end("whole", true)).toMatchObject({ result: first.result });
+});
+
+test.each([
+  {
+    how: { status: "cancelled", finishReason: "why" },
+    form: "without new text",
+    stored: { status: "cancelled", finishReason: "why", error: null, content: "" },
+  },
+  {
+    how: { status: "complete", finishReason: "stop" },
+    form: "without new text",
+    stored: {
+      status: "failed",
+      finishReason: "error",
+      error: { type: "internal_error", code: 500, message: expect.any(String), data: null },
+      content: "",
+    },
+  },
+  {
+    how: { status: "complete", finishReason: "stop", usage: { input_tokens: 1, output_tokens: 1 } },
+    form: "without details",
+    stored: { status: "complete", finishReason: "stop", error: null, content: "May I?" },
+  },
+  {
+    how: {
+      status: "failed",
+      finishReason: "error",
+      error: { type: "agent_failed", code: 502, message: "x", data: { agentId: "a" } },
+    },
+    form: "without details",
+    stored: {
+      status: "failed",
+      finishReason: "error",
+      error: { type: "agent_failed", code: 502, message: "x", data: null },
+      content: "May I?",
+    },
+  },
+] as const)("an end ($how.status) $form is what is left of it", async ({ how, form, stored }) => {
+  const { end, replyId, statuses } = await stage();
+  const { effects } = await end(form, false, { requirements: null, ...how });
+  const { rows } = await database.query(
+    `SELECT status, finish_reason AS "finishReason", error, content, usage,
+       cardinality(tsvector_to_array(search)) AS words, lease_owner AS owner, turn
+     FROM messages WHERE message_id = $1`,
+    [replyId],
+  );
+  expect(rows).toEqual([{ ...stored, usage: null, words: 0, owner: null, turn: null }]);
+  // What waits is started apart: nothing may stand in the way of this end.
+  expect(await statuses()).toEqual([stored.status, "queued"]);
+  expect(effects).toMatchObject([
+    { do: "tell", events: [stored.content === "" ? {} : { full_response: stored.content }] },
+    { do: "wake" },
+  ]);
 });
 
 test("a reply that pauses and is wanted by all waits for a decision", async () => {

@@ -551,8 +551,9 @@ describe("what a dead node has left", () => {
   test("goes on where its source allows that, and no text is told twice", async () => {
     const { replyId } = await crash("say mark say say", "lasting", 3);
     await heart.expireLeases(node);
-    heart.upstream.release();
     expect(await other.replies.recover(false)).toBe(1);
+    expect(other.replies.stats()).toEqual({ running: 1, places: 1 });
+    heart.upstream.release();
     const reader = await follow(replyId, other);
     const row = await rowOf(replyId);
     expect(row).toMatchObject({ status: "complete", attempt: 2 });
@@ -681,6 +682,7 @@ describe("what a dead node has left", () => {
     expect(await other.replies.recover(false)).toBe(1);
     expect((await follow(good.replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
     expect(await statusOf(bad.replyId)).toBe("streaming");
+    expect(heart.errors).toEqual(["a lost reply could not be taken over: Error: refused"]);
     other.failWhen(null);
     heart.upstream.release();
     await other.replies.recover(false);

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { createRedisClient } from "../../redis/create-redis-client.ts";
-import type { RedisArgument, RedisClient } from "../../redis/redis-client.ts";
+import {
+  RedisUnavailable,
+  type RedisArgument,
+  type RedisClient,
+} from "../../redis/redis-client.ts";
 import { redisTarget } from "../../redis/redis-target.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { startRedis, startRedisCluster } from "../../../test/support/redis.ts";
@@ -103,6 +107,18 @@ describe.skipIf(redis === null)("one server", () => {
       expect(entries).toBeDefined();
     }
     expect(log.isDegraded()).toBe(false);
+  });
+
+  test("a new owner shows what it has where Redis has lost what was before it", async () => {
+    const prefix = freshPrefix();
+    const [log, peer] = [await node(url, prefix), await node(url, prefix)];
+    await peer.append("reply", 1, [textEvent(1), textEvent(2)]);
+    log.own("reply");
+    await log.append("reply", 2, [textEvent(3)]);
+    expect(await log.stat("reply")).toEqual({ first: 1, last: 3, epoch: 2 });
+    await redis?.command("DEL", `${prefix}{reply}:ev`);
+    expect(await log.read("reply", 0, 10, 1_000)).toEqual({ events: [textEvent(3)], first: 3 });
+    expect(await log.stat("reply")).toEqual({ first: 3, last: 3, epoch: 2 });
   });
 
   test("while Redis is dead events are taken and read here, and are in Redis when it is back", async () => {
@@ -218,7 +234,10 @@ describe.skipIf(redis === null)("one server", () => {
     for (let seq = 1; seq <= 5; seq += 1) await log.append("reply", 1, [textEvent(seq)]);
     await ring.promise;
     expect((await log.read("reply", 3, 10, 1024)).events).toEqual([textEvent(4), textEvent(5)]);
+    const signals: string[] = [];
+    log.onSignal((replyId) => signals.push(replyId));
     await log.signal("reply");
+    expect(signals).toEqual(["reply"]);
     await log.drop("reply");
     await log.close();
     await client.close();
@@ -246,22 +265,29 @@ describe.skipIf(redis === null)("one server", () => {
 });
 
 describe("a Redis that is slow", () => {
-  /** A log whose Redis takes what it is sent when `take` is called, or at once. */
+  /** A log whose Redis takes what it is sent, or fails, when it is told to; `isPrompt`: it takes everything at once. */
   const stage = (isPrompt: boolean) => {
     vi.useFakeTimers();
     cleanUp.push(() => void vi.useRealTimers());
-    const sent: (() => void)[] = [];
+    const sent: { readonly names: unknown[]; take(): void; fail(): void }[] = [];
+    const ready: (() => void)[] = [];
     const client: Partial<RedisClient> = {
       sendAll: (commands: RedisArgument[][]) =>
-        new Promise((resolve) => {
-          const take = () =>
-            resolve(commands.map(([name, , ...rest]) => (name === "XADD" ? String(rest) : 1)));
-          if (isPrompt) take();
-          else sent.push(take);
+        new Promise((resolve, reject) => {
+          const answers = commands.map(([name, , ...rest]) => (name === "XADD" ? String(rest) : 1));
+          if (isPrompt) return resolve(answers);
+          sent.push({
+            names: commands.map(([name]) => name),
+            take: () => resolve(answers),
+            fail: () => reject(new RedisUnavailable("away")),
+          });
         }),
       publish() {},
       subscribe: () => () => {},
-      onReady: () => () => {},
+      onReady: (listener) => {
+        ready.push(listener);
+        return () => {};
+      },
     };
     const log = createRedisReplyLog({
       client: client as RedisClient,
@@ -270,11 +296,11 @@ describe("a Redis that is slow", () => {
       logger: silentLogger,
     });
     cleanUp.push(() => log.close());
-    return { log, take: () => sent.shift()?.() };
+    return { log, sent, ready: () => ready.forEach((listener) => listener()) };
   };
 
   test("holds up an event for a quarter of a second, those after it not at all", async () => {
-    const { log, take } = stage(false);
+    const { log, sent } = stage(false);
     let isShown = false;
     const shown = log.append("reply", 1, [textEvent(1)]).then(() => (isShown = true));
     await vi.advanceTimersByTimeAsync(249);
@@ -284,9 +310,39 @@ describe("a Redis that is slow", () => {
     expect(log.isDegraded()).toBe(true);
     for (let seq = 2; seq <= 100; seq += 1) await log.append("reply", 1, [textEvent(seq)]);
     expect(vi.getTimerCount()).toBe(0);
-    take();
+    sent[0]?.take();
     await vi.advanceTimersByTimeAsync(0);
     expect(log.isDegraded()).toBe(false);
+  });
+
+  test("is tried at once when it is back, for every reply", async () => {
+    const { log, sent, ready } = stage(false);
+    for (const replyId of ["one", "other"]) {
+      const shown = log.append(replyId, 1, [textEvent(1)]);
+      await vi.advanceTimersByTimeAsync(250);
+      await shown;
+    }
+    for (const { fail } of sent.splice(0)) fail();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([]);
+    ready();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toHaveLength(2);
+  });
+
+  test("has what a reply that is over had not yet given it; until then it is here", async () => {
+    const { log, sent } = stage(false);
+    log.own("reply");
+    const shown = log.append("reply", 1, [textEvent(1)]);
+    await vi.advanceTimersByTimeAsync(250);
+    await shown;
+    log.release("reply");
+    expect(await log.read("reply", 0, 10, 1_000)).toEqual({ events: [textEvent(1)], first: 1 });
+    expect(sent.map(({ names }) => names)).toEqual([["XADD", "PEXPIRE"]]);
+    sent[0]?.take();
+    await vi.advanceTimersByTimeAsync(0);
+    void log.read("reply", 0, 10, 1_000).catch(() => undefined);
+    expect(sent[1]?.names).toEqual(["XRANGE", "XREVRANGE"]);
   });
 
   test("is no longer waited for once it has taken the event", async () => {

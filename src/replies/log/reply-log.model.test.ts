@@ -45,7 +45,8 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("stat" as const), node }) },
     { weight: 1, arbitrary: fc.constant({ kind: "lose" as const }) },
   ),
-  { maxLength: 40 },
+  // As it is said, not a handful of steps: what is lost shows some steps after a take-over.
+  { maxLength: 40, size: "max" },
 );
 
 /**
@@ -140,7 +141,7 @@ test("the memory log is what the model says", async () => {
       await drive(program, [log, log, log], null);
       await log.close();
     }),
-    { numRuns: 300 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -185,7 +186,7 @@ describe("Redis", async () => {
           });
           await Promise.all(logs.map((log) => log.close()));
         }),
-        { numRuns: 150 },
+        { numRuns: 500 },
       );
       await Promise.all(clients.map((client) => client.close()));
     },

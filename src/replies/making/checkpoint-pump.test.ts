@@ -127,11 +127,13 @@ test("while its end is being stored it keeps its lease, and then nothing", async
   expect(writes).toHaveLength(1);
 });
 
-test("one that is stopped without an end leaves no timer", () => {
-  const { pump, say, timers, beats } = stage();
+test("one that is stopped without an end leaves no timer, and stores nothing that still comes", () => {
+  const { pump, say, timers, beats, writes } = stage();
   say("x");
   pump.stop();
   expect([timers(), beats.size]).toEqual([0, 0]);
+  say("y".repeat(10_000));
+  expect(writes).toEqual([]);
 });
 
 test("reasoning is text that somebody sees", () => {

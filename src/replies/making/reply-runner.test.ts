@@ -9,6 +9,7 @@ import { silentLogger } from "../../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../lifecycle/reply-store.ts";
 import { createMemoryReplyLog } from "../log/memory.ts";
+import type { ReplyLog } from "../log/reply-log.ts";
 import type { ReplyEvent } from "../reply-event.ts";
 import { createReplyFeeds } from "../reading/reply-feeds.ts";
 import type { Kept } from "./checkpoints.ts";
@@ -47,7 +48,22 @@ interface Setting {
 
 /** A runner with nothing around it; `speaks`: its speech is what was pushed. */
 function stage(script: Script, setting: Setting = {}) {
-  const log = createMemoryReplyLog({ maxReplyBytes: 1e6, maxTotalBytes: 1e7, retentionMs: 60_000 });
+  const memory = createMemoryReplyLog({
+    maxReplyBytes: 1e6,
+    maxTotalBytes: 1e7,
+    retentionMs: 60_000,
+  });
+  /** Whether this node's memory answers for the reply. */
+  const owned: string[] = [];
+  const log: ReplyLog = {
+    ...memory,
+    own: (replyId) => void owned.push(`own ${replyId}`),
+    release: (replyId) => void owned.push(`release ${replyId}`),
+    append: (...args) => {
+      if (owned.at(-1) !== "own r") owned.push("append to what is not owned");
+      return memory.append(...args);
+    },
+  };
   const feeds = createReplyFeeds({ log, logger: silentLogger, heartbeatMs: 1_000 });
   const outcomes: ReplyOutcome[] = [];
   const ends: { progress: ReplyProgress; end: ReplyEnd }[] = [];
@@ -105,6 +121,7 @@ function stage(script: Script, setting: Setting = {}) {
   return {
     runner,
     outcomes,
+    owned,
     async run(mode: RunMode = { kind: "run" }) {
       await runner.run(mode);
       const { events } = await log.read("r", reply.eventSeq, 1_000, 1e6);
@@ -122,13 +139,14 @@ const finish: AgentEvent = { type: "finish", reason: "stop" };
 const text = (piece: string): AgentEvent => ({ type: "text", text: piece });
 
 test("a reply: its text, its end, and the number of the event that will tell it", async () => {
-  const { run, outcomes } = stage(says(text("one "), text("two"), finish));
+  const { run, outcomes, owned } = stage(says(text("one "), text("two"), finish));
   const { progress, end, types } = await run();
   expect(progress).toMatchObject({ content: "one two", eventSeq: types.length + 2 });
   expect(end).toMatchObject({ status: "complete", finishReason: "stop", error: null, audio: null });
   expect(end?.timeToFirstTokenMs).not.toBeNull();
   expect(types.at(-1)).toBe("assistant_chunk");
   expect(outcomes).toMatchObject([{ status: "complete", source: "builtin" }]);
+  expect(owned).toEqual(["own r", "release r"]);
 });
 
 test("a pause: what it says is spoken first, and the text is not over", async () => {

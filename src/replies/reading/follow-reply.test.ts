@@ -123,6 +123,31 @@ test("what stands for lost events is told once, and what follows it is told behi
   expect(await reply.seen(0)).toEqual(["2 snapshot", "3 snapshot", "4 conversation_complete"]);
 });
 
+test("who has all there is of a reply that is made elsewhere is told nothing again", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 3) return complete;
+    if (calls === 1) await log.append("reply", 1, [textEvent(1), textEvent(2), textEvent(3)]);
+    if (calls === 3) await log.append("reply", 1, [end]);
+    return running;
+  }, 20);
+  expect(await reply.seen(3)).toEqual(["4 conversation_complete"]);
+});
+
+test("a pause that is over is no end", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls > 1) return complete;
+    await log.append("reply", 1, [textEvent(1), { seq: 2, type: "paused", json: "{}" }]);
+    await log.append("reply", 2, [textEvent(3), end]);
+    return running;
+  });
+  expect(await reply.seen(0)).toEqual([
+    "1 assistant_chunk",
+    "2 paused",
+    "3 assistant_chunk",
+    "4 conversation_complete",
+  ]);
+});
+
 test("after the end of a reply nobody is asked for more", async () => {
   let asked = 0;
   const reply = remoteReply(async (log, calls) => {
