@@ -1,7 +1,7 @@
 /**
  * Changes the source in one place at a time and looks whether the tests beside it notice: `npm run mutate`, or for some
  * files alone `npm run mutate -- lifecycle/cancel chat/`. `--model` also asks the model test about those that survive;
- * `--tell` says of each change which test has noticed it.
+ * `--tell` says of each change which test has noticed it; `--check` only looks whether all of them can be made.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -31,7 +31,11 @@ const wantedPercent = 90;
 const model = "src/replies/lifecycle/lifecycle.model.test.ts";
 const { values: asked, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { model: { type: "boolean" }, tell: { type: "boolean" } },
+  options: {
+    model: { type: "boolean" },
+    tell: { type: "boolean" },
+    check: { type: "boolean" },
+  },
 });
 
 const jobs: Job[] = mutatedFiles
@@ -41,8 +45,12 @@ if (jobs.length === 0) throw new Error(`no mutants in ${names.join(", ")}`);
 for (const { file, mutant } of jobs) {
   const [from] = mutant;
   const times = (await readFile(join(root, file), "utf8")).split(from).length - 1;
-  if (times !== 1) throw new Error(`stands ${times} times in ${file}, not once: ${from}`);
+  if (times === 1) continue;
+  throw new Error(
+    `scripts/mutants.ts has to follow the code: this stands ${times} times in ${file}, not once:\n${from}`,
+  );
 }
+if (asked.check === true) process.exit();
 
 /** A copy of everything that tests read, so that the source stays as it is. */
 async function copyTree(): Promise<string> {
