@@ -13,6 +13,7 @@ import {
   createServerSentEventParser,
   openEventReader,
   type CreateParser,
+  type EventReader,
   type ServerSentEvent,
 } from "./event-reader.ts";
 import {
@@ -77,12 +78,12 @@ interface JsonRequest extends UpstreamRequest {
   readonly retryable?: boolean;
 }
 
-/** An answer of which the first events have arrived, or the end. */
+/** An answer that has begun. */
 export interface EventStream<Event> {
-  /** As an `EventReader`'s: what it raises is not translated (`toProblem`). */
-  next(): Promise<readonly Event[] | null>;
-  /** To be called in any case. */
-  close(): void;
+  /** The events that have arrived first; null when it has ended without any. */
+  readonly first: readonly Event[] | null;
+  /** To be closed in any case. What it raises is not translated (`toProblem`). */
+  readonly rest: Pick<EventReader<Event>, "next" | "close">;
 }
 
 /**
@@ -259,27 +260,19 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         continue;
       }
       permit.settle("success");
-      let isFirst = true;
-      return {
-        next() {
-          if (!isFirst) return reader.next();
-          isFirst = false;
-          return Promise.resolve(first);
-        },
-        close: () => reader.close(),
-      };
+      return { first, rest: reader };
     }
   }
 
   async function* stream(request: UpstreamRequest): AsyncGenerator<ServerSentEvent, void, void> {
-    const events = await open(request, createServerSentEventParser);
+    const { first, rest } = await open(request, createServerSentEventParser);
     try {
-      for (let batch = await events.next(); batch; batch = await events.next())
+      for (let batch = first; batch; batch = await rest.next())
         for (const event of batch) yield event;
     } catch (error) {
       throw toProblem(error, request.agentId, true);
     } finally {
-      events.close();
+      rest.close();
     }
   }
 

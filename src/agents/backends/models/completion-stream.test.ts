@@ -67,6 +67,53 @@ describe("a streamed completion", () => {
     ).toEqual([end()]);
   });
 
+  test.each<[string, object, object]>([
+    ["nothing", delta({ role: "assistant", content: "b", refusal: null, tool_calls: null }), {}],
+    [
+      "usage",
+      { ...delta({ content: "b" }), usage: { prompt_tokens: 1, completion_tokens: 2 } },
+      { usage: 3 },
+    ],
+    ["thinking", delta({ content: "b", reasoning_content: "hm" }), { reasoning: "hm" }],
+    [
+      "a refusal",
+      delta({ content: "b", refusal: "no" }),
+      { text: "bno", reason: "content_filter" },
+    ],
+    [
+      "an unknown member",
+      delta({ content: "b", annotations: [1] }),
+      { members: { annotations: [1] } },
+    ],
+    ["its end", delta({ content: "b" }, "length"), { reason: "length" }],
+    [
+      "a tool call",
+      delta({ content: "b", tool_calls: [{ function: { name: "f" } }] }),
+      { calls: 1 },
+    ],
+    ["an error", { ...delta({ content: "b" }), error: { message: "x" } }, { raises: true }],
+    ["a failure", { ...delta({ content: "b" }), success: false }, { raises: true }],
+  ])("reads a piece in mid-answer that holds %s beside its words", (_name, piece, expected) => {
+    const found = (): object => {
+      const deltas = read(delta({ content: "a " }), delta({ content: "a " }), piece, "[DONE]");
+      const texts = (type: string) =>
+        deltas.map((each) => (each.type === type && "text" in each ? each.text : "")).join("");
+      const last = deltas.at(-1) as Extract<ModelDelta, { type: "end" }>;
+      const usage = deltas.find((each) => each.type === "usage");
+      return {
+        text: texts("text").slice(4),
+        reasoning: texts("reasoning"),
+        usage: usage === undefined ? 0 : usage.inputTokens + usage.outputTokens,
+        reason: last.reason,
+        calls: last.toolCalls.length,
+        members: last.members,
+      };
+    };
+    if ("raises" in expected) expect(found).toThrow(UpstreamError);
+    else
+      expect(found()).toMatchObject({ text: "b", reasoning: "", usage: 0, calls: 0, ...expected });
+  });
+
   test("names its end as ours", () => {
     const reasonOf = (reason: string) => read(delta({}, reason))[0];
     expect(reasonOf("length")).toEqual(end("length"));

@@ -93,6 +93,11 @@ export function createCompletionReader(): CompletionReader {
         done = true;
         return nothing;
       }
+      const words = reason === null && tags.isOver ? plainWords(document) : null;
+      if (words !== null) {
+        said += words;
+        return [{ type: "text", text: words }];
+      }
       const failure = failureOf(document);
       if (failure) throw failure;
       // Some servers send the sum so far with each event: the last one counts.
@@ -147,6 +152,28 @@ export function createCompletionReader(): CompletionReader {
       ];
     },
   };
+}
+
+/**
+ * The words of an object that holds nothing else; null for any other, which is read with care. For every token, so that
+ * what servers do now and then costs nothing where they do not.
+ */
+function plainWords({ value: chunk }: AnswerDocument): string | null {
+  if (chunk === undefined || chunk["success"] === false) return null;
+  if (isThere(chunk["error"]) || isThere(chunk["usage"])) return null;
+  const { choices } = chunk;
+  const choice = Array.isArray(choices) ? (choices[0] as Record<string, unknown> | null) : null;
+  const delta = choice?.["delta"] as Record<string, unknown> | null | undefined;
+  if (choice?.["finish_reason"] || typeof delta !== "object" || delta === null) return null;
+  for (const name in delta) {
+    if (name !== "content" && name !== "role" && isThere(delta[name])) return null;
+  }
+  const { content } = delta;
+  return typeof content === "string" && content !== "" ? content : null;
+}
+
+function isThere(member: unknown): boolean {
+  return member !== undefined && member !== null;
 }
 
 function unsaid(whole: string, said: string): string {

@@ -79,13 +79,13 @@ export function createCompletions(options: {
 
 /** `enough` ends the exchange when nothing of interest can follow. */
 function readCompletion(
-  events: EventStream<AnswerDocument>,
+  { first, rest }: EventStream<AnswerDocument>,
   agentId: string,
   signal: AbortSignal,
   enough: AbortController,
 ): Completion {
   const reader = createCompletionReader();
-  let batch: readonly AnswerDocument[] | null = [];
+  let batch = first;
   let position = 0;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
@@ -111,7 +111,7 @@ function readCompletion(
         while (batch !== null) {
           const deltas = read(batch);
           if (deltas !== null) return deltas;
-          batch = await events.next();
+          batch = await rest.next();
           position = 0;
         }
       } catch (error) {
@@ -129,7 +129,7 @@ function readCompletion(
     },
     close() {
       clearTimeout(timer);
-      events.close();
+      rest.close();
     },
   };
 }

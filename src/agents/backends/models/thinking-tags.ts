@@ -1,5 +1,7 @@
 /** Tells thinking that a model writes into its text from the answer. */
 export interface ThinkingTags {
+  /** From here on all text is the answer. */
+  readonly isOver: boolean;
   /** The next piece of text. */
   add(text: string): TaggedText;
   /** What is still held back, because it could have become a tag. */
@@ -52,6 +54,9 @@ export function createThinkingTags(): ThinkingTags {
   };
 
   return {
+    get isOver() {
+      return state === "answer";
+    },
     add(text) {
       if (state === "answer") return { reasoning: "", text };
       if (state === "after") return { reasoning: "", text: answer(text) };
