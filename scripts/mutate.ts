@@ -2,19 +2,27 @@
  * Changes the source in one place at a time and looks whether the tests beside it notice: `npm run mutate`, or for some
  * files alone `npm run mutate -- lifecycle/cancel chat/`. `--model` also asks the model test about those that survive;
  * `--tell` says of each change which test has noticed it; `--check` only looks whether all of them can be made.
+ *
+ * Tests are written with these changes in view. `--random 60` makes as many of other lines of the same files instead,
+ * without knowing what they mean: some change nothing that anybody could see. `--seed` chooses them.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { mutatedFiles, type Mutant } from "./mutants.ts";
+import { mutatedFiles } from "./mutants.ts";
+import { lineMutants, sample } from "./random-mutants.ts";
 
 interface Job {
   readonly file: string;
   readonly tests: readonly string[];
-  readonly mutant: Mutant;
+  /** At `at` of the file stands `from`; it becomes `to`. */
+  readonly at: number;
+  readonly from: string;
+  readonly to: string;
 }
 
 /** `by`: the test that failed, or why there was none; null: the change has survived. */
@@ -35,21 +43,35 @@ const { values: asked, positionals: names } = parseArgs({
     model: { type: "boolean" },
     tell: { type: "boolean" },
     check: { type: "boolean" },
+    random: { type: "string" },
+    seed: { type: "string", default: "1" },
   },
 });
 
-const jobs: Job[] = mutatedFiles
-  .filter(({ file }) => names.length === 0 || names.some((name) => file.includes(name)))
-  .flatMap(({ file, tests, mutants }) => mutants.map((mutant) => ({ file, tests, mutant })));
-if (jobs.length === 0) throw new Error(`no mutants in ${names.join(", ")}`);
-for (const { file, mutant } of jobs) {
-  const [from] = mutant;
-  const times = (await readFile(join(root, file), "utf8")).split(from).length - 1;
-  if (times === 1) continue;
-  throw new Error(
-    `scripts/mutants.ts has to follow the code: this stands ${times} times in ${file}, not once:\n${from}`,
-  );
+const jobs: Job[] = [];
+for (const { file, tests, mutants } of mutatedFiles) {
+  if (names.length > 0 && !names.some((name) => file.includes(name))) continue;
+  const source = await readFile(join(root, file), "utf8");
+  if (asked.random !== undefined) {
+    if (file.endsWith(".ts")) {
+      jobs.push(...lineMutants(source).map((mutant) => ({ file, tests, ...mutant })));
+    }
+    continue;
+  }
+  for (const [from, to] of mutants) {
+    const at = source.indexOf(from);
+    if (at === -1 || source.includes(from, at + 1)) {
+      throw new Error(
+        `scripts/mutants.ts has to follow the code: this does not stand in ${file} once:\n${from}`,
+      );
+    }
+    jobs.push({ file, tests, at, from, to });
+  }
 }
+if (asked.random !== undefined) {
+  jobs.splice(0, Infinity, ...sample(jobs, Number(asked.random), Number(asked.seed)));
+}
+if (jobs.length === 0) throw new Error(`no mutants in ${names.join(", ")}`);
 if (asked.check === true) process.exit();
 
 /** A copy of everything that tests read, so that the source stays as it is. */
@@ -103,25 +125,22 @@ async function failing(
   if (code === null) return "it takes too long";
   if (code === 0) return null;
   const report = join(directory, "mutate.json");
+  if (!existsSync(report)) return "the tests have ended their process";
   const { testResults } = JSON.parse(await readFile(report, "utf8")) as {
-    testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
+    testResults: { assertionResults: { status: string; fullName: string }[] }[];
   };
   await rm(report);
   const found = testResults
     .flatMap(({ assertionResults }) => assertionResults)
     .find(({ status }) => status === "failed");
-  return found?.fullName ?? "the tests do not even begin";
+  return found?.fullName ?? "the tests do not come to an end";
 }
 
 async function judge(directory: string, job: Job): Promise<Outcome> {
-  const { file, tests, mutant } = job;
-  const [from, to] = mutant;
+  const { file, tests, at, from, to } = job;
   const path = join(directory, file);
   const source = await readFile(path, "utf8");
-  await writeFile(
-    path,
-    source.replace(from, () => to),
-  );
+  await writeFile(path, source.slice(0, at) + to + source.slice(at + from.length));
   try {
     const by = await failing(directory, tests, limitMs);
     if (by !== null || asked.model !== true) return { by };
@@ -147,7 +166,7 @@ try {
       for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
         const outcome = await judge(directory, job);
         outcomes.set(job, outcome);
-        const [from, to] = job.mutant.map((text) => text.trim().replaceAll(/\s+/g, " "));
+        const [from, to] = [job.from, job.to].map((text) => text.trim().replaceAll(/\s+/g, " "));
         const change = `${job.file}: ${from} → ${to}`;
         if (outcome.by === null) console.log(`survived: ${change}`);
         else if (asked.tell === true) console.log(`killed: ${change}\n  by ${outcome.by}`);
@@ -167,4 +186,4 @@ for (const file of new Set(jobs.map((job) => job.file))) {
 }
 const percent = (100 * killedOf(jobs)) / jobs.length;
 console.log(`\n${killedOf(jobs)} of ${jobs.length} mutants killed: ${percent.toFixed(1)} %`);
-if (percent < wantedPercent) process.exitCode = 1;
+if (asked.random === undefined && percent < wantedPercent) process.exitCode = 1;

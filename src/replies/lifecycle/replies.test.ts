@@ -483,6 +483,16 @@ describe("when the answer to a COMMIT is lost", () => {
     expect((await follow(replyId)).end()?.type).toBe("conversation_complete");
   });
 
+  test("of a start, what waits is made all the same", async () => {
+    const { sessionId } = await send("say");
+    const { replyId } = await send("say", { sessionId });
+    await node.shutDown();
+    other.failCommit("committed, answer lost");
+    heart.upstream.release();
+    await other.replies.recover(false);
+    expect((await follow(replyId, other)).end()?.type).toBe("conversation_complete");
+  });
+
   test("of a cancellation, the end is told", async () => {
     const { sessionId } = await send("say");
     const { replyId } = await send("say", { sessionId });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
 import { afterEach, expect, it } from "vitest";
@@ -16,7 +16,7 @@ afterEach(async () => {
 
 /** A server whose one route shows a reply without end, after `before`. */
 async function stage(
-  before: (closed: Promise<unknown>) => Promise<unknown>,
+  before: (closed: Promise<unknown>, raw: ServerResponse) => Promise<unknown>,
   follow: FollowReply = async function* silent(_replyId, _after, signal) {
     if (!signal.aborted) await once(signal, "abort");
     yield* [];
@@ -40,7 +40,8 @@ async function stage(
   app.get("/", async (request, reply) => {
     using viewer = sse.admit({ identity: null });
     arrived.resolve();
-    await before(once(reply.raw, "close"));
+    const closed = new Promise((resolve) => reply.raw.once("close", resolve));
+    await before(closed, reply.raw);
     await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
     handled.resolve();
   });
@@ -79,13 +80,44 @@ it("notices a viewer that had left before the stream began", async () => {
   sse.admit({ identity: null });
 });
 
+it("ends with a response that breaks", async () => {
+  let response: ServerResponse | undefined;
+  const { asked, handled, viewers } = await stage(async (_closed, raw) => (response = raw));
+  await once(asked, "response");
+  response?.emit("error", new Error("broken"));
+  await handled;
+  expect(viewers()).toBe(0);
+});
+
+it("is one of so many of a user and of all, and gives back what it has taken of either", () => {
+  const admission = (maxViewers: number, ofUser: number) => {
+    const { admit } = createSseView({
+      follow: async function* none() {},
+      maxViewers,
+      placesOfUsers: new PlacesByOwner(ofUser),
+      telemetry: {} as Telemetry,
+      identity: {} as IdentityProvider,
+    });
+    return (userId: string) => admit({ identity: { userId, roles: [], kind: "token" } });
+  };
+  const admit = admission(2, 1);
+  const first = admit("ann");
+  expect(() => admit("ann")).toThrow(expect.objectContaining({ type: "rate_limited" }));
+  admit("bob");
+  expect(() => admit("eve")).toThrow(expect.objectContaining({ type: "overloaded" }));
+  first[Symbol.dispose]();
+  const second = admit("eve");
+  second[Symbol.dispose]();
+  admit("ann");
+});
+
 it("cuts a viewer that does not read, and has not fetched much more than that viewer has taken", async () => {
   const page = [
     { seq: 1, type: "snapshot", json: JSON.stringify("x".repeat(1024 * 1024)) },
   ] as const;
   let pages = 0;
   const endless: FollowReply = async function* endless(_replyId, _after, signal) {
-    while (!signal.aborted) {
+    while (!signal.aborted && pages < 1_000) {
       pages += 1;
       yield [{ ...page[0], seq: pages }];
     }
