@@ -53,6 +53,8 @@ export function createCompletionReader(): CompletionReader {
   let done = false;
   let said = "";
   let thought = "";
+  /** From here on no tag in its text means anything. */
+  let isAnswering = false;
 
   /** What is said takes an earlier reason back: the answer goes on. */
   const goOn = () => {
@@ -72,6 +74,7 @@ export function createCompletionReader(): CompletionReader {
     said += news;
     thought += newThoughts;
     const { reasoning: tagged, text: words } = tags.add(news);
+    isAnswering = tags.isOver;
     const deltas: ModelDelta[] = [];
     if (newThoughts !== "") deltas.push({ type: "reasoning", text: newThoughts });
     if (tagged !== "") deltas.push({ type: "reasoning", text: tagged });
@@ -93,7 +96,7 @@ export function createCompletionReader(): CompletionReader {
         done = true;
         return nothing;
       }
-      const words = reason === null && tags.isOver ? plainWords(document) : null;
+      const words = reason === null && isAnswering ? plainWords(document) : null;
       if (words !== null) {
         said += words;
         return [{ type: "text", text: words }];
