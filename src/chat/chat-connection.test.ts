@@ -3,6 +3,7 @@ import type { WebSocket } from "@fastify/websocket";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { createBodyCheck } from "../http/validation.ts";
+import { Shares } from "../lib/shares.ts";
 import type { Identity } from "../identity/identity.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
@@ -96,6 +97,7 @@ function stage(scene: Scene = {}) {
   const connection = new ChatConnection(
     socket as unknown as WebSocket,
     {
+      connection: Object.assign(new EventEmitter(), { bytesRead: 0 }) as never,
       requestId: "request",
       traceparent: undefined,
       language: "en",
@@ -132,6 +134,8 @@ function stage(scene: Scene = {}) {
       checkMessage: createBodyCheck(messageBody(1_000)),
       maxUploadBytes: 1_000,
       maxBodyBytes: 100_000,
+      room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),
+      uploadRate: 0,
       pace: scene.pace ?? {
         take: async () => ({ allowed: true, retryAfterMs: 0, remaining: 1 }),
       },
@@ -338,7 +342,7 @@ describe("a message", () => {
     socket.end();
     await settled();
     expect(turns).toEqual([]);
-    expect(takes).toEqual(["ann"]);
+    expect(takes).toEqual(["user ann"]);
   });
 });
 

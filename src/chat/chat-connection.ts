@@ -1,13 +1,15 @@
+import type { Socket } from "node:net";
 import type { WebSocket } from "@fastify/websocket";
 import { setTimeout as delay } from "node:timers/promises";
 import { Type } from "typebox";
-import type { RateLimiter } from "../cache/rate-limiter.ts";
-import { callerUser, mayAccess, type Caller } from "../http/caller.ts";
+import type { Rate, RateLimiter } from "../cache/rate-limiter.ts";
+import { callerUser, limitedUser, mayAccess, type Caller } from "../http/caller.ts";
 import { checkJson, checkRest } from "../http/json-size.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity } from "../identity/identity.ts";
 import { isId, newId } from "../lib/ids.ts";
+import type { Shares } from "../lib/shares.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
@@ -18,7 +20,8 @@ import { decisionsBody } from "./decisions-body.ts";
 import { dismiss } from "./dismiss.ts";
 import { FollowedReplies } from "./followed-replies.ts";
 import { Inbox } from "./inbox.ts";
-import type { MessageBody } from "./message-body.ts";
+import { LargeMessages } from "./large-messages.ts";
+import { maxMessageBytes, type MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
   type OpenSpokenConversation,
@@ -40,9 +43,14 @@ export interface ChatConnectionOptions {
   readonly maxBodyBytes: number;
   /** Of the messages of a user on this node. */
   readonly pace: RateLimiter;
+  /** For large messages, and for the bodies of requests. */
+  readonly room: Shares;
+  /** Bytes a minute and user, by whatever door they come; 0: no limit. */
+  readonly uploadRate: number;
 }
 
 interface Opening {
+  readonly connection: Socket;
   readonly requestId: string;
   readonly traceparent: string | undefined;
   readonly language: Language;
@@ -78,12 +86,12 @@ export class ChatConnection {
   readonly #followed: FollowedReplies;
   readonly #conversation: SpokenConversation;
   readonly #inbox: Inbox;
+  #large: LargeMessages | null = null;
   readonly #closed = new AbortController();
   #caller: Caller | null = null;
   #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
   #isRefused = false;
-  /** Without identities, names prove nothing: then each socket has its own rate. */
-  readonly #ownPace = newId();
+  readonly #ownShare = newId();
 
   constructor(socket: WebSocket, opening: Opening, options: ChatConnectionOptions) {
     this.#socket = socket;
@@ -146,6 +154,14 @@ export class ChatConnection {
       let owner = caller.identity?.userId ?? userId ?? null;
       if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
       this.#caller = caller;
+      this.#large = new LargeMessages({
+        socket: this.#socket,
+        connection: this.#opening.connection,
+        room: this.#options.room,
+        owner: this.#whose(caller),
+        maxBytes: maxMessageBytes(this.#options.maxBodyBytes, this.#options.maxUploadBytes),
+        onRefused: () => this.refuse(new Problem("rate_limited", { seconds: 1 })),
+      });
       this.#post({
         type: "connection_established",
         session_id: sessionId ?? null,
@@ -157,20 +173,31 @@ export class ChatConnection {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    if (this.#isRefused) return;
-    if (isBinary && this.#caller !== null) return this.#hear(data);
+    const giveBack = this.#large?.taken();
+    if (this.#isRefused) return giveBack?.();
+    if (isBinary && this.#caller !== null) {
+      giveBack?.();
+      return this.#hear(data);
+    }
     const message = isBinary ? noMessage() : parse(data, this.#options.maxBodyBytes);
     const type = message instanceof Problem ? undefined : message["type"];
-    if (type === "ping" && this.#caller !== null) return this.#post({ type: "pong" });
+    if (type === "ping" && this.#caller !== null) {
+      giveBack?.();
+      return this.#post({ type: "pong" });
+    }
     // Who is not known yet says one thing, and waits for the answer.
     if (this.#caller === null) this.#socket.pause();
     const isApart = this.#caller !== null && isSpeech(type);
     this.#inbox.add(isApart ? "speech" : "messages", data.length, async () => {
-      if (this.#isRefused) return;
-      if (this.#caller === null) return this.#signIn(message);
-      if (!(await this.#isInTime(this.#caller))) return;
-      if (message instanceof Problem) throw message;
-      await this.#handle(this.#caller, message);
+      try {
+        if (this.#isRefused) return;
+        if (this.#caller === null) return await this.#signIn(message);
+        if (!(await this.#isInTime(this.#caller, data.length))) return;
+        if (message instanceof Problem) throw message;
+        await this.#handle(this.#caller, message);
+      } finally {
+        giveBack?.();
+      }
     });
   }
 
@@ -182,11 +209,25 @@ export class ChatConnection {
     }
   }
 
-  /** Waits until the user may send one more; false when the socket is gone before. */
-  async #isInTime({ identity }: Caller): Promise<boolean> {
-    const whose = identity?.userId ?? this.#ownPace;
+  /** Whose share it is. Without identities, names prove nothing: then each socket has its own. */
+  #whose({ identity }: Caller): string {
+    const user = limitedUser(identity);
+    return user === null ? this.#ownShare : `user ${user}`;
+  }
+
+  /** Waits until the user may send one more of this size; false when the socket is gone before. */
+  async #isInTime(caller: Caller, bytes: number): Promise<boolean> {
+    const whose = this.#whose(caller);
+    const { uploadRate } = this.#options;
+    if (!(await this.#take(whose, messageRate, 1))) return false;
+    if (uploadRate === 0) return true;
+    const rate = { limit: Math.ceil(uploadRate / 1024), periodMs: 60_000 };
+    return this.#take(`bytes:${whose}`, rate, Math.max(1, Math.ceil(bytes / 1024)));
+  }
+
+  async #take(key: string, rate: Rate, count: number): Promise<boolean> {
     for (;;) {
-      const { allowed, retryAfterMs } = await this.#options.pace.take(whose, messageRate);
+      const { allowed, retryAfterMs } = await this.#options.pace.take(key, rate, count);
       if (allowed) return true;
       try {
         await delay(retryAfterMs, undefined, { signal: this.#closed.signal });

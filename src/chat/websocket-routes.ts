@@ -77,6 +77,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     const connection = new ChatConnection(
       socket,
       {
+        connection: request.raw.socket,
         requestId: request.id,
         traceparent: request.traceparent,
         language: request.language,

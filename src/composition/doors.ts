@@ -8,6 +8,7 @@ import { chatRoutes } from "../chat/routes.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { PlacesByOwner } from "../lib/places.ts";
+import { Shares } from "../lib/shares.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
@@ -40,6 +41,11 @@ export async function openDoors(
   const { limits } = config;
   const configured = configuredBackends(backends);
   const pace = createMemoryRateLimiter();
+  const room = new Shares({
+    total: limits.max_received_bytes,
+    each: limits.max_received_bytes / 4,
+    maxWaiting: 64,
+  });
 
   const placesOfUsers = new PlacesByOwner(limits.max_viewers_per_user);
   const sse = createSseView({
@@ -79,6 +85,8 @@ export async function openDoors(
     isListening: speech.voice.recognition.enabled,
     telemetry,
     pace,
+    room,
+    uploadRate: limits.upload_rate_limit,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
     maxConnections: limits.max_viewers,
     placesOfUsers,
@@ -90,6 +98,7 @@ export async function openDoors(
     ...floors,
     logger: floors.log.pino,
     pace,
+    room,
     costs: requestCosts(config.monitoring.metrics_path),
     version,
     isDraining,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { Shares } from "../lib/shares.ts";
 import { createServer, type Server } from "../http/create-server.ts";
 import { createOpenIdentity } from "../identity/open.ts";
 import { silentLogger } from "../telemetry/logger.ts";
@@ -98,6 +99,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
   const { app }: Server = await createServer({
     limiter: createMemoryRateLimiter({}),
     pace: createMemoryRateLimiter({}),
+    room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),
     costs: {},
     config,
     logger: createLogger({ ...config.logging, level: "ERROR" }, config.service).pino,

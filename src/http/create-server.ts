@@ -6,6 +6,7 @@ import type { RateLimiter } from "../cache/rate-limiter.ts";
 import type { Config } from "../config/settings.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Shares } from "../lib/shares.ts";
 import { installTracing } from "../telemetry/install-tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracer } from "../telemetry/tracer.ts";
@@ -33,6 +34,8 @@ export interface ServerOptions {
   readonly limiter: RateLimiter;
   /** Of this node alone. */
   readonly pace: RateLimiter;
+  /** Of this node, for what is received. */
+  readonly room: Shares;
   /** Of every route, by method and pattern. */
   readonly costs: Readonly<Record<string, Cost>>;
 }
@@ -90,6 +93,7 @@ export async function createServer(options: ServerOptions) {
     limits: config.limits,
     shared: options.limiter,
     local: options.pace,
+    room: options.room,
   });
 
   await app.register(helmet, {

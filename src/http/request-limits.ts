@@ -49,6 +49,8 @@ interface RequestLimitsOptions {
   readonly shared: RateLimiter;
   /** For what this node has to bear. */
   readonly local: RateLimiter;
+  /** For what is received, over whatever door. */
+  readonly room: Shares;
 }
 
 /** A caller waits so long for a place or for room for a body. */
@@ -68,7 +70,7 @@ const minuteMs = 60_000;
  * they are services that act for many.
  */
 export function installRequestLimits(app: FastifyInstance, options: RequestLimitsOptions): void {
-  const { costs, limits, shared, local } = options;
+  const { costs, limits, shared, local, room } = options;
   const rates: Readonly<Record<Kind, { limiter: RateLimiter; limit: number }>> = {
     read: { limiter: local, limit: limits.read_rate_limit },
     search: { limiter: local, limit: limits.search_rate_limit },
@@ -78,11 +80,6 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
   const places = new Shares({
     total: Infinity,
     each: limits.max_concurrent_requests_per_user || Infinity,
-    maxWaiting,
-  });
-  const room = new Shares({
-    total: limits.max_received_bytes,
-    each: limits.max_received_bytes / 4,
     maxWaiting,
   });
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { Shares } from "../lib/shares.ts";
 import { createServer as createHttpServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -136,6 +137,7 @@ describe("installTracing", () => {
     const { app } = await createServer({
       limiter: createMemoryRateLimiter({}),
       pace: createMemoryRateLimiter({}),
+      room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),
       costs: { "GET /health": "read", "GET /things/:id": "read" },
       config,
       logger: createLogger(config.logging, config.service, {
