@@ -1,7 +1,9 @@
 # syntax=docker/dockerfile:1
 
 # --- everything that npm installs, and the chat page that is built from it
-FROM node:24-bookworm-slim AS build
+# Tags move; what is built is what was tried. For the newest of a tag, here and in deploy/compose.yaml:
+#   docker buildx imagetools inspect node:24-bookworm-slim --format '{{.Manifest.Digest}}'
+FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY scripts ./scripts
@@ -12,7 +14,7 @@ COPY src ./src
 RUN npm run build:page && npm prune --omit=dev --ignore-scripts
 
 # --- what runs: Node reads the TypeScript as it is
-FROM node:24-bookworm-slim
+FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tini espeak-ng ffmpeg \
     && rm -rf /var/lib/apt/lists/* \
@@ -21,7 +23,7 @@ RUN apt-get update \
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/web/dist ./web/dist
-COPY package.json config.example.yaml LICENSE README.md ./
+COPY package.json config.example.yaml LICENSE THIRD-PARTY.md README.md ./
 COPY bin ./bin
 COPY docs ./docs
 COPY src ./src

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { knownByEnvironmentName } from "../../src/config/known-settings.ts";
+import { describeThirdParties } from "../../scripts/third-party.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -53,6 +54,26 @@ describe("Dockerfile", () => {
       }
     }
   });
+});
+
+it("images of others are named by what they hold", async () => {
+  const files = ["Dockerfile", "deploy/compose.yaml", "deploy/kubernetes/chat-service.yaml"];
+  const named: string[] = [];
+  for (const file of files) {
+    for (const [, image = ""] of (await read(file)).matchAll(
+      /^ *(?:FROM|image:|- image:) (\S+)/gm,
+    )) {
+      named.push(image);
+    }
+  }
+  const foreign = named.filter((image) => !/^chat-service(?::|$)/.test(image));
+  expect(foreign.length).toBeGreaterThanOrEqual(5);
+  for (const image of foreign) expect(image).toMatch(/^[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}$/);
+});
+
+it("THIRD-PARTY.md tells everything of others that is shipped", async () => {
+  // After packages have changed: node scripts/write-third-party.ts
+  expect(await read("THIRD-PARTY.md")).toBe(describeThirdParties());
 });
 
 describe("compose.yaml", () => {
