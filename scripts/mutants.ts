@@ -646,7 +646,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "isId(sessionId) ? await this.#options.sessions.find(sessionId) : null",
         "await this.#options.sessions.find(sessionId)",
       ],
-      ["if (!(await this.#isInTime(this.#caller))) return;", ""],
+      ["if (!(await this.#isInTime(this.#caller, data.length))) return;", ""],
       ["return false; // the", "return true; // the"],
       [
         "checkMessage({ ...this.#address(), ...given });\n    await this.#authorized();",

@@ -117,7 +117,10 @@ export class ChatConnection {
       tell: (error) => this.#tell(error),
     });
     this.#inbox = new Inbox(socket, (error) => this.#tell(error));
-    socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
+    socket.on("message", (data: Buffer, isBinary: boolean) => {
+      this.#receive(data, isBinary);
+      this.#large?.ended();
+    });
     socket.once("close", () => {
       this.#closed.abort();
       this.#followed.close();
@@ -173,21 +176,15 @@ export class ChatConnection {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    const giveBack = this.#large?.taken();
-    if (this.#isRefused) return giveBack?.();
-    if (isBinary && this.#caller !== null) {
-      giveBack?.();
-      return this.#hear(data);
-    }
+    if (this.#isRefused) return;
+    if (isBinary && this.#caller !== null) return this.#hear(data);
     const message = isBinary ? noMessage() : parse(data, this.#options.maxBodyBytes);
     const type = message instanceof Problem ? undefined : message["type"];
-    if (type === "ping" && this.#caller !== null) {
-      giveBack?.();
-      return this.#post({ type: "pong" });
-    }
+    if (type === "ping" && this.#caller !== null) return this.#post({ type: "pong" });
     // Who is not known yet says one thing, and waits for the answer.
     if (this.#caller === null) this.#socket.pause();
     const isApart = this.#caller !== null && isSpeech(type);
+    const giveBack = this.#large?.keep();
     this.#inbox.add(isApart ? "speech" : "messages", data.length, async () => {
       try {
         if (this.#isRefused) return;

@@ -55,14 +55,18 @@ test("a message that becomes large takes the room that it may need, until it has
   const room = new Shares({ total: 400_000, each: 200_000, maxWaiting: 5 });
   const { connection, large } = connect(room, "alice");
   await connection.receive(60_000);
-  large.taken()();
+  large.ended();
   await connection.receive(60_000);
   expect(room.taken).toBe(0);
   await connection.receive(10_000);
   expect([room.taken, connection.flows]).toEqual([100_000, true]);
-  const giveBack = large.taken();
+  const giveBack = large.keep();
+  large.ended();
   expect(room.taken).toBe(100_000);
-  giveBack();
+  giveBack?.();
+  expect(room.taken).toBe(0);
+  await connection.receive(70_000);
+  large.ended();
   expect(room.taken).toBe(0);
 });
 

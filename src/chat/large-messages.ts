@@ -41,17 +41,22 @@ export class LargeMessages {
     socket.once("close", () => {
       connection.off("data", this.#onData);
       this.#claim?.abort();
-      this.taken()();
+      this.ended();
     });
   }
 
-  /** A message has come; returns what gives its room back. */
-  taken(): () => void {
-    clearTimeout(this.#deadline);
-    this.#from = this.#options.connection.bytesRead;
+  /** The room of the message that has come is kept beyond its end; returns what gives it back. */
+  keep(): (() => void) | undefined {
     const giveBack = this.#giveBack;
     this.#giveBack = null;
-    return giveBack ?? (() => {});
+    return giveBack ?? undefined;
+  }
+
+  /** A message has come to its end: what comes now belongs to the next. */
+  ended(): void {
+    clearTimeout(this.#deadline);
+    this.#from = this.#options.connection.bytesRead;
+    this.keep()?.();
   }
 
   readonly #onData = (): void => {
