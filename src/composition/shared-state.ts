@@ -7,6 +7,7 @@ import { createRedisCache } from "../cache/redis.ts";
 import type { Config } from "../config/settings.ts";
 import type { Probe } from "../health/probe.ts";
 import { createRedisClient } from "../redis/create-redis-client.ts";
+import { examineRedis } from "../redis/examine-redis.ts";
 import { redisTarget } from "../redis/redis-target.ts";
 import { createMemoryReplyLog } from "../replies/log/memory.ts";
 import { createRedisReplyLog } from "../replies/log/redis.ts";
@@ -55,11 +56,12 @@ export function createSharedState({ redis, streams }: Config, logger: Logger): S
     cache: createRedisCache({ client, keyPrefix, logger }),
     limiter: createRedisRateLimiter({ client, keyPrefix, fallback: createMemoryRateLimiter({}) }),
     replyLog,
-    probe: async () => {
-      const details = await client.describe();
-      // A replica answers everything but this.
-      await client.send("SET", `${keyPrefix}probe`, "1", "PX", 1_000);
-      return { status: "healthy", details: { ...details, degraded: replyLog.isDegraded() } };
+    async probe() {
+      const { details, fault } = await examineRedis(client, keyPrefix);
+      const degraded = replyLog.isDegraded();
+      if (fault === null) return { status: "healthy", details: { ...details, degraded } };
+      const { reason, remedy } = fault;
+      return { status: "unhealthy", details: { ...details, degraded, reason, remedy } };
     },
     async close() {
       await replyLog.close();

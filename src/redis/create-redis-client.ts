@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { shownCertificate } from "../lib/certificates.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
   RedisRefused,
@@ -55,7 +56,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
   const connection: Connection = {
     ...(target.username !== null && { username: target.username }),
     ...(target.password !== null && { password: target.password }),
-    ...(target.tls && { tls: {} }),
+    ...(target.tls && { tls: shownCertificate() }),
     db: target.database,
     connectTimeout: connectTimeoutMs,
     commandTimeout: commandTimeoutMs,
@@ -136,6 +137,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
       if (isReady()) subscriptions.publish(channel, message);
     },
     subscribe: subscriptions.subscribe,
+    tryChannel: (channel) => withDeadline(subscriptions.tryOut(channel), commandTimeoutMs),
     onReady(listener) {
       readyListeners.add(listener);
       return () => readyListeners.delete(listener);
@@ -170,7 +172,7 @@ function openServer(target: RedisTarget, connection: Connection): Redis {
         sentinels: [...target.nodes],
         name: target.sentinelName ?? "",
         sentinelRetryStrategy: retryDelayMs,
-        ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
+        ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: shownCertificate() }),
         failoverDetector: true,
       })
     : new Redis({ ...connection, host: node?.host ?? "localhost", port: node?.port ?? 6379 });

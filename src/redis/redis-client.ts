@@ -44,6 +44,8 @@ export interface RedisClient {
    * Returns the end of it. Channels of a Cluster are sharded by their hash tag where the server can do that.
    */
   subscribe(channel: string, listener: (message: string) => void): () => void;
+  /** Rings a channel and hears it itself. Raises RedisUnavailable or RedisRefused. */
+  tryChannel(channel: string): Promise<void>;
   /** Calls `listener` whenever a connection has come (back). Returns the end of it. */
   onReady(listener: () => void): () => void;
   /** Raises RedisUnavailable. What a probe may show: no addresses. */

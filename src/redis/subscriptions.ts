@@ -38,7 +38,7 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
       toldRefusal = true;
       logger.warn(
         { err: error },
-        "this user of Redis may not use its channels, so that other nodes hear of replies late; ACL SETUSER <user> &*",
+        "this user of Redis may not use its channels, so that other nodes hear of replies late; ACL SETUSER <user> &<key_prefix>*",
       );
     }
     logger.debug({ err: error }, "a channel cannot be listened to yet");
@@ -74,10 +74,34 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
   }
   ping.unref();
 
+  const send = (channel: string, message: string) =>
+    sharded ? client.spublish(channel, message) : client.publish(channel, message);
+  const leave = (channel: string) =>
+    sharded ? subscriber.sunsubscribe(channel) : subscriber.unsubscribe(channel);
+
   return {
     publish(channel: string, message: string): void {
-      const sent = sharded ? client.spublish(channel, message) : client.publish(channel, message);
-      sent.catch(failed);
+      send(channel, message).catch(failed);
+    },
+    /** Rings the channel and resolves when that was heard. Raises what Redis answers. */
+    async tryOut(channel: string): Promise<void> {
+      const heard = Promise.withResolvers<void>();
+      const listeners = new Set<Listener>([() => heard.resolve()]);
+      wanted.set(channel, listeners);
+      try {
+        await (sharded ? subscriber.ssubscribe(channel) : subscriber.subscribe(channel));
+        await send(channel, "");
+        await heard.promise;
+      } catch (error) {
+        if (!sharded || !/unknown command/i.test(String(error))) throw error;
+        sharded = false;
+        await this.tryOut(channel);
+      } finally {
+        if (wanted.get(channel) === listeners) {
+          wanted.delete(channel);
+          if (subscriber.status === "ready") leave(channel).catch(() => undefined);
+        }
+      }
     },
     subscribe(channel: string, listener: Listener): () => void {
       const listeners = wanted.get(channel) ?? new Set();
@@ -91,8 +115,7 @@ export function createSubscriptions(client: Redis | Cluster, logger: Logger) {
         if (wanted.get(channel) !== listeners) return;
         wanted.delete(channel);
         if (subscriber.status !== "ready") return;
-        const left = sharded ? subscriber.sunsubscribe(channel) : subscriber.unsubscribe(channel);
-        left.catch(() => undefined);
+        leave(channel).catch(() => undefined);
       };
     },
     close(): void {

@@ -18,7 +18,7 @@ import {
 } from "../../src/cli/doctor/check-machine.ts";
 import { checkAgents, checkBaseService, checkGateway } from "../../src/cli/doctor/check-peers.ts";
 import { checkRunning } from "../../src/cli/doctor/check-running.ts";
-import { checkEviction, checkRedis } from "../../src/cli/doctor/check-redis.ts";
+import { checkMemory, checkRedis } from "../../src/cli/doctor/check-redis.ts";
 import { checkSpeech } from "../../src/cli/doctor/check-speech.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { examine, runDoctor } from "../../src/cli/doctor/run-doctor.ts";
@@ -249,9 +249,9 @@ describe("redis", () => {
     const redis = await startRedis({ own: true, args: ["--maxmemory", "50mb"] });
     if (redis === null) return context.skip();
     const config = configOf({ REDIS_URL: redis.url });
-    expect(statuses(await checkRedis(config))).toEqual({ redis: "ok", "redis eviction": "ok" });
+    expect(statuses(await checkRedis(config))).toEqual({ redis: "ok", "redis memory": "ok" });
     await redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
-    expect(statuses(await checkRedis(config))).toEqual({ redis: "ok", "redis eviction": "warn" });
+    expect(statuses(await checkRedis(config))).toEqual({ redis: "ok", "redis memory": "warn" });
     await redis.command("CONFIG", "SET", "requirepass", "geheim");
     const [refused] = await checkRedis(config);
     expect(refused).toMatchObject({
@@ -259,7 +259,7 @@ describe("redis", () => {
       remedy: expect.stringContaining("REDIS_PASSWORD"),
     });
     await redis.stop();
-    expect(checkEviction("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n").status).toBe("ok");
+    expect(checkMemory("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n").status).toBe("ok");
   });
 });
 

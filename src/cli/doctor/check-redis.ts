@@ -1,11 +1,14 @@
 import type { Config } from "../../config/settings.ts";
+import { explainCertificate } from "../../problems/explain-certificate.ts";
 import { createRedisClient } from "../../redis/create-redis-client.ts";
+import { examineRedis } from "../../redis/examine-redis.ts";
+import { explainRedis } from "../../redis/explain-redis.ts";
 import { redisTarget } from "../../redis/redis-target.ts";
 import { silentLogger, type Logger } from "../../telemetry/logger.ts";
-import { rootOf } from "../../lib/root-of.ts";
 import type { Finding } from "./finding.ts";
 
 const oldestRedis = 6;
+const fullShare = 0.9;
 const connectTimeoutMs = 3_000;
 
 /** Redis, its version, and what it does when its memory is full. */
@@ -41,28 +44,25 @@ export async function checkRedis({ redis }: Config): Promise<Finding[]> {
       if (client.isReady()) resolve();
     });
     await Promise.race([ready, failed.promise]);
-    const version = String((await client.describe())["version"]);
-    const findings: Finding[] = [checkVersion(version, target.kind)];
-    const memory = String(await client.send("INFO", "memory"));
-    findings.push(checkEviction(memory));
-    return findings;
-  } catch (error) {
-    const { code, message } = rootOf(error);
-    const [node] = target.nodes;
-    const where = `${node?.host}:${node?.port}`;
-    const isRefusal = /NOAUTH|WRONGPASS|NOPERM/.test(message);
+    const { details, fault } = await examineRedis(client, redis.key_prefix);
+    if (fault !== null)
+      return [{ name, status: "fail", found: fault.reason, remedy: fault.remedy }];
     return [
-      {
-        name,
-        status: "fail",
-        found: isRefusal
-          ? `the user or password for ${where} is wrong or missing`
-          : `cannot be reached at ${where}${code === "" ? `: ${message}` : ` (${code})`}`,
-        remedy: isRefusal
-          ? "Correct REDIS_URL or REDIS_PASSWORD"
-          : "Start Redis there, or correct REDIS_URL; a single node runs without (unset it)",
-      },
+      checkVersion(String(details["version"]), target.kind),
+      // Whoever may not ask for it knows it from elsewhere.
+      ...(await client.send("INFO", "memory").then(
+        (memory) => [checkMemory(String(memory))],
+        () => [],
+      )),
     ];
+  } catch (error) {
+    const [node] = target.nodes;
+    const certificate = explainCertificate(error);
+    const { reason, remedy } =
+      certificate === null
+        ? explainRedis(error, redis.key_prefix)
+        : { reason: certificate.found, remedy: certificate.remedy };
+    return [{ name, status: "fail", found: `${node?.host}:${node?.port}: ${reason}`, remedy }];
   } finally {
     clearTimeout(timer);
     await client.close();
@@ -70,6 +70,10 @@ export async function checkRedis({ redis }: Config): Promise<Finding[]> {
 }
 
 function checkVersion(version: string, kind: string): Finding {
+  if (version === "unknown") {
+    const found = `works (${kind}); its version is not told to this user (INFO)`;
+    return { name: "redis", status: "ok", found };
+  }
   return Number(version.split(".")[0]) >= oldestRedis
     ? { name: "redis", status: "ok", found: `Redis ${version} (${kind})` }
     : {
@@ -81,19 +85,33 @@ function checkVersion(version: string, kind: string): Finding {
 }
 
 /** Everything that the service keeps there has an expiry, so that `volatile-*` evicts as freely as `allkeys-*`. */
-export function checkEviction(memory: string): Finding {
-  const name = "redis eviction";
+export function checkMemory(memory: string): Finding {
+  const name = "redis memory";
+  const read = (key: string) => Number(new RegExp(`^${key}:(\\d+)`, "m").exec(memory)?.[1] ?? 0);
   const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? "unknown";
-  const limit = Number(/maxmemory:(\d+)/.exec(memory)?.[1] ?? 0);
-  if (limit === 0 || policy === "noeviction") {
-    const how = limit === 0 ? "no memory limit" : `${policy}, ${Math.round(limit / 2 ** 20)} MB`;
-    return { name, status: "ok", found: how };
+  const limit = read("maxmemory");
+  const used = read("used_memory");
+  if (limit === 0) return { name, status: "ok", found: "no limit" };
+  const share = `${megabytes(used)} of ${megabytes(limit)} MB`;
+  if (policy !== "noeviction") {
+    return {
+      name,
+      status: "warn",
+      found: `${share}, ${policy}: under pressure Redis drops the events of running replies; readers then see a jump`,
+      remedy:
+        "redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf), or give it more memory",
+    };
   }
-  return {
-    name,
-    status: "warn",
-    found: `${policy}: under pressure Redis drops the events of running replies; readers then see a jump`,
-    remedy:
-      "redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf), or give it more memory",
-  };
+  return used > limit * fullShare
+    ? {
+        name,
+        status: "warn",
+        found: `${share} are used: it will soon take no more`,
+        remedy: "redis-cli CONFIG SET maxmemory <more> (and in redis.conf)",
+      }
+    : { name, status: "ok", found: `${share}, ${policy}` };
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }
