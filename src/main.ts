@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { parseCommand, UsageFault } from "./cli/usage.ts";
 import { describeFaults } from "./config/describe-faults.ts";
 import { loadFromProcess } from "./config/load-from-process.ts";
 import { printConfig, showConfig } from "./config/print-config.ts";
@@ -27,11 +29,27 @@ const help = `chat-service [command] [options]
 `;
 
 const given = process.argv.slice(2);
-/** Options of the program itself, or of `serve`, may stand without a command. */
-const isNamed =
-  given[0] !== undefined && (!given[0].startsWith("-") || /^(-h|--help|--version)$/.test(given[0]));
-const command = isNamed ? (given[0] ?? "serve") : "serve";
-const args = isNamed ? given.slice(1) : given;
+const options = {
+  config: { type: "string" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean" },
+} as const;
+/** The first word that is no option or its value is the command, wherever it stands. */
+const { tokens } = parseArgs({
+  args: given,
+  options,
+  strict: false,
+  allowPositionals: true,
+  tokens: true,
+});
+const word = tokens.find((token) => token.kind === "positional");
+const isMisspelt = tokens.some(
+  (token) =>
+    token.kind === "option" && !(token.name in options) && token.index < (word?.index ?? Infinity),
+);
+/** With an option that is none, a word behind it may be its value: `serve` says what is wrong. */
+const command = isMisspelt ? "serve" : (word?.value ?? "serve");
+const args = given.filter((_, index) => index !== word?.index);
 
 /** Ends the process with code 2 when the configuration cannot be used: nothing has been opened yet. */
 function configured(): LoadedConfig {
@@ -39,6 +57,14 @@ function configured(): LoadedConfig {
   if (loaded.ok) return loaded;
   process.stderr.write(describeFaults(loaded.faults));
   process.exit(2);
+}
+
+/** The same for commands that open connections. Raises StartFault. */
+async function connecting(): Promise<Config> {
+  const { config } = configured();
+  const { trustCertificates } = await import("./composition/trust-certificates.ts");
+  trustCertificates(config);
+  return config;
 }
 
 /** Opens the log. Ends with a sentence when one of its files cannot be written. */
@@ -53,16 +79,23 @@ async function openLog({ logging, service }: Config): Promise<LoggerHandle> {
   }
 }
 
+/** What was given to a command without a help of its own; null: what was asked for has been said. Raises UsageFault. */
+function understood<const T extends ParseArgsOptionsConfig>(more: T) {
+  const { values, positionals } = parseCommand(args, { ...options, ...more }, help);
+  const [surplus] = positionals;
+  if (surplus !== undefined) throw new UsageFault(`${surplus} is too much.\n\n${help}`);
+  const { help: isHelp, version: isVersion } = values as { help?: boolean; version?: boolean };
+  if (isHelp === true) process.stdout.write(help);
+  else if (isVersion === true) process.stdout.write(`${version}\n`);
+  else return values;
+  return null;
+}
+
 /** Each command loads what it needs: a terminal chat has no use for a database. */
 async function run(): Promise<void> {
   switch (command) {
-    case "--help":
-    case "-h":
     case "help":
       process.stdout.write(help);
-      break;
-    case "--version":
-      process.stdout.write(`${version}\n`);
       break;
     case "chat": {
       const { runChat } = await import("./cli/chat.ts");
@@ -84,7 +117,7 @@ async function run(): Promise<void> {
         import("./cli/erase-user.ts"),
         import("./cli/terminal.ts"),
       ]);
-      const { config } = configured();
+      const config = await connecting();
       const run = command === "export" ? runExport : runErase;
       process.exitCode = await run(config, args, processTerminal(false));
       break;
@@ -102,19 +135,23 @@ async function run(): Promise<void> {
         import("./cli/voice-models.ts"),
         import("./cli/terminal.ts"),
       ]);
-      process.exitCode = await runVoice(configured().config, args, processTerminal(false));
+      process.exitCode = await runVoice(await connecting(), args, processTerminal(false));
       break;
     }
     case "config": {
+      const values = understood({ json: { type: "boolean" } });
+      if (values === null) break;
       const loaded = configured();
-      const text = args.includes("--json")
-        ? `${JSON.stringify(showConfig(loaded), null, 2)}\n`
-        : printConfig(loaded);
+      const text =
+        values.json === true
+          ? `${JSON.stringify(showConfig(loaded), null, 2)}\n`
+          : printConfig(loaded);
       process.stdout.write(text);
       break;
     }
     case "migrate": {
-      const { config } = configured();
+      if (understood({}) === null) break;
+      const config = await connecting();
       const log = await openLog(config);
       const [{ openDatabase }, { tellStartFault }] = await Promise.all([
         import("./composition/open-database.ts"),
@@ -132,7 +169,8 @@ async function run(): Promise<void> {
       break;
     }
     case "serve": {
-      const { config } = configured();
+      if (understood({}) === null) break;
+      const config = await connecting();
       const log = await openLog(config);
       const { serve } = await import("./serve.ts");
       await serve(config, log);
@@ -147,7 +185,7 @@ async function run(): Promise<void> {
 try {
   await run();
 } catch (error) {
-  if (!(error instanceof StartFault)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  if (!(error instanceof StartFault) && !(error instanceof UsageFault)) throw error;
+  process.stderr.write(`${error.message.trimEnd()}\n`);
+  process.exitCode = error instanceof UsageFault ? 2 : 1;
 }
