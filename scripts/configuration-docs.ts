@@ -11,6 +11,7 @@ const sectionMeanings: Readonly<Record<keyof typeof settings, string>> = {
     "PostgreSQL. Without `url` an embedded one runs in this process, below `service.data_dir`.",
   redis:
     "What several nodes share. Without `url` there is one node and everything stays in its memory.",
+  tls: "Whom this service trusts, and who it says it is, in connections that it opens: PostgreSQL, Redis, agents, speech, gateway, webhooks. Read at start",
   agno: "Agents, teams and workflows of AgentOS servers.",
   models: "Agents that talk to an OpenAI-compatible endpoint.",
   model_service: "Models of a Model Service, named `provider_id/model_id`.",

@@ -10,9 +10,9 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   config: [],
   // Floors: they know no feature.
-  problems: [],
+  problems: names("lib"),
   telemetry: names("config lib"),
-  redis: names("telemetry"),
+  redis: names("lib telemetry"),
   cache: names("lib redis telemetry"),
   database: names("lib problems telemetry"),
   identity: names("cache config lib problems telemetry"),

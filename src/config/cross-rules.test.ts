@@ -51,6 +51,26 @@ test.each<[Record<string, string>, RegExp]>([
   [{ VOICE_TTS_PROVIDER: "openai" }, /^voice\.tts\.provider: openai needs voice\.tts\.api_url or/],
   [{ VOICE_STT_PROVIDER: "command" }, /^voice\.stt\.provider: command needs voice\.stt\.command/],
   [{ VOICE_TTS_PROVIDER: "command" }, /^voice\.tts\.provider: command needs voice\.tts\.command/],
+  ...(
+    [
+      ["schema=chatx", /"schema" is no parameter here; options=-csearch_path/],
+      ["pgbouncer=true", /database\.pooler: pgbouncer/],
+      ["connect_timeout=5", /database\.connect_timeout_ms/],
+      ["sslmod=require", /"sslmod" is no parameter here; there are sslmode, /],
+      ["sslmode=bogus", /sslmode must be one of disable, .*, no-verify/],
+    ] as const
+  ).map(([parameter, words]): [Record<string, string>, RegExp] => [
+    { DATABASE_URL: `postgresql://h/db?${parameter}` },
+    new RegExp(`^database\\.url: .*${words.source}`),
+  ]),
+  [
+    { REDIS_URL: "rediss://h/0?rejectUnauthorized=false" },
+    /^redis\.url: takes no parameters; .*tls/,
+  ],
+  [{ REDIS_URL: "redis://h/chat" }, /^redis\.url: .* number of a database/],
+  [{ REDIS_URL: "redis://a,b/1" }, /^redis\.url: a Cluster has database 0/],
+  [{ TLS_CERT_FILE: "c.pem" }, /^tls: cert_file and key_file belong together/],
+  [{ TLS_KEY_FILE: "k.pem" }, /^tls: cert_file and key_file belong together/],
   [{ REDIS_SENTINEL_NAME: "main" }, /^redis\.sentinel_name: needs redis\.url/],
   [
     { STREAMS_MAX_REPLY_BYTES: "1MB", STREAMS_MAX_TOTAL_BYTES: "512KB" },
@@ -78,6 +98,16 @@ test.each<[Record<string, string>]>([
   [{ VOICE_STT_PROVIDER: "openai", VOICE_TTS_PROVIDER: "openai", VOICE_API_URL: "http://h" }],
   [{ VOICE_STT_PROVIDER: "command", VOICE_STT_COMMAND: "pocketsphinx" }],
   [{ REDIS_SENTINEL_NAME: "main", REDIS_URL: "redis://a,b" }],
+  [{ REDIS_SENTINEL_NAME: "main", REDIS_URL: "redis://a,b/2" }],
+  [{ REDIS_URL: "rediss://:p@h:6380/2" }],
+  [{ DATABASE_URL: "postgresql:///db?host=/run/postgresql" }],
+  [
+    {
+      DATABASE_URL:
+        "postgresql://h/db?sslmode=verify-full&sslrootcert=/a&options=-csearch_path%3Dx",
+    },
+  ],
+  [{ TLS_CERT_FILE: "c.pem", TLS_KEY_FILE: "k.pem" }],
 ])("%j holds", (environment) => {
   expect(faultsOf(environment)).toEqual([]);
 });

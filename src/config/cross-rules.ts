@@ -1,5 +1,6 @@
 import { agnoServers, sameAddress } from "./agno-servers.ts";
 import type { Config } from "./settings.ts";
+import { databaseUrlFaults, redisUrlFaults } from "./url-parameters.ts";
 import { strongSecret, weaknessOf } from "./weak-secret.ts";
 
 /** Something that must hold between settings, each of which is right by itself. */
@@ -123,6 +124,22 @@ const crossRules: readonly CrossRule[] = [
           : [],
     },
   ]),
+  {
+    settings: ["database.url"],
+    faults: ({ database: { url } }) => (url === null ? [] : databaseUrlFaults(url)),
+  },
+  {
+    settings: ["redis.url"],
+    faults: ({ redis: { url, sentinel_name: name } }) =>
+      url === null ? [] : redisUrlFaults(url, name !== null),
+  },
+  {
+    settings: ["tls.cert_file", "tls.key_file"],
+    faults: ({ tls }) =>
+      (tls.cert_file === null) === (tls.key_file === null)
+        ? []
+        : ["tls: cert_file and key_file belong together; only one of them is set"],
+  },
   {
     settings: ["redis.sentinel_name", "redis.url"],
     faults: ({ redis }) =>

@@ -22,6 +22,7 @@ const host = fc.domain();
 
 /** Values that hold under each rule, found by the words in which the rule states itself. */
 const ruled: Readonly<Record<string, fc.Arbitrary<string>>> = {
+  "without ? and #": fc.webUrl({ validSchemes: ["http", "https"] }),
   "http://": fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }),
   "postgres://": fc
     .tuple(host, fc.webSegment(), fc.string({ minLength: 1 }))

@@ -10,6 +10,11 @@ const cases: readonly [keyof typeof rules, readonly string[], readonly string[]]
     ["", "a", "ftp://a", "http:a", "http://", "http://a b", "http://a:99999", "https:///x y"],
   ],
   [
+    "baseUrl",
+    ["http://a", "https://a.b:8080/v1/", "http://u:p@h/x"],
+    ["", "a", "http://h/v1?api-version=1", "http://h/#x", "http://h?"],
+  ],
+  [
     "databaseUrl",
     [
       "postgres://h",

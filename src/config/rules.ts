@@ -13,6 +13,12 @@ export const webUrl: Rule = {
   holds: (value) => /^https?:\/\/\S+$/i.test(value) && URL.canParse(value),
 };
 
+/** A URL that paths are put behind; what follows a question mark would be lost. */
+export const baseUrl: Rule = {
+  words: "a URL that starts with http:// or https://, without ? and #",
+  holds: (value) => webUrl.holds(value) && !/[?#]/.test(value),
+};
+
 /** A PostgreSQL URL; an undecodable password is refused here because the driver would name it in its error. */
 export const databaseUrl: Rule = {
   words:

@@ -1,6 +1,7 @@
 import { isText, isTextList, listOf, optional, required } from "./list-of.ts";
 import {
   addressRange,
+  baseUrl,
   browserOrigin,
   databaseUrl,
   hostName,
@@ -173,10 +174,18 @@ export const settings = {
     key_prefix: text("In front of every key", "chat:"),
     command_timeout_ms: integer("For one command", 1_000, { minimum: 10, maximum: 600_000 }),
   },
+  tls: {
+    ca_file: text(
+      "PEM file of private authorities, trusted beside the public ones in all connections that this service opens",
+      null,
+    ),
+    cert_file: text("PEM file of the certificate shown to servers that ask for one", null),
+    key_file: text("PEM file of its key", null),
+  },
   agno: {
     api_url: text("AgentOS server, such as http://127.0.0.1:7777", null, {
       env: ["AGNO_API_BASE"],
-      rule: webUrl,
+      rule: baseUrl,
     }),
     api_key: secret("Security key of AgentOS", { isHeader: true }),
     servers: json<readonly AgnoServer[]>(
@@ -186,7 +195,10 @@ export const settings = {
         "servers",
         {
           name,
-          api_url: required(webUrl.words, (value) => isText(value) && webUrl.holds(String(value))),
+          api_url: required(
+            baseUrl.words,
+            (value) => isText(value) && baseUrl.holds(String(value)),
+          ),
           api_key: words,
         },
         ["name"],
@@ -222,7 +234,7 @@ export const settings = {
   models: {
     api_url: text("OpenAI-compatible base URL, such as http://127.0.0.1:11434/v1", null, {
       env: ["OPENAI_BASE_URL"],
-      rule: webUrl,
+      rule: baseUrl,
     }),
     api_key: secret("Key for it", { env: ["OPENAI_API_KEY"], isHeader: true }),
     default_model: text("Model for agents that name none; unset: the endpoint's first", null),
@@ -274,7 +286,7 @@ export const settings = {
     ),
   },
   model_service: {
-    url: text("Base URL of a Model Service", null, { rule: webUrl }),
+    url: text("Base URL of a Model Service", null, { rule: baseUrl }),
     api_key: secret("Key for it", { isHeader: true }),
     cache_ttl_seconds: number("How long its catalogue is kept", 60, { maximum: day }),
   },
@@ -287,7 +299,7 @@ export const settings = {
   },
   voice: {
     enabled: boolean("Speech in and out", true),
-    api_url: text("OpenAI-compatible audio base URL, for both directions", null, { rule: webUrl }),
+    api_url: text("OpenAI-compatible audio base URL, for both directions", null, { rule: baseUrl }),
     api_key: secret("Key for it", { isHeader: true }),
     retention_hours: number("How long spoken replies are kept", 24, { maximum: 87_600 }),
     max_listeners: integer("WebSockets that may send sound to this process at a time", 100, {
@@ -298,7 +310,7 @@ export const settings = {
       ["auto", "openai", "command", "sherpa", "off"],
       "auto",
     ),
-    "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null, { rule: webUrl }),
+    "stt.api_url": text("Speech recognition elsewhere than voice.api_url", null, { rule: baseUrl }),
     "stt.api_key": secret("Key for it", { isHeader: true }),
     "stt.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "stt.language": text("Language when the caller names none, such as zh or en", null),
@@ -311,7 +323,7 @@ export const settings = {
       ["auto", "openai", "flite", "command", "sherpa", "off"],
       "auto",
     ),
-    "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null, { rule: webUrl }),
+    "tts.api_url": text("Speech synthesis elsewhere than voice.api_url", null, { rule: baseUrl }),
     "tts.api_key": secret("Key for it", { isHeader: true }),
     "tts.model": text("Model name sent to the provider, or model folder for sherpa", null),
     "tts.voice": text("Voice when the caller names none", null),
@@ -327,7 +339,7 @@ export const settings = {
     }),
   },
   gateway: {
-    url: text("Base URL of a Gateway Service to register with", null, { rule: webUrl }),
+    url: text("Base URL of a Gateway Service to register with", null, { rule: baseUrl }),
     api_key: secret("Key for it", { isHeader: true }),
     service_id: text("instance_id; unset: service name, host and port", null),
     health_check_interval: number("Seconds between registrations", 30, {
@@ -345,7 +357,7 @@ export const settings = {
     register_path: text("Fixes the path of the registration call", null, { rule: urlPath }),
   },
   base_service: {
-    url: text("Base URL of a Base Service (users, permissions)", null, { rule: webUrl }),
+    url: text("Base URL of a Base Service (users, permissions)", null, { rule: baseUrl }),
     prefix: text("In front of its paths", "/api/v1", { rule: urlPathOrEmpty }),
     cache_ttl_seconds: number("How long identities and verdicts are kept", 30, { maximum: day }),
     on_unreachable: choice(
@@ -437,7 +449,9 @@ export const settings = {
       minimum: 0.1,
       maximum: 300,
     }),
-    otlp_endpoint: text("OpenTelemetry collector (HTTP); unset: no traces", null, { rule: webUrl }),
+    otlp_endpoint: text("OpenTelemetry collector (HTTP); unset: no traces", null, {
+      rule: baseUrl,
+    }),
   },
   limits: {
     max_message_length: integer("Characters in a message", 10_000, { minimum: 1 }),

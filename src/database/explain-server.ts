@@ -1,4 +1,5 @@
 import { rootOf } from "../lib/root-of.ts";
+import { explainCertificate, showCertificate } from "../problems/explain-certificate.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Explanation } from "../problems/start-fault.ts";
 import { sqlState, type Database } from "./database.ts";
@@ -115,6 +116,25 @@ export function explainServer(error: unknown, url: string): Explanation | null {
     "57P03": ["the server is starting", "Wait a moment and try again"],
     "25006": ["the server is read-only", "Name the primary in DATABASE_URL"],
   };
+  const certificate = explainCertificate(error);
+  if (certificate !== null) {
+    const { remedy } = certificate;
+    return {
+      found: `${where}: ${certificate.found}`,
+      remedy: remedy.includes("TLS_CA_FILE")
+        ? `${remedy} (or sslrootcert=/path/ca.pem in DATABASE_URL; sslmode=no-verify encrypts without looking at it)`
+        : remedy,
+    };
+  }
+  if (code === "28000" && /client certificate/.test(message)) {
+    return { found: `${where} asks for a certificate of this service`, remedy: showCertificate };
+  }
+  if (/does not support SSL connections/.test(message)) {
+    return {
+      found: `${where} does not speak TLS`,
+      remedy: "Switch it on there (ssl = on), or leave sslmode out of DATABASE_URL",
+    };
+  }
   const [found, remedy] = known[code] ?? [];
   if (found !== undefined && remedy !== undefined) return { found, remedy };
   const isOfConnection = error instanceof Problem || sqlState(error) === undefined;

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { ownCertificate, type OwnCertificate } from "../lib/certificates.ts";
 import type { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import {
@@ -43,7 +44,7 @@ const noTimeoutMs = 2 ** 31 - 1;
 export function createPostgresDatabase(options: PostgresOptions): Database {
   const { log, pooler, statementTimeoutMs } = options;
   const pool = new pg.Pool({
-    connectionString: options.url,
+    connectionString: withCertificate(options.url, ownCertificate()),
     max: options.maxConnections,
     // One limit for both waits: for a free connection and for opening one.
     connectionTimeoutMillis: Math.max(options.poolTimeoutMs, options.connectTimeoutMs),
@@ -156,6 +157,26 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
       return closing;
     },
   };
+}
+
+/**
+ * The URL with this process's certificate where it names none itself. The driver verifies servers in all modes but
+ * `no-verify`, and would write a warning past the log about those in which libpq does not.
+ */
+export function withCertificate(text: string, own: OwnCertificate | null): string {
+  const url = new URL(text);
+  const parameters = url.searchParams;
+  const isOn = /^(true|1)$/.test(parameters.get("ssl") ?? "");
+  const mode = parameters.get("sslmode") ?? (isOn ? "verify-full" : "disable");
+  if (mode === "disable") return text;
+  if (mode !== "no-verify" && parameters.get("uselibpqcompat") !== "true") {
+    parameters.set("sslmode", "verify-full");
+  }
+  if (own !== null && !parameters.has("sslcert")) {
+    parameters.set("sslcert", own.certFile);
+    parameters.set("sslkey", own.keyFile);
+  }
+  return url.href;
 }
 
 function commitUnanswered(error: unknown): Problem {

@@ -10,8 +10,10 @@ export interface Explanation {
  */
 export class StartFault extends Error {
   override readonly name: string = "StartFault";
+  readonly why: Explanation;
 
   constructor(why: Explanation | string, options?: ErrorOptions) {
     super(typeof why === "string" ? why : `${why.found}. ${why.remedy}`, options);
+    this.why = typeof why === "string" ? { found: why, remedy: "" } : why;
   }
 }

@@ -12,6 +12,7 @@ import {
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { shownCertificate } from "../lib/certificates.ts";
 import type { Logger } from "./logger.ts";
 import { safeText } from "./safe-fields.ts";
 import type { SpanAttributes, Tracer } from "./tracer.ts";
@@ -48,6 +49,7 @@ export function createOtlpTracer(options: OtlpTracerOptions): Tracer {
         exporter: new OTLPTraceExporter({
           url: tracesUrl(options.otlpEndpoint),
           timeoutMillis: exportTimeoutMs,
+          httpAgentOptions: shownCertificate(),
         }),
         maxQueueSize: 4_096,
         exportTimeoutMillis: exportTimeoutMs,

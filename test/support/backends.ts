@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 
 /** Real servers that tests need and a machine may lack. */
-export type Backend = "postgres" | "redis" | "pgbouncer" | "chromium" | "nginx";
+export type Backend = "postgres" | "redis" | "pgbouncer" | "chromium" | "nginx" | "openssl";
 
 /**
  * Says which tests will not run and why; with REQUIRE_BACKENDS=postgres,redis in the environment a missing one is a

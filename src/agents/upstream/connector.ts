@@ -1,12 +1,17 @@
 import type { Socket } from "node:net";
 import { buildConnector, errors } from "undici";
+import { shownCertificate } from "../../lib/certificates.ts";
 
 /** Errors of sockets that had brought an answer before. */
 const ofUsedSockets = new WeakSet<Error>();
 
 /** Opens connections as the client itself would, and notes which of those that break had been used. */
 export function createConnector(timeoutMs: number): buildConnector.connector {
-  const connect = buildConnector({ timeout: timeoutMs, allowH2: false });
+  const connect = buildConnector({
+    timeout: timeoutMs,
+    allowH2: false,
+    ...shownCertificate(),
+  });
   return (options, callback) => {
     connect(options, (...outcome) => {
       const [, socket] = outcome;

@@ -6,6 +6,7 @@ import {
 } from "../../composition/agent-backends.ts";
 import type { Config } from "../../config/settings.ts";
 import { advertisedHost, isLoopback } from "../../gateway/advertised-address.ts";
+import { explainCertificate } from "../../problems/explain-certificate.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { rootOf } from "../../lib/root-of.ts";
 import type { Finding } from "./finding.ts";
@@ -111,6 +112,11 @@ async function checkAnswers(name: string, url: string, remedy: string): Promise<
     }
     return { name, status: "fail", found: `${origin} answers ${response.status}`, remedy };
   } catch (error) {
+    const certificate = explainCertificate(error);
+    if (certificate !== null) {
+      const { found, remedy: mends } = certificate;
+      return { name, status: "fail", found: `${origin}: ${found}`, remedy: mends };
+    }
     const { code, message } = rootOf(error);
     return {
       name,

@@ -1,5 +1,7 @@
+import { trustCertificates } from "../../composition/trust-certificates.ts";
 import { loadFromProcess } from "../../config/load-from-process.ts";
 import type { Config } from "../../config/settings.ts";
+import { StartFault } from "../../problems/start-fault.ts";
 import { version } from "../../version.ts";
 import { painter, type Terminal } from "../terminal.ts";
 import { parseCommand, UsageFault } from "../usage.ts";
@@ -24,6 +26,7 @@ Ends with 1 when something would keep the service from working.`;
 
 /** Everything there is to look at, side by side. */
 export async function examine(config: Config): Promise<readonly Finding[]> {
+  const certificates = checkCertificates(config);
   const groups = await Promise.all([
     look("node", async () => checkNode()),
     look("port", () => checkPort(config)),
@@ -38,7 +41,23 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
     look("gateway", () => checkGateway(config)),
     look("base service", () => checkBaseService(config)),
   ]);
-  return groups.flat();
+  return [...certificates, ...groups.flat()];
+}
+
+/** First of all, as the other looks connect with them. */
+function checkCertificates(config: Config): Finding[] {
+  const name = "certificates";
+  const { ca_file: ca, cert_file: cert } = config.tls;
+  try {
+    trustCertificates(config);
+  } catch (error) {
+    if (!(error instanceof StartFault)) throw error;
+    const { found, remedy } = error.why;
+    return [{ name, status: "fail", found, remedy }];
+  }
+  if (ca === null && cert === null) return [];
+  const found = [ca !== null && `${ca} is trusted`, cert !== null && `${cert} is shown`];
+  return [{ name, status: "ok", found: found.filter((each) => each !== false).join(", ") }];
 }
 
 /** `chat-service doctor`. Returns the exit code. */

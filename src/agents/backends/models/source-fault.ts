@@ -1,3 +1,4 @@
+import { certificateRemedy, explainCertificate } from "../../../problems/explain-certificate.ts";
 import { Problem } from "../../../problems/problem.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { refusalKindOf } from "./refusal.ts";
@@ -10,6 +11,8 @@ export function faultOf(error: unknown, signal: AbortSignal): string {
   if (status === 401 || status === 403) return "unauthorized";
   if (status !== undefined) return `status ${status}`;
   if (fault?.fault === "malformed" || fault?.fault === "too_large") return "not understood";
+  const certificate = explainCertificate(error);
+  if (certificate !== null) return certificate.found;
   const timedOut = error instanceof Problem && error.type === "agent_timeout";
   return signal.aborted || timedOut ? "timeout" : "unreachable";
 }
@@ -31,6 +34,6 @@ export function remedyOf(fault: string): string {
     case "timeout":
       return "Start the endpoint (ollama serve), or correct MODELS_API_URL (MODEL_SERVICE_URL)";
     default:
-      return "Look into the log of the models' server";
+      return certificateRemedy(fault) ?? "Look into the log of the models' server";
   }
 }

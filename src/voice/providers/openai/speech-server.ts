@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request, type Dispatcher, type FormData } from "undici";
+import { shownCertificate } from "../../../lib/certificates.ts";
 import { errorIdentifier } from "../../../lib/error-identifier.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
@@ -102,7 +103,7 @@ export function createSpeechServer(options: SpeechServerOptions): SpeechServer {
   const limits = { ...speechServerLimits, ...options.limits };
   const base = options.apiUrl.replace(/\/+$/, "");
   const agent = new Agent({
-    connect: { timeout: limits.connectMs },
+    connect: { timeout: limits.connectMs, ...shownCertificate() },
     // The limits here are finer.
     headersTimeout: 0,
     bodyTimeout: 0,
