@@ -44,7 +44,7 @@ describe("a user of Redis with the documented rights", () => {
     const first = await reply.next((event) => event["message_id"] !== undefined);
     const other = await stage.client(1).follow(String(first["message_id"]));
     const kinds = (await other.all()).map(({ type }) => type);
-    expect(kinds.filter((kind) => kind === "stream_response").length).toBeGreaterThan(20);
+    expect(kinds.filter((kind) => kind === "assistant_chunk").length).toBeGreaterThan(20);
     const { body } = await stage
       .client(1)
       .get<{ dependencies: { redis: { status: string } } }>("/health/detailed");
