@@ -5,6 +5,7 @@ import { openConversations } from "./composition/conversations.ts";
 import { openDoors } from "./composition/doors.ts";
 import { openFloors } from "./composition/floors.ts";
 import type { Config } from "./config/settings.ts";
+import { claimRound } from "./database/rounds.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { stopListening } from "./http/close-connections.ts";
 import { startRecovery } from "./replies/lifecycle/recovery.ts";
@@ -59,6 +60,9 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
     sessions: conversations.sessions,
     idempotency: conversations.idempotency,
     retentionDays: settings.retention_days,
+    // An embedded database has no other nodes, and a service that is often restarted cleans up all the same.
+    claim: async (everyMs) =>
+      floors.database.kind === "embedded" || claimRound(floors.database, "retention", everyMs),
     purge: async () => {
       await conversations.speech.store.purge();
     },

@@ -26,6 +26,7 @@ function start(more: Partial<Parameters<typeof startRetention>[0]> = {}) {
     purge: async () => {
       done.push("others");
     },
+    claim: async () => true,
     retentionDays: 30,
     logger: { ...silentLogger, warn: (_fields, message) => done.push(message) },
     ...more,
@@ -85,4 +86,34 @@ test("a round that takes long is not joined by another, and stopping waits for i
   await stopping;
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(rounds).toBe(1);
+});
+
+test("a round that another node has done is left out, and the next is asked for again", async () => {
+  const asked: number[] = [];
+  const { retention, done } = start({
+    claim: async (everyMs) => {
+      asked.push(everyMs);
+      return asked.length === 2;
+    },
+  });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(done).toEqual([]);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(done).toEqual(round);
+  // Never longer than until the same node comes again.
+  for (const everyMs of asked) expect(everyMs).toBeLessThan(0.6 * 600_000);
+  await retention.stop();
+});
+
+test("a claim that fails is told, and tried again", async () => {
+  let tries = 0;
+  const { retention, done } = start({
+    claim: () => {
+      tries += 1;
+      return tries === 1 ? Promise.reject(new Error("no")) : Promise.resolve(true);
+    },
+  });
+  await vi.advanceTimersByTimeAsync(5_000 + 600_000);
+  expect(done).toEqual(["cleaning up failed; trying again", ...round]);
+  await retention.stop();
 });

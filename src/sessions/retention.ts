@@ -9,16 +9,20 @@ interface RetentionOptions {
   readonly retentionDays: number;
   /** What other features drop when its time is over. */
   readonly purge: () => Promise<void>;
+  /** Whether this node does the round that is due, and no other one `everyMs` from now. */
+  readonly claim: (everyMs: number) => Promise<boolean>;
   readonly logger: Logger;
 }
 
 /** Soon after the start, so that a service which is often restarted cleans up too. */
 const firstMs = 5_000;
 const pauseMs = 10 * 60_000;
+/** Of the pause; the rest is chance, so that nodes do not come together. */
+const shortest = 0.6;
 /** Per round, so that a backlog is worked off in steps. */
 const maxSessions = 1_000;
 
-/** Drops what is kept for a time only: expired idempotency keys, idle sessions where that is asked for. */
+/** Drops, on one node for all, what is kept for a time only: expired idempotency keys, idle sessions where that is asked for. */
 export function startRetention(options: RetentionOptions): { stop(): Promise<void> } {
   const { sessions, idempotency, retentionDays, logger } = options;
   const stopping = new AbortController();
@@ -34,13 +38,22 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
 
   /** A fault of one does not keep the others from being done. */
   const cleanUp = async () => {
+    // A node that is alone with its round finds it due each time.
+    const isMine = await options.claim(pauseMs * shortest * 0.9).catch((error: unknown) => {
+      logger.warn({ err: error }, "cleaning up failed; trying again");
+      return false;
+    });
+    if (isMine) await doRound();
+    schedule(pauseMs);
+  };
+
+  const doRound = async () => {
     for (const work of [() => idempotency.purge(), options.purge, deleteIdleSessions]) {
       if (signal.aborted) return;
       await work().catch((error: unknown) =>
         logger.warn({ err: error }, "cleaning up failed; trying again"),
       );
     }
-    schedule(pauseMs);
   };
 
   /** The next round begins when one is over, however long it takes. */
@@ -50,7 +63,7 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
       () => {
         round = cleanUp();
       },
-      delayMs * (0.6 + Math.random() * 0.4),
+      delayMs * (shortest + Math.random() * (1 - shortest)),
     );
     timer.unref();
   };
