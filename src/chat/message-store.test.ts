@@ -246,9 +246,11 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
   });
 
   test("waiting messages are counted over all sessions", async () => {
-    const before = await store.countQueued();
+    const { queued: before } = await store.countQueued();
     await createSession([{}, { role: "assistant", status: "queued" }]);
     await createSession([{}, { role: "assistant", status: "queued" }]);
-    expect(await store.countQueued()).toBe(before + 2);
+    const { queued, oldestSeconds } = await store.countQueued();
+    expect(queued).toBe(before + 2);
+    expect(oldestSeconds).toBeGreaterThan(0);
   });
 });

@@ -163,11 +163,13 @@ export function createMessageStore(database: Database) {
     },
 
     /** Messages that wait for an earlier reply of their session, in all sessions. */
-    async countQueued(): Promise<number> {
-      const { rows } = await database.query<{ count: number }>(
-        "SELECT count(*)::int AS count FROM messages WHERE status = 'queued'",
+    async countQueued(): Promise<{ readonly queued: number; readonly oldestSeconds: number }> {
+      const { rows } = await database.query<{ queued: number; oldestSeconds: number }>(
+        `SELECT count(*)::int AS queued,
+                coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS "oldestSeconds"
+           FROM messages WHERE status = 'queued'`,
       );
-      return rows[0]?.count ?? 0;
+      return rows[0] ?? { queued: 0, oldestSeconds: 0 };
     },
   };
 }

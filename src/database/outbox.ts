@@ -13,6 +13,14 @@ export interface ClaimedEntry {
   readonly attempt: number;
 }
 
+/** How much there is to do, and how much was given up. */
+export interface OutboxFigures {
+  readonly waiting: number;
+  readonly dead: number;
+  /** 0 where nothing waits. */
+  readonly oldestSeconds: number;
+}
+
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
@@ -105,6 +113,17 @@ export function createOutbox(table: "outbox" | "jobs") {
         `UPDATE ${table} SET dead_at = now(), last_problem = $3 WHERE event_id = $1 AND attempts = $2`,
         [entryId, attempt, problem],
       );
+    },
+
+    async count(database: Queryable): Promise<OutboxFigures> {
+      const { rows } = await database.query<OutboxFigures>(
+        `SELECT count(*) FILTER (WHERE dead_at IS NULL)::int AS waiting,
+                count(dead_at)::int AS dead,
+                coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL)), 0)::float8
+                  AS "oldestSeconds"
+           FROM ${table}`,
+      );
+      return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
     },
 
     /** Removes what was given up more than a week ago, a thousand at most; how many. */

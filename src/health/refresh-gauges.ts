@@ -34,7 +34,13 @@ export function createRefreshGauges(options: RefreshGaugesOptions): () => Promis
     for (const [status, sessions] of Object.entries(byStatus)) {
       metrics.sessions.set({ status }, sessions);
     }
-    metrics.messagesQueued.set(figures.queued);
+    metrics.messagesQueued.set(figures.queued.queued);
+    metrics.messagesQueuedOldest.set(figures.queued.oldestSeconds);
+    for (const [outbox, { waiting, dead, oldestSeconds }] of Object.entries(figures.outboxes)) {
+      metrics.outboxEntries.set({ outbox, state: "waiting" }, waiting);
+      metrics.outboxEntries.set({ outbox, state: "dead" }, dead);
+      metrics.outboxOldest.set({ outbox }, oldestSeconds);
+    }
     metrics.eventLoopDelay.set(eventLoop.recentDelayMs() / 1000);
     const { pool } = database.describe();
     if (typeof pool === "object" && pool !== null) {

@@ -1,3 +1,4 @@
+import type { OutboxFigures } from "../database/outbox.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
 /** How many sessions there are with a status and an agent. */
@@ -9,14 +10,17 @@ export interface SessionCount {
 
 export interface SessionFigures {
   readonly counts: readonly SessionCount[];
-  readonly queued: number;
+  readonly queued: { readonly queued: number; readonly oldestSeconds: number };
+  /** By name. */
+  readonly outboxes: Readonly<Record<string, OutboxFigures>>;
 }
 
 interface SessionsOverviewOptions {
   /** Counts in the database, which takes longer the more sessions there are. */
   readonly sessions: () => Promise<readonly SessionCount[]>;
   /** Messages waiting for an earlier reply. */
-  readonly queued: () => Promise<number>;
+  readonly queued: () => Promise<SessionFigures["queued"]>;
+  readonly outboxes: () => Promise<SessionFigures["outboxes"]>;
   readonly cacheMs?: number;
   readonly waitMs?: number;
   readonly logger: Logger;
@@ -28,14 +32,22 @@ interface SessionsOverviewOptions {
  */
 export function createSessionsOverview(options: SessionsOverviewOptions) {
   const { cacheMs = 15_000, waitMs = 2_000, logger } = options;
-  let figures: SessionFigures = { counts: [], queued: 0 };
+  let figures: SessionFigures = {
+    counts: [],
+    queued: { queued: 0, oldestSeconds: 0 },
+    outboxes: {},
+  };
   let countedMs = Number.NEGATIVE_INFINITY;
   let counting: Promise<void> | null = null;
 
   const count = async () => {
     try {
-      const [counts, queued] = await Promise.all([options.sessions(), options.queued()]);
-      figures = { counts, queued };
+      const [counts, queued, outboxes] = await Promise.all([
+        options.sessions(),
+        options.queued(),
+        options.outboxes(),
+      ]);
+      figures = { counts, queued, outboxes };
     } catch (error) {
       logger.debug({ err: error }, "sessions cannot be counted");
     }

@@ -6,9 +6,16 @@ const queryBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Every metric of the service. Labels are bounded: sources, statuses, types, route patterns; never ids of users or sessions. */
-export function createMetrics() {
+export function createMetrics(version = "unknown") {
   const registry = new Registry();
   const registers = [registry];
+  const build = new Gauge({
+    name: "chat_build_info",
+    help: "Always 1; the version that runs",
+    labelNames: ["version"] as const,
+    registers,
+  });
+  build.set({ version }, 1);
   const metrics = {
     httpDuration: new Histogram({
       name: "chat_http_request_duration_seconds",
@@ -85,6 +92,23 @@ export function createMetrics() {
     messagesQueued: new Gauge({
       name: "chat_messages_queued",
       help: "Messages that wait for an earlier reply of their session; the same on every node",
+      registers,
+    }),
+    messagesQueuedOldest: new Gauge({
+      name: "chat_messages_queued_oldest_seconds",
+      help: "How long the oldest of these has waited; 0 when there is none; the same on every node",
+      registers,
+    }),
+    outboxEntries: new Gauge({
+      name: "chat_outbox_entries",
+      help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); the same on every node",
+      labelNames: ["outbox", "state"] as const,
+      registers,
+    }),
+    outboxOldest: new Gauge({
+      name: "chat_outbox_oldest_seconds",
+      help: "How long the oldest that waits has waited; 0 when there is none; the same on every node",
+      labelNames: ["outbox"] as const,
       registers,
     }),
     upstreamDuration: new Histogram({

@@ -21,6 +21,8 @@ beforeAll(async () => {
       ...(redis !== null && { REDIS_URL: redis.url }),
       VOICE_TTS_PROVIDER: "flite",
       LIMITS_MAX_QUEUED_PER_SESSION: "1",
+      // Nobody takes them there, so that they wait.
+      EVENTS_URL: "http://127.0.0.1:9",
     },
   });
   client = createClient(service.url);
