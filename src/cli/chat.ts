@@ -1,18 +1,23 @@
 import { createInterface } from "node:readline";
+import { trustCertificates } from "../composition/trust-certificates.ts";
 import { readClientEnvironment } from "../config/client-environment.ts";
+import { describeFaults } from "../config/describe-faults.ts";
+import { loadFromProcess } from "../config/load-from-process.ts";
+import { localUrl } from "../gateway/advertised-address.ts";
 import { createApiClient } from "./api-client.ts";
 import { createConversation } from "./conversation.ts";
 import { explainFault } from "./explain-fault.ts";
 import { runSlashCommand } from "./slash-commands.ts";
 import { painter, processTerminal, type Terminal } from "./terminal.ts";
 import { readSecretFile } from "./secret-file.ts";
-import { parseCommand } from "./usage.ts";
+import { parseCommand, UsageFault } from "./usage.ts";
 
 export const chatHelp = `chat-service chat [options] [message …]
 
 Talks to a running service. With a message: sends it, prints the reply and leaves.
 
-  --url URL            where the service is (CHAT_URL; http://127.0.0.1:8001)
+  --url URL            where the service is (CHAT_URL; else where this configuration has it on this machine)
+  --config FILE        the configuration of the service, as for serve
   --user NAME          who is talking, where auth.mode is open (CHAT_USER; your login name)
   --agent ID           whom to talk to; default: the service's default agent
   --session ID         go on with this conversation
@@ -23,6 +28,7 @@ Talks to a running service. With a message: sends it, prints the reply and leave
 
 const options = {
   url: { type: "string" },
+  config: { type: "string" },
   user: { type: "string" },
   agent: { type: "string" },
   session: { type: "string" },
@@ -47,7 +53,7 @@ export async function runChat(
       return 0;
     }
     const client = createApiClient({
-      url: (values.url ?? environment.url ?? "http://127.0.0.1:8001").replace(/\/+$/, ""),
+      url: (values.url ?? environment.url ?? configuredUrl(args)).replace(/\/+$/, ""),
       token: readSecretFile(values["token-file"]) ?? environment.token,
       apiKey: readSecretFile(values["api-key-file"]) ?? environment.apiKey,
     });
@@ -63,6 +69,15 @@ export async function runChat(
   } catch (error) {
     return explainFault(error, terminal);
   }
+}
+
+/** Where `serve` and `doctor` with the same configuration would be. */
+function configuredUrl(args: readonly string[]): string {
+  const loaded = loadFromProcess(args);
+  if (!loaded.ok) throw new UsageFault(describeFaults(loaded.faults).trimEnd());
+  const { config } = loaded;
+  trustCertificates(config);
+  return localUrl(config.service.host, config.service.port);
 }
 
 /** Reads lines until the end of input or /quit. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createApiClient } from "../../src/cli/api-client.ts";
 import { runChat } from "../../src/cli/chat.ts";
 import { createConversation } from "../../src/cli/conversation.ts";
@@ -33,6 +33,19 @@ describe("chat-service chat", () => {
       "/sessions?user_id=ann",
     );
     expect(body.sessions).toHaveLength(1);
+  });
+
+  it("talks to the service that the configuration names, as serve and doctor do", async () => {
+    vi.stubEnv("PORT", new URL(service.url).port);
+    const { terminal, seen } = captureTerminal();
+    model.enqueue({ tokens: ["Here."] });
+    expect(await runChat(["--user", "ann", "Where?"], terminal)).toBe(0);
+    expect(seen.output).toBe("Here.\n");
+    vi.stubEnv("PORT", "many");
+    const refused = captureTerminal();
+    expect(await runChat(["Where?"], refused.terminal)).toBe(2);
+    expect(refused.seen.errors).toContain("PORT");
+    vi.unstubAllEnvs();
   });
 
   it("keeps one conversation over several lines, and knows its commands", async () => {
