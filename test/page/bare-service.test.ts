@@ -41,6 +41,20 @@ describeInBrowser("the page of a service with nothing configured", () => {
     await context.close();
   });
 
+  test("behind the shipped nginx, which keeps the details inside, the status page says that all is well", async (context) => {
+    const program = findNginx();
+    if (program === null) return context.skip();
+    const node = new URL(stage.service.url).host;
+    const nginx = await startShippedNginx(program, [node, node]);
+    const visit = await stage.visit({ url: nginx.url, path: "/status" });
+    await visit.page.locator(".status-overall.healthy").waitFor();
+    await visit.page.getByText("Details are shown inside").waitFor();
+    assert.equal(await visit.page.getByText("cannot be reached").count(), 0);
+    await nginx.stop();
+    await visit.page.getByText("The service cannot be reached.").waitFor();
+    await visit.context.close();
+  });
+
   test("there is no microphone where the service does not understand speech, nor a voice where it has none, and an agent that takes no files says so", async () => {
     const { page, context, incidents } = await stage.visit();
     await page.getByText("Calculator", { exact: true }).click();

@@ -8,6 +8,7 @@ import type {
   Metrics,
   Model,
   Pagination,
+  Readiness,
   ServiceConfig,
   SessionConfig,
   SessionInfo,
@@ -63,6 +64,9 @@ export const chatApi = {
     requestJson<ServiceConfig>("GET", "/health/config", signal && { signal }),
 
   health: () => requestJson<HealthReport>("GET", "/health/detailed", { timeoutMs: 15_000 }),
+
+  /** Refused with 503 by a node that is not ready. */
+  readiness: () => requestJson<Readiness>("GET", "/health/readiness", { timeoutMs: 15_000 }),
 
   metrics: () => requestJson<Metrics>("GET", "/health/metrics", { timeoutMs: 15_000 }),
 

@@ -143,6 +143,12 @@ export interface HealthReport {
   readonly dependencies: Readonly<Record<string, DependencyReport>>;
 }
 
+/** What everybody may know of a node. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<string, boolean>>;
+}
+
 export interface Percentiles {
   readonly p50: number | null;
   readonly p95: number | null;

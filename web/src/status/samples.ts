@@ -20,6 +20,8 @@ interface StatusState {
   readonly metrics: Metrics | null;
   readonly samples: readonly Sample[];
   readonly isReachable: boolean;
+  /** A proxy keeps the details inside: all that is known is whether the node is ready. Null: they are shown. */
+  readonly isReady: boolean | null;
   /** The service has no metrics to show. */
   readonly hasMetrics: boolean;
   readonly updatedMs: number | null;
@@ -30,6 +32,7 @@ export const serviceStatus = createStore<StatusState>({
   metrics: null,
   samples: [],
   isReachable: true,
+  isReady: null,
   hasMetrics: true,
   updatedMs: null,
 });
@@ -54,21 +57,33 @@ export function watchStatus(): () => void {
 
 async function look(): Promise<void> {
   const [health, metrics] = await Promise.allSettled([chatApi.health(), chatApi.metrics()]);
+  const isHidden = health.status === "rejected" && health.reason instanceof ApiError;
+  const isReady = isHidden ? await askReadiness() : null;
   const isMissing =
     metrics.status === "rejected" &&
     metrics.reason instanceof ApiError &&
     metrics.reason.status === 404;
   serviceStatus.set((status) => ({
-    health: health.status === "fulfilled" ? health.value : status.health,
+    health: health.status === "fulfilled" ? health.value : isHidden ? null : status.health,
+    isReady,
     metrics: metrics.status === "fulfilled" ? metrics.value : status.metrics,
     samples:
       metrics.status === "fulfilled"
         ? [...status.samples.slice(1 - maxSamples), sampleOf(metrics.value)]
         : status.samples,
-    isReachable: health.status === "fulfilled",
+    isReachable: health.status === "fulfilled" || isReady !== null,
     hasMetrics: !isMissing,
-    updatedMs: health.status === "fulfilled" ? Date.now() : status.updatedMs,
+    updatedMs: health.status === "fulfilled" || isReady !== null ? Date.now() : status.updatedMs,
   }));
+}
+
+/** Null: nobody answers. */
+async function askReadiness(): Promise<boolean | null> {
+  try {
+    return (await chatApi.readiness()).ready;
+  } catch (error) {
+    return error instanceof ApiError ? false : null;
+  }
 }
 
 function sampleOf(metrics: Metrics): Sample {

@@ -21,12 +21,13 @@ const megabytes = (value: number) => `${Math.round(value / 1_048_576)} MB`;
 export function StatusPage() {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
-  const { health, metrics, isReachable, hasMetrics, updatedMs } = useStore(serviceStatus);
+  const { health, metrics, isReachable, isReady, hasMetrics, updatedMs } = useStore(serviceStatus);
   useEffect(watchStatus, []);
   useEffect(() => {
     document.title = texts.health.title;
   }, [texts]);
-  const overall = isReachable ? (health?.status ?? "disabled") : "unhealthy";
+  const known = isReady === null ? health?.status : isReady ? "healthy" : "unhealthy";
+  const overall = isReachable ? (known ?? "disabled") : "unhealthy";
   return (
     <main className="status-page">
       <header>
@@ -48,10 +49,9 @@ export function StatusPage() {
         <div>
           <h1>{texts.health.title}</h1>
           <p role="status">
-            {isReachable
-              ? health !== null && texts.health[health.status]
-              : texts.health.unreachable}
+            {isReachable ? known !== undefined && texts.health[known] : texts.health.unreachable}
           </p>
+          {isReady !== null && <p className="quiet">{texts.health.inside}</p>}
         </div>
         {health !== null && (
           <dl>

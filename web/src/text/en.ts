@@ -184,6 +184,7 @@ export const en = {
     latency: "Answers in",
     charts: "The last minutes",
     noMetrics: "This service does not show metrics.",
+    inside: "Details are shown inside the operator's network only.",
     current: "now",
     names: {
       database: "Database",

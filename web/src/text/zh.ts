@@ -180,6 +180,7 @@ export const zh: Texts = {
     latency: "响应时间",
     charts: "最近几分钟",
     noMetrics: "此服务未开放指标。",
+    inside: "详细信息仅在运维网络内部显示。",
     current: "当前",
     names: {
       database: "数据库",
