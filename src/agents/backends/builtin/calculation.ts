@@ -29,6 +29,10 @@ const operand = String.raw`(\d[\d.]*|\([^()]*\))`;
 const words: readonly (readonly [RegExp, string])[] = [
   [/([\d.]+)\s*%\s*of\s/gi, "$1% * "],
   [/([\d.]+)\s*的\s*([\d.]+\s*%)/g, "$1 * $2"],
+  [/([\d.]+\s*%)\s*的\s*([\d.]+)/g, "$1 * $2"],
+  [new RegExp(String.raw`(?:the )?factorial of ${operand}`, "gi"), "($1)!"],
+  [new RegExp(String.raw`${operand} factorial\b`, "gi"), "($1)!"],
+  [new RegExp(String.raw`${operand}\s*的阶乘`, "g"), "($1)!"],
   [/百分之\s*([\d.]+)/g, "$1%"],
   [new RegExp(String.raw`(?:(?:the )?square root of|√|根号)\s*${operand}`, "gi"), "sqrt($1)"],
   [new RegExp(String.raw`${operand}\s*的平方根`, "g"), "sqrt($1)"],

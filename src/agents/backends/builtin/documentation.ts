@@ -4,14 +4,24 @@ import MiniSearch from "minisearch";
 import type { Language } from "../../../problems/catalogue.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { separateCode, splitMarkdown } from "./markdown-sections.ts";
-import { indexTerms, questionPairs, questionTerms } from "./search-terms.ts";
+import { allWords, indexTerms, questionPairs, questionTerms } from "./search-terms.ts";
 
 const maxFiles = 200;
 const maxFileBytes = 512 * 1024;
 const maxDepth = 4;
 const maxQuestionCharacters = 500;
-/** Decision records explain why; people who ask want to know how. */
-const decisionWeight = 0.6;
+/** People who ask want to know how, not why or how it is built. */
+const pageWeights: readonly (readonly [page: RegExp, weight: number])[] = [
+  [/\/decisions\//, 0.6],
+  [/\/(architecture|reliability)\./, 0.65],
+  [/\/getting-started\./, 1.25],
+];
+/** Tables of settings and entries of errors name many things in passing: they are for who asks for just that. */
+const settingsWeight = 0.25;
+const asksForSettings =
+  /\b(settings?|config\w*|options?|parameters?|variables?|defaults?)\b|设置|配置|参数|环境变量|[a-z][._][a-z]/i;
+const errorWeight = 0.3;
+const errorHeading = /^(\w+) \(\d{3}\)$/;
 const otherLanguageWeight = 0.45;
 const fewPages = 4;
 
@@ -164,10 +174,9 @@ function searchIndex(
     boostTerm: (term) => (pairs.has(term) ? 0.4 : 1),
     boostDocument: (id) => {
       const passage = passages[id as number];
-      const preferred = passage?.language === language ? 1 : otherLanguageWeight;
-      return passage?.file.includes("/decisions/") === true
-        ? preferred * decisionWeight
-        : preferred;
+      if (passage === undefined) return 0;
+      const preferred = passage.language === language ? 1 : otherLanguageWeight;
+      return preferred * weightOf(passage, question);
     },
   });
   return results
@@ -184,7 +193,7 @@ function searchIndex(
       const coverage = covered / totalWeight;
       return [
         {
-          score: score * coverage ** 2,
+          score: score * coverage ** 2 * (1 + likeness(question, passage)),
           found: { ...passage, coverage, terms: Object.keys(match) },
         },
       ];
@@ -192,6 +201,24 @@ function searchIndex(
     .sort((one, other) => other.score - one.score)
     .slice(0, limit)
     .map(({ found }) => found);
+}
+
+/** How much a question is like the name of a section, 0..1, in all of its words: "the service does not start". */
+function likeness(question: string, { headings }: Passage): number {
+  const heading = headings.at(-1) ?? "";
+  const [asked, named] = [allWords(question), allWords(heading)];
+  const common = [...named].filter((word) => asked.has(word)).length;
+  return named.size === 0 ? 0 : (common / named.size + common / asked.size) / 2;
+}
+
+function weightOf({ file, headings }: Passage, question: string): number {
+  const heading = headings.at(-1) ?? "";
+  const [, error] = errorHeading.exec(heading) ?? [];
+  if (error !== undefined) return question.includes(error) ? 2 : errorWeight;
+  if (file.endsWith("/configuration.md") && /^[a-z_]+$/.test(heading)) {
+    return asksForSettings.test(question) ? 1 : settingsWeight;
+  }
+  return pageWeights.find(([page]) => page.test(file))?.[1] ?? 1;
 }
 
 function listTopics(passages: readonly Passage[], language: Language): string[] {

@@ -40,6 +40,9 @@ interface Parts {
 const courtesy =
   /^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?|thx|ok(?:ay)?|bye|goodbye|你好|您好|你们好|哈喽|嗨|早上好|下午好|晚上好|早|谢谢(?:你|您)?|多谢|好的|好|再见|在吗|在么|help|帮助|who are you|what(?: can|'s| is| are)? you(?: do|r name)?|what can i (?:do|ask)(?: here)?|你是谁|你叫什么(?:名字)?|你(?:能|会|可以)(?:做|干)?(?:些)?什么)(?:[\s,，!！.。~～?？啊呀吗]|there)*$/iu;
 
+const isThanks = /^(?:thanks?|thx|谢谢|多谢)/i;
+const welcome: Readonly<Record<Language, string>> = { en: "You are welcome.", zh: "不客气。" };
+
 /** Not an imitation of a language model: it says what there is, and passes questions to those who can answer them. */
 export function createGeneralChat({ guide, ollama, modelsConnected }: Parts): GeneralChat {
   return {
@@ -52,7 +55,8 @@ export function createGeneralChat({ guide, ollama, modelsConnected }: Parts): Ge
         const connecting = howToConnect(language);
         yield* streamText(introduction(language), signal);
         yield* streamText(`\n\n${await connecting}`, signal);
-      } else if (asksNothing) yield* streamText(abilities[language], signal);
+      } else if (isThanks.test(message.trim())) yield* streamText(welcome[language], signal);
+      else if (asksNothing) yield* streamText(abilities[language], signal);
       if (asksNothing) return;
 
       if (isCalculation(message)) {

@@ -14,7 +14,7 @@ const stopWords = new Set(
     "into is it its let like make many may me more much my need no not of off on once one or our out please shall " +
     "should so some tell than that the their them then there these they thing this to too up us use used using very " +
     "want was way we were what when where which who whom whose why will with would you your about any also just " +
-    "need show explain works work service chat does occur occurs exist exists happen happens possible mean means available"
+    "need show explain works work service chat enable create set already does occur occurs exist exists happen happens possible mean means available"
   ).split(" "),
 );
 const chineseStopWords = new Set(
@@ -100,6 +100,27 @@ const synonyms = new Map(
     迁移: ["migration", "migrate"],
     健康检查: ["health"],
     断线续传: ["resume", "reconnect"],
+    生产环境: ["production"],
+    生产: ["production"],
+    签发: ["token"],
+    更新: ["upgrade"],
+    backup: ["dump"],
+    update: ["upgrade"],
+    gdpr: ["export", "erase"],
+    privacy: ["export", "erase"],
+    keycloak: ["jwks", "jwt"],
+    auth0: ["jwks", "jwt"],
+    oidc: ["jwks", "jwt"],
+    shutdown: ["stop", "drain"],
+    graceful: ["drain", "stop"],
+    listen: ["address", "host"],
+    javascript: ["browser"],
+    js: ["browser"],
+    secure: ["security"],
+    safe: ["security"],
+    webhook: ["delivery"],
+    dies: ["lost", "killed"],
+    crash: ["lost", "killed", "interrupted"],
     authentication: ["auth", "token"],
     authorization: ["auth", "permission"],
     login: ["auth", "token"],
@@ -129,6 +150,21 @@ export function indexTerms(text: string): string[] {
   return wordsOf(text).flatMap((found) => [...found.whole, ...found.pairs]);
 }
 
+/** Every word of a text, the small ones too; for East Asian text pairs of characters. */
+export function allWords(text: string): Set<string> {
+  const found = [...normal(text).matchAll(word)].flatMap(([run]) =>
+    eastAsian.test(run) ? pairsOf(run) : run.split(/[_.-]/).map(stem),
+  );
+  return new Set(found);
+}
+
+function normal(text: string): string {
+  return text
+    .normalize("NFKC")
+    .toLowerCase()
+    .replaceAll(/\bback(?:s|ed|ing)? up\b/g, "backup");
+}
+
 /** What a question asks for, without the words that every question has. */
 export function questionTerms(question: string): TermGroup[] {
   const groups = new Map<string, TermGroup>();
@@ -154,7 +190,7 @@ interface Words {
 
 function wordsOf(text: string): Words[] {
   const found: Words[] = [];
-  for (const [run] of text.normalize("NFKC").toLowerCase().matchAll(word)) {
+  for (const [run] of normal(text).matchAll(word)) {
     if (eastAsian.test(run)) {
       const whole = run
         .split(knownWords)
