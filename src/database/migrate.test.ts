@@ -91,6 +91,15 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
     await expect(migrate(database, { from: path })).rejects.toBeInstanceOf(MigrationMismatch);
     const older = await folder({ "0001-a.sql": "SELECT 1" });
     await expect(migrate(database, { from: older })).rejects.toBeInstanceOf(MigrationMismatch);
+    await expect(migrationState(database, older)).rejects.toBeInstanceOf(MigrationMismatch);
+  });
+
+  test("of a newer version do not trouble a node that runs already", async () => {
+    const database = await empty();
+    const both = await folder({ "0001-a.sql": "SELECT 1", "0002-b.sql": "SELECT 2" });
+    await migrate(database, { from: both });
+    const older = await folder({ "0001-a.sql": "SELECT 1" });
+    expect(await migrationState(database, older, true)).toEqual({ current: 2, pending: [] });
   });
 
   test("0006 and 0008: sound without a session goes, other sound stays", async () => {

@@ -28,6 +28,7 @@ import { createPostgresDatabase } from "../../src/database/postgres.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { captureTerminal } from "../support/capture-terminal.ts";
+import { createClient } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { startRedis } from "../support/redis.ts";
@@ -222,6 +223,27 @@ describe("the database", () => {
     await database.query("UPDATE schema_migrations SET checksum = 'x' WHERE version = 1");
     await database.close();
     expect(statuses(await checkDatabase(checkOnly))).toMatchObject({ migrations: "fail" });
+  });
+
+  it("a server whose database knows no characters works, and is warned of", async (context) => {
+    if (postgres === null) return context.skip();
+    const name = `ascii_${Date.now()}`;
+    await postgres.query(
+      `CREATE DATABASE ${name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+    );
+    const url = new URL(postgres.url);
+    url.pathname = `/${name}`;
+    const service = await startService({ env: { DATABASE_URL: url.href } });
+    const client = createClient(service.url);
+    const session_id = await client.session("ann");
+    const message = "你好 😀 Grüße";
+    await client.send("POST", "/chat/message", { user_id: "ann", session_id, message });
+    const { body } = await client.get(`/chat/history/${session_id}?q=你好`);
+    expect(JSON.stringify(body)).toContain(message);
+    await service.stop();
+    const findings = statuses(await checkDatabase(configOf({ DATABASE_URL: url.href })));
+    expect(findings).toMatchObject({ database: "ok", encoding: "warn" });
+    await postgres.query(`DROP DATABASE ${name}`);
   });
 
   it("a server that is not there, and a database that is not there", async (context) => {

@@ -11,6 +11,7 @@ import {
   readableVersion,
 } from "../../database/explain-server.ts";
 import { migrationState, MigrationMismatch } from "../../database/migrate.ts";
+import { tryWriting } from "../../database/try-writing.ts";
 import { createPostgresDatabase } from "../../database/postgres.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { rootOf } from "../../lib/root-of.ts";
@@ -75,10 +76,13 @@ async function checkServer(config: Config): Promise<Finding[]> {
     const after = Date.now();
     const { migrations, missing } = await lookAtMigrations(database, config);
     const fault = explainFacts(facts, missing > 0);
+    // A disk that is full shows at nothing else.
+    if (fault === null && missing === 0 && migrations.status === "ok") await tryWriting(database);
     return [
       fault === null
         ? { name, status: "ok", found: readableVersion(facts.version) }
         : { name, status: "fail", ...fault },
+      ...checkEncoding(facts.encoding),
       checkConnections(facts.connections, settings),
       checkClock(facts.now.getTime() - (before + after) / 2),
       migrations,
@@ -90,6 +94,20 @@ async function checkServer(config: Config): Promise<Finding[]> {
   } finally {
     await database.close();
   }
+}
+
+/** One that knows no characters keeps them all, but does not know what is a letter. */
+export function checkEncoding(encoding: string): Finding[] {
+  if (encoding !== "SQL_ASCII") return [];
+  return [
+    {
+      name: "encoding",
+      status: "warn",
+      found:
+        "SQL_ASCII: searching tells upper from lower case beyond English, and nothing is checked",
+      remedy: "pg_dump it, createdb --encoding=UTF8 --template=template0, and restore it there",
+    },
+  ];
 }
 
 /** Several nodes and other programs share the server's connections. */

@@ -10,6 +10,7 @@ import { explainCertificate } from "../../problems/explain-certificate.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { rootOf } from "../../lib/root-of.ts";
 import type { Finding } from "./finding.ts";
+import { sayDetails } from "./say-details.ts";
 
 const timeoutMs = 8_000;
 
@@ -35,12 +36,7 @@ export async function checkAgents(
 async function checkSource(name: string, backend: AgentBackend | null): Promise<Finding[]> {
   if (backend === null) return [{ name, status: "off", found: "not configured" }];
   const { status, details, remedy } = await backend.probe(AbortSignal.timeout(timeoutMs));
-  const told = Object.entries(details)
-    .map(
-      ([key, value]) =>
-        `${key} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
-    )
-    .join(", ");
+  const told = sayDetails(details);
   if (status === "unhealthy") {
     const found = told === "" ? "does not answer" : told;
     return [{ name, status: "fail", found, remedy: remedy ?? "See the log of the source" }];
@@ -55,8 +51,24 @@ async function checkAnyAgent(backends: readonly AgentBackend[]): Promise<Finding
     backends.map((backend) => backend.list(AbortSignal.timeout(timeoutMs)).catch(() => [])),
   );
   const ids = lists.flat().map((agent) => agent.agentId);
+  const able = lists.flat().filter((agent) => agent.isAvailable !== false);
+  if (ids.length > 0 && able.length === 0) {
+    return {
+      name,
+      status: "fail",
+      found: `none of them can answer: ${ids.slice(0, 10).join(", ")}`,
+      remedy: "Mend their sources, above",
+    };
+  }
   return ids.length > 0
-    ? { name, status: "ok", found: ids.slice(0, 10).join(", ") }
+    ? {
+        name,
+        status: "ok",
+        found: able
+          .map(({ agentId }) => agentId)
+          .slice(0, 10)
+          .join(", "),
+      }
     : {
         name,
         status: "fail",

@@ -4,6 +4,7 @@ import { localUrl } from "../../gateway/advertised-address.ts";
 import { askHealth } from "../../http/ask-health.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import type { Finding } from "./finding.ts";
+import { sayDetails } from "./say-details.ts";
 
 const timeoutMs = 15_000;
 const name = "running service";
@@ -54,6 +55,7 @@ function checkSameSettings(config: Config, { dependencies }: Detailed, told: Tol
     base_service: connected(config.base_service.url !== null),
   };
   void Promise.all(configuredBackends(backends).map((backend) => backend.close()));
+  const driver = dependencies["database"]?.details["driver"];
   const there: Readonly<Record<string, string>> = {
     ...Object.fromEntries(
       Object.entries(dependencies).map(([dependency, { status }]) => [
@@ -63,7 +65,8 @@ function checkSameSettings(config: Config, { dependencies }: Detailed, told: Tol
     ),
     environment: told.environment,
     "auth.mode": told.features.authentication,
-    database: String(dependencies["database"]?.details["driver"]),
+    // One that is away does not say what it is.
+    ...(typeof driver === "string" && { database: driver }),
   };
   const differences = Object.entries(here)
     .filter(([what, value]) => there[what] !== undefined && there[what] !== value)
@@ -89,9 +92,7 @@ function sick({ dependencies }: Detailed): Finding[] {
     .filter(([, { status }]) => status === "unhealthy" || status === "degraded")
     .map(([dependency, { status, details }]) => {
       const { remedy, ...more } = details;
-      const told = Object.entries(more)
-        .map(([key, value]) => `${key} ${JSON.stringify(value)}`)
-        .join(", ");
+      const told = sayDetails(more);
       return {
         name,
         status: "fail",
