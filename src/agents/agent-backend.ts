@@ -194,7 +194,7 @@ export interface AgentBackend {
    * lower-case word, always the same, of no other backend or dependency.
    */
   readonly source: string;
-  /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked. */
+  /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked, and has told the log. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;
   /** Goes on with a paused run; absent where runs never pause. */

@@ -1,5 +1,6 @@
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf, whyOf } from "../telemetry/outage.ts";
 import type { AgentBackend, AgentDescriptor, FoundAgent } from "./agent-backend.ts";
 
 /** An agent as callers see it, and how to reach it. */
@@ -30,8 +31,10 @@ interface Source {
 export type Catalogue = ReturnType<typeof createCatalogue>;
 
 const listTimeoutMs = 5_000;
-/** A backend that is away is asked this often. */
-const retryMs = 5_000;
+/** Backends are asked at least this often whether their agents can answer. */
+const lookMs = 10_000;
+/** While one cannot: first after this, then ever more seldom, up to `lookMs`. */
+const retryMs = 1_000;
 /** An unknown id asks the backends anew, but not more often than this. */
 const missRefreshMs = 2_000;
 
@@ -49,6 +52,8 @@ export function createCatalogue(options: CatalogueOptions) {
   let entries = new Map<string, CatalogueEntry>();
   let refreshing: Promise<void> | null = null;
   let lastRefreshMs = Number.NEGATIVE_INFINITY;
+  /** Rounds in a row in which something was not to be had. */
+  let failures = 0;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -73,16 +78,19 @@ export function createCatalogue(options: CatalogueOptions) {
 
   const ask = async (source: Source) => {
     const { backend } = source;
+    const outage = outageOf(logger, backend.source);
     try {
-      source.agents = await backend.list(AbortSignal.timeout(listTimeoutMs));
-      if (!source.isReachable) {
-        logger.info({ source: backend.source, agents: source.agents.length }, "agents listed");
+      const agents = await backend.list(AbortSignal.timeout(listTimeoutMs));
+      if (source.agents === null) {
+        logger.info({ source: backend.source, agents: agents.length }, "agents listed");
       }
+      source.agents = agents;
       source.isReachable = true;
+      // That it can be asked does not mean that its agents can answer, which it tells itself.
+      if (agents.every(({ isAvailable }) => isAvailable !== false)) outage.back();
     } catch (error) {
-      if (source.isReachable || source.agents === null) {
-        logger.warn({ source: backend.source, err: error }, "agents cannot be listed");
-      }
+      const isTold = error instanceof Problem && error.type === "agent_unavailable";
+      if (!isTold) outage.lost(whyOf(error), error);
       source.isReachable = false;
     }
   };
@@ -93,19 +101,19 @@ export function createCatalogue(options: CatalogueOptions) {
       await Promise.all(sources.map(ask));
       rebuild();
       refreshing = null;
+      failures = isWell() ? 0 : failures + 1;
     })();
     return refreshing;
   };
 
+  const isWell = () =>
+    sources.every((source) => source.isReachable) &&
+    [...entries.values()].every((entry) => entry.status === "available");
+
   const schedule = () => {
     if (closed) return;
-    const isHealthy =
-      sources.every((source) => source.isReachable) &&
-      [...entries.values()].every((entry) => entry.status === "available");
-    timer = setTimeout(
-      () => void refresh().then(schedule),
-      isHealthy ? options.refreshMs : Math.min(retryMs, options.refreshMs),
-    );
+    const pauseMs = Math.min(options.refreshMs, failures === 0 ? lookMs : retryPauseMs(failures));
+    timer = setTimeout(() => void refresh().then(schedule), pauseMs);
     timer.unref();
   };
 
@@ -121,6 +129,13 @@ export function createCatalogue(options: CatalogueOptions) {
     async start(): Promise<void> {
       await refresh();
       schedule();
+    },
+
+    /** A run has found its backend away: its agents need not look available until the next round. */
+    lookSoon(): void {
+      if (closed || performance.now() - lastRefreshMs < missRefreshMs) return;
+      clearTimeout(timer);
+      void refresh().then(schedule);
     },
 
     /** From what is known now; undefined for an unknown id. */
@@ -141,21 +156,35 @@ export function createCatalogue(options: CatalogueOptions) {
       }
       const entry = entries.get(wanted);
       if (entry !== undefined) return entry;
-      if (sources.some((source) => source.agents === null)) {
-        throw new Problem("agent_unavailable", { agentId: wanted }, { retryAfterSeconds: 5 });
+      const unknown = sources.find((source) => source.agents === null);
+      if (unknown !== undefined) {
+        // Nobody has heard of an agent yet: who did not ask for one is told of the source.
+        const subject = agentId ?? defaultAgent ?? unknown.backend.source;
+        throw new Problem("agent_unavailable", { agentId: subject }, { retryAfterSeconds: 5 });
       }
       throw new Problem("agent_not_found", { agentId: wanted });
     },
 
     list: (): CatalogueEntry[] => [...entries.values()],
 
-    /** What the backends last said, for health reports: one entry each. */
+    /** What the backends last said, for health reports: one entry each, reachable where any agent can answer. */
     sources: () =>
-      sources.map((source) => ({ source: source.backend.source, isReachable: source.isReachable })),
+      sources.map(({ backend, agents, isReachable }) => ({
+        source: backend.source,
+        isReachable:
+          isReachable &&
+          (agents?.length === 0 || agents?.some((agent) => agent.isAvailable !== false) === true),
+      })),
 
     close(): void {
       closed = true;
       clearTimeout(timer);
     },
   };
+}
+
+function retryPauseMs(failures: number): number {
+  return (
+    Math.min(lookMs, retryMs * 2 ** Math.min(failures - 1, 10)) * (0.75 + Math.random() * 0.25)
+  );
 }

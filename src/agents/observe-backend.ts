@@ -11,6 +11,8 @@ import {
 interface Observers {
   readonly metrics: Metrics;
   readonly tracer: Tracer;
+  /** A run could not reach its source. */
+  readonly onUnavailable?: () => void;
 }
 
 type Events = AsyncGenerator<AgentEvent, void, void>;
@@ -49,7 +51,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
 
 function observeRun(
   source: AgentBackend["source"],
-  { metrics, tracer }: Observers,
+  { metrics, tracer, onUnavailable }: Observers,
   request: RunRequest,
   signal: AbortSignal,
   run: (request: RunRequest) => Events,
@@ -82,6 +84,7 @@ function observeRun(
         else if (outcome === "abandoned" && how.isDone) outcome = "interrupted";
         else if (outcome === "abandoned" && signal.aborted) outcome = "cancelled";
         stopTimer({ outcome });
+        if (outcome === "agent_unavailable") onUnavailable?.();
         for (const tool of tools.values()) tool.end();
         if (inputTokens + outputTokens > 0) {
           span.set({

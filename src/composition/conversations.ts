@@ -44,7 +44,9 @@ export async function openConversations(
     closing.add(`agents of ${backend.source}`, () => backend.close());
   }
   const catalogue = createCatalogue({
-    backends: configured.map((backend) => observeBackend(backend, { metrics, tracer })),
+    backends: configured.map((backend) =>
+      observeBackend(backend, { metrics, tracer, onUnavailable: () => catalogue.lookSoon() }),
+    ),
     defaultAgent: settings.default_agent,
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,

@@ -18,7 +18,7 @@ export type Floors = Awaited<ReturnType<typeof openFloors>>;
 export async function openFloors(config: Config, log: LoggerHandle, closing: Closing) {
   const { logger } = log;
   const nodeId = newId();
-  const metrics = createMetrics();
+  const metrics = createMetrics(version);
   const tracer = await createTracer({
     otlpEndpoint: config.monitoring.otlp_endpoint,
     service: config.service,
@@ -27,7 +27,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
     logger,
   });
   closing.add("traces", () => tracer.close());
-  const database = observeDatabase(await openDatabase(config, logger), metrics);
+  const database = observeDatabase(await openDatabase(config, logger), metrics, logger);
   closing.add("database", () => database.close());
   const shared = createSharedState(config, logger);
   closing.add("redis", () => shared.close());

@@ -4,6 +4,7 @@ import type { Catalogue } from "../agents/catalogue.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
+import { createOutbox } from "../database/outbox.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { watchEventLoop } from "../health/event-loop.ts";
 import type { BuiltFeatures } from "../health/features.ts";
@@ -69,11 +70,18 @@ export function createHealthReports(options: HealthReportsOptions): {
         }),
       base_service: baseServiceProbe(config),
     },
+    toldElsewhere: new Set(backends.map(({ source }) => source)),
     migrations: migrationsProbe(database),
     agents: () => options.catalogue.sources(),
     components: {
-      replies: () => ({ status: "healthy", details: options.replies.stats() }),
-      streams: () => ({ status: "healthy", details: options.feeds.stats() }),
+      replies: () => ({
+        status: "healthy",
+        details: { ...options.replies.stats(), max_places: config.limits.max_concurrent_replies },
+      }),
+      streams: () => ({
+        status: "healthy",
+        details: { ...options.feeds.stats(), max_followers: config.limits.max_viewers },
+      }),
     },
     isDraining: options.isDraining,
     eventLoop,
@@ -85,6 +93,13 @@ export function createHealthReports(options: HealthReportsOptions): {
   const sessionsOverview = createSessionsOverview({
     sessions: () => options.sessionStore.overview(),
     queued: () => options.messages.countQueued(),
+    outboxes: async () => {
+      const [events, jobs] = await Promise.all([
+        createOutbox("outbox").count(database),
+        createOutbox("jobs").count(database),
+      ]);
+      return { events, jobs };
+    },
     logger,
   });
   const report = createMetricsReport({ metrics });

@@ -1,12 +1,54 @@
-import type { Database, Queryable } from "./database.ts";
+import { Problem } from "../problems/problem.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { outageOf, whyOf } from "../telemetry/outage.ts";
+import { sqlState, type Database, type Queryable } from "./database.ts";
+import { tryWriting } from "./try-writing.ts";
 
-/** The same database, with how long statements and transactions take in the metrics. */
-export function observeDatabase(database: Database, metrics: Metrics): Database {
+/** Its disk is full, or it only reads: it answers questions all the same. */
+const refusesWrites = /^(53100|25006)$/;
+
+const tryWritingMs = 5_000;
+
+/**
+ * The same database, with how long statements and transactions take in the metrics, and its outages in the log: as
+ * something is asked of it every few seconds, they begin and end there by themselves. Once it has refused a write, only
+ * one that it takes ends the outage; `ping` asks for one, and so does, now and then, whoever asks something else.
+ */
+export function observeDatabase(database: Database, metrics: Metrics, logger: Logger): Database {
+  const outage = outageOf(logger, "database");
+  let takesWrites = true;
+  let nextTryMs = 0;
+  /** Fails as long as the disk does; that is noted, and whoever needs to know asks for it. */
+  const writeAgain = async () => {
+    nextTryMs = performance.now() + tryWritingMs;
+    try {
+      await tryWriting(database);
+    } catch (error) {
+      outage.lost(whyOf(error), error);
+      throw error;
+    }
+    takesWrites = true;
+    outage.back();
+  };
+  const watched = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      const result = await work;
+      if (takesWrites) outage.back();
+      else if (performance.now() >= nextTryMs) void writeAgain().catch(() => undefined);
+      return result;
+    } catch (error) {
+      if (error instanceof Problem && error.type === "storage_unavailable") {
+        if (refusesWrites.test(sqlState(error.cause) ?? "")) takesWrites = false;
+        outage.lost(whyOf(error), error);
+      }
+      throw error;
+    }
+  };
   const timed = async <T>(kind: string, work: () => Promise<T>): Promise<T> => {
     const end = metrics.databaseDuration.startTimer({ kind });
     try {
-      const result = await work();
+      const result = await watched(work());
       end({ outcome: "ok" });
       return result;
     } catch (error) {
@@ -20,7 +62,10 @@ export function observeDatabase(database: Database, metrics: Metrics): Database 
     execute: (sql) => timed("execute", () => database.execute(sql)),
     transaction: <T>(work: (tx: Queryable) => Promise<T>) =>
       timed("transaction", () => database.transaction(work)),
-    ping: () => database.ping(),
+    async ping() {
+      await watched(database.ping());
+      if (!takesWrites) await writeAgain();
+    },
     describe: () => database.describe(),
     close: () => database.close(),
   };

@@ -62,7 +62,8 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
         oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as never,
     },
   });
-  pool.on("error", (error) => log.warn({ err: error }, "idle database connection lost"));
+  // Whether that means anything shows when the next one is opened.
+  pool.on("error", (error) => log.debug({ err: error }, "idle database connection lost"));
   // A checked-out connection that breaks between two queries emits on the client itself.
   pool.on("connect", (client) => client.on("error", () => {}));
 

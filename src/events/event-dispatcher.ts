@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database } from "../database/database.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf } from "../telemetry/outage.ts";
 import type { ClaimedEntry, Outbox } from "../database/outbox.ts";
 import type { Webhook } from "./webhook.ts";
 
@@ -68,14 +69,14 @@ export function createEventDispatcher({
   let lastSuccessAt: string | null = null;
   let problem: string | null = null;
   let databaseAway = false;
+  const outage = outageOf(log, "the receiver of events");
   let nextPurgeAtMs = 0;
 
   /** After each round that did something: the pauses grow with rounds, not with what went wrong in one of them. */
   function settle(fault: string | null, someArrived: boolean): void {
-    if (fault === null && failuresInRow > 0) log.info({}, "events are delivered again");
-    if (fault !== null && failuresInRow === 0) {
-      log.warn({ problem: fault }, "events cannot be delivered");
-    }
+    if (fault === null) outage.back();
+    // Without the database nothing is known of the receiver.
+    else if (!databaseAway) outage.lost(fault);
     problem = fault;
     // Where some arrived the receiver is there, and only one event is not to its taste.
     failuresInRow = fault === null ? 0 : someArrived ? 1 : failuresInRow + 1;

@@ -232,10 +232,10 @@ test.each(["error", "garbage", "reset", "redirect", "endless", "gone"] as const)
     await twoRegistrations(gateway, knownRegisterPaths[0]);
     expect(registration.status()).toMatchObject({ registered: true, problem: null });
     expect(gateway.instances().length).toBe(1);
-    expect(lines.filter((line) => line.startsWith("cannot register")).length).toBe(
+    expect(lines.filter((line) => line.startsWith("gateway is away: ")).length).toBe(
       fault === "garbage" ? 0 : 1,
     );
-    expect(lines.at(-1)).toBe("registered with the gateway");
+    expect(lines).toContain("registered with the gateway");
     expect(lines.join()).not.toContain("secret-of-the-peer");
   },
 );

@@ -1,5 +1,6 @@
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf } from "../telemetry/outage.ts";
 import { advertisedHost, isLoopback, serviceUrl } from "./advertised-address.ts";
 import { createGatewayClient, type GatewayClient, type ServiceRecord } from "./gateway-client.ts";
 
@@ -80,6 +81,7 @@ function keepRegistered({
   random: () => number;
   recordFor: (port: number) => ServiceRecord;
 }): GatewayRegistration {
+  const outage = outageOf(log, "gateway");
   const stopping = new AbortController();
   let record: ServiceRecord | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -93,7 +95,8 @@ function keepRegistered({
   async function tryOnce(current: ServiceRecord): Promise<void> {
     try {
       await client.register(current, stopping.signal);
-      if (!registered) log.info({ path: client.path() }, "registered with the gateway");
+      if (lastSuccessAt === null) log.info({ path: client.path() }, "registered with the gateway");
+      outage.back();
       registered = true;
       failuresInRow = 0;
       problem = null;
@@ -101,7 +104,7 @@ function keepRegistered({
     } catch (error) {
       if (stopping.signal.aborted) return;
       problem = error instanceof Error ? error.message : "unknown";
-      if (failuresInRow === 0) log.warn({ problem }, "cannot register with the gateway");
+      outage.lost(problem, error);
       registered = false;
       failuresInRow++;
     }

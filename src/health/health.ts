@@ -11,6 +11,8 @@ interface HealthOptions {
   readonly redis: Probe | null;
   /** What else the service may depend on, by name; null: not configured. */
   readonly others: Readonly<Record<string, Probe | null>>;
+  /** Names of those whose outages are told to the log by themselves. */
+  readonly toldElsewhere: ReadonlySet<string>;
   readonly migrations: Probe;
   /** What the agent backends last said; one entry each. */
   readonly agents: () => readonly { readonly source: string; readonly isReachable: boolean }[];
@@ -37,6 +39,7 @@ export function createHealth(options: HealthOptions) {
       name,
       probe,
       timeoutMs,
+      isToldElsewhere: options.toldElsewhere.has(name),
       logger,
       onReport(report) {
         metrics.dependencyUp.set({ dependency: name }, report.status === "healthy" ? 1 : 0);
@@ -149,7 +152,7 @@ export function databaseProbe(database: Database): Probe {
 
 export function migrationsProbe(database: Database): Probe {
   return async () => {
-    const { current, pending } = await migrationState(database);
+    const { current, pending } = await migrationState(database, undefined, true);
     return {
       status: pending.length === 0 ? "healthy" : "unhealthy",
       details: { version: current, pending: pending.length },

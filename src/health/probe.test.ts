@@ -98,6 +98,11 @@ describe("createWatchedProbe", () => {
     clock.ms += 2_000;
     fault = null;
     expect((await ask()).status).toBe("healthy");
-    expect(lines).toEqual(["warn dependency is unhealthy", "info dependency is healthy again"]);
+    await expect
+      .poll(() => lines)
+      .toEqual([
+        "warn x is away: connect ECONNREFUSED 10.1.2.3:5432; trying again",
+        "info x is back",
+      ]);
   });
 });

@@ -1,5 +1,6 @@
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf, whyOf } from "../telemetry/outage.ts";
 
 /** What a look at a dependency found; `details` goes to callers: no addresses, no credentials, no driver texts. */
 export interface ProbeOutcome {
@@ -26,6 +27,8 @@ interface WatchedProbeOptions {
   readonly cacheMs?: number;
   /** The same for a healthy one, where that stays true for longer. */
   readonly healthyCacheMs?: number;
+  /** Sources of agents tell their outages themselves, each of their servers for itself. */
+  readonly isToldElsewhere?: boolean;
   readonly logger: Logger;
   readonly onReport?: (report: ProbeReport) => void;
   /** A monotonic clock, for tests. */
@@ -46,6 +49,7 @@ export function createWatchedProbe(options: WatchedProbeOptions): () => Promise<
     const disabled: ProbeReport = { status: "disabled", latency_ms: null, details: {} };
     return () => Promise.resolve(disabled);
   }
+  const outage = outageOf(logger, name);
   let report: ProbeReport | null = null;
   let reportedMs = 0;
   let asking: Promise<ProbeReport> | null = null;
@@ -76,14 +80,8 @@ export function createWatchedProbe(options: WatchedProbeOptions): () => Promise<
       clearTimeout(timer);
     }
     const next = { ...outcome, latency_ms: Math.round((now() - startedMs) * 10) / 10 };
-    if (next.status === "unhealthy" && report?.status !== "unhealthy") {
-      logger.warn(
-        { dependency: name, err: cause, details: next.details },
-        "dependency is unhealthy",
-      );
-    } else if (next.status === "healthy" && report?.status === "unhealthy") {
-      logger.info({ dependency: name }, "dependency is healthy again");
-    }
+    if (next.status === "healthy") outage.back();
+    else if (options.isToldElsewhere !== true) outage.lost(wordsOf(next, cause), cause);
     report = next;
     reportedMs = now();
     options.onReport?.(next);
@@ -102,6 +100,14 @@ export function createWatchedProbe(options: WatchedProbeOptions): () => Promise<
     });
     return asking;
   };
+}
+
+/** For the log: what the look has found, with what mends it. */
+function wordsOf({ details }: ProbeReport, cause: unknown): string {
+  if (cause !== undefined) return whyOf(cause);
+  const { reason, remedy, ...others } = details;
+  const found = typeof reason === "string" ? reason : JSON.stringify(others);
+  return typeof remedy === "string" ? `${found}. ${remedy}` : found;
 }
 
 /** A stable word for callers; the rest of the error is for the log. */

@@ -69,6 +69,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
       gateway: null,
       base_service: null,
     },
+    toldElsewhere: new Set(["agno"]),
     migrations: (signal) => world.migrations(signal),
     agents: () => [{ source: "agno", isReachable: world.agnoIsReachable }],
     components: { replies: () => ({ status: "healthy", details: { running: 4 } }) },
@@ -86,7 +87,8 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     database: { describe: () => ({ driver: "x", pool: { open: 3, idle: 2, waiting: 0 } }) },
     sessionsOverview: createSessionsOverview({
       sessions: async () => world.sessions,
-      queued: async () => 5,
+      queued: async () => ({ queued: 5, oldestSeconds: 12 }),
+      outboxes: async () => ({ events: { waiting: 2, dead: 1, oldestSeconds: 30 } }),
       logger: silentLogger,
     }),
   });

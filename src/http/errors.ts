@@ -34,6 +34,8 @@ export function installErrorHandling(
     const { type, status } = problem;
     const err = problem.cause ?? (type === "internal_error" ? problem : undefined);
     if (status < 500) request.log.debug({ type, status }, "request refused");
+    // The outage has its line; so many requests would be as many more.
+    else if (problem.isOutage) request.log.debug({ err, type }, "request refused");
     else if (err !== undefined) request.log.error({ err, type }, "request failed");
     // A limit, a stop, a part that is not there: nothing broke, and under load there are many.
     else request.log.warn({ type, status }, "request refused");

@@ -2,6 +2,7 @@ import { CircuitOpen, createCircuitBreaker, type CircuitBreaker } from "../lib/c
 import { fetchJson, PeerFault, type JsonAnswer, type JsonRequest } from "../lib/fetch-json.ts";
 import { isJsonObject, type JsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf, whyOf, type Outage } from "../telemetry/outage.ts";
 import { namesOf, userIdOf } from "./claims.ts";
 import type { AccessContext, Action } from "./identity.ts";
 
@@ -54,15 +55,8 @@ export function createBaseServiceClient({
   now = () => performance.now(),
 }: BaseServiceClientOptions): BaseServiceClient {
   const base = url.replace(/\/+$/, "") + prefix;
-  const breaker = createCircuitBreaker({
-    minimumCalls: 5,
-    openMs: 5_000,
-    now,
-    onStateChange: (state) => {
-      if (state === "open") log.warn({}, "the Base Service cannot be asked");
-      if (state === "closed") log.info({}, "the Base Service can be asked again");
-    },
-  });
+  const outage = outageOf(log, "base_service");
+  const breaker = createCircuitBreaker({ minimumCalls: 5, openMs: 5_000, now });
   /** The endpoint that answered last time, for each question. */
   const spelling: { who: Endpoint; permission: Endpoint } = { who: "me", permission: "check" };
 
@@ -75,7 +69,7 @@ export function createBaseServiceClient({
     const first = spelling[question];
     const order = first === endpoints[0] ? endpoints : endpoints.toReversed();
     for (const endpoint of order) {
-      const answer = await call(breaker, base + paths[endpoint], requestFor(endpoint));
+      const answer = await call(breaker, outage, base + paths[endpoint], requestFor(endpoint));
       if (isMissing(answer)) continue;
       spelling[question] = endpoint;
       return { endpoint, answer };
@@ -131,6 +125,7 @@ export function createBaseServiceClient({
 /** One exchange, counted by the breaker: an answer below 500 shows that the peer is at work. */
 async function call(
   breaker: CircuitBreaker,
+  outage: Outage,
   url: string,
   request: JsonRequest,
 ): Promise<JsonAnswer> {
@@ -139,9 +134,12 @@ async function call(
     const answer = await fetchJson(url, request);
     const working = answer.status < 500 || isMissing(answer);
     permit.settle(working ? "success" : "failure");
+    if (working) outage.back();
+    else outage.lost(`it answers ${answer.status}`);
     return answer;
   } catch (error) {
     permit.settle("failure");
+    outage.lost(whyOf(error), error);
     throw error;
   }
 }

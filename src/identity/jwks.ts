@@ -2,6 +2,7 @@ import { createLocalJWKSet, errors, type CryptoKey, type LocalJWKSet } from "jos
 import { fetchJson, PeerFault } from "../lib/fetch-json.ts";
 import { isJsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf, whyOf } from "../telemetry/outage.ts";
 
 interface KeyHint {
   readonly alg: string;
@@ -43,6 +44,7 @@ export function createKeySet({
   now = () => performance.now(),
   timeoutMs = 5_000,
 }: KeySetOptions): KeySet {
+  const outage = outageOf(log, "the issuer of the tokens");
   let keys: LocalJWKSet | null = null;
   let fetchedAtMs = 0;
   let nextRefreshAtMs = 0;
@@ -72,10 +74,10 @@ export function createKeySet({
         keys = await download();
         fetchedAtMs = now();
         nextRefreshAtMs = fetchedAtMs + refreshMs;
-        if (faultsInRow > 0) log.info({}, "public keys of the issuer can be had again");
+        outage.back();
         faultsInRow = 0;
       } catch (error) {
-        if (faultsInRow === 0) log.warn({ err: error }, "public keys of the issuer cannot be had");
+        outage.lost(whyOf(error), error);
         // Without any keys nobody gets in: try again soon, then more and more seldom.
         const waitMs = keys === null ? Math.min(cooldownMs, 1_000 * 2 ** faultsInRow) : cooldownMs;
         faultsInRow++;

@@ -16,6 +16,8 @@ export type CircuitState = "closed" | "open" | "half_open";
 /** The circuit is open: the peer was not asked. */
 export class CircuitOpen extends Error {
   override readonly name = "CircuitOpen";
+  /** What follows from something being away, which whoever watches it tells the log. */
+  readonly isOutage = true;
   /** Milliseconds until it is worth trying again, at least 1. */
   readonly retryAfterMs: number;
 

@@ -49,6 +49,11 @@ export class Problem<T extends ProblemType = ProblemType> extends Error {
     this.#texts = texts;
   }
 
+  /** What follows from something being away, which whoever watches it tells the log. */
+  get isOutage(): boolean {
+    return this.type === "storage_unavailable";
+  }
+
   /** The message for people, in their language. */
   text(language: Language): string {
     return this.#texts[language];

@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { shownCertificate } from "../lib/certificates.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { outageOf, whyOf } from "../telemetry/outage.ts";
 import {
   RedisRefused,
   RedisUnavailable,
@@ -35,20 +36,21 @@ const maxLeavePauseMs = 60_000;
  */
 export function createRedisClient(options: RedisClientOptions): RedisClient {
   const { target, commandTimeoutMs, logger, connectTimeoutMs = 3_000 } = options;
+  const outage = outageOf(logger, "redis");
   /** Since a write was refused by a replica until one was taken: connections that come and go meanwhile are no news. */
   let isReplica = false;
   let leaveAfterMs = 0;
   let leavePauseMs = minLeavePauseMs;
   const leaveReplica = (): boolean => {
-    if (!isReplica) logger.warn({}, "this Redis is a read-only replica; going on without it");
     isReplica = true;
+    outage.lost("it is a read-only replica");
     if (performance.now() < leaveAfterMs) return false;
     leaveAfterMs = performance.now() + leavePauseMs;
     leavePauseMs = Math.min(maxLeavePauseMs, leavePauseMs * 2);
     return true;
   };
   const tookWrite = () => {
-    if (isReplica) logger.info({ kind: target.kind }, "Redis takes writes again");
+    outage.back();
     isReplica = false;
     leaveAfterMs = 0;
     leavePauseMs = minLeavePauseMs;
@@ -79,43 +81,44 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
   const client =
     target.kind === "cluster" ? openCluster(target, connection) : openServer(target, connection);
 
-  let wasReady: boolean | null = null;
   let closed = false;
+  const lost = (error: Error) => {
+    if (!closed) outage.lost(`${whyOf(error)}; going on without it`, error);
+  };
   const readyListeners = new Set<() => void>();
+  client.once("ready", () => logger.info({ kind: target.kind }, "connected to Redis"));
   client.on("ready", () => {
-    if (wasReady !== true) logger.info({ kind: target.kind }, "connected to Redis");
-    wasReady = true;
+    if (!isReplica) outage.back();
     for (const listener of readyListeners) listener();
   });
-  client.on("error", (error: Error) => {
-    // Every failed attempt ends up here: one line per outage is enough.
-    if (wasReady !== false && !closed) {
-      logger.warn({ err: error }, "Redis cannot be reached; going on without it");
-    }
-    wasReady = false;
-  });
-  client.on("close", () => {
-    if (wasReady === true && !closed && !isReplica) {
-      logger.warn({}, "the connection to Redis was lost; going on without it");
-      wasReady = false;
-    }
-  });
+  client.on("error", lost);
+  client.on("close", () => lost(new Error("the connection was closed")));
   const subscriptions = createSubscriptions(client, logger);
   // A failure is told by its `error` and `close` events, and tried again.
   void client.connect().catch(() => undefined);
+
+  /** It is there, and does not do its work: full, loading, without its primary or its disk. */
+  const noted = (error: Error) => {
+    if (error instanceof RedisUnavailable && transient.test(error.message)) lost(error);
+    return error;
+  };
+  const noteRefusal = (error: Error): never => {
+    throw noted(error);
+  };
 
   const isReady = () => client.status === "ready";
   const send = async (...[name, ...args]: readonly RedisArgument[]): Promise<unknown> => {
     if (!isReady()) throw new RedisUnavailable("not connected");
     const call = client.call(String(name), ...args.map(String));
-    const answer = await withDeadline(call, commandTimeoutMs);
-    if (name === "SET" || name === "DEL") tookWrite();
+    const answer = await withDeadline(call, commandTimeoutMs).catch(noteRefusal);
+    if (writing.has(String(name))) tookWrite();
     return answer;
   };
 
   return {
     kind: target.kind,
     isReady,
+    isServing: () => isReady() && !outage.isAway,
     send,
     async sendAll(commands) {
       if (!isReady()) throw new RedisUnavailable("not connected");
@@ -123,7 +126,11 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
       for (const [name, ...args] of commands) pipeline.call(String(name), ...args.map(String));
       const results = await withDeadline(pipeline.exec(), commandTimeoutMs);
       if (results === null) throw new RedisUnavailable("aborted");
-      return results.map(([error, result]) => (error === null ? result : translate(error)));
+      return results.map(([error, result], index) => {
+        if (error !== null) return noted(translate(error));
+        if (writing.has(String(commands[index]?.[0]))) tookWrite();
+        return result;
+      });
     },
     async run(script, keys, args) {
       try {
@@ -196,6 +203,9 @@ function openCluster(target: RedisTarget, connection: Connection): Cluster {
     }),
   });
 }
+
+/** What a server that only reads, or is full, would not do. */
+const writing: ReadonlySet<string> = new Set(["SET", "DEL", "XADD", "EVAL", "EVALSHA"]);
 
 /** Errors that say something about the server's state rather than about the command. */
 const transient =

@@ -42,7 +42,12 @@ const known: readonly (readonly [RegExp, string, string])[] = [
   [/ECONNREFUSED/, "nobody listens there (ECONNREFUSED)", connecting],
   [/ENOTFOUND|EAI_AGAIN/, "its name cannot be looked up", "Correct the host in REDIS_URL, or DNS"],
   [
-    /ERR_SSL_|no answer|ETIMEDOUT|timed out|closed|ECONNRESET|not connected/i,
+    /not connected/,
+    "cannot be reached",
+    "Look at the line 'redis is away' in the log, and start Redis or correct REDIS_URL",
+  ],
+  [
+    /ERR_SSL_|no answer|ETIMEDOUT|timed out|closed|ECONNRESET/i,
     "does not answer",
     `${connecting}; with TLS it is rediss://`,
   ],

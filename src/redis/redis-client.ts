@@ -1,6 +1,8 @@
 /** Redis could not be asked: no connection, no answer in time, or a server that takes no commands for now. */
 export class RedisUnavailable extends Error {
   override readonly name = "RedisUnavailable";
+  /** What follows from something being away, which whoever watches it tells the log. */
+  readonly isOutage = true;
 }
 
 /** Redis answered with an error; `message` begins with its code (`WRONGTYPE`, `ERR`). */
@@ -25,6 +27,8 @@ export interface RedisScript {
 export interface RedisClient {
   readonly kind: "single" | "sentinel" | "cluster";
   isReady(): boolean;
+  /** Connected, and not known to refuse its work, as one that is full does. */
+  isServing(): boolean;
   /** Raises RedisUnavailable or RedisRefused. */
   send(...command: readonly RedisArgument[]): Promise<unknown>;
   /**

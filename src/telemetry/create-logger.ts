@@ -131,7 +131,12 @@ export function createLogger(
       if (numbers.INFO >= numbers[level]) instance.info(fields, message);
     },
     warn(fields, message) {
-      if (numbers.WARN >= numbers[level]) instance.warn(fields, message);
+      // An outage is one line, told by whoever watches it (`outage.ts`); what fails because of it is none of its own.
+      const isConsequence = (fields as { err?: { isOutage?: unknown } }).err?.isOutage === true;
+      const of = isConsequence ? "DEBUG" : "WARN";
+      if (numbers[of] < numbers[level]) return;
+      if (isConsequence) instance.debug(fields, message);
+      else instance.warn(fields, message);
     },
     error(fields, message) {
       instance.error(fields, message);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryCache } from "../cache/memory.ts";
 import type { Database } from "../database/database.ts";
+import { silentLogger, type Logger } from "./logger.ts";
+import { storageUnavailable } from "../database/unavailable.ts";
 import { createMetrics } from "./metrics.ts";
 import { observeCache } from "../cache/observe-cache.ts";
 import { observeDatabase } from "../database/observe-database.ts";
@@ -19,7 +21,7 @@ describe("observeDatabase", () => {
       describe: () => ({ driver: "x" }),
       close: async () => {},
     };
-    const observed = observeDatabase(database, metrics);
+    const observed = observeDatabase(database, metrics, silentLogger);
     expect((await observed.query("good")).rowCount).toBe(7);
     await expect(observed.query("bad")).rejects.toBe(fault);
     expect(await observed.transaction(async (tx) => (await tx.query("inside")).rowCount)).toBe(7);
@@ -30,6 +32,40 @@ describe("observeDatabase", () => {
     expect(count('kind="query",outcome="ok"')).toBe("1");
     expect(count('kind="query",outcome="error"')).toBe("1");
     expect(count('kind="transaction",outcome="ok"')).toBe("1");
+  });
+});
+
+describe("a database that refuses writes", () => {
+  it("is away until it takes one, whatever it answers to questions", async () => {
+    const lines: string[] = [];
+    const tell = (_fields: object, message: string) => void lines.push(message);
+    const logger: Logger = { ...silentLogger, info: tell, warn: tell };
+    let isFull = true;
+    const write = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (!isFull) return work();
+      throw storageUnavailable(Object.assign(new Error("no space left"), { code: "53100" }));
+    };
+    const database: Database = {
+      kind: "postgres",
+      query: async () => ({ rows: [], rowCount: 0 }),
+      execute: async () => {},
+      transaction: (work) => write(() => work(database)),
+      ping: async () => {},
+      describe: () => ({ driver: "x" }),
+      close: async () => {},
+    };
+    const observed = observeDatabase(database, createMetrics(), logger);
+    await observed.ping();
+    await expect(observed.transaction(async () => 1)).rejects.toMatchObject({
+      type: "storage_unavailable",
+    });
+    await observed.query("SELECT 1");
+    await expect(observed.ping()).rejects.toMatchObject({ type: "storage_unavailable" });
+    isFull = false;
+    await observed.ping();
+    await expect
+      .poll(() => lines, { timeout: 30_000 })
+      .toEqual(["database is away: no space left (53100); trying again", "database is back"]);
   });
 });
 

@@ -61,6 +61,11 @@ export class UpstreamError extends Error {
     this.#location = options.location;
   }
 
+  /** What follows from something being away, which whoever watches it tells the log. */
+  get isOutage(): boolean {
+    return this.fault === "unreachable";
+  }
+
   get location(): string | undefined {
     return this.#location;
   }

@@ -24,6 +24,7 @@ const never = new AbortController().signal;
 
 const log: Logger = {
   ...silentLogger,
+  debug: (fields, message) => void logged.push(`${message} ${JSON.stringify(fields)}`),
   warn: (fields, message) => void logged.push(`${message} ${JSON.stringify(fields)}`),
 };
 

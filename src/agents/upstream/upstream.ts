@@ -142,7 +142,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const breaker: CircuitBreaker = createCircuitBreaker({
     ...(options.now ? { now: options.now } : {}),
     onStateChange(circuit, previous) {
-      log.warn({ upstream: name, circuit, previous }, "circuit breaker changed");
+      log.debug({ upstream: name, circuit, previous }, "circuit breaker changed");
     },
   });
 
@@ -202,7 +202,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       safe && tries < limit ? retryDelayMs(tries, error.retryAfterSeconds, random) : null;
     if (delayMs === null) throw toProblem(error, request.agentId, false);
     const reason = error instanceof Error ? error.message : "";
-    log.warn({ upstream: name, tries: tries + 1, delayMs, reason }, "upstream call is repeated");
+    log.debug({ upstream: name, tries: tries + 1, delayMs, reason }, "upstream call is repeated");
     await wait(delayMs, request.signal);
   }
 

@@ -55,7 +55,9 @@ export function createRedisReplyLog(options: RedisLogOptions): RedisReplyLog {
   const setDegraded = (value: boolean) => {
     if (degraded === value) return;
     degraded = value;
-    if (value) logger.warn({}, "reply log: Redis is not keeping up, replies go on from memory");
+    // Of one that is away everybody knows.
+    const level = client.isServing() ? "warn" : "debug";
+    if (value) logger[level]({}, "reply log: Redis is not keeping up, replies go on from memory");
     else logger.info({}, "reply log: Redis is keeping up again");
   };
 

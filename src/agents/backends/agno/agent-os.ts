@@ -29,6 +29,8 @@ export interface Caller {
 /** The endpoints of one AgentOS server that a chat needs. Faults are those of `Upstream`. */
 export interface AgentOs {
   readonly name: string;
+  /** Where it is, without credentials and path: for the log. */
+  readonly origin: string;
   list(kind: ComponentKind, signal: AbortSignal): Promise<unknown>;
   config(signal: AbortSignal): Promise<Wire>;
   /** With its steps. */
@@ -124,6 +126,7 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
 
   return {
     name,
+    origin: new URL(options.apiUrl).origin,
     list: (kind, signal) => get(`/${kind}s`, signal),
     config: async (signal) => asRecord(await get("/config", signal)),
     workflow: async (id, signal) =>

@@ -3,6 +3,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAgentOs } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
+import { explainAway } from "./faults.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { callerOf, createRuns } from "./runs.ts";
 import { readResumableState } from "./run-state.ts";
@@ -38,8 +39,6 @@ export interface AgnoBackendOptions {
   readonly onUnknownEvent?: (type: string) => void;
   readonly log: Logger;
 }
-
-const remedy = "Start AgentOS, or correct AGNO_API_URL and AGNO_API_KEY; see docs/agno.md";
 
 /** The agents, teams and workflows of AgentOS servers (Agno 2.x and 3.x). */
 export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
@@ -81,7 +80,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
   return {
     source: "agno",
     async list(signal) {
-      return (await directory.entries(signal)).map((entry) => entry.descriptor);
+      return (await directory.look(signal)).map((entry) => entry.descriptor);
     },
     run: (request, signal) => runs.run(request, signal),
     continue: (request, state, decisions, signal) =>
@@ -110,6 +109,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
       }
     },
     async probe(signal) {
+      const remedies = new Set<string>();
       const details = await Promise.all(
         directory.listings.map(async ({ server, known }) => {
           const agents = known?.components.length ?? 0;
@@ -117,8 +117,8 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
             const { version } = await server.identify(signal);
             return { server: server.name, status: "healthy", version, agents };
           } catch (error) {
-            const fault = upstreamErrorOf(error);
-            const reason = fault?.status ?? fault?.fault ?? "unavailable";
+            const { reason, remedy } = explainAway(error);
+            remedies.add(remedy);
             return { server: server.name, status: "unhealthy", reason, agents };
           }
         }),
@@ -127,7 +127,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
       return {
         status: isHealthy ? "healthy" : "unhealthy",
         details: { servers: details, unknown_events: unknownEvents.count },
-        ...(isHealthy ? {} : { remedy }),
+        ...(isHealthy ? {} : { remedy: [...remedies].join("; ") }),
       };
     },
     async close() {

@@ -156,7 +156,7 @@ describe("several servers", () => {
     assert.ok(error instanceof Problem && error.type === "agent_unavailable");
     const health = await backend.probe(never);
     assert.equal(health.status, "unhealthy");
-    assert.match(JSON.stringify(health.details), /"unreachable"/);
+    assert.match(JSON.stringify(health.details), /"nobody listens there"/);
   });
 });
 

@@ -1,9 +1,10 @@
 import type { AgentDescriptor } from "../../agent-backend.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { outageOf } from "../../../telemetry/outage.ts";
 import type { AgentOs } from "./agent-os.ts";
 import { toComponent, toDescriptor, type Component, type ComponentKind } from "./components.ts";
+import { explainAway } from "./faults.ts";
 import { asList, asRecord, type Wire } from "./wire.ts";
 
 /** One AgentOS server and what it had when it was last asked. */
@@ -42,6 +43,8 @@ export interface Directory {
   readonly listings: readonly Listing[];
   /** Raises `agent_unavailable` when no server has ever answered. */
   entries(signal: AbortSignal): Promise<readonly Entry[]>;
+  /** The same, after a look whether the servers are still there. */
+  look(signal: AbortSignal): Promise<readonly Entry[]>;
   /** Asks anew once when it is not known; null when it does not exist. */
   find(agentId: string, signal: AbortSignal): Promise<Entry | null>;
   server(name: string): AgentOs | null;
@@ -61,6 +64,10 @@ export interface DirectoryOptions {
 const kinds: readonly ComponentKind[] = ["agent", "team", "workflow"];
 /** For asking one server everything. */
 const roundTimeoutMs = 15_000;
+const glanceMs = 1_000;
+const glanceTimeoutMs = 3_000;
+/** After the first round that a server has missed. */
+const firstRetryMs = 1_000;
 
 export function createDirectory(options: DirectoryOptions): Directory {
   const { servers, refreshMs, onRestart, log } = options;
@@ -72,7 +79,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
   }));
   let entries: readonly Entry[] = [];
   let round: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let failedRounds = 0;
   const closing = new AbortController();
 
   async function ask(listing: Listing): Promise<Listing> {
@@ -80,28 +89,71 @@ export function createDirectory(options: DirectoryOptions): Directory {
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(roundTimeoutMs)]);
     try {
       const known = await survey(server, listing.known, log, signal);
-      if (listing.away) log.info({ server: server.name }, "AgentOS answers again");
+      outage(server).back();
       if (listing.known && listing.known.startedAt !== known.startedAt) onRestart(server.name);
       return { server, known, asOfMs: performance.now(), away: false };
     } catch (error) {
       if (closing.signal.aborted) return listing;
-      if (!listing.away) {
-        log.warn(
-          { server: server.name, status: upstreamErrorOf(error)?.status, err: error },
-          hintFor(error),
-        );
-      }
-      return { ...listing, away: true };
+      return leave(listing, error);
     }
+  }
+
+  function outage({ name }: AgentOs) {
+    return outageOf(log, name === "agno" ? "agno" : `agno ${name}`);
+  }
+
+  function leave(listing: Listing, error: unknown): Listing {
+    const { reason, remedy } = explainAway(error);
+    outage(listing.server).lost(`${reason} (${listing.server.origin}). ${remedy}`, error);
+    return { ...listing, away: true };
   }
 
   function refresh(): Promise<void> {
     round ??= (async () => {
+      lookedAtMs = performance.now();
       listings = await Promise.all(listings.map(ask));
       entries = merge(listings);
       round = null;
+      failedRounds = isAnyAway() ? failedRounds + 1 : 0;
+      schedule();
     })();
     return round;
+  }
+
+  /** Whether those that were there still are: cheaper than everything that they have. Starts a round where one is not. */
+  async function glance(signal: AbortSignal): Promise<void> {
+    const isKnown = listings.some(({ known, away }) => known !== null && !away);
+    if (!isKnown || round !== null || performance.now() - lookedAtMs < glanceMs) return;
+    lookedAtMs = performance.now();
+    const soon = AbortSignal.any([signal, closing.signal, AbortSignal.timeout(glanceTimeoutMs)]);
+    const seen = await Promise.all(
+      listings.map(async (listing) => {
+        if (listing.known === null || listing.away) return listing;
+        try {
+          const { startedAt } = await listing.server.identify(soon);
+          return { ...listing, isOther: startedAt !== listing.known.startedAt };
+        } catch (error) {
+          return signal.aborted || closing.signal.aborted ? listing : leave(listing, error);
+        }
+      }),
+    );
+    // A round that has begun meanwhile knows more.
+    if (round !== null) return;
+    listings = seen.map(({ server, known, asOfMs, away }) => ({ server, known, asOfMs, away }));
+    entries = merge(listings);
+    if (isAnyAway()) schedule();
+    if (seen.some((listing) => "isOther" in listing && listing.isOther)) await refreshFor(signal);
+  }
+
+  const isAnyAway = () => listings.some((listing) => listing.away);
+
+  /** The next round: as often as is set, sooner and then ever more seldom while a server is away. */
+  function schedule(): void {
+    if (closing.signal.aborted) return;
+    clearTimeout(timer);
+    const pauseMs = isAnyAway() ? firstRetryMs * 2 ** Math.min(failedRounds, 10) : refreshMs;
+    timer = setTimeout(inBackground, Math.min(refreshMs, pauseMs) * (0.75 + Math.random() * 0.25));
+    timer.unref();
   }
 
   /** Whoever waits may give up; the round goes on for the others. */
@@ -126,11 +178,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
   }
 
   async function current(signal: AbortSignal): Promise<readonly Entry[]> {
-    if (timer === null && !closing.signal.aborted) {
-      timer = setInterval(inBackground, refreshMs);
-      timer.unref();
-    }
-    if (listings.every((listing) => listing.known === null)) await refreshFor(signal);
+    const isUnknown = listings.every((listing) => listing.known === null);
+    // One that was away a moment ago is asked again when its time has come.
+    if (isUnknown && performance.now() - lookedAtMs > glanceMs) await refreshFor(signal);
+    else if (isUnknown && round !== null) await refreshFor(signal);
     if (listings.every((listing) => listing.known === null)) {
       const [first] = listings;
       throw new Problem(
@@ -147,6 +198,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
       return listings;
     },
     entries: current,
+    async look(signal) {
+      await glance(signal);
+      return current(signal);
+    },
     async find(agentId, signal) {
       const known = lookUp(await current(signal), agentId);
       if (known) return known;
@@ -162,7 +217,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     refresh,
     async close() {
       closing.abort(new Error("the directory was closed"));
-      if (timer) clearInterval(timer);
+      clearTimeout(timer);
       await Promise.allSettled([round]);
     },
   };
@@ -181,7 +236,7 @@ function lookUp(entries: readonly Entry[], agentId: string): Entry | null {
 function merge(listings: readonly Listing[]): readonly Entry[] {
   const taken = new Set<string>();
   const entries: Entry[] = [];
-  for (const { server, known } of listings) {
+  for (const { server, known, away } of listings) {
     for (const component of known?.components ?? []) {
       const candidates = [
         component.id,
@@ -191,10 +246,8 @@ function merge(listings: readonly Listing[]): readonly Entry[] {
       const agentId = candidates.find((candidate) => !taken.has(candidate));
       if (agentId === undefined || known === null) continue;
       taken.add(agentId);
-      const descriptor = toDescriptor(component, agentId, {
-        name: server.name,
-        version: known.version,
-      });
+      const source = { name: server.name, version: known.version };
+      const descriptor = { ...toDescriptor(component, agentId, source), isAvailable: !away };
       const { durable, version } = known;
       // Before 2.6, which tells no version, streams in the background were not to be had.
       const detachable = version !== null && component.databaseId !== null;
@@ -249,13 +302,4 @@ async function survey(
     durable: asRecord(summaries?.["queue"])["durable"] === true,
     components,
   };
-}
-
-function hintFor(error: unknown): string {
-  const status = upstreamErrorOf(error)?.status;
-  if (status === 401) return "AgentOS refuses the key: see agno.api_key";
-  if (status === 403)
-    return "AgentOS does not let this key list its agents: it needs the scope config:read";
-  if (status === 404) return "this is no AgentOS 2.x";
-  return "AgentOS cannot be asked for its agents";
 }

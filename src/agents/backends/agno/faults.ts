@@ -1,7 +1,43 @@
+import { rootOf } from "../../../lib/root-of.ts";
+import { explainCertificate } from "../../../problems/explain-certificate.ts";
 import { Problem } from "../../../problems/problem.ts";
-import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { upstreamErrorOf, type UpstreamError } from "../../upstream/upstream-error.ts";
 import type { RunOutcome } from "./run-translator.ts";
 import { asText, asRecord, asList, parseJson } from "./wire.ts";
+
+/** Why a server cannot be asked what it has, in a few words without addresses, and what mends it. */
+export function explainAway(error: unknown): { readonly reason: string; readonly remedy: string } {
+  const fault = upstreamErrorOf(error);
+  const certificate = explainCertificate(error);
+  if (certificate !== null) return { reason: certificate.found, remedy: certificate.remedy };
+  switch (fault?.status) {
+    case 401:
+      return { reason: "it refuses the key", remedy: "Correct AGNO_API_KEY" };
+    case 403:
+      return {
+        reason: "it does not let this key list its agents",
+        remedy: "Give the key of AGNO_API_KEY the scope config:read",
+      };
+    case 404:
+      return {
+        reason: "what answers there is no AgentOS 2.x or newer",
+        remedy: "Correct AGNO_API_URL, or upgrade AgentOS",
+      };
+    case undefined: {
+      const { code } = rootOf(error);
+      const reason =
+        code === "ECONNREFUSED" ? "nobody listens there" : `it does not answer (${whyAway(fault)})`;
+      return { reason, remedy: "Start AgentOS, or correct AGNO_API_URL; see docs/agno.md" };
+    }
+    default:
+      return { reason: `it answers ${fault?.status}`, remedy: "Look into the log of AgentOS" };
+  }
+}
+
+function whyAway(fault: UpstreamError | null): string {
+  const { code } = rootOf(fault);
+  return code !== "" ? code : (fault?.fault.replaceAll("_", " ") ?? "unavailable");
+}
 
 /** What AgentOS wrote as the reason of a refusal. For decisions only: neither for callers nor for the log. */
 export function refusalDetail(error: unknown): string {

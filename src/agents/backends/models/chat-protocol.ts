@@ -106,5 +106,7 @@ export interface ModelSource {
   defaultModel(userId: string, signal: AbortSignal): Promise<ModelChoice | null>;
   /** Null when it answers, else what is wrong, in one word without addresses. */
   probe(signal: AbortSignal): Promise<string | null>;
+  /** Whether a model of this name has answered, listed or not. */
+  hasAnswered(modelId: string): boolean;
   close(): Promise<void>;
 }

@@ -15,6 +15,8 @@ import {
 
 export interface Completions {
   complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
+  /** Whether the last that was asked of this model was answered. */
+  hasAnswered(modelId: string): boolean;
 }
 
 /**
@@ -23,6 +25,9 @@ export interface Completions {
  * reading it keeps the connection for the next call.
  */
 const waitMs = { over: 100, likely: 2_000, doubtful: 10_000, contradicted: 10_000 } as const;
+
+/** Names come from callers. */
+const maxModels = 1_000;
 
 /**
  * Streamed completions of one server. A request that is refused for a member that it can do without is sent again
@@ -38,8 +43,10 @@ export function createCompletions(options: {
 }): Completions {
   const { upstream, path, body, log } = options;
   const refused = createRefusedOptions(log);
+  const answered = new Set<string>();
 
   return {
+    hasAnswered: (modelId) => answered.has(modelId),
     async complete(call, signal) {
       const omitted = new Set<OptionalMember>(refused.of(call.model.id));
       const named = new Set(omitted);
@@ -64,9 +71,11 @@ export function createCompletions(options: {
           } as const;
           const events = await upstream.open(request, createAnswerParser);
           if (named.size > 0) refused.remember(call.model.id, named);
+          if (answered.size < maxModels) answered.add(call.model.id);
           return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
           const blame = refusedMember(error, members);
+          if (upstreamErrorOf(error)?.status === 404) answered.delete(call.model.id);
           if (blame === null) throw explain(refusal ?? error, call.agentId, false);
           refusal ??= error;
           omitted.add(blame.member);

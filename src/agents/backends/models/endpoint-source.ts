@@ -60,7 +60,7 @@ export function createEndpointSource(options: {
     loadTimeoutMs: listTimeoutMs,
     now,
     onFailure: (error) =>
-      log.warn({ err: error }, "the models of the endpoint could not be listed"),
+      log.debug({ err: error }, "the models of the endpoint could not be listed"),
     load: list,
   });
 
@@ -77,6 +77,7 @@ export function createEndpointSource(options: {
         throw error;
       }
     },
+    hasAnswered: (modelId) => completions.hasAnswered(modelId),
     models: async (signal): Promise<readonly ModelInfo[]> =>
       (await listed.get(signal)).map(({ id, provider }) => ({ id, name: id, provider })),
     async defaultModel(_userId, signal) {

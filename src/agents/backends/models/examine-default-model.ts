@@ -1,4 +1,5 @@
 import type { BackendFinding } from "../../agent-backend.ts";
+import { chooseAnother, hasModel } from "./has-model.ts";
 import type { ModelRouter } from "./model-router.ts";
 
 /** Whether the model of agents that name none is to be had. */
@@ -20,14 +21,13 @@ export async function examineDefaultModel(
         };
   }
   // Some endpoints list nothing and serve all the same.
-  if (known.length === 0 || known.some((model) => model.id === wanted)) {
+  if (known.length === 0 || hasModel(known, wanted)) {
     return { name, status: "ok", found: wanted };
   }
-  const some = known.slice(0, 5).map((model) => model.id);
   return {
     name,
     status: "fail",
     found: `${wanted} is not among the endpoint's models`,
-    remedy: `Set MODELS_DEFAULT_MODEL to one of ${some.join(", ")}`,
+    remedy: chooseAnother(known, wanted),
   };
 }

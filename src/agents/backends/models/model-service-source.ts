@@ -37,7 +37,7 @@ export function createModelServiceSource(options: {
       ttlMs: cacheTtlMs,
       loadTimeoutMs: listTimeoutMs,
       now,
-      onFailure: (error) => log.warn({ err: error }, "the Model Service could not be asked"),
+      onFailure: (error) => log.debug({ err: error }, "the Model Service could not be asked"),
     });
   }
   const listed = cached(async (signal) => parseList(await get(listPath, signal)));
@@ -61,6 +61,7 @@ export function createModelServiceSource(options: {
   return {
     kind: "model_service",
     complete: (call, signal) => completions.complete(call, signal),
+    hasAnswered: (modelId) => completions.hasAnswered(modelId),
     models: (signal) => listed.get(signal),
     async defaultModel(userId, signal) {
       // Not every deployment keeps defaults of users: then the system's counts.

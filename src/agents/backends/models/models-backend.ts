@@ -1,10 +1,12 @@
 import type { Logger } from "../../../telemetry/logger.ts";
+import { outageOf } from "../../../telemetry/outage.ts";
 import type { AgentBackend, AgentDescriptor } from "../../agent-backend.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import { resolveAgents, type AgentSettings } from "./agents.ts";
 import { converse } from "./conversation.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import { createEndpointSource } from "./endpoint-source.ts";
+import { chooseAnother, hasModel } from "./has-model.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
@@ -86,32 +88,54 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   const router = createModelRouter({ endpoint, modelService, defaultModel });
   const sources = [endpoint, modelService].filter((source) => source !== null);
 
-  let told = "";
+  const outage = outageOf(log, "models");
+
+  /** What is wrong with each source, null where nothing is; and the models there are, as far as anybody says. */
+  async function look(signal: AbortSignal) {
+    const faults = await Promise.all(sources.map((source) => source.probe(signal)));
+    const known = faults.includes(null) ? await router.models(signal).catch(() => []) : [];
+    /** Servers may serve what they do not list: what has answered is there. */
+    const lacks = (model: string | null): model is string =>
+      model !== null &&
+      known.length > 0 &&
+      !hasModel(known, model) &&
+      !sources.some((source) => source.hasAnswered(model));
+    return { faults, known, lacks };
+  }
 
   return {
     source: "models",
     async list(signal) {
       // The agents are known anyway; whether they can answer is another question, and no long wait.
       const soon = AbortSignal.any([signal, AbortSignal.timeout(availabilityTimeoutMs)]);
-      const faults = await Promise.all(sources.map((source) => source.probe(soon)));
+      const { faults, known, lacks } = await look(soon);
       signal.throwIfAborted();
+      if (lacks(defaultModel)) {
+        outage.lost(`there is no model ${defaultModel}. ${chooseAnother(known, defaultModel)}`);
+      } else if (faults.every((fault) => fault === null)) outage.back();
+      else outage.lost(tell(faults));
       const isAvailable = faults.includes(null);
-      const state = faults.join();
-      if (state !== told && remediesOf(faults) !== "") {
-        log.warn({ faults, remedy: remediesOf(faults) }, "models cannot answer");
-      }
-      told = state;
-      return [...agents.values()].map((agent) => describe(agent, defaultModel, isAvailable));
+      return [...agents.values()].map((agent) =>
+        describe(agent, defaultModel, isAvailable && !lacks(agent.model ?? defaultModel)),
+      );
     },
     run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
     async probe(signal) {
-      const faults = await Promise.all(sources.map((source) => source.probe(signal)));
+      const { faults, known, lacks } = await look(signal);
+      const details = Object.fromEntries(
+        sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
+      );
+      if (lacks(defaultModel)) {
+        return {
+          status: "unhealthy",
+          details: { ...details, default_model: "not there" },
+          remedy: chooseAnother(known, defaultModel),
+        };
+      }
       const isHealthy = faults.every((fault) => fault === null);
       return {
         status: isHealthy ? "healthy" : "unhealthy",
-        details: Object.fromEntries(
-          sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
-        ),
+        details,
         ...(isHealthy ? {} : { remedy: remediesOf(faults) }),
       };
     },
@@ -121,6 +145,12 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       await Promise.all(sources.map((source) => source.close()));
     },
   };
+}
+
+/** In one sentence for the log. */
+function tell(faults: readonly (string | null)[]): string {
+  const words = new Set(faults.filter((fault) => fault !== null));
+  return `${[...words].join(", ")}. ${remediesOf(faults)}`;
 }
 
 function remediesOf(faults: readonly (string | null)[]): string {
