@@ -11,6 +11,7 @@ export const oldestPostgres = 140_000;
 export interface ServerFacts {
   readonly version: number;
   readonly encoding: string;
+  /** How many this login may have: the least of what the server, the role and the database allow. */
   readonly connections: number;
   readonly now: Date;
   readonly role: string;
@@ -26,7 +27,11 @@ export async function inspectServer(database: Database): Promise<ServerFacts> {
   const { rows } = await database.query<ServerFacts>(
     `SELECT current_setting('server_version_num')::int AS version,
        current_setting('server_encoding') AS encoding,
-       current_setting('max_connections')::int AS connections,
+       least(
+         current_setting('max_connections')::int,
+         (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+         (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+       ) AS connections,
        clock_timestamp() AS now,
        current_user AS role,
        current_database() AS database,
@@ -83,6 +88,27 @@ export function readableVersion(version: number): string {
   return `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}`;
 }
 
+/** Three limits have one code. */
+function outOfConnections(
+  message: string,
+  role: string,
+  database: string,
+): readonly [string, string] {
+  if (/for role/.test(message)) {
+    return [
+      `${role} has as many connections as it may have`,
+      `ALTER ROLE "${role}" CONNECTION LIMIT <more>, or lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW`,
+    ];
+  }
+  if (/for database/.test(message)) {
+    return [
+      `the database ${database} has as many connections as it may have`,
+      `ALTER DATABASE "${database}" CONNECTION LIMIT <more>, or lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW`,
+    ];
+  }
+  return ["the server is out of connections", "Raise max_connections, or end other clients"];
+}
+
 /**
  * Why a server cannot be used, from the error that it or the way to it raised; null for what is no fault of either, such
  * as a mistake in a statement.
@@ -111,7 +137,7 @@ export function explainServer(error: unknown, url: string): Explanation | null {
       `${username} may not do that: ${message}`,
       `As the owner of the tables: GRANT ALL ON ALL TABLES IN SCHEMA public TO "${username}"`,
     ],
-    "53300": ["the server is out of connections", "Raise max_connections, or end other clients"],
+    "53300": outOfConnections(message, username, databaseName),
     "53100": ["the server's disk is full", "Free some space there"],
     "57P03": ["the server is starting", "Wait a moment and try again"],
     "25006": ["the server is read-only", "Name the primary in DATABASE_URL"],

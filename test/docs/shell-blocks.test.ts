@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -80,13 +80,14 @@ beforeAll(async () => {
     env: { LOGGING_FILE_PATH: "logs/chat-service.log", VOICE_TTS_PROVIDER: "flite" },
   });
   await symlink(join(service.dataDir, "logs"), join(directory, "logs"));
+  await mkdir(join(directory, "data"));
   kept = await startService({ dataDir: join(directory, "data") });
   const client = createClient(service.url);
   sessions = [await client.session("alice"), await client.session("alice")];
 });
 afterAll(async () => {
-  await service.stop();
-  await kept.kill();
+  await service?.stop();
+  await kept?.kill();
   await rm(directory, { recursive: true, force: true });
 });
 

@@ -225,6 +225,18 @@ describe("the database", () => {
     expect(statuses(await checkDatabase(checkOnly))).toMatchObject({ migrations: "fail" });
   });
 
+  it("a login that may have few connections", async (context) => {
+    if (postgres === null) return context.skip();
+    await postgres.query("CREATE ROLE few LOGIN SUPERUSER CONNECTION LIMIT 3");
+    const url = new URL(await postgres.freshDatabase());
+    url.username = "few";
+    const findings = await checkDatabase(configOf({ DATABASE_URL: url.href }));
+    expect(findings.find(({ name }) => name === "connections")).toMatchObject({
+      status: "warn",
+      found: expect.stringContaining("of the 3 connections that this login may have"),
+    });
+  });
+
   it("a server whose database knows no characters works, and is warned of", async (context) => {
     if (postgres === null) return context.skip();
     const name = `ascii_${Date.now()}`;

@@ -118,13 +118,13 @@ export function checkConnections(
   const name = "connections";
   const wanted = poolSize + overflow;
   return wanted * 2 <= maximum
-    ? { name, status: "ok", found: `at most ${wanted} of the server's ${maximum} a node` }
+    ? { name, status: "ok", found: `at most ${wanted} of the ${maximum} it may have a node` }
     : {
         name,
         status: "warn",
-        found: `a node may open ${wanted} of the server's ${maximum} connections; two nodes would not fit`,
+        found: `a node may open ${wanted} of the ${maximum} connections that this login may have; two nodes would not fit`,
         remedy:
-          "Lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW, raise max_connections, or put PgBouncer between",
+          "Lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW, raise max_connections (or the CONNECTION LIMIT of the role or database), or put PgBouncer between",
       };
 }
 
