@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { checkRedis } from "../../src/cli/doctor/check-redis.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -37,6 +37,7 @@ describe("a user of Redis with the documented rights", () => {
       nodeEnv: () => ({ REDIS_URL: (redis?.url ?? "").replace("//", "//chat:PASSWORD@") }),
     });
     if (stage === null || redis === null) return context.skip();
+    onTestFinished(() => stage.stop());
     const session_id = await stage.client(0).session("ann");
     const reply = await stage
       .client(0)
@@ -51,7 +52,6 @@ describe("a user of Redis with the documented rights", () => {
     expect(body.dependencies.redis.status).toBe("healthy");
     const output = stage.node(0).output() + stage.node(1).output();
     expect(output).not.toMatch(/"level":"(warn|error)".*[Rr]edis/);
-    await stage.stop();
   });
 
   it.each([

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { freePort, ordinaryUser } from "../support/backends.ts";
 import { createAuthority, type TestAuthority } from "../support/certificates.ts";
 import { createClient } from "../support/client.ts";
@@ -103,6 +103,7 @@ describe.skipIf(authority === null)("a private authority and a certificate of on
       GATEWAY_URL: `https://127.0.0.1:${front.port}`,
     };
     const service = await startService({ env });
+    onTestFinished(async () => void (await service.stop()));
     const chat = createClient(service.url);
     const session_id = await chat.session("ann");
     const message = { user_id: "ann", session_id, message: "hello" };
@@ -118,7 +119,6 @@ describe.skipIf(authority === null)("a private authority and a certificate of on
       models: { status: "healthy" },
     });
     for (const line of service.output().trim().split("\n")) expect(line).toMatch(/^\{/);
-    await service.stop();
     const found = await doctor(env);
     for (const name of ["database", "redis", "models", "gateway"]) {
       expect(found(name), name).toMatchObject({ status: "ok" });

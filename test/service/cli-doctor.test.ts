@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   checkClock,
   checkConnections,
@@ -246,16 +246,18 @@ describe("the database", () => {
     const url = new URL(postgres.url);
     url.pathname = `/${name}`;
     const service = await startService({ env: { DATABASE_URL: url.href } });
+    onTestFinished(async () => {
+      await service.stop();
+      await postgres?.query(`DROP DATABASE ${name}`);
+    });
     const client = createClient(service.url);
     const session_id = await client.session("ann");
     const message = "你好 😀 Grüße";
     await client.send("POST", "/chat/message", { user_id: "ann", session_id, message });
     const { body } = await client.get(`/chat/history/${session_id}?q=你好`);
     expect(JSON.stringify(body)).toContain(message);
-    await service.stop();
     const findings = statuses(await checkDatabase(configOf({ DATABASE_URL: url.href })));
     expect(findings).toMatchObject({ database: "ok", encoding: "warn" });
-    await postgres.query(`DROP DATABASE ${name}`);
   });
 
   it("a server that is not there, and a database that is not there", async (context) => {

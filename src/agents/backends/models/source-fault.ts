@@ -21,18 +21,18 @@ export function faultOf(error: unknown, signal: AbortSignal): string {
 export function remedyOf(fault: string): string {
   switch (fault) {
     case "no such path":
-      return "Correct MODELS_API_URL: it usually ends in /v1";
+      return "Correct MODELS_API_URL (OPENAI_BASE_URL): it usually ends in /v1";
     case "unauthorized":
-      return "Correct MODELS_API_KEY (MODEL_SERVICE_API_KEY)";
+      return "Correct MODELS_API_KEY (OPENAI_API_KEY, MODEL_SERVICE_API_KEY)";
     case "no credit":
       return "Top up the account behind MODELS_API_KEY";
     case "no models":
       return "Load a model (ollama pull qwen3), or set MODELS_DEFAULT_MODEL";
     case "not understood":
-      return "Correct MODELS_API_URL: what answers there is no endpoint of models";
+      return "Correct MODELS_API_URL (OPENAI_BASE_URL): what answers there is no endpoint of models";
     case "unreachable":
     case "timeout":
-      return "Start the endpoint (ollama serve), or correct MODELS_API_URL (MODEL_SERVICE_URL)";
+      return "Start the endpoint (ollama serve), or correct MODELS_API_URL (OPENAI_BASE_URL, MODEL_SERVICE_URL)";
     default:
       return certificateRemedy(fault) ?? "Look into the log of the models' server";
   }
