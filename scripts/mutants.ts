@@ -443,7 +443,6 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["if (top.epoch > this.#epoch) {", "if (false) {"],
       ["this.#acknowledged = Math.min(top.seq, this.last);", "this.#acknowledged = this.last;"],
       ["this.#epoch > epoch || fencedBy > epoch", "this.#epoch > epoch"],
-      ["this.#acknowledged = first - 1;", "this.#acknowledged = 0;"],
       ["this.#create = first === 1;", "this.#create = true;"],
       ['["PEXPIRE", key, ttlMs]', '["PERSIST", key]'],
       ["this.#ttlRenewedMs = performance.now();", ""],
@@ -455,7 +454,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/log/stream-reader.ts",
-    tests: log("redis"),
+    tests: log("stream-reader"),
     mutants: [
       ["if (seq <= last) continue;", ""],
       ["if (events.length > 0 && seq > last + 1) break;", ""],

@@ -5,7 +5,7 @@ import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { Shares } from "../lib/shares.ts";
 import type { Identity } from "../identity/identity.ts";
-import { newId } from "../lib/ids.ts";
+import { isId, newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
 import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
@@ -70,8 +70,9 @@ function stage(scene: Scene = {}) {
   const followed: FollowedReply[] = [];
   const faults: string[] = [];
   let line: ConversationLine | undefined;
-  /** By replies that are shown: stops them. */
+  /** By replies that are shown: whether they still are, and what ends them. */
   const shown = new Map<string, AbortSignal>();
+  const ends = new Map<string, (error?: Error) => void>();
   const commands: Partial<Commands> = {
     async authorize({ identity }) {
       done.push(`authorize ${identity?.userId}`);
@@ -111,10 +112,16 @@ function stage(scene: Scene = {}) {
         shown.set(id, signal);
         yield [event(after + 1)];
         if (signal.aborted) return;
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await new Promise<void>((resolve, reject) => {
+          ends.set(id, (error) => (error === undefined ? resolve() : reject(error)));
+          signal.addEventListener("abort", () => resolve());
+        });
       },
       sessions: {
-        find: async (id) => (id === sessionId ? ({ userId: "ann" } as never) : null),
+        async find(id) {
+          if (!isId(id)) throw new Error("the database takes none but ids");
+          return id === sessionId ? ({ userId: "ann" } as never) : null;
+        },
       },
       openConversation: (its) => {
         line = its;
@@ -154,6 +161,7 @@ function stage(scene: Scene = {}) {
     followed,
     faults,
     shown,
+    ends,
     line: () => line!,
     say,
     last: () => socket.sent.at(-1),
@@ -340,6 +348,7 @@ describe("a message", () => {
     await say({ session_id: sessionId, message: "hello" });
     expect(turns).toEqual([]);
     socket.end();
+    await vi.advanceTimersByTimeAsync(10_000);
     await settled();
     expect(turns).toEqual([]);
     expect(takes).toEqual(["user ann"]);
@@ -399,6 +408,59 @@ describe("a reply", () => {
   });
 });
 
+describe("what a reply's end leaves", () => {
+  test("is a place for another one", async () => {
+    const { enter, say, turns, last, ends, socket } = stage({ opening: { sessionId } });
+    await enter();
+    for (let index = 0; index < 16; index += 1) {
+      await say({ type: "resume", message_id: newId() });
+    }
+    await say({ message: "hello" });
+    expect(last()).toMatchObject({ error_type: "rate_limited" });
+    [...ends.values()][0]?.();
+    await settled();
+    await say({ message: "hello" });
+    expect(turns).toHaveLength(1);
+    socket.end();
+  });
+
+  test("is told when it is a fault, to whoever is still there", async () => {
+    for (const isThere of [true, false]) {
+      const { enter, say, ends, last, faults, socket } = stage();
+      await enter();
+      await say({ type: "resume", message_id: replyId });
+      if (!isThere) socket.readyState = 3;
+      ends.get(replyId)?.(new Error("x"));
+      await settled();
+      expect(faults).toHaveLength(isThere ? 1 : 0);
+      if (isThere) expect(last()).toMatchObject({ error_type: "internal_error" });
+      socket.end();
+    }
+  });
+
+  test("is nothing where the socket has gone before it is shown", async () => {
+    const { promise, resolve } = Promise.withResolvers<{ sessionId: string; replyId: string }>();
+    const { enter, say, shown, socket } = stage({ commands: { send: () => promise } });
+    await enter();
+    await say({ session_id: sessionId, message: "hello" });
+    socket.end();
+    resolve({ sessionId, replyId });
+    await settled();
+    expect(shown.get(replyId)?.aborted).toBe(true);
+  });
+});
+
+test("who has to leave is answered nothing any more", async () => {
+  const { enter, connection, say, socket, done } = stage();
+  await enter();
+  connection.refuse(new Problem("unauthorized", { reason: "expired" }));
+  await say({ type: "ping" });
+  await say("sound", true);
+  expect(socket.sent).toMatchObject([{ error_type: "unauthorized" }]);
+  expect(done).toEqual([]);
+  socket.end();
+});
+
 describe("a spoken conversation", () => {
   test("sends what was said as a voice message, and shows its reply", async () => {
     const { enter, line, turns, followed, socket } = stage({ opening: { sessionId } });
@@ -447,6 +509,7 @@ test("a client that does not read what it is told is cut off; one that has gone 
   await slow.say({ type: "ping" });
   expect(slow.socket.closed).toBe("terminated");
   expect(slow.socket.sent).toEqual([]);
+  slow.socket.bufferedAmount = 0;
   await slow.say({ type: "ping" });
   expect(slow.socket.sent).toEqual([]);
 });

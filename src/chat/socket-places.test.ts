@@ -43,6 +43,14 @@ test("one address has thirty-two of these", () => {
   expect(() => places.takeUnknown("one")).toThrow(limited);
 });
 
+test("a user for whom there was no place has taken none", () => {
+  const places = new SocketPlaces(1, new PlacesByOwner(1));
+  const giveBack = places.takeKnown("ann");
+  expect(() => places.takeKnown("bob")).toThrow(overloaded);
+  giveBack();
+  places.takeKnown("bob")();
+});
+
 test("one user has so many of those of known callers, and gives all back", () => {
   const places = new SocketPlaces(3, new PlacesByOwner(2));
   const taken = [places.takeKnown("alice"), places.takeKnown("alice")];

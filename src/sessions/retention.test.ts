@@ -117,3 +117,13 @@ test("a claim that fails is told, and tried again", async () => {
   expect(done).toEqual(["cleaning up failed; trying again", ...round]);
   await retention.stop();
 });
+
+test("a round that is under way goes no further when it is stopped", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { retention, done } = start({ purge: () => promise });
+  await vi.advanceTimersByTimeAsync(5_000);
+  const stopping = retention.stop();
+  resolve();
+  await stopping;
+  expect(done).toEqual(["keys"]);
+});

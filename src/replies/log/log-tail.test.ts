@@ -49,6 +49,13 @@ describe("a reply as far as it really came", () => {
     expect(withoutLog({ ...stored, recoveries: 2 }).eventSeq).toBe(3 + 2 * lostEvents);
   });
 
+  test("goes on ahead also when it was not taken over yet, and past what came between two looks", async () => {
+    expect(withoutLog({ ...stored, recoveries: 0 }).eventSeq).toBe(3 + lostEvents);
+    await log.append("reply", 1, [word(4), word(5)]);
+    const late = { ...log, stat: async () => ({ first: 4, last: 4, epoch: 1 }) };
+    expect(await withLogTail(late, stored, false)).toMatchObject(after(5));
+  });
+
   test("leaves thoughts to a run that will repeat them", async () => {
     await log.append("reply", 1, [word(4), thought(5)]);
     const reply = await withLogTail(log, stored, true);

@@ -152,6 +152,15 @@ describe("an event whose number is refused", () => {
     expect(waiting()).toEqual([]);
   });
 
+  test("is there already, and those behind the batch are not: they are written", async () => {
+    const { add, answer, setTop } = stage();
+    add(1, ...Array.from({ length: 150 }, (_, index) => index + 1));
+    setTop("1-100");
+    expect(await answer([...Array.from({ length: 100 }, () => repeated), 1])).toHaveLength(101);
+    const rest = await answer([]);
+    expect([rest?.[0], rest?.at(-1)]).toEqual(["add 1-101", "add 1-150"]);
+  });
+
   test("may be there while those behind it are not", async () => {
     const { add, answer, setTop } = stage();
     add(1, 1, 2, 3);

@@ -100,7 +100,6 @@ export class ReplyProducer {
     const { first } = this;
     if (isNew && first !== null) {
       // Whoever begins in the middle goes on with a stream that others began.
-      this.#acknowledged = first - 1;
       this.#create = first === 1;
     }
     if (this.#bytes > this.#options.maxBytes) {

@@ -44,6 +44,8 @@ interface Setting {
   readonly maxReplyMs?: number;
   readonly speaks?: boolean;
   readonly agent?: null;
+  /** The log takes nothing before. */
+  readonly gate?: Promise<void>;
 }
 
 /** A runner with nothing around it; `speaks`: its speech is what was pushed. */
@@ -59,12 +61,15 @@ function stage(script: Script, setting: Setting = {}) {
     ...memory,
     own: (replyId) => void owned.push(`own ${replyId}`),
     release: (replyId) => void owned.push(`release ${replyId}`),
-    append: (...args) => {
+    append: async (...args) => {
+      await setting.gate;
       if (owned.at(-1) !== "own r") owned.push("append to what is not owned");
       return memory.append(...args);
     },
   };
   const feeds = createReplyFeeds({ log, logger: silentLogger, heartbeatMs: 1_000 });
+  /** What checkpoints have stored. */
+  const stored: (Partial<ReplyProgress> | null)[] = [];
   const outcomes: ReplyOutcome[] = [];
   const ends: { progress: ReplyProgress; end: ReplyEnd }[] = [];
   const backend: Partial<AgentBackend> = {
@@ -86,7 +91,10 @@ function stage(script: Script, setting: Setting = {}) {
       store: { history: async () => [] } as never,
       checkpoints: {
         onBeat: () => () => undefined,
-        store: async () => (setting.kept === undefined ? { cancelReason: null } : setting.kept),
+        async store(_reply, changes) {
+          stored.push(changes);
+          return setting.kept === undefined ? { cancelReason: null } : setting.kept;
+        },
       },
       telemetry: {
         replyStarted() {},
@@ -122,6 +130,8 @@ function stage(script: Script, setting: Setting = {}) {
     runner,
     outcomes,
     owned,
+    stored,
+    ends,
     async run(mode: RunMode = { kind: "run" }) {
       await runner.run(mode);
       const { events } = await log.read("r", reply.eventSeq, 1_000, 1e6);
@@ -188,13 +198,46 @@ test.each([
 });
 
 test("a run that is taken up again tells nothing twice", async () => {
-  const { run } = stage(says(text("two thr"), text("ee"), finish), {
+  const { run, stored } = stage(says(text("two thr"), text("ee"), finish), {
     reply: { content: "one two ", backendState: {} },
   });
   const { progress, told } = await run({ kind: "resume", stateLength: 4 });
   expect(progress?.content).toBe("one two three");
   const chunks = told.map((event) => (event.type === "assistant_chunk" ? event.chunk : ""));
   expect(chunks.join("")).toBe("three");
+  // What its old owner may have told since gives way, and that owner hears of it at once.
+  expect(told[0]).toMatchObject({ type: "snapshot", content: "one two " });
+  expect(stored).toMatchObject([{ content: "one two ", eventSeq: 2 }]);
+});
+
+test("the end is handed over when the log has all that was told before it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { run, ends } = stage(says(text("one"), finish), { gate: gate.promise });
+  const running = run();
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  expect(ends).toEqual([]);
+  gate.resolve();
+  await running;
+  expect(ends).toHaveLength(1);
+});
+
+test("an agent that is faster than the log waits for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  let pieces = 0;
+  const script: Script = async function* () {
+    for (; pieces < 20; pieces += 1) {
+      yield { type: "reasoning", text: "x".repeat(256 * 1024) };
+    }
+    yield finish;
+  };
+  const { run } = stage(script, { gate: gate.promise });
+  const running = run();
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  expect(pieces).toBeGreaterThan(2);
+  expect(pieces).toBeLessThan(8);
+  gate.resolve();
+  expect((await running).end).toMatchObject({ status: "complete" });
+  expect(pieces).toBe(20);
 });
 
 const ended = (status: string, finishReason: string, type?: string) => ({
