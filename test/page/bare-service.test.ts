@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
+import { findNginx } from "../support/nginx.ts";
+import { startShippedNginx } from "../support/shipped-nginx.ts";
 import { describeInBrowser } from "./browser.ts";
 import { openStage, say, type Stage } from "./stage.ts";
 

@@ -325,10 +325,12 @@ describe("agents, speech and peers", () => {
     const wrong = await checkAgents(
       configOf({ MODELS_API_URL: model.url, MODELS_DEFAULT_MODEL: "huge" }),
     );
-    expect(wrong.find(({ name }) => name === "default model")).toMatchObject({
+    expect(wrong.find(({ name }) => name === "models")).toMatchObject({
       status: "fail",
-      remedy: "Set MODELS_DEFAULT_MODEL to one of small, large",
+      found: expect.stringContaining("default model not there"),
+      remedy: "Set MODELS_DEFAULT_MODEL to one of small, large, or load it (ollama pull huge)",
     });
+    expect(statuses(wrong)).toMatchObject({ agents: "fail" });
     const away = await checkAgents(
       configOf({ MODELS_API_URL: `http://${closedPort}/v1`, AGNO_API_URL: `http://${closedPort}` }),
     );

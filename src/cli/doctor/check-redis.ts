@@ -27,7 +27,7 @@ export async function checkRedis({ redis }: Config): Promise<Finding[]> {
   failed.promise.catch(() => undefined);
   const logger: Logger = {
     ...silentLogger,
-    warn(fields) {
+    debug(fields) {
       if ("err" in fields) failed.reject(fields.err);
     },
   };
