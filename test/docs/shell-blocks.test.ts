@@ -67,6 +67,7 @@ const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[]
     /audio_file=@question/,
     "needs a recogniser; test/voice/voice-service.test.ts sends it",
   ],
+  [/page\.md/, /npx vite web/, "serves a page until somebody stops it"],
   [/README|CONTRIBUTING/, /^npm ci\s+npm run dev/, "are the commands that this test is run by"],
 ];
 
@@ -98,10 +99,7 @@ function filledIn(text: string): string {
   return text
     .replaceAll("http://127.0.0.1:8001", service.url)
     .replaceAll(/"0199…"/g, () => `"${sessions[number++]}"`)
-    .replaceAll(
-      "019aab3e-…",
-      '$(head -1 logs/chat-service.log | sed \'s/.*"reqId":"\\([^"]*\\)".*/\\1/\')',
-    )
+    .replaceAll("019aab3e-…", /"reqId":"([^"]+)"/.exec(service.output())?.[1] ?? "")
     .replaceAll("<pid>", String(isBackup ? kept.process.pid : service.process.pid))
     .replaceAll(
       "# and wait for its end",
