@@ -102,7 +102,8 @@ export async function createServer(options: ServerOptions) {
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
       useDefaults: false,
     },
-    crossOriginResourcePolicy: { policy: "cross-origin" },
+    // Pages that may ask from elsewhere may show what they are given, too.
+    crossOriginResourcePolicy: { policy: origins.length > 0 ? "cross-origin" : "same-origin" },
     hsts: false,
   });
   return { app, routes };

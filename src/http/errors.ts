@@ -50,8 +50,7 @@ export function installErrorHandling(
       .send(problemBody(problem, request));
   };
 
-  app.setErrorHandler((error, request, reply) => answer(toProblem(error), request, reply));
-  app.setNotFoundHandler((request, reply) => {
+  const answerNothingThere = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split("?", 1)[0] ?? "/";
     const allowed = routes.methodsOf(path);
     // A route that has this method has answered that there is no such file.
@@ -67,7 +66,16 @@ export function installErrorHandling(
       request,
       reply,
     );
+  };
+
+  app.setErrorHandler((error, request, reply) => {
+    // Of a body for nothing, or for a method that wants one, nothing needs to be said.
+    const isAboutBody = request.is404 && !(error instanceof Problem);
+    return isAboutBody
+      ? answerNothingThere(request, reply)
+      : answer(toProblem(error), request, reply);
   });
+  app.setNotFoundHandler(answerNothingThere);
 }
 
 /** Answers requests that Fastify refuses before its hooks run: they have not made the headers yet. */

@@ -3,7 +3,8 @@ import { checkJson, checkRest } from "./json-size.ts";
 
 /** Reads JSON bodies within bounds: those of their bytes, of their values, and of all but the files in them. */
 export function installJsonBodies(app: FastifyInstance, maxBytes: number): void {
-  const parse = app.getDefaultJsonParser("error", "error");
+  // What names mean harm is looked at with everything else that is not taken.
+  const parse = app.getDefaultJsonParser("ignore", "ignore");
   app.addContentTypeParser<Buffer>(
     "application/json",
     { parseAs: "buffer" },

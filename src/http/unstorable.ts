@@ -24,6 +24,9 @@ function find(value: unknown, depth: number): ProblemDetail | null {
     return null;
   }
   for (const key of Object.keys(value)) {
+    // Whoever copies such an object member by member would change what all objects have.
+    if (key === "__proto__")
+      return { path: "", message: "has the name __proto__, which is not taken" };
     const ofName = faultOf(key, "has a name that ");
     if (ofName !== null) return ofName;
     const fault = find((value as Record<string, unknown>)[key], depth + 1);
