@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { signalGroup } from "../../../lib/signal-group.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { voiceUnavailable } from "../../unavailable.ts";
@@ -187,16 +188,6 @@ function execute(
 /** What it said is left out: it may repeat what users said. */
 function failed(program: string, what: string): Problem<"speech_failed"> {
   return new Problem("speech_failed", {}, { cause: new Error(`${program} ${what}`) });
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    // It has ended: nothing is left to signal.
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") child.kill(signal);
-  }
 }
 
 /** Looks now and then how large the output file has become, so that a runaway program does not fill the disk. */
