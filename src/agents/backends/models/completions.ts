@@ -149,6 +149,7 @@ function explain(error: unknown, agentId: string, begun: boolean): unknown {
   const fault = upstreamErrorOf(problem);
   if (!(problem instanceof Problem) || !fault) return problem;
   const kind = refusalKindOf(fault);
+  if (kind === "model") return unknownModel(agentId, fault);
   if (kind !== null) {
     return new Problem("agent_failed", { agentId, detail: refusals[kind] }, { cause: fault });
   }

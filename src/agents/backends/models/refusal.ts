@@ -1,10 +1,17 @@
 import type { UpstreamError } from "../../upstream/upstream-error.ts";
 
 /** What a model's server says no to, where people can do something about it. */
-export type RefusalKind = "path" | "key" | "credit" | "overflow" | "images";
+export type RefusalKind = "path" | "model" | "key" | "credit" | "overflow" | "images";
 
 const credit =
   /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|payment required|credit balance|out of credits|余额不足|欠费|额度/i;
+
+/** Not every server has 401 for it. */
+const key = /api[ _-]?key (is )?(not valid|invalid)|API_KEY_INVALID/i;
+
+/** Nor 404. */
+const noModel =
+  /\bmodel\b.{0,120}\b(does ?n.t exist|does not exist|not exist|not found)|(invalid|unknown|no such) model\b|not a valid model|model_not_found|is not found for api version/i;
 
 /** Servers agree on nothing but the matter. */
 const overflow = [
@@ -23,7 +30,8 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   if (status === 404 && !isAboutModel(text)) return "path";
   if (status === undefined && fault.fault !== "failed") return null;
   if (status === 402 || credit.test(text)) return "credit";
-  if (status === 401 || status === 403) return "key";
+  if (status === 401 || status === 403 || (status === 400 && key.test(text))) return "key";
+  if ((status === 400 || status === 404 || status === 422) && noModel.test(text)) return "model";
   if (status !== undefined && status >= 500) return null;
   if (status === 413 || overflow.some((pattern) => pattern.test(text))) {
     // How fast is another question than how much.
@@ -34,29 +42,30 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
 
 /** A model that does not exist is told in JSON, a path that does not exist by whatever stands there. */
 function isAboutModel(text: string): boolean {
-  return text.trimStart().startsWith("{") && !/"detail": ?"Not Found"/i.test(text);
+  return /^\s*[[{]/.test(text) && !/"detail": ?"Not Found"/i.test(text);
 }
 
-export const refusals: Readonly<Record<RefusalKind, { readonly en: string; readonly zh: string }>> =
-  {
-    path: {
-      en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1.",
-      zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）。",
-    },
-    key: {
-      en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
-      zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
-    },
-    credit: {
-      en: "Its model endpoint has no credit left for this service; the operator must top it up.",
-      zh: "本服务在其模型端点的额度已用完，请联系管理员充值。",
-    },
-    overflow: {
-      en: "The conversation is too long for its model. Start a new session or send less text.",
-      zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
-    },
-    images: {
-      en: "Its model takes no images. Send the message without them, or choose another model.",
-      zh: "其模型不支持图片。请去掉图片后重新发送，或选择其他模型。",
-    },
-  };
+export const refusals: Readonly<
+  Record<Exclude<RefusalKind, "model">, { readonly en: string; readonly zh: string }>
+> = {
+  path: {
+    en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1.",
+    zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）。",
+  },
+  key: {
+    en: "Its model endpoint refuses this service's key; the operator must check the configuration.",
+    zh: "其模型端点拒绝了本服务的密钥，请联系管理员检查配置。",
+  },
+  credit: {
+    en: "Its model endpoint has no credit left for this service; the operator must top it up.",
+    zh: "本服务在其模型端点的额度已用完，请联系管理员充值。",
+  },
+  overflow: {
+    en: "The conversation is too long for its model. Start a new session or send less text.",
+    zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
+  },
+  images: {
+    en: "Its model takes no images. Send the message without them, or choose another model.",
+    zh: "其模型不支持图片。请去掉图片后重新发送，或选择其他模型。",
+  },
+};
