@@ -151,7 +151,7 @@ export interface RunRequest {
 export interface BackendHealth {
   readonly status: "healthy" | "unhealthy";
   readonly details: Readonly<Record<string, unknown>>;
-  /** Given when it is unhealthy: one sentence for the operator that names the setting or command that mends it. */
+  /** Given when it, or something that it can do without, is away: one sentence for the operator that names the setting or command that mends it. */
   readonly remedy?: string;
 }
 

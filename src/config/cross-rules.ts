@@ -17,6 +17,9 @@ const defaultAgentIds = ["general-chat", "analyst", "creative"];
 /** What `tools` of an agent in `models.agents` may name; a test of the `models` backend compares the two. */
 export const agentToolNames: readonly string[] = ["current_time", "calculator"];
 
+/** Child processes of this one, one for each program that agents name; those that name the same share it. */
+const maxMcpPrograms = 16;
+
 const crossRules: readonly CrossRule[] = [
   {
     settings: ["auth.mode", "auth.allow_open_in_production", "service.environment"],
@@ -103,6 +106,23 @@ const crossRules: readonly CrossRule[] = [
               `models.agents: ${id} names the unknown tool ${tool}; there are ${agentToolNames.join(", ")}`,
           ),
       ),
+  },
+  {
+    settings: ["models.agents"],
+    faults: ({ models }) => {
+      const programs = new Set(
+        models.agents.flatMap(({ mcp = [] }) =>
+          mcp.flatMap(({ command, args, env, cwd }) =>
+            command === undefined ? [] : JSON.stringify([command, args, env, cwd]),
+          ),
+        ),
+      );
+      return programs.size <= maxMcpPrograms
+        ? []
+        : [
+            `models.agents: mcp names ${programs.size} programs, each of which runs all the time; at most ${maxMcpPrograms} may. Serve some of them over HTTP (url)`,
+          ];
+    },
   },
   ...(["stt", "tts"] as const).flatMap((direction): readonly CrossRule[] => [
     {

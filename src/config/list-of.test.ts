@@ -33,6 +33,9 @@ test.each<[unknown, string | null]>([
 const sha256 = "0123456789abcdef".repeat(4);
 const agent = { id: "a", name: "A" };
 const key = { name: "k", sha256, user_id: "u" };
+const at = { url: "https://h/mcp" };
+const auth = { headers: { authorization: "Bearer x" } };
+const mcp = (server: object) => [{ ...agent, mcp: [{ name: "s", ...server }] }];
 
 test.each<[string, Setting, unknown, RegExp | null]>([
   ["an agent", settings.models.agents, [{ ...agent, temperature: 2, tools: ["t"] }], null],
@@ -40,6 +43,37 @@ test.each<[string, Setting, unknown, RegExp | null]>([
   ["an id with a slash", settings.models.agents, [{ ...agent, id: "a/b" }], /bad id/],
   ["a temperature above 2", settings.models.agents, [{ ...agent, temperature: 2.1 }], /0 to 2/],
   ["a temperature as text", settings.models.agents, [{ ...agent, temperature: "1" }], /0 to 2/],
+  ["a program's tools", settings.models.agents, mcp({ command: "npx", args: ["-y", "x"] }), null],
+  ["a server's tools", settings.models.agents, mcp({ ...at, require_approval: ["a"] }), null],
+  ["a server of tools without any", settings.models.agents, mcp({}), /bad mcp: item 1 .*either/],
+  ["both", settings.models.agents, mcp({ ...at, command: "x" }), /either command .* or url/],
+  ["a slip of the pen", settings.models.agents, mcp({ ...at, header: {} }), /mean headers\?/],
+  ["another word", settings.models.agents, mcp({ ...at, require_approval: "always" }), /all, none/],
+  ["arguments of an address", settings.models.agents, mcp({ ...at, args: [] }), /args.*with url/],
+  [
+    "a key of a program",
+    settings.models.agents,
+    mcp({ command: "x", api_key: "k" }),
+    /api_key.*co/,
+  ],
+  ["a key in two lines", settings.models.agents, mcp({ ...at, api_key: "k\nl" }), /one line/],
+  ["a header in two lines", settings.models.agents, mcp({ ...at, headers: { A: "b\n" } }), /line/],
+  ["a header twice", settings.models.agents, mcp({ ...at, api_key: "k", ...auth }), /both api_key/],
+  ["a file instead of a URL", settings.models.agents, mcp({ url: "file:///x" }), /http:\/\//],
+  [
+    "numbers in env",
+    settings.models.agents,
+    mcp({ command: "x", env: { A: 1 } }),
+    /names and texts/,
+  ],
+  ["a name with a dot", settings.models.agents, mcp({ ...at, name: "a.b" }), /letters, digits/],
+  ["no time", settings.models.agents, mcp({ ...at, timeout_seconds: 0 }), /from 0.1 to 3600/],
+  [
+    "an approval of what is not offered",
+    settings.models.agents,
+    mcp({ ...at, tools: ["read"], require_approval: ["read", "wirte"] }),
+    /not among its tools/,
+  ],
   ["a key", settings.auth.api_keys, [{ ...key, roles: ["r"] }], null],
   ["a key in clear", settings.auth.api_keys, [{ ...key, sha256: "my key" }], /bad sha256.*64/],
   ["a hash in capitals", settings.auth.api_keys, [{ ...key, sha256: sha256.toUpperCase() }], /64/],

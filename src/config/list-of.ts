@@ -5,6 +5,8 @@ interface Member {
   readonly required: boolean;
   readonly words: string;
   readonly holds: (value: unknown) => boolean;
+  /** For a structure: what is wrong in it; null where it holds. */
+  readonly fault?: (value: unknown) => string | null;
 }
 
 type Holds = (value: unknown) => boolean;
@@ -18,6 +20,11 @@ export function required(words: string, holds: Holds): Member {
 
 export function optional(words: string, holds: Holds): Member {
   return { required: false, words, holds };
+}
+
+/** A structure that need not be there and has a check of its own. */
+export function nested(fault: (value: unknown) => string | null): Member {
+  return { required: false, words: "a structure", holds: () => true, fault };
 }
 
 /**
@@ -61,6 +68,9 @@ function itemFault(item: unknown, members: Readonly<Record<string, Member>>): st
       if (member.required) return `needs ${key}`;
     } else if (!member.holds(given)) {
       return `has a bad ${key}: it must be ${member.words}`;
+    } else {
+      const fault = member.fault?.(given) ?? null;
+      if (fault !== null) return `has a bad ${key}: ${fault}`;
     }
   }
   return null;

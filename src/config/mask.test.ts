@@ -44,3 +44,47 @@ test("other values stay as they are", () => {
   expect(maskValue(settings.server.prefixes, ["/api"])).toEqual(["/api"]);
   expect(maskValue(settings.voice.enabled, true)).toBe(true);
 });
+
+test("of servers of tools everything is masked that may be a key", () => {
+  const mcp = [
+    {
+      name: "a",
+      url: "https://h/mcp?key=s3cret",
+      api_key: "s3cret",
+      headers: { "X-Key": "s3cret" },
+    },
+    {
+      name: "b",
+      command: "npx",
+      args: [
+        "-y",
+        "--api-key",
+        "s3cret",
+        "--token=s3cret",
+        "--header=X: s3cret",
+        "postgres://u:s3cret@h/db",
+      ],
+      env: { GITHUB_TOKEN: "s3cret" },
+    },
+  ];
+  const shown = maskValue(settings.models.agents, [{ id: "a", name: "A", mcp }]);
+  expect(JSON.stringify(shown)).not.toContain("s3cret");
+  expect(shown).toMatchObject([
+    {
+      mcp: [
+        { url: `https://h/mcp?key=${mask}`, headers: { "X-Key": mask } },
+        {
+          args: [
+            "-y",
+            "--api-key",
+            mask,
+            `--token=${mask}`,
+            `--header=${mask}`,
+            `postgres://u:${mask}@h/db`,
+          ],
+          env: { GITHUB_TOKEN: mask },
+        },
+      ],
+    },
+  ]);
+});

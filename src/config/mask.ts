@@ -20,23 +20,47 @@ export function maskUrl(url: string): string {
     .replace(secretParameter, `$1${mask}`);
 }
 
+const secretName = String.raw`-{1,2}[\w-]*(?:pass|secret|token|key|auth|header)[\w-]*`;
+const secretOption = new RegExp(`^${secretName}$`, "i");
+const secretAssignment = new RegExp(`^(${secretName}=).*$`, "is");
+
 /** A value of a setting as it may be shown: secrets masked, everything else as it is. */
 export function maskValue(setting: Setting, value: unknown): unknown {
   if (setting.kind === "secret" && typeof value === "string") {
     return setting.rule?.holds(value) === true ? maskUrl(value) : mask;
   }
   if (typeof value === "string") return maskUrl(value);
-  if (Array.isArray(value)) return value.map((item) => maskItem(item, setting.secretMembers ?? []));
+  if (Array.isArray(value)) return maskItem(value, setting.secretMembers ?? []);
   return value;
 }
 
 function maskItem(item: unknown, secretMembers: readonly string[]): unknown {
   if (typeof item === "string") return maskUrl(item);
+  if (Array.isArray(item)) return maskList(item, secretMembers);
   if (typeof item !== "object" || item === null) return item;
   return Object.fromEntries(
-    Object.entries(item).map(([key, value]: [string, unknown]) => {
-      if (secretMembers.includes(key)) return [key, mask];
-      return [key, typeof value === "string" ? maskUrl(value) : value];
-    }),
+    Object.entries(item).map(([key, value]: [string, unknown]) => [
+      key,
+      secretMembers.includes(key) ? maskAll(value) : maskItem(value, secretMembers),
+    ]),
   );
+}
+
+/** Arguments of a program too: `--token=…`, and what follows `--token`. */
+function maskList(items: readonly unknown[], secretMembers: readonly string[]): readonly unknown[] {
+  return items.map((item, index) => {
+    const before: unknown = items[index - 1];
+    if (typeof item === "string" && typeof before === "string" && secretOption.test(before)) {
+      return mask;
+    }
+    return typeof item === "string"
+      ? maskUrl(item).replace(secretAssignment, `$1${mask}`)
+      : maskItem(item, secretMembers);
+  });
+}
+
+/** Of a map the names may be seen. */
+function maskAll(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return mask;
+  return Object.fromEntries(Object.keys(value).map((key) => [key, mask]));
 }

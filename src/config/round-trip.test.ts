@@ -50,6 +50,18 @@ const structures: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
         instructions: name,
         temperature: fc.integer({ min: 0, max: 20 }).map((tenths) => tenths / 10),
         tools: fc.array(name, { maxLength: 3 }),
+        mcp: fc.constantFrom(
+          [],
+          [
+            {
+              name: "a",
+              url: "https://h/mcp",
+              headers: { "X-A": "b: c" },
+              require_approval: ["x"],
+            },
+            { name: "b", command: "npx", args: ["-y", "--x=#1"], env: { A: "1" }, tools: ["x"] },
+          ],
+        ),
       },
       { requiredKeys: ["id", "name"] },
     ),

@@ -1,4 +1,5 @@
-import { isText, isTextList, listOf, optional, required } from "./list-of.ts";
+import { isText, isTextList, listOf, nested, optional, required } from "./list-of.ts";
+import { mcpServers, type ConfiguredMcpServer } from "./mcp-servers.ts";
 import {
   addressRange,
   baseUrl,
@@ -36,6 +37,8 @@ export interface ConfiguredAgent {
   readonly tools?: readonly string[];
   /** Ids of agents it may delegate to. */
   readonly handoffs?: readonly string[];
+  /** Servers whose tools it has. */
+  readonly mcp?: readonly ConfiguredMcpServer[];
 }
 
 /** An AgentOS server, as written in `agno.servers`. */
@@ -255,10 +258,12 @@ export const settings = {
           ),
           tools: wordList,
           handoffs: wordList,
+          mcp: nested(mcpServers),
         },
         ["id"],
       ),
       {
+        secretMembers: ["api_key", "headers", "env"],
         example: [
           {
             id: "travel",
@@ -266,6 +271,7 @@ export const settings = {
             instructions: "Plan trips and name prices.",
             temperature: 0.5,
             handoffs: ["analyst"],
+            mcp: [{ name: "maps", url: "https://maps.example.com/mcp", api_key: "its-key" }],
           },
         ],
       },

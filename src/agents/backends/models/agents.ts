@@ -1,6 +1,7 @@
 import type { Language } from "../../../problems/catalogue.ts";
 import type { LocalizedText } from "../../agent-backend.ts";
 import { defaultAgents, type ModelAgent } from "./default-agents.ts";
+import type { McpServerSettings } from "./mcp/mcp-settings.ts";
 import { knownToolNames } from "./tools.ts";
 
 /** An agent as the configuration names it; a default agent of the same id fills in what is left out. */
@@ -13,6 +14,7 @@ export interface AgentSettings {
   readonly temperature?: number;
   readonly tools?: readonly string[];
   readonly handoffs?: readonly string[];
+  readonly mcp?: readonly McpServerSettings[];
 }
 
 /**
@@ -62,6 +64,7 @@ function complete(settings: AgentSettings): ModelAgent {
     temperature: settings.temperature ?? base?.temperature ?? null,
     tools: [...new Set(settings.tools ?? [])],
     handoffs: [...new Set(settings.handoffs ?? [])],
+    mcp: settings.mcp ?? [],
   };
 }
 

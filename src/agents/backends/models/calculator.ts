@@ -25,7 +25,7 @@ export const calculator: Tool = {
   async run({ expression }) {
     if (typeof expression !== "string") throw new ToolFault("expression must be a text");
     try {
-      return formatNumber(evaluateArithmetic(expression));
+      return { text: formatNumber(evaluateArithmetic(expression)) };
     } catch (error) {
       if (!(error instanceof ArithmeticFault)) throw error;
       throw new ToolFault(

@@ -9,6 +9,11 @@ export interface Colleague {
   readonly definition: ToolDefinition;
 }
 
+/** What a colleague of this id is called by, unless that name says nothing or is taken. */
+export function functionNameOf(id: string): string {
+  return `ask_${id.replace(/[^\w-]/g, "_")}`.slice(0, 64);
+}
+
 /** The agents that this one may delegate to. Function names are limited to ASCII: other ids are numbered. */
 export function colleaguesOf(
   agent: ModelAgent,
@@ -21,7 +26,7 @@ export function colleaguesOf(
   return agent.handoffs.flatMap((id, index) => {
     const colleague = agents.get(id);
     if (!colleague || chain.includes(id)) return [];
-    const slug = `ask_${id.replace(/[^\w-]/g, "_")}`.slice(0, 64);
+    const slug = functionNameOf(id);
     const name = names.has(slug) || !/[A-Za-z0-9]/.test(slug.slice(4)) ? `ask_${index + 1}` : slug;
     names.add(name);
     const title = localized(colleague.name, language);

@@ -1,10 +1,12 @@
 import { Problem } from "../../../problems/problem.ts";
-import type { AgentEvent, RunRequest } from "../../agent-backend.ts";
+import type { AgentEvent, Decision, RunRequest } from "../../agent-backend.ts";
 import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
 import { promptFor } from "./prompt.ts";
 import { sendableArguments } from "./tool-call-collector.ts";
+import { pausedEvent, restoreTurn } from "./paused-turn.ts";
 import { answerCalls } from "./tool-calls.ts";
+import type { Tool } from "./tool.ts";
 import { findTool } from "./tools.ts";
 import {
   maxDepth,
@@ -28,6 +30,26 @@ export function converse(
   return speak(() => begin(request, options, signal), options, signal);
 }
 
+/** Goes on where a person had to decide. */
+export function goOn(
+  request: RunRequest,
+  state: Readonly<Record<string, unknown>>,
+  decisions: readonly Decision[],
+  options: ConversationOptions,
+  signal: AbortSignal,
+): AsyncGenerator<AgentEvent, void, void> {
+  const prepare = async () => {
+    signal.throwIfAborted();
+    const history = await historyOf(request, options);
+    return restoreTurn({ request, history, state, decisions, agents: options.agents });
+  };
+  return speak(prepare, options, signal);
+}
+
+async function historyOf(request: RunRequest, { historyMessages: limit }: ConversationOptions) {
+  return limit > 0 ? await request.history(limit) : [];
+}
+
 async function begin(
   request: RunRequest,
   options: ConversationOptions,
@@ -36,13 +58,14 @@ async function begin(
   signal.throwIfAborted();
   const agent = options.agents.get(request.agentId);
   if (!agent) throw new Problem("agent_not_found", { agentId: request.agentId });
-  const limit = options.historyMessages;
-  const history = limit > 0 ? await request.history(limit) : [];
+  const history = await historyOf(request, options);
   return {
     agent,
     chain: [agent.id],
-    reply: { request, history, modelCalls: 1, sent: 0 },
-    messages: promptFor(agent, request, history, request.message),
+    reply: { request, history, modelCalls: 1, sent: 0, asked: 0, decisions: new Map() },
+    message: request.message,
+    rounds: [],
+    waiting: null,
     text: "",
     mediaLength: 0,
     reason: "stop",
@@ -59,7 +82,7 @@ async function* speak(
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
   const turn = await prepare();
-  const { agent, chain, messages, reply } = turn;
+  const { agent, chain, rounds, reply } = turn;
   const { request } = reply;
   const addressed = chain.length === 1;
   // The session's choices are for the agent addressed; others keep their own.
@@ -69,19 +92,35 @@ async function* speak(
   const route = await options.router.route(wanted, request, signal);
   const colleagues =
     chain.length < maxDepth ? colleaguesOf(agent, options.agents, chain, request.language) : [];
-  const tools = [
-    ...colleagues.map((colleague) => colleague.definition),
-    ...agent.tools.flatMap((name) => findTool(name)?.definition ?? []),
-  ];
+  const patienceMs = turn.waiting === null ? listPatienceMs : continuePatienceMs;
+  const tools: ReadonlyMap<string, Tool> = new Map([
+    ...agent.tools.flatMap((name) => {
+      const tool = findTool(name);
+      return tool === null ? [] : [[name, tool] as const];
+    }),
+    ...(await options.mcp.of(agent.id, patienceMs, signal)),
+  ]);
+  const definitions = [...colleagues, ...tools.values()].map(({ definition }) => definition);
+  const prompt = promptFor(agent, request, reply.history, turn.message);
   const work = (member: Turn, both: AbortSignal) => speak(() => member, options, both);
+  const place = { turn, colleagues, tools, options, work };
+  let answers = turn.waiting;
   for (;;) {
+    if (answers !== null) {
+      turn.waiting = yield* answerCalls(answers, place, signal);
+      if (turn.waiting !== null) {
+        if (addressed) yield pausedEvent(turn);
+        return;
+      }
+      reply.modelCalls += 1;
+    }
     const mayCall = reply.modelCalls < maxModelCalls;
     reply.sent += 1;
     const completion = await route.source.complete(
       {
         model: route.model,
-        messages,
-        tools,
+        messages: [...prompt, ...rounds],
+        tools: definitions,
         toolChoice: mayCall ? "auto" : "none",
         ...(temperature === null ? {} : { temperature }),
         agentId: request.agentId,
@@ -137,7 +176,7 @@ async function* speak(
       yield { type: "finish", reason: turn.reason };
       return;
     }
-    messages.push({
+    rounds.push({
       ...members,
       role: "assistant",
       content: text === "" ? null : text.trimStart(),
@@ -152,8 +191,7 @@ async function* speak(
         },
       })),
     });
-    yield* answerCalls(calls, { turn, colleagues, options, work }, signal);
-    reply.modelCalls += 1;
+    answers = calls.map((call) => ({ call, result: null, requirementId: null, member: null }));
   }
 }
 
@@ -183,6 +221,11 @@ function emptyAnswer({ reason, reply }: Turn): Problem {
   const cause = new Error(`the model ended (${reason}) without text, calls or media`);
   return new Problem("agent_failed", { agentId, detail }, { cause });
 }
+
+/** For servers of tools that have not answered yet: a reply goes on without them. */
+const listPatienceMs = 2_000;
+/** The same where a person has allowed a call, on a node that may have just begun. */
+const continuePatienceMs = 30_000;
 
 const paragraph = "\n\n";
 

@@ -28,6 +28,6 @@ export const currentTime: Tool = {
       throw new ToolFault("time_zone is not a known IANA time zone");
     }
     const now = new Date();
-    return Promise.resolve(`${format.format(now)} (${now.toISOString()})`);
+    return Promise.resolve({ text: `${format.format(now)} (${now.toISOString()})` });
   },
 };

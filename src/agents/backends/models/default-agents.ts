@@ -1,4 +1,5 @@
 import type { LocalizedText } from "../../agent-backend.ts";
+import type { McpServerSettings } from "./mcp/mcp-settings.ts";
 
 /** An agent of this backend, complete. */
 export interface ModelAgent {
@@ -13,6 +14,8 @@ export interface ModelAgent {
   readonly temperature: number | null;
   readonly tools: readonly string[];
   readonly handoffs: readonly string[];
+  /** Servers whose tools it has. */
+  readonly mcp: readonly McpServerSettings[];
 }
 
 const manners = {
@@ -37,6 +40,7 @@ export const defaultAgents: readonly ModelAgent[] = [
     temperature: 0.7,
     tools: [],
     handoffs: [],
+    mcp: [],
   },
   {
     id: "analyst",
@@ -53,6 +57,7 @@ export const defaultAgents: readonly ModelAgent[] = [
     temperature: 0.3,
     tools: [],
     handoffs: [],
+    mcp: [],
   },
   {
     id: "creative",
@@ -69,5 +74,6 @@ export const defaultAgents: readonly ModelAgent[] = [
     temperature: 0.9,
     tools: [],
     handoffs: [],
+    mcp: [],
   },
 ];

@@ -3,12 +3,13 @@ import { outageOf } from "../../../telemetry/outage.ts";
 import type { AgentBackend, AgentDescriptor } from "../../agent-backend.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import { resolveAgents, type AgentSettings } from "./agents.ts";
-import { converse } from "./conversation.ts";
+import { converse, goOn } from "./conversation.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import { createEndpointSource } from "./endpoint-source.ts";
 import { chooseAnother, hasModel } from "./has-model.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
+import { createMcpTools } from "./mcp/mcp-tools.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
 import { remedyOf } from "./source-fault.ts";
 
@@ -41,7 +42,8 @@ export interface ModelsBackendOptions {
 }
 
 /** Agents made of instructions and a model, and the models that sessions may choose from. */
-export type ModelsBackend = AgentBackend & Required<Pick<AgentBackend, "listModels" | "examine">>;
+export type ModelsBackend = AgentBackend &
+  Required<Pick<AgentBackend, "continue" | "listModels" | "examine">>;
 
 const availabilityTimeoutMs = 2_000;
 /** Images come whole in one event. */
@@ -102,10 +104,13 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       !sources.some((source) => source.hasAnswered(model));
     return { faults, known, lacks };
   }
+  const mcp = createMcpTools({ agents, log });
+  const conversation = { agents, router, historyMessages, mcp, log };
 
   return {
     source: "models",
     async list(signal) {
+      mcp.start();
       // The agents are known anyway; whether they can answer is another question, and no long wait.
       const soon = AbortSignal.any([signal, AbortSignal.timeout(availabilityTimeoutMs)]);
       const { faults, known, lacks } = await look(soon);
@@ -115,34 +120,46 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       } else if (faults.every((fault) => fault === null)) outage.back();
       else outage.lost(tell(faults));
       const isAvailable = faults.includes(null);
-      return [...agents.values()].map((agent) =>
-        describe(agent, defaultModel, isAvailable && !lacks(agent.model ?? defaultModel)),
-      );
+      return [...agents.values()].map((agent) => ({
+        ...describe(agent, defaultModel, isAvailable && !lacks(agent.model ?? defaultModel)),
+        tools: [...agent.tools, ...mcp.namesOf(agent.id), ...agent.handoffs],
+      }));
     },
-    run: (request, signal) => converse(request, { agents, router, historyMessages, log }, signal),
+    run: (request, signal) => converse(request, conversation, signal),
+    continue: (request, state, decisions, signal) =>
+      goOn(request, state, decisions, conversation, signal),
     async probe(signal) {
-      const { faults, known, lacks } = await look(signal);
-      const details = Object.fromEntries(
-        sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"]),
-      );
+      const [tools, { faults, known, lacks }] = await Promise.all([
+        mcp.probe(signal),
+        look(signal),
+      ]);
+      const details = {
+        ...Object.fromEntries(sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"])),
+        ...(Object.keys(tools.details).length > 0 && { mcp: tools.details }),
+      };
       if (lacks(defaultModel)) {
         return {
           status: "unhealthy",
           details: { ...details, default_model: "not there" },
-          remedy: chooseAnother(known, defaultModel),
+          remedy: [chooseAnother(known, defaultModel), ...tools.remedies].join("; "),
         };
       }
+      // Without tools the agents answer all the same.
       const isHealthy = faults.every((fault) => fault === null);
+      const remedy = [remediesOf(faults), ...tools.remedies].filter((one) => one !== "").join("; ");
       return {
         status: isHealthy ? "healthy" : "unhealthy",
         details,
-        ...(isHealthy ? {} : { remedy: remediesOf(faults) }),
+        ...(remedy === "" ? {} : { remedy }),
       };
     },
-    examine: async (signal) => [await examineDefaultModel(defaultModel, router, signal)],
+    examine: async (signal) => [
+      await examineDefaultModel(defaultModel, router, signal),
+      ...(await mcp.examine(signal)),
+    ],
     listModels: (signal) => router.models(signal),
     async close() {
-      await Promise.all(sources.map((source) => source.close()));
+      await Promise.all([mcp, ...sources].map((source) => source.close()));
     },
   };
 }
@@ -163,14 +180,13 @@ function describe(
   agent: ModelAgent,
   defaultModel: string | null,
   isAvailable: boolean,
-): AgentDescriptor {
+): Omit<AgentDescriptor, "tools"> {
   return {
     agentId: agent.id,
     name: agent.name,
     description: agent.description,
     type: "agent",
     model: agent.model ?? defaultModel,
-    tools: [...agent.tools, ...agent.handoffs],
     metadata: {
       attachments: ["image/*"],
       ...(agent.temperature === null ? {} : { temperature: agent.temperature }),

@@ -7,7 +7,7 @@ import { findTool, knownToolNames } from "./tools.ts";
 const run = (name: string, args: Record<string, unknown>) => {
   const tool = findTool(name);
   if (!tool) throw new Error(`no tool ${name}`);
-  return (async () => tool.run(args))();
+  return (async () => (await tool.run(args, new AbortController().signal)).text)();
 };
 
 test("the configuration knows the same tools", () => {

@@ -1,7 +1,8 @@
 import type { Logger } from "../../../telemetry/logger.ts";
-import type { HistoryMessage, RunRequest } from "../../agent-backend.ts";
-import type { ChatMessage } from "./chat-protocol.ts";
+import type { Decision, HistoryMessage, RunRequest } from "../../agent-backend.ts";
+import type { ChatMessage, ModelToolCall } from "./chat-protocol.ts";
 import type { ModelAgent } from "./default-agents.ts";
+import type { McpTools } from "./mcp/mcp-tools.ts";
 import type { ModelRouter } from "./model-router.ts";
 
 /** Requests to models for one reply, those of delegates included; the last one may not call tools any more. */
@@ -19,17 +20,33 @@ export interface ConversationOptions {
   readonly router: ModelRouter;
   /** Earlier messages that agents are told; 0: none. */
   readonly historyMessages: number;
+  readonly mcp: Pick<McpTools, "of">;
   readonly log: Logger;
 }
 
 /** What all agents at work on one reply share. */
-interface Reply {
+export interface Reply {
   readonly request: RunRequest;
   readonly history: readonly HistoryMessage[];
   /** Requests to models so far, with the next one of each agent at work: counted before anything is waited for. */
   modelCalls: number;
   /** Numbers the requests that were sent. */
   sent: number;
+  /** How often a person was asked: numbers the requirements. */
+  asked: number;
+  /** What people have decided since, by the id of the requirement. */
+  readonly decisions: ReadonlyMap<string, Decision>;
+}
+
+/** A call of a tool, and how far it has come. */
+export interface Answer {
+  readonly call: ModelToolCall;
+  /** For the model; null: not yet. */
+  result: string | null;
+  /** Waits for a person to allow it: the id of the requirement. */
+  requirementId: string | null;
+  /** The colleague that was asked, while it waits for a person itself. */
+  member: Turn | null;
 }
 
 /** One agent at work, and what came of it. */
@@ -38,7 +55,12 @@ export interface Turn {
   /** Ids of the agents that wait for this one, itself included. */
   readonly chain: readonly string[];
   readonly reply: Reply;
-  readonly messages: ChatMessage[];
+  /** What the user, or the agent that delegates, says. */
+  readonly message: string;
+  /** Calls of tools, and their results. */
+  readonly rounds: ChatMessage[];
+  /** The calls of a round some of which wait for a person. */
+  waiting: readonly Answer[] | null;
   /** Its words, as far as they are kept. */
   text: string;
   /** Of the addresses of what it has shown, which may hold the bytes themselves. */
