@@ -179,11 +179,27 @@ export class AgentInterrupted extends Error {
   override readonly name = "AgentInterrupted";
 }
 
+/** Why a run's signal aborts, where its source has to know. */
+export class RunStopped extends Error {
+  /** The run goes on under another attempt, or shall: its source does not stop it. */
+  readonly leavesRun: boolean;
+
+  constructor(reason: string, leavesRun: boolean) {
+    super(reason);
+    this.leavesRun = leavesRun;
+  }
+}
+
+/** Whether nothing but the connection ends with this signal's abort. */
+export function leavesRun(signal: AbortSignal): boolean {
+  return signal.reason instanceof RunStopped && signal.reason.leavesRun;
+}
+
 /**
  * A source of agents. It only produces events: it knows nothing of HTTP towards clients, of storage or speech.
  *
  * All generators end promptly when `signal` aborts (they return or throw the abort reason) and then also stop the run
- * at its source. Faults are raised as `agent_failed`, `agent_unavailable` or `agent_timeout` problems, or as
+ * at its source, unless `leavesRun` says that it goes on elsewhere. Faults are raised as `agent_failed`, `agent_unavailable` or `agent_timeout` problems, or as
  * `AgentInterrupted` when the connection breaks after the first event; an upstream's own error text goes into `cause`,
  * never into the problem's message. Time-outs for connecting, for headers, for the first event and between events are
  * the backend's; the limit for the whole reply is the caller's. Memory per run is bounded whatever the upstream sends.

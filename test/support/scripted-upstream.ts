@@ -1,5 +1,6 @@
 import {
   AgentInterrupted,
+  leavesRun,
   type AgentBackend,
   type AgentEvent,
   type RunRequest,
@@ -31,6 +32,8 @@ const stepsOf = (message: string) => message.split(" ") as Step[];
 const piece = (replyId: string, index: number) => `${index}:${replyId.slice(-4)} `;
 
 interface Run {
+  readonly replyId: string;
+  readonly attempt: number;
   readonly source: string;
   readonly userId: string;
   readonly signal: AbortSignal;
@@ -57,6 +60,8 @@ export function createUpstream() {
   const abandoned = new Set<string>();
   const forgotten = new Set<string>();
   const faults: string[] = [];
+  /** Of all nodes. */
+  const underway = new Set<Run>();
   const mode = { isFree: false };
   /** How many of the next jobs fail. */
   let failures = 0;
@@ -166,13 +171,22 @@ export function createUpstream() {
         if (node.isGone()) throw new AgentInterrupted("the node is gone");
         if (node.isClosed() && !signal.aborted) faults.push("a closed node has called an agent");
         paused.delete(request.replyId);
-        const mine = { source, userId: request.userId, signal };
+        const { replyId, attempt, userId } = request;
+        const mine = { replyId, attempt, source, userId, signal };
         runs.add(mine);
+        underway.add(mine);
         check(mine);
         try {
           yield* play(request, from, signal, node.isGone);
         } finally {
           runs.delete(mine);
+          underway.delete(mine);
+          // What can be taken up again is one run, whoever listens to it.
+          const stops = canResume && signal.aborted && !leavesRun(signal) && !node.isGone();
+          const others = [...underway].filter((each) => each.replyId === replyId);
+          if (stops && others.some((each) => each.attempt > attempt)) {
+            faults.push(`${replyId} was stopped by attempt ${attempt}, although another goes on`);
+          }
         }
       }
       const job = (work: () => void) => {

@@ -31,6 +31,7 @@ export function replyFailure(
 function ofStop(stop: ReplyStopped, agentId: string, maxReplyMs: number): ReplyFailure | null {
   switch (stop.kind) {
     case "fenced":
+    case "handed on":
       return null;
     case "deleted":
     case "cancelled":

@@ -143,9 +143,14 @@ export class ReplyRunner {
     return this.#agent?.backend.source ?? "none";
   }
 
-  /** Stops the reply; the first call counts. */
+  /** Stops the reply; the first call counts. At a shutdown, one whose run can be taken up again is left to other nodes. */
   stop(reason: ReplyStopped): void {
-    this.#abort.abort(reason);
+    const goesOn = reason.kind === "shutdown" && this.#canBeTakenUp();
+    this.#abort.abort(goesOn ? new ReplyStopped("handed on") : reason);
+  }
+
+  #canBeTakenUp(): boolean {
+    return this.#draft.backendState !== null && this.#agent?.backend.resume !== undefined;
   }
 
   /** The text so far and the number of the last event it covers. */
@@ -177,7 +182,11 @@ export class ReplyRunner {
     try {
       const end = await this.#produce(mode);
       if (end === null) {
-        logger.warn(fields, "reply was taken over or deleted; its result is dropped");
+        if (isHandedOn(this.#abort.signal)) {
+          await this.#writer.flushed();
+          await this.#options.store.letGo(reply);
+          logger.info(fields, "reply is left to the node that takes it up next");
+        } else logger.warn(fields, "reply was taken over; its result is dropped");
         telemetry.replyEnded(fields, this.#dropped());
         return;
       }
@@ -380,4 +389,8 @@ export class ReplyRunner {
       source: this.source,
     });
   }
+}
+
+function isHandedOn({ reason }: AbortSignal): boolean {
+  return reason instanceof ReplyStopped && reason.kind === "handed on";
 }

@@ -1,4 +1,9 @@
-import { AgentInterrupted, type AgentEvent, type RunRequest } from "../../agent-backend.ts";
+import {
+  AgentInterrupted,
+  leavesRun,
+  type AgentEvent,
+  type RunRequest,
+} from "../../agent-backend.ts";
 import { CircuitOpen } from "../../../lib/circuit-breaker.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { ServerSentEvent } from "../../upstream/event-reader.ts";
@@ -48,7 +53,8 @@ const runOutputFrame = "WorkflowRunOutput";
 
 /**
  * Relays a run to its end. A background run whose connection breaks is taken up again; a stream that ends without
- * saying how is settled from the stored run. Leaving the generator or aborting stops the run in AgentOS.
+ * saying how is settled from the stored run. Leaving the generator or aborting stops the run in AgentOS, unless it is
+ * left to another attempt: then only the connection ends.
  */
 export async function* relayRun(
   stream: RunStream,
@@ -187,11 +193,14 @@ export async function* relayRun(
   } catch (error) {
     throw stream.explain(error);
   } finally {
-    stream.inBackground(
-      mayRun
-        ? stop(stream, currentRun, source, connection, progress.accepted)
-        : leave(source, connection),
-    );
+    if (leavesRun(signal)) hangUp(source, connection);
+    else {
+      stream.inBackground(
+        mayRun
+          ? stop(stream, currentRun, source, connection, progress.accepted)
+          : leave(source, connection),
+      );
+    }
   }
 }
 
@@ -205,6 +214,11 @@ function wasRefused(error: unknown): boolean {
 /** Whether the connection is to blame, and not the run. */
 function isBroken(error: unknown): boolean {
   return error instanceof AgentInterrupted || upstreamErrorOf(error)?.fault === "broken";
+}
+
+function hangUp(source: Interruptible<ServerSentEvent> | null, connection: AbortController): void {
+  source?.release();
+  connection.abort(new Error("the run is made by another attempt"));
 }
 
 /**
