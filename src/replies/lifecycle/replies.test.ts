@@ -586,6 +586,10 @@ describe("what a dead node has left", () => {
     await other.replies.recover(false);
     await expect.poll(async () => (await heart.log.stat(replyId))?.epoch).toBe(2);
     await expect(heart.log.append(replyId, 1, [])).rejects.toThrow("taken over");
+    // It hears so, and leaves the run to the one that has it now.
+    await heart.log.signal(replyId);
+    await expect.poll(() => node.replies.stats().running).toBe(0);
+    expect(heart.upstream.faults).toEqual([]);
     heart.upstream.release();
     const reader = await follow(replyId, other);
     expect(reader.text()).toBe((await rowOf(replyId)).content);
@@ -600,6 +604,19 @@ describe("what a dead node has left", () => {
     await follow(replyId, other);
     const first = heart.appended.find((event) => event.replyId === replyId && event.epoch === 2);
     expect(first).toMatchObject({ type: "snapshot", seq: before + lostEvents + 1 });
+  });
+
+  test("of a node that shuts down goes on at the next one where its source allows that", async () => {
+    const { replyId, sessionId } = await send("say mark say");
+    heart.upstream.allow(sessionId, 2);
+    await heart.quiet();
+    await expect.poll(async () => (await rowOf(replyId)).content).not.toBe("");
+    await node.shutDown();
+    expect(await statusOf(replyId)).toBe("streaming");
+    heart.upstream.release();
+    expect(await other.replies.recover(false)).toBe(1);
+    expect((await follow(replyId, other)).end()?.type).toBe("conversation_complete");
+    expect(heart.upstream.faults).toEqual([]);
   });
 
   test("is its own node's as long as that makes it, whatever its lease says", async () => {

@@ -11,7 +11,7 @@ import { collect, never, only, request } from "../../../../test/agno/scenarios.t
 import { backendFor } from "../../../../test/agno/stage.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { ProblemType } from "../../../problems/catalogue.ts";
-import { AgentInterrupted, type AgentBackend } from "../../agent-backend.ts";
+import { AgentInterrupted, RunStopped, type AgentBackend } from "../../agent-backend.ts";
 import type { AgnoBackendOptions } from "./agno-backend.ts";
 import type { Wire } from "./wire.ts";
 
@@ -378,6 +378,22 @@ for (const background of [true, false]) {
     });
     assert.equal((await answer).error, reason);
     await server.stopped();
+  });
+}
+
+for (const background of [true, false]) {
+  const where = background ? "background" : "foreground";
+  test(`a ${where} run that goes on under another attempt is not cancelled, and its connection ends`, async () => {
+    use({ timeoutMs: 600_000, background });
+    server.play({ kind: "hang_in_answer", texts: ["first"] });
+    const stop = new AbortController();
+    const answer = collect(backend.run(request("assistant", "hello"), stop.signal), (event) => {
+      if (event.type === "text") stop.abort(new RunStopped("fenced", true));
+    });
+    assert.ok((await answer).error instanceof RunStopped);
+    // What is to be done in the background is done when it is closed.
+    await backend.close();
+    assert.ok(!server.requests.some(({ path }) => path.endsWith("/cancel")));
   });
 }
 
