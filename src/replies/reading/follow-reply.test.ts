@@ -104,6 +104,12 @@ test.each<{
   { of: "seen but for its end", state: complete, after: 3, seen: ["4 conversation_complete"] },
   { of: "seen to its end", state: complete, after: 4, seen: [] },
   {
+    of: "that was told further than it has come, by an owner that had lost it",
+    state: complete,
+    after: 5,
+    seen: ["3 snapshot", "4 conversation_complete"],
+  },
+  {
     of: "that waits for a person",
     state: { ...complete, status: "paused", requirements: [] },
     after: 0,
@@ -131,6 +137,14 @@ test("who has all there is of a reply that is made elsewhere is told nothing aga
     return running;
   }, 20);
   expect(await reply.seen(3)).toEqual(["4 conversation_complete"]);
+});
+
+test("who is further than a reply that is being made is told its end all the same", async () => {
+  const reply = remoteReply(async (log, calls) => {
+    if (calls === 1) await log.append("reply", 1, [textEvent(1), textEvent(2)]);
+    return calls > 3 ? complete : running;
+  }, 20);
+  expect(await reply.seen(5_000)).toEqual(["3 snapshot", "4 conversation_complete"]);
 });
 
 test("a pause that is over is no end", async () => {

@@ -133,14 +133,18 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
   };
 }
 
-/** The events after `after` of a reply that runs no longer, for now or for good; null while it runs or waits. */
+/**
+ * The events after `after` of a reply that runs no longer, for now or for good; null while it runs or waits. Who is
+ * further than its end has read an owner that had lost it: the end and the text are for that one too.
+ */
 function ending(state: ReplyState, after: number): LoggedEvent[] | null {
   if (!isOver(state) && state.status !== "paused") return null;
   // The last event's number belongs to the end itself.
   const covered = state.eventSeq - 1;
+  const isAhead = after > state.eventSeq;
   return [
-    ...(after < covered ? [snapshotEvent(state, state, covered)] : []),
-    ...(after < state.eventSeq
+    ...(isAhead || after < covered ? [snapshotEvent(state, state, covered)] : []),
+    ...(isAhead || after < state.eventSeq
       ? [logged(state, state.eventSeq, terminalEvent(state.agentId, state.content, endOf(state)))]
       : []),
   ];
