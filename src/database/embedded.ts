@@ -3,6 +3,7 @@ import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
+import { createTurns } from "../lib/in-turns.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 import { lockDataDirectory } from "./data-directory-lock.ts";
 
@@ -15,7 +16,8 @@ interface EmbeddedOptions {
 }
 
 /**
- * PostgreSQL inside this process (PGlite). One connection: statements and transactions queue up behind each other.
+ * PostgreSQL inside this process (PGlite), in this very thread. One connection: statements and transactions queue up
+ * behind each other, and leave turns to everything else.
  * Survives a killed process; against power loss use a PostgreSQL server, because this one runs without fsync.
  * Raises `DataDirectoryInUse` when another process owns the directory.
  */
@@ -29,12 +31,16 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
     );
     await client.waitReady;
     log.debug({ dataDir }, "embedded database opened");
+    const inTurns = createTurns();
     const stopUpkeep = startEmbeddedUpkeep(client, log);
+    const whole = queryable(client);
     let closing: Promise<void> | undefined;
     return {
       kind: "embedded",
-      ...queryable(client),
-      transaction: (work) => client.transaction((tx) => work(queryable(tx))).catch(raiseTranslated),
+      query: (sql, params) => inTurns(() => whole.query(sql, params)),
+      execute: (sql) => inTurns(() => whole.execute(sql)),
+      transaction: (work) =>
+        inTurns(() => client.transaction((tx) => work(queryable(tx))).catch(raiseTranslated)),
       async ping() {
         await client.query("SELECT 1").catch(raiseTranslated);
       },
