@@ -572,7 +572,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/making/reply-failure.ts",
     tests: making("reply-failure"),
     mutants: [
-      ['case "fenced":\n      return null;', 'case "fenced":'],
+      ['case "handed on":\n      return null;', 'case "handed on":'],
       [
         '{ status: "complete", finishReason: "length", isCut: true }',
         '{ status: "complete", finishReason: "stop", isCut: true }',
