@@ -315,7 +315,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["content <> '' AND status <> 'failed'", "status <> 'failed'"],
       ["ORDER BY seq DESC LIMIT $4", "ORDER BY seq LIMIT $4"],
       ["seq >= $2 AND seq < $3", "seq >= $2 AND seq <= $3"],
-      ["if (rows.length === limit || firstSeq <= 1) return", "return"],
+      ["if (rows.length === limit || isFull || firstSeq <= 1) return", "return"],
+      ["WHERE newer < $5", "WHERE newer < $5 + 1e9"],
     ],
   },
   {

@@ -48,11 +48,23 @@ export interface Attachment {
   readonly bytes: Uint8Array;
 }
 
+/** A file that came with an earlier message. */
+export interface HistoryFile {
+  readonly id: string;
+  readonly name: string;
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** An earlier message of the session, oldest first when in a list. */
 export interface HistoryMessage {
   readonly role: "user" | "assistant" | "system";
   readonly content: string;
   readonly agentId: string | null;
+  /** Its number in the session, from 1. */
+  readonly seq?: number;
+  readonly files?: readonly HistoryFile[];
 }
 
 /**
@@ -92,6 +104,8 @@ export type AgentEvent =
     }
   /** Adds to what the reply has used so far. */
   | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  /** What of the conversation the agent's model was sent; the last one counts. */
+  | { readonly type: "context"; readonly context: SentContext }
   /** Media that the agent produced, by reference. */
   | {
       readonly type: "media";
@@ -114,12 +128,27 @@ export type AgentEvent =
     }
   | { readonly type: "finish"; readonly reason: string };
 
+/** How much of a conversation was sent to a model. */
+export interface SentContext {
+  /** Earlier ones and the new one. */
+  readonly messages: number;
+  readonly estimatedTokens: number;
+  /** Earlier ones that did not fit. */
+  readonly dropped: number;
+}
+
 /** Choices of the session or of this turn; a backend ignores what it cannot honour. */
 export interface RunSettings {
   readonly model?: string;
   readonly temperature?: number;
   /** Extra system text. */
   readonly instructions?: string;
+}
+
+export interface HistoryBounds {
+  readonly messages?: number;
+  /** Text in UTF-8; the message that reaches it is the last one. */
+  readonly maxBytes?: number;
 }
 
 export interface RunRequest {
@@ -143,8 +172,13 @@ export interface RunRequest {
   /** Sent upstream as `X-Request-ID` and `traceparent`. */
   readonly requestId: string;
   readonly traceparent?: string;
-  /** The last `limit` messages before this turn, oldest first. Costs a query; call it only when needed, at most once. */
-  history(limit?: number): Promise<readonly HistoryMessage[]>;
+  /**
+   * The last messages before this turn, oldest first: as many as are configured and at most until `maxBytes` of text are
+   * reached. Costs a query, however long the conversation is; call it only when needed, at most once.
+   */
+  history(bounds?: HistoryBounds): Promise<readonly HistoryMessage[]>;
+  /** The bytes of files of earlier messages, in this order; those that are gone are left out. */
+  files?(ids: readonly string[]): Promise<readonly (Attachment & { readonly id: string })[]>;
 }
 
 /** What a probe found out. Everybody may read it: no addresses, no credentials, not the source's own words. */

@@ -58,6 +58,22 @@ export function createAttachmentStore(database: Database) {
       return rows.map((row) => ({ ...row, bytes: fromBase64(row.bytes) }));
     },
 
+    /** Files of a session, in the order of their ids; those that are not there are left out. */
+    async ofSession(
+      sessionId: string,
+      ids: readonly string[],
+    ): Promise<(Attachment & { readonly id: string })[]> {
+      const { rows } = await database.query<Encoded<Attachment> & { readonly id: string }>(
+        `SELECT a.attachment_id AS id, a.name, a.media_type AS "mediaType",
+           encode(a.bytes, 'base64') AS bytes
+         FROM attachments a
+         WHERE a.session_id = $1 AND a.attachment_id = ANY($2::uuid[])
+         ORDER BY array_position($2::uuid[], a.attachment_id)`,
+        [sessionId, ids],
+      );
+      return rows.map((row) => ({ ...row, bytes: fromBase64(row.bytes) }));
+    },
+
     /** With the owner of its session; null when there is none. */
     async find(attachmentId: string): Promise<StoredAttachment | null> {
       const { rows } = await database.query<Encoded<StoredAttachment>>(

@@ -2,7 +2,12 @@ import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
 import { problemCatalogue, type ProblemType } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
-import { AudioResponseSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import {
+  AudioResponseSchema,
+  ContextSchema,
+  RequirementSchema,
+  UsageSchema,
+} from "../replies/reply-event.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** The answer of POST /chat/message and /chat/voice. */
@@ -21,6 +26,7 @@ export const answerSchema = Type.Object(
     ),
     audio_response: nullable(AudioResponseSchema),
     usage: nullable(UsageSchema),
+    context: Type.Optional(ContextSchema),
     finish_reason: Type.String(),
     status: Type.String({ examples: ["complete", "cancelled", "paused"] }),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
@@ -48,6 +54,7 @@ export function answer(
     processed_message: processedMessage,
     audio_response: audioResponse,
     usage: reply.usage,
+    ...(reply.context !== null && { context: reply.context }),
     finish_reason: reply.finishReason ?? "stop",
     status: reply.status,
     ...(reply.requirements !== null && { requirements: reply.requirements }),

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
-import { RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import { ContextSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** A message on the wire. */
@@ -22,6 +22,7 @@ export const messageSchema = Type.Object(
       Type.String({ format: "uuid", description: "Of an assistant message: the user's message." }),
     ),
     usage: Type.Optional(nullable(UsageSchema)),
+    context: Type.Optional(ContextSchema),
     finish_reason: Type.Optional(nullable(Type.String())),
     reasoning: Type.Optional(Type.String()),
     tool_calls: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
@@ -68,6 +69,7 @@ export function messageInfo(message: StoredMessage) {
       finish_reason: message.finishReason,
       tool_calls: message.toolCalls ?? [],
     }),
+    ...(message.context !== null && { context: message.context }),
     ...(message.reasoning !== null && { reasoning: message.reasoning }),
     ...(message.media !== null && { media: message.media }),
     ...(message.audio !== null && { audio: message.audio }),

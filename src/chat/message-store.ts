@@ -17,6 +17,7 @@ export interface StoredMessage {
   readonly metadata: object;
   readonly createdAt: Date;
   readonly usage: { input_tokens: number; output_tokens: number } | null;
+  readonly context: object | null;
   readonly finishReason: string | null;
   readonly error: { type: string; code: number; message: string; data?: unknown } | null;
   readonly reasoning: string | null;
@@ -50,7 +51,7 @@ export type MessageStore = ReturnType<typeof createMessageStore>;
 const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
-  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken`;
+  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context`;
 
 /** What a message takes of a page: all that can be long. */
 const bytes = `

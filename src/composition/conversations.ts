@@ -87,6 +87,7 @@ export async function openConversations(
       idempotency,
       attachments,
       attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+      filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
       insertSession,
     },
     {

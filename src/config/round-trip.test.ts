@@ -42,6 +42,14 @@ const ruled: Readonly<Record<string, fc.Arbitrary<string>>> = {
 };
 
 const structures: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  "models.context_tokens": fc.oneof(
+    fc.constant(null),
+    fc.integer({ min: 256, max: 1_000_000 }),
+    fc.dictionary(fc.stringMatching(/^[a-z0-9:./-]{1,20}$/), fc.integer({ min: 256, max: 9_999 }), {
+      minKeys: 1,
+      maxKeys: 3,
+    }),
+  ),
   "models.agents": fc.uniqueArray(
     fc.record(
       {

@@ -26,6 +26,16 @@ import {
   type Setting,
 } from "./setting.ts";
 
+function contextTokens(value: unknown): string | null {
+  const isSize = (each: unknown) =>
+    Number.isInteger(each) && (each as number) >= 256 && (each as number) <= 100_000_000;
+  if (value === null || isSize(value)) return null;
+  if (typeof value === "object" && !Array.isArray(value) && Object.values(value).every(isSize)) {
+    return null;
+  }
+  return "must be a whole number from 256, or an object of such by model, with default for the others";
+}
+
 /** An agent of the `models` backend, as written in `models.agents`. */
 export interface ConfiguredAgent {
   readonly id: string;
@@ -277,6 +287,12 @@ export const settings = {
       },
     ),
     default_agents: boolean("Offer general-chat, analyst and creative", true),
+    context_tokens: json<number | Readonly<Record<string, number>> | null>(
+      "Tokens that models take, prompt and answer together: a number, or one for each model and a default; unset: as the endpoint tells, else 32768",
+      null,
+      contextTokens,
+      { example: { default: 32_768, "qwen3:8b": 8_192 } },
+    ),
     timeout: number(
       "Seconds without any token, after the first, after which a reply has failed",
       60,
@@ -525,9 +541,11 @@ export const settings = {
       3_600,
       { maximum: 20 * day },
     ),
-    history_messages: integer("Messages of context for agents without memory of their own", 20, {
-      maximum: 1000,
-    }),
+    history_messages: integer(
+      "Messages of context at most for agents without memory of their own; 0: as many as their model has room for",
+      0,
+      { maximum: 1000 },
+    ),
     idempotency_hours: number("How long an Idempotency-Key is remembered", 24, {
       minimum: 0.001,
       maximum: 8_760,

@@ -26,6 +26,15 @@ export const UsageSchema = Type.Object({
   output_tokens: Type.Integer({ minimum: 0 }),
 });
 
+export const ContextSchema = Type.Object(
+  {
+    messages: Type.Integer({ minimum: 1, description: "Earlier ones and the new one." }),
+    estimated_tokens: Type.Integer({ minimum: 0 }),
+    dropped: Type.Integer({ minimum: 0, description: "Earlier messages that did not fit." }),
+  },
+  { description: "How much of the conversation the reply's model was sent, where that is known." },
+);
+
 export const RequirementSchema = Type.Object({
   id: Type.String(),
   kind: Type.Union([Type.Literal("confirm"), Type.Literal("input"), Type.Literal("external")]),
@@ -138,6 +147,7 @@ export const replyEventSchemas = {
     agent_id: Type.String(),
     finish_reason: Type.String({ examples: ["stop", "length"] }),
     usage: Type.Union([UsageSchema, Type.Null()]),
+    context: Type.Optional(ContextSchema),
     duration_ms: Type.Integer({ minimum: 0 }),
     time_to_first_token_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
   }),

@@ -257,6 +257,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         idempotency: createIdempotencyStore(seen, 24),
         attachments,
         attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+        filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
         insertSession: createInsertSession(
           sessionStore,
           createActiveLimit(sessionStore, 0),

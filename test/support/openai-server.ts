@@ -38,6 +38,8 @@ export interface OpenAiServer extends RequestLog {
   /** From now on. */
   setRespond(respond: (request: RecordedRequest) => Turn | Promise<Turn>): void;
   setModels(models: readonly string[]): void;
+  /** What GET /models says of each of them besides. */
+  setModelFields(fields: object): void;
   /** From now on GET /models is answered with this status; null: properly again. */
   setModelsStatus(status: number | null): void;
   /** Resets all connections. */
@@ -61,6 +63,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
   const turns: Turn[] = [];
   let respond = options.respond ?? repeatLastMessage;
   let models = options.models ?? ["test-model"];
+  let modelFields: object = {};
   let modelsStatus: number | null = null;
   let modelRequests = 0;
 
@@ -102,7 +105,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
       sendJson(response, 401, { error });
     } else if (request.method === "GET" && request.url === "/v1/models") {
       modelRequests += 1;
-      const data = models.map((id) => ({ id, object: "model", owned_by: "tests" }));
+      const data = models.map((id) => ({ id, object: "model", owned_by: "tests", ...modelFields }));
       if (modelsStatus !== null) sendJson(response, modelsStatus, { error: { message: "no" } });
       else sendJson(response, 200, { object: "list", data });
     } else if (request.method === "POST" && request.url === "/v1/chat/completions") {
@@ -129,6 +132,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     enqueue: (...added) => void turns.push(...added),
     setRespond: (next) => void (respond = next),
     setModels: (next) => void (models = next),
+    setModelFields: (next) => void (modelFields = next),
     setModelsStatus: (status) => void (modelsStatus = status),
     close: () =>
       new Promise((resolve) => {

@@ -36,10 +36,38 @@ test.each([
   "the last $limit messages before $beforeSeq that say something, however far back",
   async ({ beforeSeq, limit, found }) => {
     const store = createReplyStore(database);
-    const history = await store.history(sessionId, beforeSeq, limit);
+    const history = await store.history(sessionId, beforeSeq, { messages: limit });
     expect(history.map(({ content }) => content)).toEqual(found);
   },
 );
+
+test("a history is bounded by its text, without reading what is beyond, and has its files", async () => {
+  const store = createReplyStore(database);
+  const long = newId();
+  await database.query(
+    "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+    [long],
+  );
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, attachments)
+     SELECT $1, gen_random_uuid(), seq, 'user', 'complete', 'a', repeat('é', 500),
+       '[{"attachment_id": "f", "name": "n", "media_type": "t/t", "size": 3, "url": "/f"}]'
+     FROM generate_series(1, 300) AS seq`,
+    [long],
+  );
+  const read = async (messages: number, maxBytes?: number) =>
+    (await store.history(long, 301, { messages, ...(maxBytes && { maxBytes }) })).map(
+      ({ seq }) => seq,
+    );
+  expect(await read(0, 2_500)).toEqual([298, 299, 300]);
+  expect(await read(0, 3_000)).toEqual([298, 299, 300]);
+  expect(await read(2, 3_000)).toEqual([299, 300]);
+  expect(await read(0, 1)).toEqual([300]);
+  expect(await read(0)).toHaveLength(300);
+  expect(await read(0, 250_000)).toHaveLength(250);
+  const [last] = await store.history(long, 301, { messages: 1 });
+  expect(last?.files).toEqual([{ id: "f", name: "n", mediaType: "t/t", size: 3 }]);
+});
 
 test("a reply is let go of by its owner alone, and only while it runs", async () => {
   const store = createReplyStore(database);

@@ -1,4 +1,5 @@
 import type { Requirement } from "../../agents/agent-backend.ts";
+import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import type { Turn } from "../turn.ts";
 
@@ -45,11 +46,20 @@ export interface ReplyProgress {
   readonly backendState: Readonly<Record<string, unknown>> | null;
 }
 
+/** How much of the conversation a reply's model was sent. */
+export interface ReplyContext {
+  readonly messages: number;
+  readonly estimated_tokens: number;
+  readonly dropped: number;
+}
+
 /** How a reply ended, or why it stopped for now. */
 export interface ReplyEnd {
   readonly status: "complete" | "cancelled" | "interrupted" | "failed" | "paused";
   readonly finishReason: string;
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+  /** What its model was sent; absent where nobody said. */
+  readonly context?: ReplyContext | null;
   readonly error: {
     readonly type: string;
     readonly code: number;
@@ -76,6 +86,7 @@ export interface ReplyState {
   readonly reasoning: string;
   readonly finishReason: string | null;
   readonly usage: ReplyEnd["usage"];
+  readonly context: ReplyContext | null;
   readonly error: ReplyEnd["error"];
   readonly requirements: readonly Requirement[] | null;
   readonly durationMs: number | null;
@@ -93,7 +104,18 @@ interface HistoryMessage {
   readonly role: "user" | "assistant" | "system";
   readonly content: string;
   readonly agentId: string | null;
+  readonly seq: number;
+  readonly files?: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly mediaType: string;
+    readonly size: number;
+  }[];
 }
+
+/** Of one history, however much room there is. */
+const maxHistoryMessages = 1_000;
+const maxHistoryBytes = 1024 * 1024;
 
 export type ReplyStore = ReturnType<typeof createReplyStore>;
 
@@ -140,7 +162,7 @@ export function createReplyStore(database: Database) {
       const { rows } = await database.query<ReplyState>(
         `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId",
            m.agent_id AS "agentId", m.status, m.attempt, m.event_seq AS "eventSeq", m.content,
-           coalesce(m.reasoning, '') AS reasoning, m.finish_reason AS "finishReason", m.usage, m.error,
+           coalesce(m.reasoning, '') AS reasoning, m.finish_reason AS "finishReason", m.usage, m.context, m.error,
            m.requirements, m.duration_ms AS "durationMs",
            m.time_to_first_token_ms AS "timeToFirstTokenMs", m.turn, m.backend_state AS "backendState",
            m.created_at AS "createdAt", m.cancel_reason AS "cancelReason",
@@ -154,21 +176,55 @@ export function createReplyStore(database: Database) {
       return rows[0] ?? null;
     },
 
-    /** The last `limit` messages before number `beforeSeq` that have something to say, oldest first. */
-    async history(sessionId: string, beforeSeq: number, limit: number): Promise<HistoryMessage[]> {
+    /**
+     * The last `messages` messages (0: any number) before number `beforeSeq` that have something to say, oldest first;
+     * the first of them is the one that reaches `maxBytes` of text.
+     */
+    async history(
+      sessionId: string,
+      beforeSeq: number,
+      {
+        messages,
+        maxBytes = maxHistoryBytes,
+      }: { readonly messages: number; readonly maxBytes?: number },
+    ): Promise<HistoryMessage[]> {
       if (beforeSeq <= 1) return [];
+      const limit = messages === 0 ? maxHistoryMessages : messages;
       // Numbers have no gaps: a range of them keeps the cost the same however long the conversation is.
-      for (let span = limit + 10; ; span *= 4) {
+      for (let span = Math.min(limit, 50) + 10; ; span *= 4) {
         const firstSeq = beforeSeq - span;
-        const { rows } = await database.query<HistoryMessage>(
-          `SELECT role, content, agent_id AS "agentId" FROM messages
-           WHERE session_id = $1 AND seq >= $2 AND seq < $3 AND content <> '' AND status <> 'failed'
-           ORDER BY seq DESC LIMIT $4`,
-          [sessionId, firstSeq, beforeSeq, limit],
+        // Lengths are known without reading the texts: of those that are too much nothing is read.
+        const { rows } = await database.query<HistoryRow>(
+          `SELECT role, content, agent_id AS "agentId", seq, attachments, newer FROM (
+             SELECT role, content, agent_id, seq, attachments,
+               (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
+             FROM messages
+             WHERE session_id = $1 AND seq >= $2 AND seq < $3 AND content <> '' AND status <> 'failed'
+           ) AS m WHERE newer < $5 ORDER BY seq DESC LIMIT $4`,
+          [sessionId, firstSeq, beforeSeq, limit, maxBytes],
         );
+        const oldest = rows.at(-1);
+        const isFull =
+          oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes;
         // Messages without a word are skipped: where there were many, further back.
-        if (rows.length === limit || firstSeq <= 1) return rows.reverse();
+        if (rows.length === limit || isFull || firstSeq <= 1) return rows.reverse().map(toHistory);
       }
     },
   };
+}
+
+interface HistoryRow extends Omit<HistoryMessage, "files"> {
+  readonly attachments: readonly AttachmentInfo[] | null;
+  /** Bytes of the messages after it. */
+  readonly newer: number;
+}
+
+function toHistory({ role, content, agentId, seq, attachments }: HistoryRow): HistoryMessage {
+  const files = attachments?.map((file) => ({
+    id: file.attachment_id,
+    name: file.name,
+    mediaType: file.media_type,
+    size: file.size,
+  }));
+  return { role, content, agentId, seq, ...(files && { files }) };
 }

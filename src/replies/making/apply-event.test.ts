@@ -15,6 +15,7 @@ const fresh: Draft = {
   media: [],
   backendState: null,
   usage: null,
+  context: null,
   contentBytes: 0,
   isResumable: false,
   textHalf: "",
@@ -402,6 +403,12 @@ const cases: Case[] = [
     draft: { usage: { input_tokens: 11, output_tokens: 22 } },
   },
   {
+    name: "what was sent last counts",
+    before: { context: { messages: 9, estimated_tokens: 900, dropped: 0 } },
+    event: { type: "context", context: { messages: 5, estimatedTokens: 400, dropped: 4 } },
+    draft: { context: { messages: 5, estimated_tokens: 400, dropped: 4 } },
+  },
+  {
     name: "the first state of an attempt is stored at once, with the text it stands for",
     before: {
       content: "abc",
@@ -469,6 +476,7 @@ test("there is a case for every event", () => {
     tool: 1,
     agent: 1,
     usage: 1,
+    context: 1,
     media: 1,
     resumable: 1,
     paused: 1,

@@ -12,6 +12,7 @@ import { stateContext, storedState } from "./backend-state.ts";
 /** What a reply has come to so far. It is never changed: members that two drafts share have not changed between them. */
 export interface Draft extends Omit<ReplyProgress, "eventSeq"> {
   readonly usage: ReplyEnd["usage"];
+  readonly context: NonNullable<ReplyEnd["context"]> | null;
   /** Of `content`, in UTF-8. */
   readonly contentBytes: number;
   /** In this attempt; an earlier one's state may be no more than its own. */
@@ -58,6 +59,7 @@ export function draftOf(reply: ClaimedReply): Draft {
     media: reply.media ?? [],
     backendState: reply.backendState,
     usage: stateContext(reply.backendState)?.usage ?? null,
+    context: null,
     contentBytes: Buffer.byteLength(reply.content),
     isResumable: false,
     textHalf: "",
@@ -147,6 +149,13 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
           output_tokens: (draft.usage?.output_tokens ?? 0) + event.outputTokens,
         },
       });
+    case "context": {
+      const { messages, estimatedTokens, dropped } = event.context;
+      return quietly({
+        ...draft,
+        context: { messages, estimated_tokens: estimatedTokens, dropped },
+      });
+    }
     case "resumable":
       return {
         draft: { ...withState(draft, event.state), isResumable: true },

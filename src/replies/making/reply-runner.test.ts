@@ -113,6 +113,7 @@ function stage(script: Script, setting: Setting = {}) {
             }
           : null,
       attachmentsOf: async () => [],
+      filesOf: async () => [],
       historyMessages: 20,
       maxReplyMs: setting.maxReplyMs ?? 60_000,
       maxReplyBytes: 20,

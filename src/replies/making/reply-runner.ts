@@ -50,10 +50,15 @@ export interface RunnerParts {
   readonly speak: SpeakReply;
   /** The files that came with a user's message. */
   readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
+  /** Files of a session by their ids, in this order. */
+  readonly filesOf: (
+    sessionId: string,
+    ids: readonly string[],
+  ) => Promise<readonly (Attachment & { readonly id: string })[]>;
 }
 
 export interface RunnerSettings {
-  /** Messages of context for agents that ask for it without a number. */
+  /** Messages of context for agents that ask for it without a number; 0: no bound but that of the text. */
   readonly historyMessages: number;
   readonly maxReplyMs: number;
   readonly maxReplyBytes: number;
@@ -300,8 +305,9 @@ export class ReplyRunner {
     const request = runRequestOf(reply, agent, {
       attachments,
       userToken: this.#userToken,
-      history: (sessionId, beforeSeq, limit = historyMessages) =>
-        store.history(sessionId, beforeSeq, limit),
+      history: (sessionId, beforeSeq, { messages = historyMessages, maxBytes } = {}) =>
+        store.history(sessionId, beforeSeq, { messages, ...(maxBytes && { maxBytes }) }),
+      files: (sessionId, ids) => this.#options.filesOf(sessionId, ids),
     });
     const state = reply.backendState ?? {};
     const { backend } = agent;
@@ -356,6 +362,7 @@ export class ReplyRunner {
       status: end.status,
       finishReason: end.finishReason,
       usage: this.#draft.usage,
+      context: this.#draft.context,
       error:
         problem === undefined
           ? null

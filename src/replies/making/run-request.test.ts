@@ -28,16 +28,23 @@ const reply: ClaimedReply = {
   messageSeq: 7,
 };
 const agent = { backend: {} as AgentBackend, agentId: "agent-there" };
+const files = async (sessionId: string, ids: readonly string[]) =>
+  ids.map((id) => ({ id, name: sessionId, mediaType: "text/plain", bytes: new Uint8Array() }));
 const history = async (...asked: unknown[]) =>
   [{ role: "user", content: JSON.stringify(asked), agentId: null }] as const;
 
 test("an agent is called with all that a turn says, under the name that its source knows it by", async () => {
   const attachments = [{ name: "a", mediaType: "text/plain", bytes: new Uint8Array() }];
   const whole = { ...reply, turn: { ...turn, context: { page: 1 }, traceparent: "00-1" } };
-  const { history: ask, ...request } = runRequestOf(whole, agent, {
+  const {
+    history: ask,
+    files: load,
+    ...request
+  } = runRequestOf(whole, agent, {
     attachments,
     userToken: "token",
     history,
+    files,
   });
   expect(request).toEqual({
     replyId: "reply",
@@ -54,12 +61,18 @@ test("an agent is called with all that a turn says, under the name that its sour
     requestId: "request",
     traceparent: "00-1",
   });
-  expect((await ask(5))[0]?.content).toBe('["session",7,5]');
+  expect((await ask({ messages: 5 }))[0]?.content).toBe('["session",7,{"messages":5}]');
+  expect((await load?.(["f"]))?.[0]).toMatchObject({ id: "f", name: "session" });
   expect((await ask())[0]?.content).toBe('["session",7,null]');
 });
 
 test("what a turn does not say is absent", () => {
-  const request = runRequestOf(reply, agent, { attachments: [], userToken: undefined, history });
+  const request = runRequestOf(reply, agent, {
+    attachments: [],
+    userToken: undefined,
+    history,
+    files,
+  });
   for (const name of ["userToken", "context", "traceparent"])
     expect(request).not.toHaveProperty(name);
 });

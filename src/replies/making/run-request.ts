@@ -1,6 +1,7 @@
 import type {
   Attachment,
   FoundAgent,
+  HistoryBounds,
   HistoryMessage,
   RunRequest,
 } from "../../agents/agent-backend.ts";
@@ -9,19 +10,23 @@ import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 interface Surroundings {
   readonly attachments: readonly Attachment[];
   readonly userToken: string | undefined;
-  /** The last `limit` messages before number `beforeSeq`, oldest first; without a limit as many as are configured. */
+  /** As `RunRequest.history`, of the messages before number `beforeSeq`. */
   readonly history: (
     sessionId: string,
     beforeSeq: number,
-    limit?: number,
+    bounds?: HistoryBounds,
   ) => Promise<readonly HistoryMessage[]>;
+  readonly files: (
+    sessionId: string,
+    ids: readonly string[],
+  ) => ReturnType<NonNullable<RunRequest["files"]>>;
 }
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
   { replyId, attempt, sessionId, message, messageSeq, turn }: ClaimedReply,
   { agentId }: FoundAgent,
-  { attachments, userToken, history }: Surroundings,
+  { attachments, userToken, history, files }: Surroundings,
 ): RunRequest {
   const { userId, settings, language, requestId, context, traceparent } = turn;
   return {
@@ -38,6 +43,7 @@ export function runRequestOf(
     language,
     requestId,
     ...(traceparent !== undefined && { traceparent }),
-    history: (limit) => history(sessionId, messageSeq, limit),
+    history: (bounds) => history(sessionId, messageSeq, bounds),
+    files: (ids) => files(sessionId, ids),
   };
 }

@@ -15,6 +15,7 @@ export function terminalEvent(
         agent_id: agentId,
         finish_reason: end.finishReason,
         usage: end.usage,
+        ...(end.context && { context: end.context }),
         duration_ms: end.durationMs,
         time_to_first_token_ms: end.timeToFirstTokenMs,
       };

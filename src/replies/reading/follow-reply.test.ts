@@ -19,6 +19,7 @@ const running: ReplyState = {
   reasoning: "",
   finishReason: null,
   usage: null,
+  context: null,
   error: null,
   requirements: null,
   durationMs: null,

@@ -175,6 +175,7 @@ function endOf(state: ReplyState): Parameters<typeof terminalEvent>[2] {
     status: state.status as Parameters<typeof terminalEvent>[2]["status"],
     finishReason: state.finishReason ?? "stop",
     usage: state.usage,
+    context: state.context,
     error: state.error,
     requirements: state.requirements,
     durationMs: state.durationMs ?? 0,

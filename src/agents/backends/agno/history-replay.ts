@@ -52,7 +52,7 @@ export function createHistoryReplay(mode: HistoryMode): HistoryReplay {
         if (component.kind === "workflow") return request.message;
         const mayRemember = component.remembers !== false && component.databaseId !== null;
         if (mayRemember && remembered.has(`${server} ${request.sessionId}`)) return request.message;
-        const history = await request.history();
+        const history = await request.history({ maxBytes: maxReplayLength });
         if (history.length === 0) return request.message;
         if (mayRemember && (await sessionExists()) !== false) {
           remember(server, request.sessionId);
@@ -60,7 +60,7 @@ export function createHistoryReplay(mode: HistoryMode): HistoryReplay {
         }
         return withHistory(request.message, history);
       }
-      return withHistory(request.message, await request.history());
+      return withHistory(request.message, await request.history({ maxBytes: maxReplayLength }));
     },
   };
 }

@@ -48,7 +48,7 @@ export function createGeneralChat({ guide, ollama, modelsConnected }: Parts): Ge
   return {
     async *answer(request, language, signal) {
       const { message, replyId } = request;
-      const earlier = await request.history(rememberedMessages);
+      const earlier = await request.history({ messages: rememberedMessages });
       const isFirstTurn = !earlier.some(({ role }) => role === "assistant");
       const asksNothing = courtesy.test(message.trim());
       if (isFirstTurn) {

@@ -68,6 +68,8 @@ export type ModelDelta =
 export interface ModelCall {
   readonly model: ModelChoice;
   readonly messages: readonly ChatMessage[];
+  /** How many of the pictures, the last ones, came with the question itself. */
+  readonly ownPictures: number;
   readonly tools: readonly ToolDefinition[];
   /** `none`: the tools are shown, because the messages speak of them, but must not be called any more. */
   readonly toolChoice: "auto" | "none";
@@ -104,6 +106,8 @@ export interface ModelSource {
   models(signal: AbortSignal): Promise<readonly ModelInfo[]>;
   /** The model for agents that name none; null when there is none. */
   defaultModel(userId: string, signal: AbortSignal): Promise<ModelChoice | null>;
+  /** The model's window as its source has told it, in tokens; null when it has not. */
+  contextTokens?(model: string): number | null;
   /** Null when it answers, else what is wrong, in one word without addresses. */
   probe(signal: AbortSignal): Promise<string | null>;
   /** Whether a model of this name has answered, listed or not. */

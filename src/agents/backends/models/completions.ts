@@ -52,7 +52,7 @@ export function createCompletions(options: {
       const named = new Set(omitted);
       let refusal: unknown = null;
       for (;;) {
-        const members = without(body(call), omitted);
+        const members = without(body(call), omitted, call.ownPictures);
         const enough = new AbortController();
         try {
           const request = {
@@ -74,7 +74,7 @@ export function createCompletions(options: {
           if (answered.size < maxModels) answered.add(call.model.id);
           return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
-          const blame = refusedMember(error, members);
+          const blame = refusedMember(error, members, call.ownPictures);
           if (upstreamErrorOf(error)?.status === 404) answered.delete(call.model.id);
           if (blame === null) throw explain(refusal ?? error, call.agentId, false);
           refusal ??= error;
@@ -150,6 +150,7 @@ function explain(error: unknown, agentId: string, begun: boolean): unknown {
   if (!(problem instanceof Problem) || !fault) return problem;
   const kind = refusalKindOf(fault);
   if (kind === "model") return unknownModel(agentId, fault);
+  if (kind === "overflow") return new Problem("context_too_long", { agentId }, { cause: fault });
   if (kind !== null) {
     return new Problem("agent_failed", { agentId, detail: refusals[kind] }, { cause: fault });
   }

@@ -8,7 +8,7 @@ import {
 import { Problem } from "../../../problems/problem.ts";
 import { silentLogger } from "../../../telemetry/logger.ts";
 import { runRequest } from "../../agent-backend.contract.ts";
-import type { AgentEvent, HistoryMessage, RunRequest } from "../../agent-backend.ts";
+import type { AgentEvent, HistoryBounds, HistoryMessage, RunRequest } from "../../agent-backend.ts";
 import type { AgentSettings } from "./agents.ts";
 import { createModelsBackend, type ModelsBackend } from "./models-backend.ts";
 
@@ -49,7 +49,7 @@ afterEach(async () => {
 async function run(agentId: string, changes: Partial<RunRequest> = {}): Promise<AgentEvent[]> {
   const events: AgentEvent[] = [];
   for await (const event of backend.run(runRequest(agentId, changes), never)) events.push(event);
-  return events;
+  return events.filter(({ type }) => type !== "context");
 }
 
 const textOf = (events: readonly AgentEvent[]) =>
@@ -83,13 +83,13 @@ describe("a turn", () => {
       { role: "assistant", content: "Hello!", agentId: "general-chat" },
       { role: "assistant", content: "  ", agentId: "general-chat" },
     ];
-    let limit: number | undefined;
+    let bounds: HistoryBounds | undefined;
     await run("analyst", {
       message: "Why?",
       settings: { instructions: "Be brief." },
       context: { page: "billing" },
       history: (given) => {
-        limit = given;
+        bounds = given;
         return Promise.resolve(history);
       },
     });
@@ -103,14 +103,7 @@ describe("a turn", () => {
       { role: "assistant", content: "Hello!" },
       { role: "user", content: "Why?" },
     ]);
-    expect(limit).toBe(20);
-  });
-
-  test("asks for no history where none is wanted", async () => {
-    await backend.close();
-    backend = create([], 0);
-    await run("analyst", { history: () => Promise.reject(new Error("asked")) });
-    expect(messagesOf(server.requests[0])).toHaveLength(2);
+    expect(bounds).toEqual({ messages: 20, maxBytes: 6 * (32_768 - 4_096) });
   });
 
   test("is sent with model, temperature, key, request id and idempotency key", async () => {
@@ -233,7 +226,7 @@ describe("members that a model refuses", () => {
     });
     server.enqueue(refuse(400, "context_length_exceeded"));
     const error = await run("general-chat").catch((caught: unknown) => caught);
-    expect(String(error)).toMatch(/too long for its model/);
+    expect(String(error)).toMatch(/too long for the model/);
     expect(server.requests).toHaveLength(1);
     // Not named: left out once, and not remembered.
     server.enqueue(refuse(400, "transient gateway hiccup"));
@@ -251,7 +244,7 @@ describe("a refusal says what can be done", () => {
     [404, {}, /model does not exist/, /模型不存在/],
     [404, "404 page not found", /does not know the path.*\/v1/, /路径/],
     [404, { detail: "Not Found" }, /does not know the path/, /路径/],
-    [400, { error: { code: "context_length_exceeded" } }, /too long for its model/, /上下文/],
+    [400, { error: { code: "context_length_exceeded" } }, /too long for the model/, /上下文/],
     ...[
       [400, "prompt is too long: 210000 tokens > 200000 maximum"],
       [400, "the request exceeds the available context size"],
@@ -267,7 +260,7 @@ describe("a refusal says what can be done", () => {
     ].map(([status, message]): [number, object, RegExp, RegExp] => [
       Number(status),
       [{ error: { message } }],
-      /too long for its model/,
+      /too long for the model/,
       /上下文/,
     ]),
     [402, { error: { message: "Insufficient Balance" } }, /no credit/, /额度/],
@@ -281,7 +274,8 @@ describe("a refusal says what can be done", () => {
   ])("%i %j", async (status, body, en, zh) => {
     server.setRespond(() => ({ fault: { kind: "status", status, body } }));
     const error = await run("general-chat").catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ type: "agent_failed" });
+    const isLength = String(en).includes("too long");
+    expect(error).toMatchObject({ type: isLength ? "context_too_long" : "agent_failed" });
     expect(server.requests).toHaveLength(1);
     expect((error as { text: (language: string) => string }).text("en")).toMatch(en);
     expect((error as { text: (language: string) => string }).text("zh")).toMatch(zh);
@@ -681,7 +675,7 @@ describe("handoffs", () => {
     const stop = new AbortController();
     const reading = (async () => {
       for await (const event of backend.run(runRequest("boss"), stop.signal)) {
-        expect(event.type).toMatch(/agent|usage/);
+        expect(event.type).toMatch(/agent|usage|context/);
       }
     })();
     const asked = await Promise.all([server.request(1), server.request(2)]);

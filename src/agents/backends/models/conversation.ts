@@ -1,7 +1,10 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { AgentEvent, Decision, RunRequest } from "../../agent-backend.ts";
+import { askModel } from "./ask-model.ts";
 import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
+import { isImage } from "./files-in-prompt.ts";
+import { readPast } from "./past-turns.ts";
 import { promptFor } from "./prompt.ts";
 import { sendableArguments } from "./tool-call-collector.ts";
 import { pausedEvent, restoreTurn } from "./paused-turn.ts";
@@ -38,31 +41,21 @@ export function goOn(
   options: ConversationOptions,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
-  const prepare = async () => {
+  const prepare = () => {
     signal.throwIfAborted();
-    const history = await historyOf(request, options);
-    return restoreTurn({ request, history, state, decisions, agents: options.agents });
+    return restoreTurn({ request, state, decisions, agents: options.agents });
   };
   return speak(prepare, options, signal);
 }
 
-async function historyOf(request: RunRequest, { historyMessages: limit }: ConversationOptions) {
-  return limit > 0 ? await request.history(limit) : [];
-}
-
-async function begin(
-  request: RunRequest,
-  options: ConversationOptions,
-  signal: AbortSignal,
-): Promise<Turn> {
+function begin(request: RunRequest, options: ConversationOptions, signal: AbortSignal): Turn {
   signal.throwIfAborted();
   const agent = options.agents.get(request.agentId);
   if (!agent) throw new Problem("agent_not_found", { agentId: request.agentId });
-  const history = await historyOf(request, options);
   return {
     agent,
     chain: [agent.id],
-    reply: { request, history, modelCalls: 1, sent: 0, asked: 0, decisions: new Map() },
+    reply: { request, past: null, modelCalls: 1, sent: 0, asked: 0, decisions: new Map() },
     message: request.message,
     rounds: [],
     waiting: null,
@@ -77,19 +70,25 @@ async function begin(
  * reply. All of it is one generator: each one more would cost time for each token.
  */
 async function* speak(
-  prepare: () => Turn | Promise<Turn>,
+  prepare: () => Turn,
   options: ConversationOptions,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent, void, void> {
-  const turn = await prepare();
+  const turn = prepare();
   const { agent, chain, rounds, reply } = turn;
   const { request } = reply;
+  const { windows } = options;
   const addressed = chain.length === 1;
   // The session's choices are for the agent addressed; others keep their own.
   const { model: wanted = agent.model, temperature = agent.temperature } = addressed
     ? request.settings
     : {};
   const route = await options.router.route(wanted, request, signal);
+  const model = route.model.id;
+  const told = route.source.contextTokens?.(model) ?? null;
+  const roomTokens = windows.roomFor(model, told, undefined);
+  reply.past ??= await readPast(request, options.historyMessages, roomTokens);
+  const prompt = promptFor(agent, request, reply.past, turn.message, roomTokens);
   const colleagues =
     chain.length < maxDepth ? colleaguesOf(agent, options.agents, chain, request.language) : [];
   const patienceMs = turn.waiting === null ? listPatienceMs : continuePatienceMs;
@@ -101,7 +100,6 @@ async function* speak(
     ...(await options.mcp.of(agent.id, patienceMs, signal)),
   ]);
   const definitions = [...colleagues, ...tools.values()].map(({ definition }) => definition);
-  const prompt = promptFor(agent, request, reply.history, turn.message);
   const work = (member: Turn, both: AbortSignal) => speak(() => member, options, both);
   const place = { turn, colleagues, tools, options, work };
   let answers = turn.waiting;
@@ -115,20 +113,28 @@ async function* speak(
       reply.modelCalls += 1;
     }
     const mayCall = reply.modelCalls < maxModelCalls;
-    reply.sent += 1;
-    const completion = await route.source.complete(
-      {
-        model: route.model,
-        messages: [...prompt, ...rounds],
-        tools: definitions,
-        toolChoice: mayCall ? "auto" : "none",
-        ...(temperature === null ? {} : { temperature }),
-        agentId: request.agentId,
-        idempotencyKey: `${request.replyId}-${request.attempt}-${reply.sent}`,
-        headers: headersOf(request),
+    const { completion, first, estimatedTokens, context } = await askModel({
+      model,
+      prompt,
+      rounds,
+      roomTokens,
+      windows,
+      send: (messages) => {
+        reply.sent += 1;
+        const call = {
+          model: route.model,
+          messages,
+          ownPictures: request.attachments.filter(isImage).length,
+          tools: definitions,
+          toolChoice: mayCall ? "auto" : "none",
+          ...(temperature === null ? {} : { temperature }),
+          agentId: request.agentId,
+          idempotencyKey: `${request.replyId}-${request.attempt}-${reply.sent}`,
+          headers: headersOf(request),
+        } as const;
+        return route.source.complete(call, signal);
       },
-      signal,
-    );
+    });
     let calls: readonly ModelToolCall[] = [];
     let members: Readonly<Record<string, unknown>> = {};
     let text = "";
@@ -148,6 +154,7 @@ async function* speak(
             return hear({ type: "text", text: imageLeftOut[request.language] });
           return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
+          windows.observe(model, estimatedTokens, delta.inputTokens);
           return delta;
         case "end":
           turn.reason = delta.reason;
@@ -157,7 +164,8 @@ async function* speak(
       }
     };
     try {
-      for (let deltas = await completion.next(); deltas; deltas = await completion.next()) {
+      if (addressed) yield { type: "context", context };
+      for (let deltas = first; deltas; deltas = await completion.next()) {
         for (const delta of deltas) {
           const event = hear(delta);
           if (event !== null) yield event;

@@ -37,15 +37,26 @@ export function createEndpointSource(options: {
       maxRetries: 0,
     });
 
+  /** How much each model takes, as far as the last list told: no reply waits to learn it. */
+  let windows: ReadonlyMap<string, number> = new Map();
+  const noted = (models: readonly EndpointModel[]) => {
+    windows = new Map(
+      models.flatMap(({ id, contextTokens }) =>
+        contextTokens === null ? [] : [[id, contextTokens]],
+      ),
+    );
+    return models;
+  };
+
   /** Also finds out which of the two spellings of the base it is. */
   async function list(signal: AbortSignal): Promise<readonly EndpointModel[]> {
     try {
-      return parseModelList(await get(prefix, signal));
+      return noted(parseModelList(await get(prefix, signal)));
     } catch (error) {
       if (!isMissing(error) || prefix !== "") throw error;
       let models: readonly EndpointModel[];
       try {
-        models = parseModelList(await get("/v1", signal));
+        models = noted(parseModelList(await get("/v1", signal)));
       } catch {
         // Neither has a list: what the configured one said counts.
         throw error;
@@ -85,6 +96,7 @@ export function createEndpointSource(options: {
       const talking = models.find((model) => model.canChat) ?? models[0];
       return talking ? { id: talking.id, parameters: {} } : null;
     },
+    contextTokens: (model) => windows.get(model) ?? null,
     async probe(signal) {
       try {
         const models = await list(signal);

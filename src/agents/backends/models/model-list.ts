@@ -4,6 +4,8 @@ import { isFields } from "./message-parts.ts";
 export interface EndpointModel {
   readonly id: string;
   readonly provider: string;
+  /** Its window, where the list tells. */
+  readonly contextTokens: number | null;
   /** As far as its name and its capabilities tell. */
   readonly canChat: boolean;
 }
@@ -37,7 +39,35 @@ export function parseModelList(answer: unknown): readonly EndpointModel[] {
         id,
         provider: typeof owner === "string" ? owner : "openai-compatible",
         canChat: !saysNo && !notForChat.test(id),
+        contextTokens: windowOf(fields),
       },
     ];
   });
+}
+
+/** What a server was started with counts before what the model could take. */
+const windowNames = [
+  "loaded_context_length",
+  "n_ctx",
+  "max_model_len",
+  "context_length",
+  "context_window",
+  "max_context_length",
+  "max_context_tokens",
+  "max_input_tokens",
+  "inputTokenLimit",
+  "n_ctx_train",
+] as const;
+/** Objects in which servers keep it. */
+const windowPlaces = ["meta", "limits", "top_provider", "model_info", "capabilities", "details"];
+
+function windowOf(model: Readonly<Record<string, unknown>>): number | null {
+  const places = [model, ...windowPlaces.map((name) => model[name]).filter(isFields)];
+  for (const name of windowNames) {
+    for (const place of places) {
+      const tokens = Number(place[name]);
+      if (Number.isInteger(tokens) && tokens >= 256) return tokens;
+    }
+  }
+  return null;
 }

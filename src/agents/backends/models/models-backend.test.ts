@@ -129,7 +129,7 @@ describe("models", () => {
     const run = async (request: Partial<RunRequest> = {}) => {
       const events: AgentEvent[] = [];
       for await (const event of backend.run(runRequest("general-chat", request), never)) {
-        events.push(event);
+        if (event.type !== "context") events.push(event);
       }
       return events;
     };

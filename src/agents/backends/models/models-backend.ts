@@ -3,9 +3,11 @@ import { outageOf } from "../../../telemetry/outage.ts";
 import type { AgentBackend, AgentDescriptor } from "../../agent-backend.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import { resolveAgents, type AgentSettings } from "./agents.ts";
+import { createContextWindows, type ContextTokens } from "./context-windows.ts";
 import { converse, goOn } from "./conversation.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import { createEndpointSource } from "./endpoint-source.ts";
+import { takenFiles } from "./files-in-prompt.ts";
 import { chooseAnother, hasModel } from "./has-model.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
@@ -25,8 +27,10 @@ export interface ModelsBackendOptions {
   readonly defaultAgents: boolean;
   /** For agents that name none; null: the endpoint's first, or the Model Service's default. */
   readonly defaultModel: string | null;
-  /** Earlier messages that agents are told; 0: none. */
+  /** Earlier messages that agents are told at most; 0: as many as have room. */
   readonly historyMessages: number;
+  /** As `models.context_tokens`; null or absent: as the endpoint tells. */
+  readonly contextTokens?: ContextTokens;
   /** Without any token, once there was one. */
   readonly timeoutMs: number;
   /**
@@ -87,6 +91,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
         log,
       })
     : null;
+  const windows = createContextWindows({ contextTokens: options.contextTokens ?? null, now, log });
   const router = createModelRouter({ endpoint, modelService, defaultModel });
   const sources = [endpoint, modelService].filter((source) => source !== null);
 
@@ -105,7 +110,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
     return { faults, known, lacks };
   }
   const mcp = createMcpTools({ agents, log });
-  const conversation = { agents, router, historyMessages, mcp, log };
+  const conversation = { agents, router, historyMessages, windows, mcp, log };
 
   return {
     source: "models",
@@ -188,7 +193,7 @@ function describe(
     type: "agent",
     model: agent.model ?? defaultModel,
     metadata: {
-      attachments: ["image/*"],
+      attachments: takenFiles,
       ...(agent.temperature === null ? {} : { temperature: agent.temperature }),
       ...(agent.handoffs.length === 0 ? {} : { handoffs: agent.handoffs }),
     },

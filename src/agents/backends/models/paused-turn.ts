@@ -1,11 +1,5 @@
 import { Problem } from "../../../problems/problem.ts";
-import type {
-  AgentEvent,
-  Decision,
-  HistoryMessage,
-  Requirement,
-  RunRequest,
-} from "../../agent-backend.ts";
+import type { AgentEvent, Decision, Requirement, RunRequest } from "../../agent-backend.ts";
 import { localized } from "./agents.ts";
 import type { ChatMessage, ModelToolCall } from "./chat-protocol.ts";
 import type { ModelAgent } from "./default-agents.ts";
@@ -93,21 +87,20 @@ function shorten(text: string, maxLength: number): string {
 
 interface Restoration {
   readonly request: RunRequest;
-  readonly history: readonly HistoryMessage[];
   readonly state: State;
   readonly decisions: readonly Decision[];
   readonly agents: ReadonlyMap<string, ModelAgent>;
 }
 
 /** The turn of the agent addressed, as it paused. Raises `agent_failed` where an agent is not there any more. */
-export function restoreTurn({ request, history, state, decisions, agents }: Restoration): Turn {
+export function restoreTurn({ request, state, decisions, agents }: Restoration): Turn {
   const stored = state as unknown as StoredState;
   const unusable = (why: string) =>
     new Problem("agent_failed", { agentId: request.agentId }, { cause: new Error(why) });
   if (stored.version !== 1) throw unusable("the state of the pause is of no use here");
   const reply: Reply = {
     request,
-    history,
+    past: null,
     modelCalls: stored.modelCalls,
     sent: stored.sent,
     asked: stored.asked,

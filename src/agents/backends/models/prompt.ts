@@ -1,48 +1,101 @@
 import type { Language } from "../../../problems/catalogue.ts";
-import type { Attachment, HistoryMessage, RunRequest } from "../../agent-backend.ts";
+import type { RunRequest } from "../../agent-backend.ts";
 import { localized } from "./agents.ts";
 import type { ChatMessage, ContentPart } from "./chat-protocol.ts";
 import type { ModelAgent } from "./default-agents.ts";
+import { withFiles } from "./files-in-prompt.ts";
+import type { Past, PastTurn } from "./past-turns.ts";
+import { tokensOfMessage } from "./token-estimate.ts";
 
 /** A caller's `context` beyond this is cut. */
 const maxContextLength = 16_384;
+/** Text files that come with a message, all together, in UTF-16 units. */
+const maxTextLength = 256 * 1024;
+/** What they may take of the room for the whole prompt, with three or more characters to a token. */
+const lengthOfToken = 3 / 2;
 
-/** The messages that a conversation with this agent starts from. */
+/** What a conversation with an agent starts from. */
+export interface Prompt {
+  /** None or one: some chat templates take no second one. */
+  readonly system: readonly ChatMessage[];
+  readonly past: Past;
+  readonly message: ChatMessage & { readonly role: "user" };
+  /** Of everything but the past. */
+  readonly tokens: number;
+}
+
 export function promptFor(
   agent: ModelAgent,
   request: RunRequest,
-  history: readonly HistoryMessage[],
+  past: Past,
   /** What the user, or the agent that delegates, says. */
   message: string,
-): ChatMessage[] {
-  const told = history.filter((each) => each.content.trim() !== "");
-  const before = inTurns(told.filter((each) => each.role !== "system"));
-  const unanswered = before.at(-1)?.role === "user" ? before.pop()?.content : undefined;
-  const said = [unanswered, message].filter((text) => text !== undefined).join("\n\n");
-  return [
-    ...systemMessage(agent, request, told),
-    ...before.map(({ role, content }): ChatMessage => ({ role, content })),
-    { role: "user", content: withAttachments(said, request.attachments) },
-  ];
+  roomTokens: number,
+): Prompt {
+  const system = systemMessage(agent, request, past.instructions);
+  const room = Math.min(maxTextLength, roomTokens * lengthOfToken);
+  const content = withFiles(message, request.attachments, room);
+  const said = { role: "user", content } as const;
+  const tokens = [...system, said].reduce((sum, each) => sum + tokensOfMessage(each), 0);
+  return { system, past, message: said, tokens };
 }
 
-interface Said {
-  readonly role: "user" | "assistant";
-  content: string;
+/** What of a conversation goes to a model. */
+export interface FittedPrompt {
+  readonly messages: readonly ChatMessage[];
+  readonly turns: readonly PastTurn[];
+  readonly tokens: number;
+}
+
+/** The prompt with as many of the newest turns as have room, whole ones only. */
+export function fitPrompt(prompt: Prompt, roomTokens: number): FittedPrompt {
+  const { turns } = prompt.past;
+  let tokens = prompt.tokens;
+  let first = turns.length;
+  for (; first > 0; first -= 1) {
+    const turn = turns[first - 1] as PastTurn;
+    if (tokens + turn.tokens > roomTokens) break;
+    tokens += turn.tokens;
+  }
+  const kept = turns.slice(first);
+  const said = alternating([...kept.flatMap(({ messages }) => messages), prompt.message]);
+  return { messages: [...prompt.system, ...said], turns: kept, tokens };
 }
 
 /**
- * Many chat templates only take roles that alternate, beginning with the user: answers whose question is no longer in
- * sight are left out, and messages that were never answered, because their reply failed, become one with the next.
+ * Many chat templates only take roles that alternate: messages that were never answered, because their reply failed,
+ * become one with the next.
  */
-function inTurns(history: readonly HistoryMessage[]): Said[] {
-  const turns: Said[] = [];
-  for (const { role, content } of history) {
-    const last = turns.at(-1);
-    if (last?.role === role) last.content += `\n\n${content}`;
-    else if (role === "user" || (role === "assistant" && last)) turns.push({ role, content });
+function alternating(messages: readonly ChatMessage[]): ChatMessage[] {
+  const joined: ChatMessage[] = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    if (last?.role === "user" && message.role === "user") {
+      joined[joined.length - 1] = { role: "user", content: join(last.content, message.content) };
+    } else if (last?.role === "assistant" && message.role === "assistant") {
+      const content = [last.content, message.content].join("\n\n");
+      joined[joined.length - 1] = { role: "assistant", content };
+    } else joined.push(message);
   }
-  return turns;
+  return joined;
+}
+
+function join(
+  first: string | readonly ContentPart[],
+  second: string | readonly ContentPart[],
+): string | readonly ContentPart[] {
+  if (typeof first === "string" && typeof second === "string") return `${first}\n\n${second}`;
+  const before = partsOf(first);
+  const after = partsOf(second);
+  const end = before.at(-1);
+  const start = after[0];
+  if (end?.type !== "text" || start?.type !== "text") return [...before, ...after];
+  const text = `${end.text}\n\n${start.text}`;
+  return [...before.slice(0, -1), { type: "text", text }, ...after.slice(1)];
+}
+
+function partsOf(content: string | readonly ContentPart[]): readonly ContentPart[] {
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
 /** What an agent that was asked by another one is told: the task, and the message that led to it. */
@@ -53,18 +106,16 @@ export function delegatedMessage(task: string, from: ModelAgent, request: RunReq
     : `${name} asks you to do the following; your answer goes to ${name}.\n\n${task}\n\nFor reference, the user wrote:\n\n${request.message}`;
 }
 
-/** One system message, because some chat templates take no second one. */
 function systemMessage(
   agent: ModelAgent,
   request: RunRequest,
-  history: readonly HistoryMessage[],
+  instructions: readonly string[],
 ): ChatMessage[] {
-  const { instructions } = request.settings;
   const parts = [
     localized(agent.instructions, request.language),
-    instructions ?? "",
+    request.settings.instructions ?? "",
     contextText(request.context, request.language),
-    ...history.filter((each) => each.role === "system").map((each) => each.content),
+    ...instructions,
   ].filter((part) => part.trim() !== "");
   return parts.length === 0 ? [] : [{ role: "system", content: parts.join("\n\n") }];
 }
@@ -75,26 +126,4 @@ function contextText(context: RunRequest["context"], language: Language): string
   return language === "zh"
     ? `应用提供的背景信息（JSON）：\n${text}`
     : `Background given by the application, as JSON:\n${text}`;
-}
-
-/** Images are shown; of anything else the model is only told that it is there. */
-function withAttachments(
-  message: string,
-  attachments: readonly Attachment[],
-): string | readonly ContentPart[] {
-  const isImage = ({ mediaType }: Attachment) => mediaType.startsWith("image/");
-  const others = attachments.filter((attachment) => !isImage(attachment));
-  const notes = others.map(
-    ({ name, mediaType }) => `[attached: ${name} (${mediaType}), not shown to you]`,
-  );
-  const text = [message, ...notes].join("\n\n");
-  const images = attachments.filter(isImage);
-  if (images.length === 0) return text;
-  return [
-    { type: "text", text },
-    ...images.map(({ mediaType, bytes }): ContentPart => ({
-      type: "image_url",
-      image_url: { url: `data:${mediaType};base64,${Buffer.from(bytes).toString("base64")}` },
-    })),
-  ];
 }

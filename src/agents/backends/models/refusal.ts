@@ -46,7 +46,7 @@ function isAboutModel(text: string): boolean {
 }
 
 export const refusals: Readonly<
-  Record<Exclude<RefusalKind, "model">, { readonly en: string; readonly zh: string }>
+  Record<Exclude<RefusalKind, "model" | "overflow">, { readonly en: string; readonly zh: string }>
 > = {
   path: {
     en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1.",
@@ -59,10 +59,6 @@ export const refusals: Readonly<
   credit: {
     en: "Its model endpoint has no credit left for this service; the operator must top it up.",
     zh: "本服务在其模型端点的额度已用完，请联系管理员充值。",
-  },
-  overflow: {
-    en: "The conversation is too long for its model. Start a new session or send less text.",
-    zh: "对话超出了模型的上下文长度。请新建会话或缩短内容。",
   },
   images: {
     en: "Its model takes no images. Send the message without them, or choose another model.",

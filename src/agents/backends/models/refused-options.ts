@@ -7,7 +7,14 @@ import { refusalKindOf } from "./refusal.ts";
 type Members = Readonly<Record<string, unknown>>;
 
 /** What some models or servers refuse, and a conversation can do without. */
-export type OptionalMember = "stream_options" | "tools" | "temperature" | "system" | "thinking";
+export type OptionalMember =
+  | "stream_options"
+  | "tools"
+  | "temperature"
+  | "system"
+  | "thinking"
+  /** Those of earlier messages; without its own the question would be another one. */
+  | "pictures";
 
 /** Model names may come from callers: only so many are remembered. */
 const maxModels = 200;
@@ -78,35 +85,50 @@ const names: readonly (readonly [member: OptionalMember, pattern: RegExp])[] = [
  * names, else `stream_options`, which the oldest servers do not know. Null when there is nothing to blame, such as when
  * it is about the length of the conversation.
  */
-export function refusedMember(error: unknown, sent: Members): Blame | null {
+export function refusedMember(
+  error: unknown,
+  sent: Members,
+  /** Pictures that came with the question itself. */
+  ownPictures: number,
+): Blame | null {
   const fault = upstreamErrorOf(error);
   if (fault?.status !== 400 && fault?.status !== 422) return null;
   const text = fault.bodyExcerpt;
-  if (refusalKindOf(fault) !== null) return null;
+  const kind = refusalKindOf(fault);
+  if (kind === "images" && hasOthers(messagesOf(sent), ownPictures)) {
+    return { member: "pictures", isNamed: true };
+  }
+  if (kind !== null) return null;
   const named = names.find(([member, pattern]) => pattern.test(text) && isSent(member, sent));
   if (named) return { member: named[0], isNamed: true };
   return isSent("stream_options", sent) ? { member: "stream_options", isNamed: false } : null;
 }
 
 function isSent(member: OptionalMember, sent: Members): boolean {
-  if (member !== "system" && member !== "thinking") return sent[member] !== undefined;
-  const messages = sent["messages"];
-  if (!Array.isArray(messages)) return false;
-  return (messages as readonly ChatMessage[]).some((message) =>
-    member === "system" ? message.role === "system" : hasThinking(message),
-  );
+  if (member === "system") return messagesOf(sent).some(({ role }) => role === "system");
+  if (member === "thinking") return messagesOf(sent).some(hasThinking);
+  return sent[member] !== undefined;
+}
+
+function messagesOf(sent: Members): readonly ChatMessage[] {
+  const { messages } = sent;
+  return Array.isArray(messages) ? (messages as readonly ChatMessage[]) : [];
 }
 
 /** The request without what is refused. What a system message said is put before the user's first words. */
-export function without(members: Members, omitted: ReadonlySet<OptionalMember>): Members {
+export function without(
+  members: Members,
+  omitted: ReadonlySet<OptionalMember>,
+  ownPictures: number,
+): Members {
   const kept: Record<string, unknown> = { ...members };
   for (const member of omitted) {
-    if (member === "system" || member === "thinking") continue;
     delete kept[member];
     if (member === "tools") delete kept["tool_choice"];
   }
-  let messages = kept["messages"] as readonly ChatMessage[];
+  let messages = messagesOf(members);
   if (omitted.has("thinking")) messages = messages.map(withoutThinking);
+  if (omitted.has("pictures")) messages = withoutOthers(messages, ownPictures);
   if (omitted.has("system")) messages = withoutSystem(messages);
   kept["messages"] = messages;
   return kept;
@@ -121,6 +143,40 @@ function withoutThinking(message: ChatMessage): ChatMessage {
   const kept: Record<string, unknown> = { ...message };
   for (const name of thinkingNames) delete kept[name];
   return kept as unknown as ChatMessage;
+}
+
+function hasOthers(messages: readonly ChatMessage[], ownPictures: number): boolean {
+  return picturesIn(messages) > ownPictures;
+}
+
+function picturesIn(messages: readonly ChatMessage[]): number {
+  return messages.reduce((sum, { role, content }) => {
+    const parts = role === "user" && typeof content !== "string" ? content : [];
+    return sum + parts.filter(({ type }) => type === "image_url").length;
+  }, 0);
+}
+
+/** Those of the question are the last ones. */
+function withoutOthers(
+  messages: readonly ChatMessage[],
+  ownPictures: number,
+): readonly ChatMessage[] {
+  let others = picturesIn(messages) - ownPictures;
+  return messages.map((message): ChatMessage => {
+    if (message.role !== "user" || typeof message.content === "string") return message;
+    const content = message.content.map((part): ContentPart => {
+      if (part.type !== "image_url") return part;
+      others -= 1;
+      return others < 0 ? part : { type: "text", text: "[a picture, which you cannot see]" };
+    });
+    const isText = content.every(({ type }) => type === "text");
+    return { role: "user", content: isText ? textsOf(content) : content };
+  });
+}
+
+/** Servers without pictures may also take nothing but plain texts. */
+function textsOf(content: readonly ContentPart[]): string {
+  return content.map((part) => (part.type === "text" ? part.text : "")).join("\n\n");
 }
 
 function withoutSystem(messages: readonly ChatMessage[]): readonly ChatMessage[] {

@@ -1,9 +1,11 @@
 import type { Logger } from "../../../telemetry/logger.ts";
-import type { Decision, HistoryMessage, RunRequest } from "../../agent-backend.ts";
+import type { Decision, RunRequest } from "../../agent-backend.ts";
 import type { ChatMessage, ModelToolCall } from "./chat-protocol.ts";
+import type { ContextWindows } from "./context-windows.ts";
 import type { ModelAgent } from "./default-agents.ts";
 import type { McpTools } from "./mcp/mcp-tools.ts";
 import type { ModelRouter } from "./model-router.ts";
+import type { Past } from "./past-turns.ts";
 
 /** Requests to models for one reply, those of delegates included; the last one may not call tools any more. */
 export const maxModelCalls = 10;
@@ -18,16 +20,18 @@ export const maxMediaLength = 8 * 1024 * 1024;
 export interface ConversationOptions {
   readonly agents: ReadonlyMap<string, ModelAgent>;
   readonly router: ModelRouter;
-  /** Earlier messages that agents are told; 0: none. */
+  /** Earlier messages that agents are told at most; 0: as many as have room. */
   readonly historyMessages: number;
   readonly mcp: Pick<McpTools, "of">;
+  readonly windows: ContextWindows;
   readonly log: Logger;
 }
 
 /** What all agents at work on one reply share. */
 export interface Reply {
   readonly request: RunRequest;
-  readonly history: readonly HistoryMessage[];
+  /** Null until the agent addressed has read it. */
+  past: Past | null;
   /** Requests to models so far, with the next one of each agent at work: counted before anything is waited for. */
   modelCalls: number;
   /** Numbers the requests that were sent. */
