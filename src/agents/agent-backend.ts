@@ -137,13 +137,38 @@ export interface SentContext {
   readonly dropped: number;
 }
 
-/** Choices of the session or of this turn; a backend ignores what it cannot honour. */
+/**
+ * Choices of the session or of this turn. Those that a backend does not name in `settings` never reach it, or are
+ * model, temperature and instructions, which it then does without.
+ */
 export interface RunSettings {
   readonly model?: string;
   readonly temperature?: number;
   /** Extra system text. */
   readonly instructions?: string;
+  /** Tokens of the answer at most. */
+  readonly maxTokens?: number;
+  readonly topP?: number;
+  readonly stop?: string | readonly string[];
+  readonly seed?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly reasoningEffort?: string;
+  readonly responseFormat?: ResponseFormat;
 }
+
+/** The form that a whole reply is to have; without a schema any JSON object. */
+export type ResponseFormat =
+  | { readonly type: "text" | "json_object" }
+  | {
+      readonly type: "json_schema";
+      readonly json_schema: {
+        readonly name: string;
+        readonly description?: string;
+        readonly schema: Readonly<Record<string, unknown>>;
+        readonly strict?: boolean;
+      };
+    };
 
 export interface HistoryBounds {
   readonly messages?: number;
@@ -244,6 +269,8 @@ export interface AgentBackend {
    * lower-case word, always the same, of no other backend or dependency.
    */
   readonly source: string;
+  /** The choices of a session or a turn that its agents honour; absent: none. */
+  readonly settings?: readonly (keyof RunSettings)[];
   /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked, and has told the log. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;

@@ -30,6 +30,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
   const { continue: goOn, resume, abandon, forgetSession, listModels, examine } = backend;
   return {
     source: backend.source,
+    ...(backend.settings && { settings: backend.settings }),
     list: (signal) => backend.list(signal),
     run: (request, signal) => watch(request, signal, (traced) => backend.run(traced, signal)),
     ...(goOn && {

@@ -1,5 +1,6 @@
 import type { Decision, Requirement } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
+import { checkSettings, settingsOf } from "../agents/run-settings.ts";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { mayAccess, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
@@ -16,7 +17,7 @@ import type { Sessions } from "../sessions/sessions.ts";
 interface CommandParts {
   readonly identity: IdentityProvider;
   readonly sessions: Pick<Sessions, "prepare">;
-  readonly catalogue: Pick<Catalogue, "resolve">;
+  readonly catalogue: Pick<Catalogue, "resolve" | "find">;
   readonly replies: Replies;
   readonly replyStore: Pick<ReplyStore, "find" | "owner">;
   readonly follow: FollowReply;
@@ -34,11 +35,13 @@ export interface SendMessage {
   /** For whom a session is made; also the scope of the rate limit. */
   readonly userId: string | undefined;
   readonly userToken: string | undefined;
-  /** Of a session that is made. */
+  /** Of a session that is made; of one that exists, what is to be changed. */
   readonly sessionConfig: Readonly<Record<string, unknown>>;
   /** For this turn only. */
   readonly agentId: string | undefined;
   readonly onBusy: OnBusy | null;
+  /** For this turn only, as callers write them. */
+  readonly ownSettings?: Readonly<Record<string, unknown>>;
   readonly message: UserMessage;
   readonly turn: NewTurn["turn"];
   readonly idempotency: IdempotencyKey | null;
@@ -129,7 +132,13 @@ export function createCommands(parts: CommandParts) {
               metadata: {},
             })
           : null;
-      const { ownerId, onBusy, message, turn, idempotency } = request;
+      const { ownerId, onBusy, message, idempotency, sessionConfig, ownSettings = {} } = request;
+      const changesSession = sessionId !== undefined && Object.keys(sessionConfig).length > 0;
+      const own = settingsOf(ownSettings);
+      const turn = {
+        ...request.turn,
+        ...(Object.keys(own).length > 0 && { ownSettings: own }),
+      };
       const accepted = await replies.accept(
         {
           sessionId: newSession?.sessionId ?? sessionId ?? "",
@@ -139,6 +148,13 @@ export function createCommands(parts: CommandParts) {
           agentId,
           onBusy,
           turn,
+          ...(changesSession && { config: sessionConfig }),
+          check(agentId) {
+            const backend = catalogue.find(agentId)?.backend;
+            if (backend === undefined) return;
+            checkSettings(sessionConfig, "/session_config", agentId, backend);
+            checkSettings(ownSettings, "", agentId, backend);
+          },
           idempotency,
         },
         request.userToken,

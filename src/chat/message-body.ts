@@ -2,7 +2,11 @@ import { Type, type Static } from "typebox";
 import { attachmentsSchema } from "../attachments/read-attachments.ts";
 import { boundedObject } from "../http/member-size.ts";
 import { nullable } from "../http/schemas.ts";
-import { metadataSchema, sessionConfigSchema } from "../sessions/session-config.ts";
+import {
+  metadataSchema,
+  responseFormatSchema,
+  sessionConfigSchema,
+} from "../sessions/session-config.ts";
 
 export const voiceConfigSchema = Type.Object(
   {
@@ -37,7 +41,14 @@ export function messageBody(maxLength: number) {
       agent_id: Type.Optional(
         nullable(Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." })),
       ),
-      session_config: Type.Optional(nullable(sessionConfigSchema)),
+      session_config: Type.Optional(
+        nullable({
+          ...sessionConfigSchema,
+          description:
+            "Of a new session; of one that exists, merged into its own member by member.",
+        }),
+      ),
+      response_format: Type.Optional(nullable(responseFormatSchema)),
       context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown(), boundedObject))),
       metadata: Type.Optional(nullable(metadataSchema)),
       attachments: Type.Optional(nullable(attachmentsSchema)),

@@ -32,6 +32,7 @@ export function toTurn(body: MessageBody, origin: Origin): SendMessage {
     sessionConfig: body.session_config ?? {},
     agentId: body.agent_id ?? undefined,
     onBusy: body.on_busy ?? null,
+    ...(body.response_format && { ownSettings: { response_format: body.response_format } }),
     message: {
       text: body.message,
       type: body.message_type,

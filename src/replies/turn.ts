@@ -19,7 +19,10 @@ export interface Turn {
   readonly language: Language;
   readonly requestId: string;
   readonly traceparent?: string;
+  /** The session's, as they were when its reply began. */
   readonly settings: RunSettings;
+  /** For this turn only. */
+  readonly ownSettings?: RunSettings;
   readonly context?: Readonly<Record<string, unknown>>;
   readonly voice?: VoiceRequest;
   /** Files came with the message; they are stored with it. */

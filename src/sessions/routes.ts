@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { Catalogue } from "../agents/catalogue.ts";
+import { checkSettings } from "../agents/run-settings.ts";
 import { callerUser, requireAction } from "../http/caller.ts";
 import { decodeCursor, encodeCursor, isMoment } from "../http/cursor.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
@@ -260,6 +261,10 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           }
         }
         const agentId = body.agent_id && (await catalogue.resolve(body.agent_id)).agentId;
+        const backend = catalogue.find(agentId ?? session.agentId)?.backend;
+        if (body.config !== undefined && backend !== undefined) {
+          checkSettings(body.config, "/config", agentId ?? session.agentId, backend);
+        }
         await sessions.update(sessionId, {
           ...(body.title !== undefined && { title: body.title }),
           ...(body.status !== undefined && { status: body.status }),

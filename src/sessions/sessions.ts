@@ -1,4 +1,5 @@
 import type { CatalogueEntry } from "../agents/catalogue.ts";
+import { checkSettings } from "../agents/run-settings.ts";
 import type { Database } from "../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
@@ -16,7 +17,7 @@ interface SessionsOptions {
   readonly store: SessionStore;
   readonly idempotency: IdempotencyStore;
   readonly catalogue: {
-    resolve(agentId: string | undefined): Promise<Pick<CatalogueEntry, "agentId">>;
+    resolve(agentId: string | undefined): Promise<Pick<CatalogueEntry, "agentId" | "backend">>;
   };
   readonly replies: Pick<Replies, "forget">;
   readonly telemetry: Pick<Telemetry, "sessionCreated">;
@@ -42,6 +43,7 @@ export function createSessions(options: SessionsOptions) {
 
   const prepare = async (wanted: NewSession): Promise<BeginningSession> => {
     const agent = await catalogue.resolve(wanted.agentId);
+    checkSettings(wanted.config, "/session_config", agent.agentId, agent.backend);
     const { title } = wanted.config;
     return {
       sessionId: newId(),

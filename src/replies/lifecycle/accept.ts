@@ -1,6 +1,8 @@
 import type { Attachment } from "../../agents/agent-backend.ts";
 import { describeAttachment, type AttachmentStore } from "../../attachments/attachment-store.ts";
+import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
+import { checkObjectSize } from "../../http/member-size.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { searchVector } from "../../lib/search-terms.ts";
@@ -49,6 +51,10 @@ export interface Acceptance {
   /** Null: the session's `on_busy`, else enqueue. */
   readonly onBusy: OnBusy | null;
   readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
+  /** Merged into the session's configuration, member by member; absent: nothing. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Raises when the agent cannot do what this turn or the configuration asks for. */
+  readonly check?: (agentId: string) => void;
   readonly idempotency: IdempotencyKey | null;
   /** Takes the place for it when it starts at once; raises when there is none for a reply of this agent and user. */
   readonly admit: (agentId: string, userId: string) => void;
@@ -107,6 +113,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       if (newSession === null) await claimKey(tx, parts, request, session.userId);
       if (session.status !== "active") throw new Problem("session_archived", { sessionId });
       const agentId = request.agentId ?? session.agentId;
+      request.check?.(agentId);
       const { onBusy } = request;
       const { config } = session;
       const wanted = { sessionId, onBusy, config, maxQueued: parts.maxQueued };
@@ -156,16 +163,26 @@ async function begin(
 
 /** Takes two numbers under the session's lock; ownership is checked in the same statement. */
 async function lockAndCount(tx: Queryable, request: Acceptance): Promise<SessionRow> {
-  const { sessionId, ownerId, message } = request;
+  const { sessionId, ownerId, message, config } = request;
+  const { title } = config ?? {};
   const { rows } = await tx.query<SessionRow>(
     `UPDATE sessions SET last_seq = last_seq + 2, message_count = message_count + 2,
-       last_activity = now(), title = coalesce(title, $3)
+       last_activity = now(), title = coalesce($4, title, $3),
+       config = CASE WHEN $5::jsonb IS NULL THEN config ELSE config || $5::jsonb END
      WHERE session_id = $1 AND ($2::text IS NULL OR user_id = $2)
      RETURNING user_id AS "userId", agent_id AS "agentId", status, config, last_seq AS "lastSeq"`,
-    [sessionId, ownerId, titleOf(message.text)],
+    [
+      sessionId,
+      ownerId,
+      titleOf(message.text),
+      typeof title === "string" && title.trim() !== "" ? title : null,
+      config === undefined ? null : toJsonb(config),
+    ],
   );
   const session = rows[0];
   if (session === undefined) throw new Problem("session_not_found", { sessionId });
+  // Each change is bounded; what many of them add up to is too.
+  if (config !== undefined) checkObjectSize(session.config, "/session_config");
   return session;
 }
 
@@ -315,15 +332,6 @@ export function openingEvent(reply: ClaimedReply): ReplyEventBody {
     user_message_id: reply.userMessageId,
     reply_message_id: reply.replyId,
     ...(processedMessage !== undefined && { processed_message: processedMessage }),
-  };
-}
-
-function settingsOf(config: Readonly<Record<string, unknown>>): Turn["settings"] {
-  const { model, temperature, instructions } = config;
-  return {
-    ...(typeof model === "string" && { model }),
-    ...(typeof temperature === "number" && { temperature }),
-    ...(typeof instructions === "string" && { instructions }),
   };
 }
 

@@ -1,4 +1,6 @@
+import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
+import { toJsonb } from "../../lib/clean-text.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 import { statesBefore } from "./transition.ts";
 
@@ -29,21 +31,26 @@ export const leaseUntil = ({ leaseSeconds }: Claimant) =>
 /** May a reply of this agent and user be made here now? A reply that may not stays where it is. */
 export type HasRoom = (agentId: string, userId: string) => boolean;
 
+interface Waiting {
+  readonly agentId: string;
+  readonly userId: string;
+  /** The session's, as it is now. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
 /** What waits longest in the session. Costs far less than to claim what is not there. Lock the session first. */
-async function nextWaiting(
-  tx: Queryable,
-  sessionId: string,
-): Promise<{ agentId: string; userId: string } | null> {
-  const { rows } = await tx.query<{ agentId: string; userId: string }>(
-    `SELECT agent_id AS "agentId", turn ->> 'userId' AS "userId" FROM messages
-     WHERE session_id = $1 AND status IN ${statesBefore("start")} ORDER BY seq LIMIT 1`,
+async function nextWaiting(tx: Queryable, sessionId: string): Promise<Waiting | null> {
+  const { rows } = await tx.query<Waiting>(
+    `SELECT m.agent_id AS "agentId", m.turn ->> 'userId' AS "userId", s.config
+     FROM messages m JOIN sessions s ON s.session_id = m.session_id
+     WHERE m.session_id = $1 AND m.status IN ${statesBefore("start")} ORDER BY m.seq LIMIT 1`,
     [sessionId],
   );
   return rows[0] ?? null;
 }
 
 /**
- * The session's next waiting reply becomes this node's; null when none waits, one is active, or there is no room here.
+ * The session's next waiting reply becomes this node's, with the settings that hold now; null when none waits, one is active, or there is no room here.
  * Lock the session first.
  */
 export async function claimNext(
@@ -57,7 +64,8 @@ export async function claimNext(
   const { rows } = await tx.query<ClaimedReply>(
     withQuestion(`
       UPDATE messages m SET status = 'streaming', attempt = m.attempt + 1,
-        lease_owner = $2, lease_until = ${leaseUntil(claimant)}
+        lease_owner = $2, lease_until = ${leaseUntil(claimant)},
+        turn = jsonb_set(m.turn, '{settings}', $3::jsonb)
       WHERE m.session_id = $1
         AND m.message_id = (
           SELECT message_id FROM messages
@@ -66,7 +74,7 @@ export async function claimNext(
           SELECT 1 FROM messages a
           WHERE a.session_id = $1 AND a.status IN ('streaming', 'paused'))
       RETURNING ${claimedColumns}`),
-    [sessionId, claimant.nodeId],
+    [sessionId, claimant.nodeId, toJsonb(settingsOf(waiting.config))],
   );
   return rows[0] ?? null;
 }

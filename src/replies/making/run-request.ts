@@ -28,7 +28,7 @@ export function runRequestOf(
   { agentId }: FoundAgent,
   { attachments, userToken, history, files }: Surroundings,
 ): RunRequest {
-  const { userId, settings, language, requestId, context, traceparent } = turn;
+  const { userId, settings, ownSettings, language, requestId, context, traceparent } = turn;
   return {
     replyId,
     attempt,
@@ -39,7 +39,7 @@ export function runRequestOf(
     message,
     attachments,
     ...(context !== undefined && { context }),
-    settings,
+    settings: { ...settings, ...ownSettings },
     language,
     requestId,
     ...(traceparent !== undefined && { traceparent }),

@@ -1,4 +1,5 @@
 import type { ModelInfo } from "../../agent-backend.ts";
+import type { WireSettings } from "./model-settings.ts";
 
 /** A piece of a message that holds more than text. */
 export type ContentPart =
@@ -74,6 +75,8 @@ export interface ModelCall {
   /** `none`: the tools are shown, because the messages speak of them, but must not be called any more. */
   readonly toolChoice: "auto" | "none";
   readonly temperature?: number;
+  /** Members of the request that were asked for: sent as they are, or the reply fails. */
+  readonly settings: WireSettings;
   /** For the problem that callers see. */
   readonly agentId: string;
   /** Unique to this call. */

@@ -5,6 +5,7 @@ import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAnswerParser, type AnswerDocument } from "./answer-parser.ts";
 import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
 import { createCompletionReader } from "./completion-stream.ts";
+import { refusedSetting } from "./model-settings.ts";
 import { refusalKindOf, refusals } from "./refusal.ts";
 import {
   createRefusedOptions,
@@ -74,9 +75,11 @@ export function createCompletions(options: {
           if (answered.size < maxModels) answered.add(call.model.id);
           return readCompletion(events, call.agentId, signal, enough);
         } catch (error) {
-          const blame = refusedMember(error, members, call.ownPictures);
+          const blame = refusedMember(error, members, call.ownPictures, call.settings);
           if (upstreamErrorOf(error)?.status === 404) answered.delete(call.model.id);
-          if (blame === null) throw explain(refusal ?? error, call.agentId, false);
+          if (blame === null) {
+            throw refusedFor(error, call) ?? explain(refusal ?? error, call.agentId, false);
+          }
           refusal ??= error;
           omitted.add(blame.member);
           if (blame.isNamed) named.add(blame.member);
@@ -141,6 +144,20 @@ function readCompletion(
       rest.close();
     },
   };
+}
+
+/** What was asked for, and the model cannot do; null: it is refused for something else. */
+function refusedFor(error: unknown, { agentId, settings }: ModelCall): Problem | null {
+  const fault = upstreamErrorOf(error);
+  if ((fault?.status !== 400 && fault?.status !== 422) || refusalKindOf(fault) !== null)
+    return null;
+  const member = refusedSetting(fault.bodyExcerpt, settings);
+  if (member === null) return null;
+  const detail = {
+    en: `Its model does not take ${member} as it was given. Change or remove it, or choose another model.`,
+    zh: `其模型不接受所给的 ${member}。请修改或去掉该项，或选择其他模型。`,
+  };
+  return new Problem("agent_failed", { agentId, detail }, { cause: fault });
 }
 
 /** Says more about a refusal that people can do something about. */

@@ -3,6 +3,7 @@ import type { AgentEvent, Decision, RunRequest } from "../../agent-backend.ts";
 import { askModel } from "./ask-model.ts";
 import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
+import { wireSettings } from "./model-settings.ts";
 import { isImage } from "./files-in-prompt.ts";
 import { readPast } from "./past-turns.ts";
 import { promptFor } from "./prompt.ts";
@@ -86,7 +87,7 @@ async function* speak(
   const route = await options.router.route(wanted, request, signal);
   const model = route.model.id;
   const told = route.source.contextTokens?.(model) ?? null;
-  const roomTokens = windows.roomFor(model, told, undefined);
+  const roomTokens = windows.roomFor(model, told, request.settings.maxTokens);
   reply.past ??= await readPast(request, options.historyMessages, roomTokens);
   const prompt = promptFor(agent, request, reply.past, turn.message, roomTokens);
   const colleagues =
@@ -128,6 +129,7 @@ async function* speak(
           tools: definitions,
           toolChoice: mayCall ? "auto" : "none",
           ...(temperature === null ? {} : { temperature }),
+          settings: addressed ? wireSettings(request.settings) : {},
           agentId: request.agentId,
           idempotencyKey: `${request.replyId}-${request.attempt}-${reply.sent}`,
           headers: headersOf(request),

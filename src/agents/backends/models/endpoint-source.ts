@@ -122,6 +122,7 @@ function body(call: ModelCall): Readonly<Record<string, unknown>> {
     model: call.model.id,
     messages: call.messages,
     ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
+    ...call.settings,
     ...(call.tools.length === 0 ? {} : { tools: call.tools, tool_choice: call.toolChoice }),
     stream: true,
     stream_options: { include_usage: true },

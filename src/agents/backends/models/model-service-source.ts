@@ -101,6 +101,7 @@ function body(call: ModelCall): Readonly<Record<string, unknown>> {
     model_id: name?.modelId,
     messages: call.messages.map(textOnly),
     ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
+    ...call.settings,
     ...(call.tools.length === 0 ? {} : { tools: call.tools, tool_choice: call.toolChoice }),
     stream: true,
   };

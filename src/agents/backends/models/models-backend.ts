@@ -9,6 +9,7 @@ import type { ModelAgent } from "./default-agents.ts";
 import { createEndpointSource } from "./endpoint-source.ts";
 import { takenFiles } from "./files-in-prompt.ts";
 import { chooseAnother, hasModel } from "./has-model.ts";
+import { modelSettings } from "./model-settings.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
 import { createMcpTools } from "./mcp/mcp-tools.ts";
@@ -114,6 +115,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
 
   return {
     source: "models",
+    settings: modelSettings,
     async list(signal) {
       mcp.start();
       // The agents are known anyway; whether they can answer is another question, and no long wait.

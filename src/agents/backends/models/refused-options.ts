@@ -1,6 +1,7 @@
 import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { ChatMessage, ContentPart } from "./chat-protocol.ts";
+import { refusedSetting, type WireSettings } from "./model-settings.ts";
 import { thinkingNames } from "./message-parts.ts";
 import { refusalKindOf } from "./refusal.ts";
 
@@ -14,7 +15,9 @@ export type OptionalMember =
   | "system"
   | "thinking"
   /** Those of earlier messages; without its own the question would be another one. */
-  | "pictures";
+  | "pictures"
+  /** Newer models want another name for it. */
+  | "max_tokens";
 
 /** Model names may come from callers: only so many are remembered. */
 const maxModels = 200;
@@ -63,6 +66,7 @@ const refusing = String.raw`(not|n't|un)[ _-]?(\w+ )?(support|allow|permit|recog
 const names: readonly (readonly [member: OptionalMember, pattern: RegExp])[] = [
   ["stream_options", /stream_options|include_usage/i],
   ["temperature", /temperature/i],
+  ["max_tokens", /max_completion_tokens/i],
   [
     "system",
     new RegExp(
@@ -90,6 +94,8 @@ export function refusedMember(
   sent: Members,
   /** Pictures that came with the question itself. */
   ownPictures: number,
+  /** What was asked for is not left out. */
+  settings: WireSettings,
 ): Blame | null {
   const fault = upstreamErrorOf(error);
   if (fault?.status !== 400 && fault?.status !== 422) return null;
@@ -99,6 +105,7 @@ export function refusedMember(
     return { member: "pictures", isNamed: true };
   }
   if (kind !== null) return null;
+  if (refusedSetting(text, settings) !== null && !/max_completion_tokens/i.test(text)) return null;
   const named = names.find(([member, pattern]) => pattern.test(text) && isSent(member, sent));
   if (named) return { member: named[0], isNamed: true };
   return isSent("stream_options", sent) ? { member: "stream_options", isNamed: false } : null;
@@ -123,6 +130,7 @@ export function without(
 ): Members {
   const kept: Record<string, unknown> = { ...members };
   for (const member of omitted) {
+    if (member === "max_tokens") kept["max_completion_tokens"] = kept[member];
     delete kept[member];
     if (member === "tools") delete kept["tool_choice"];
   }

@@ -1,0 +1,57 @@
+import { Problem } from "../problems/problem.ts";
+import type { AgentBackend, RunSettings } from "./agent-backend.ts";
+
+type Name = keyof RunSettings;
+
+/** What callers name them, and what they may be. Model, temperature and instructions are wishes, the others are terms. */
+const settings: readonly (readonly [
+  member: string,
+  name: Name,
+  isTerm: boolean,
+  holds: (value: unknown) => boolean,
+])[] = [
+  ["model", "model", false, isText],
+  ["temperature", "temperature", false, isNumber],
+  ["instructions", "instructions", false, isText],
+  ["max_tokens", "maxTokens", true, isNumber],
+  ["top_p", "topP", true, isNumber],
+  ["stop", "stop", true, (value) => isText(value) || Array.isArray(value)],
+  ["seed", "seed", true, isNumber],
+  ["presence_penalty", "presencePenalty", true, isNumber],
+  ["frequency_penalty", "frequencyPenalty", true, isNumber],
+  ["reasoning_effort", "reasoningEffort", true, isText],
+  ["response_format", "responseFormat", true, (value) => typeof value === "object"],
+];
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number";
+}
+
+/** What of a session's configuration, or of a message, concerns the run. Values of another type, from before, do not. */
+export function settingsOf(config: Readonly<Record<string, unknown>>): RunSettings {
+  const found = settings.flatMap(([member, name, , holds]) => {
+    const value = config[member];
+    return value !== undefined && value !== null && holds(value) ? [[name, value]] : [];
+  });
+  return Object.fromEntries(found) as RunSettings;
+}
+
+/** Raises `validation_failed` for terms that the agents of this backend cannot keep. */
+export function checkSettings(
+  given: Readonly<Record<string, unknown>>,
+  path: string,
+  agentId: string,
+  backend: Pick<AgentBackend, "settings">,
+): void {
+  const details = settings.flatMap(([member, name, isTerm]) => {
+    const value = given[member];
+    const isAsked = isTerm && value !== undefined && value !== null;
+    if (!isAsked || backend.settings?.includes(name) === true) return [];
+    return [{ path: `${path}/${member}`, message: `agent ${agentId} cannot be told this` }];
+  });
+  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+}
