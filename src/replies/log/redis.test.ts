@@ -283,6 +283,7 @@ describe("a Redis that is slow", () => {
           });
         }),
       publish() {},
+      isServing: () => true,
       subscribe: () => () => {},
       onReady: (listener) => {
         ready.push(listener);
