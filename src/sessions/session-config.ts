@@ -19,7 +19,8 @@ export const responseFormatSchema = Type.Union(
   {
     ...boundedObject,
     title: "ResponseFormat",
-    description: "For agents that can: the form in which the model is to answer. The answer stays text in `content`.",
+    description:
+      "For agents that can: the form in which the model is to answer. The answer stays text in `content`.",
   },
 );
 
