@@ -236,6 +236,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       requirements: null,
       attachments: null,
       unspoken: null,
+      context: null,
     });
     const { userId: _, ...stored } = found ?? { userId: "" };
     const page = await store.history(sessionId, {}, { kind: "after", seq: 0 }, 1);

@@ -28,9 +28,10 @@ test.each([
   { thrown: () => new Problem("voice_unavailable", {}), level: "warn", hasStack: false },
   { thrown: () => new Problem("rate_limited", { seconds: 1 }), level: "debug", hasStack: false },
   { thrown: () => new Error("a bug"), level: "error", hasStack: true },
+  // The outage has a line of its own.
   {
     thrown: () => new Problem("storage_unavailable", {}, { cause: new Error("gone") }),
-    level: "error",
+    level: "debug",
     hasStack: true,
   },
 ])("a refusal is no failure in the log: $level", async ({ thrown, level, hasStack }) => {
