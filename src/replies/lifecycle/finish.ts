@@ -234,7 +234,7 @@ function jsonOrNull(value: unknown): string | null {
   return value === null || value === undefined ? null : toJsonb(value);
 }
 
-/** How long the end of a reply is tried to be stored while the database is away. */
+/** How long the end of a reply is tried to be stored while the database is away, unless nobody can wait so long. */
 const finishPatienceMs = 60_000;
 
 /**
@@ -247,6 +247,7 @@ export async function finishReply(
   recordEvent: RecordEvent,
   request: Finish,
   logger: Logger,
+  mayWait: () => boolean,
 ): Promise<Change<Finished>> {
   const fields = { replyId: request.reply.replyId, sessionId: request.reply.sessionId };
   for (const [index, form] of forms.entries()) {
@@ -259,7 +260,7 @@ export async function finishReply(
           isRepeat = true;
           logger.warn({ ...fields, err: error }, "the reply's end cannot be stored yet");
         },
-        (error) => !isTimeout(error),
+        (error) => !isTimeout(error) && mayWait(),
       );
     } catch (error) {
       const isAway =

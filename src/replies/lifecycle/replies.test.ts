@@ -981,6 +981,15 @@ describe("a node that shuts down", () => {
     expect(await rowOf(lost.replyId)).toMatchObject({ status: "streaming", leaseOwner: null });
   });
 
+  test("does not wait for a database that takes no end", { timeout: 20_000 }, async () => {
+    const { replyId } = await send("say hang", { agent: "passing" });
+    await heart.quiet();
+    node.failCommit("not committed, answer lost", undefined, 1_000);
+    await node.replies.drain(0);
+    // It is taken over as soon as anybody looks.
+    expect(await rowOf(replyId)).toMatchObject({ status: "streaming", leaseOwner: null });
+  });
+
   test("takes nothing over", async () => {
     const { replyId } = await send("say", { on: other });
     other.die();

@@ -103,7 +103,17 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       try {
         const hasRoom = admission.isOpen() ? roomOf(ticket) : () => false;
         const request = { reply, progress, end: how, hasRoom };
-        const change = await finishReply(lifecycle, claimant, parts.recordEvent, request, logger);
+        // A node that has to go leaves what it cannot store to those that take it over.
+        const mayWait = () => !supervisor.isOver();
+        const { recordEvent } = parts;
+        const change = await finishReply(
+          lifecycle,
+          claimant,
+          recordEvent,
+          request,
+          logger,
+          mayWait,
+        );
         await perform(change.effects, { ticket: ticket ?? undefined });
         return change.result;
       } finally {

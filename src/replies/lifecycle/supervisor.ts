@@ -41,6 +41,8 @@ export function createSupervisor(parts: SupervisorParts) {
   /** Those who wait for the node to become idle. */
   const idle = new Set<() => void>();
   let isClosed = false;
+  /** The time that replies had to end by themselves is over. */
+  let isOver = false;
 
   /** Somebody has changed the row of a reply that may run here. */
   const look = (replyId: string): void => {
@@ -151,6 +153,9 @@ export function createSupervisor(parts: SupervisorParts) {
       return running.get(replyId);
     },
 
+    /** Whether replies that still run here have to be gone. */
+    isOver: () => isOver,
+
     /** Replies that run on this node. */
     count: () => running.size,
 
@@ -169,6 +174,7 @@ export function createSupervisor(parts: SupervisorParts) {
       isClosed = true;
       await Promise.race([empty(), deadline]);
       clearTimeout(timer);
+      isOver = true;
       while (running.size + starting.size > 0) {
         for (const runner of running.values()) runner.stop(new ReplyStopped("shutdown"));
         await Promise.race([empty(), delay(drainLookMs)]);
