@@ -158,7 +158,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["const eventSeq = newestOf(reply, null) + 1;", "const eventSeq = reply.eventSeq + 1;"],
       ["await lockSession(tx, lost.sessionId);", ""],
-      ["if (reply.recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);", ""],
+      ["reply.recoveries > maxRecoveries || reply", "reply"],
+      [" || reply.attempt > maxAttempts;", ";"],
       ["const maxRecoveries = 3;", "const maxRecoveries = 2;"],
       [
         "SET attempt = m.attempt + 1, recoveries = m.recoveries + 1,",

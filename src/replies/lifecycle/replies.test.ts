@@ -738,10 +738,13 @@ describe("what a dead node has left", () => {
     expect((await follow(second.replyId)).end()).toMatchObject({ type: "error" });
   });
 
-  test("is given up when it was taken over again and again and never stored", async () => {
-    const { replyId } = await crash("say", "passing", 0);
+  test.each([
+    { how: "and got no further", already: "recoveries = 3" },
+    { how: "a hundred times", already: "attempt = 100" },
+  ])("is given up when it was taken over again and again $how", async ({ already }) => {
+    const { replyId } = await crash("say", "lasting", 0);
     await heart.expireLeases(node);
-    await database.query("UPDATE messages SET recoveries = 3 WHERE message_id = $1", [replyId]);
+    await database.query(`UPDATE messages SET ${already} WHERE message_id = $1`, [replyId]);
     expect(await other.replies.recover(false)).toBe(1);
     const row = await rowOf(replyId);
     expect(row).toMatchObject({ status: "failed", leaseOwner: null });

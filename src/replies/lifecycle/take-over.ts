@@ -27,6 +27,8 @@ const isLost = (owner: string, everything: string) =>
 
 /** How often a reply is taken over without getting any further, before it is given up. */
 const maxRecoveries = 3;
+/** However far it gets each time: one that ends its nodes does not go round for ever. */
+const maxAttempts = 100;
 
 /** Replies whose owner has been silent for the time of its lease, the longest first. */
 export async function lostReplies(
@@ -88,7 +90,8 @@ export function takeOver(claimant: Claimant): Transition<TakeOver, Taken> {
       const claimed = rows[0];
       if (claimed === undefined) return { result: "not lost", effects: [] };
       const { cancelReason, ...reply } = claimed;
-      if (reply.recoveries > maxRecoveries) return giveUp(tx, reply, cancelReason);
+      const isHopeless = reply.recoveries > maxRecoveries || reply.attempt > maxAttempts;
+      if (isHopeless) return giveUp(tx, reply, cancelReason);
       const mode: StartMode =
         cancelReason !== null
           ? { kind: "end", why: new ReplyStopped("cancelled", cancelReason) }
