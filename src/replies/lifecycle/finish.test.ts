@@ -10,7 +10,8 @@ import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { lostReplies, takeOver } from "./take-over.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import type { ClaimedReply, ReplyEnd } from "./reply-store.ts";
+import type { ReplyEnd } from "./reply-store.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
 const claimant = { nodeId: "here", leaseSeconds: 60 };
 const state = { run: "at its source" };
@@ -63,24 +64,14 @@ async function stage() {
        ($1, $5, 4, 'assistant', 'queued', 'a', '', $4, 0, 2, $6::jsonb, NULL, NULL, NULL)`,
     [sessionId, asked, replyId, next, waiting, JSON.stringify(turn), JSON.stringify(state)],
   );
-  const reply: ClaimedReply = {
+  const reply = claimedReply({
     replyId,
     sessionId,
     userMessageId: asked,
     agentId: "a",
-    attempt: 1,
-    recoveries: 0,
-    eventSeq: 1,
-    content: "",
-    reasoning: "",
     turn,
-    backendState: null,
-    toolCalls: null,
-    media: null,
-    audio: null,
     message: "one",
-    messageSeq: 1,
-  };
+  });
   const request = {
     reply,
     progress: {

@@ -7,26 +7,9 @@ import { createFlushBeat } from "../making/flush-beat.ts";
 import { createReplyFeeds } from "../reading/reply-feeds.ts";
 import type { Effect } from "./effect.ts";
 import { createPerformEffects } from "./perform-effects.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
-const reply: ClaimedReply = {
-  replyId: "r",
-  sessionId: "s",
-  userMessageId: "u",
-  agentId: "agent",
-  attempt: 1,
-  recoveries: 0,
-  eventSeq: 1,
-  content: "",
-  reasoning: "",
-  turn: { userId: "ann", language: "en", requestId: "q", settings: {} },
-  backendState: null,
-  toolCalls: null,
-  media: null,
-  audio: null,
-  message: "hello",
-  messageSeq: 1,
-};
+const reply = claimedReply();
 const tell: Effect = {
   do: "tell",
   reply,

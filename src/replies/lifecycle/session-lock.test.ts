@@ -12,6 +12,7 @@ import type { ReplyEnd } from "./reply-store.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { takeOver } from "./take-over.ts";
 import type { ReplyStatus, TransitionName } from "./transition.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
 const claimant = { nodeId: "here", leaseSeconds: 60 };
 const turn = { language: "en" as const, requestId: "q" };
@@ -44,24 +45,7 @@ const lost = ({ sessionId, replyId }: Ids) => ({
   resumes: false,
 });
 const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["status"]) => ({
-  reply: {
-    sessionId,
-    replyId,
-    userMessageId,
-    agentId: "a",
-    attempt: 1,
-    recoveries: 0,
-    eventSeq: 1,
-    content: "",
-    reasoning: "",
-    turn: stored,
-    backendState: null,
-    toolCalls: null,
-    media: null,
-    audio: null,
-    message: "hello",
-    messageSeq: 1,
-  },
+  reply: claimedReply({ sessionId, replyId, userMessageId, agentId: "a", turn: stored }),
   progress: {
     content: "text",
     reasoning: "",

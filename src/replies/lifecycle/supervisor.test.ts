@@ -11,25 +11,9 @@ import { createAdmission } from "./admission.ts";
 import type { StartMode } from "./effect.ts";
 import type { ClaimedReply, ReplyStore } from "./reply-store.ts";
 import { createSupervisor } from "./supervisor.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
-const claimed: ClaimedReply = {
-  replyId: "r",
-  sessionId: "s",
-  userMessageId: "u",
-  agentId: "agent",
-  attempt: 1,
-  recoveries: 1,
-  eventSeq: 1,
-  content: "",
-  reasoning: "",
-  turn: { userId: "ann", language: "en", requestId: "q", settings: {} },
-  backendState: null,
-  toolCalls: null,
-  media: null,
-  audio: null,
-  message: "hello",
-  messageSeq: 1,
-};
+const claimed = claimedReply({ recoveries: 1 });
 const run: StartMode = { kind: "run" };
 const lost: StartMode = { kind: "end", why: new ReplyStopped("lost") };
 

@@ -16,25 +16,9 @@ import type { Kept } from "./checkpoints.ts";
 import { createFlushBeat } from "./flush-beat.ts";
 import { ReplyRunner, type RunMode } from "./reply-runner.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
-const claimed: ClaimedReply = {
-  replyId: "r",
-  sessionId: "s",
-  userMessageId: "u",
-  agentId: "agent",
-  attempt: 1,
-  recoveries: 0,
-  eventSeq: 1,
-  content: "",
-  reasoning: "",
-  turn: { userId: "ann", language: "en", requestId: "q", settings: {} },
-  backendState: null,
-  toolCalls: null,
-  media: null,
-  audio: null,
-  message: "hello",
-  messageSeq: 1,
-};
+const claimed = claimedReply();
 
 type Script = (signal: AbortSignal, how: string) => AsyncGenerator<AgentEvent, void, void>;
 

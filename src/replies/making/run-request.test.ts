@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { AgentBackend } from "../../agents/agent-backend.ts";
-import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 import { runRequestOf } from "./run-request.ts";
+import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
 const turn = {
   userId: "ann",
@@ -9,24 +9,18 @@ const turn = {
   requestId: "request",
   settings: { temperature: 0 },
 } as const;
-const reply: ClaimedReply = {
+const reply = claimedReply({
   replyId: "reply",
   sessionId: "session",
   userMessageId: "question",
   agentId: "agent-here",
   attempt: 3,
-  recoveries: 0,
   eventSeq: 9,
   content: "so far",
-  reasoning: "",
   turn,
   backendState: { run: 1 },
-  toolCalls: null,
-  media: null,
-  audio: null,
-  message: "hello",
   messageSeq: 7,
-};
+});
 const agent = { backend: {} as AgentBackend, agentId: "agent-there" };
 const files = async (sessionId: string, ids: readonly string[]) =>
   ids.map((id) => ({ id, name: sessionId, mediaType: "text/plain", bytes: new Uint8Array() }));

@@ -1,0 +1,24 @@
+import type { ClaimedReply } from "../../src/replies/lifecycle/reply-store.ts";
+
+/** A reply that has just been claimed, but for what is given. */
+export function claimedReply(changes: Partial<ClaimedReply> = {}): ClaimedReply {
+  return {
+    replyId: "r",
+    sessionId: "s",
+    userMessageId: "u",
+    agentId: "agent",
+    attempt: 1,
+    recoveries: 0,
+    eventSeq: 1,
+    content: "",
+    reasoning: "",
+    turn: { userId: "ann", language: "en", requestId: "q", settings: {} },
+    backendState: null,
+    toolCalls: null,
+    media: null,
+    audio: null,
+    message: "hello",
+    messageSeq: 1,
+    ...changes,
+  };
+}
