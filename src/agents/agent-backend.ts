@@ -15,7 +15,8 @@ export interface AgentDescriptor {
   readonly tools: readonly string[];
   /**
    * Shown to callers as it is; no addresses, no credentials. `attachments` lists the media types that it takes, such
-   * as `image/*`; none in it: no files at all; absent: whatever its source makes of them.
+   * as `image/png`: images that are not in it are refused; none in it: no files at all; absent: whatever its source
+   * makes of them.
    */
   readonly metadata: Readonly<Record<string, unknown>>;
   /** False while it is known but could not answer, such as when the source of its model is away. Absent: true. */

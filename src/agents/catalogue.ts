@@ -144,6 +144,9 @@ export function createCatalogue(options: CatalogueOptions) {
       return entry && { backend: entry.backend, agentId: entry.descriptor.agentId };
     },
 
+    /** As it was last told; undefined for an unknown id. */
+    describe: (agentId: string): AgentDescriptor | undefined => entries.get(agentId)?.descriptor,
+
     /**
      * The agent asked for, or the default one for undefined. An unknown id is looked for anew before it is
      * `agent_not_found`; while a backend has not answered yet it is `agent_unavailable`.

@@ -56,6 +56,15 @@ test.each([
   ["text/plain;charset=utf-8", "hello", "text/plain"],
   ["Image/SVG+XML; charset=binary", "<svg/>", "image/svg+xml"],
   ["", "hello", "application/octet-stream"],
+  ["image/jpeg", "\0\0\0\u0018ftypheic\0\0\0\0", "image/heic"],
+  ["", "\0\0\0\u0018ftypmif1\0\0\0\0", "image/heic"],
+  ["image/png", "\0\0\0\u0018ftypavif\0\0\0\0", "image/avif"],
+  ["video/mp4", "\0\0\0\u0018ftypisom\0\0\0\0", "video/mp4"],
+  ["image/png", "II*\0rest", "image/tiff"],
+  ["image/png", "BM\u0001\u0002\0\0\0\0\0\0rest", "image/bmp"],
+  ["text/plain", "BMW makes cars", "text/plain"],
+  ["", '<?xml version="1.0"?>\n<!-- made -->\n<svg xmlns="x"/>', "image/svg+xml"],
+  ["text/html", "<p>about <svg></p>", "text/html"],
 ])("declared as %j, %j is %s", (declared, text, expected) => {
   expect(readAttachments([given("a", bytesOf(text), declared)], 100)[0]?.mediaType).toBe(expected);
 });

@@ -59,14 +59,25 @@ function mediaTypeOf(declared: string, bytes: Buffer): string {
   return imageTypeOf(bytes) ?? (plain === "" ? "application/octet-stream" : plain);
 }
 
-/** The images that every model with eyes takes. */
+/** Images as cameras, browsers and scanners make them, by how their files begin. */
 function imageTypeOf(bytes: Buffer): string | null {
   const start = bytes.toString("latin1", 0, 12);
   if (start.startsWith("\u0089PNG\r\n\u001a\n")) return "image/png";
   if (start.startsWith("\u00ff\u00d8\u00ff")) return "image/jpeg";
   if (/^GIF8[79]a/.test(start)) return "image/gif";
   if (start.startsWith("RIFF") && start.endsWith("WEBP")) return "image/webp";
-  return null;
+  if (/^II\*\0|^MM\0\*/.test(start)) return "image/tiff";
+  // Behind its length are two reserved words.
+  if (/^BM[^]{4}\0\0\0\0/.test(start)) return "image/bmp";
+  const brand = /^[^]{4}ftyp([^]{4})/.exec(start)?.[1];
+  if (brand !== undefined && /^(?:hei[cxms]|hev[cxms]|mif1|msf1)$/.test(brand)) return "image/heic";
+  if (brand !== undefined && /^avi[fs]$/.test(brand)) return "image/avif";
+  const text = bytes.toString("latin1", 0, 1_024);
+  return /^(?:\u00ef\u00bb\u00bf)?\s*(?:<\?xml[^>]*>\s*|<!--[^]*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>/]/i.test(
+    text,
+  )
+    ? "image/svg+xml"
+    : null;
 }
 
 /** Names become parts of uploads and headers: no folders, no control characters. */

@@ -1,6 +1,7 @@
 import type { Decision, Requirement } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
 import { checkSettings, settingsOf } from "../agents/run-settings.ts";
+import { checkImages } from "../attachments/taken-images.ts";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { mayAccess, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
@@ -17,7 +18,7 @@ import type { Sessions } from "../sessions/sessions.ts";
 interface CommandParts {
   readonly identity: IdentityProvider;
   readonly sessions: Pick<Sessions, "prepare">;
-  readonly catalogue: Pick<Catalogue, "resolve" | "find">;
+  readonly catalogue: Pick<Catalogue, "resolve" | "find" | "describe">;
   readonly replies: Replies;
   readonly replyStore: Pick<ReplyStore, "find" | "owner">;
   readonly follow: FollowReply;
@@ -150,6 +151,7 @@ export function createCommands(parts: CommandParts) {
           turn,
           ...(changesSession && { config: sessionConfig }),
           check(agentId) {
+            checkImages(message.attachments, catalogue.describe(agentId)?.metadata["attachments"]);
             const backend = catalogue.find(agentId)?.backend;
             if (backend === undefined) return;
             checkSettings(sessionConfig, "/session_config", agentId, backend);

@@ -69,6 +69,28 @@ describe("files with a message", () => {
     expect(gone.body).toMatchObject({ error: { type: "attachment_not_found" } });
   });
 
+  it("are refused at once when its agent takes no such images, also in a session that has one", async () => {
+    const heic = Buffer.from("\0\0\0\u0018ftypheic\0\0\0\0", "latin1").toString("base64");
+    const attachments = [{ name: "a.jpg", media_type: "image/jpeg", data: heic }];
+    const sessionId = await client.session("alice");
+    const before = model.requests.length;
+    for (const where of [{ session_id: sessionId }, { user_id: "alice" }]) {
+      for (const path of ["/chat/message", "/chat/message/stream"]) {
+        const answer = await client.send("POST", path, { ...where, message: "x", attachments });
+        expect(answer).toMatchObject({
+          status: 415,
+          body: { error: { type: "unsupported_media_type" } },
+        });
+        expect(JSON.stringify(answer.body)).toMatch(
+          /image\/heic \(a.jpg\).*image\/png, image\/jpeg/,
+        );
+      }
+    }
+    expect(model.requests).toHaveLength(before);
+    const history = await client.get<{ messages: unknown[] }>(`/chat/history/${sessionId}`);
+    expect(history.body.messages).toEqual([]);
+  });
+
   it("are refused when they are too large, no Base64, or too many; the message is not stored", async () => {
     const sessionId = await client.session("alice");
     const send = (attachments: unknown) =>

@@ -53,7 +53,7 @@ export interface Acceptance {
   readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
   /** Merged into the session's configuration, member by member; absent: nothing. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Raises when the agent cannot do what this turn or the configuration asks for. */
+  /** Raises when the agent cannot do what this message, its files or the configuration ask for. */
   readonly check?: (agentId: string) => void;
   readonly idempotency: IdempotencyKey | null;
   /** Takes the place for it when it starts at once; raises when there is none for a reply of this agent and user. */

@@ -269,8 +269,24 @@ describe("a refusal says what can be done", () => {
       400,
       { error: { message: "unknown variant `image_url`, expected `text`" } },
       /no images/,
-      /图片/,
+      /不支持图片/,
     ],
+    [400, { error: { message: "This model does not support image input" } }, /no images/, /图片/],
+    ...[
+      "You uploaded an unsupported image. Please make sure your image has of one the following formats",
+      "Could not process image",
+      "The image data you provided does not represent a valid image: invalid image",
+      "image exceeds 5 MB maximum: 6291456 bytes > 5242880 bytes",
+      "cannot identify image file <_io.BytesIO object>",
+      "failed to decode image bytes",
+      "Image was specified using the image/png media type, but the image appears to be a image/jpeg image: unsupported image format",
+      "图片格式不正确",
+    ].map((message): [number, object, RegExp, RegExp] => [
+      400,
+      { error: { code: "invalid_request_error", message } },
+      /cannot read the image/,
+      /无法读取该图片/,
+    ]),
   ])("%i %j", async (status, body, en, zh) => {
     server.setRespond(() => ({ fault: { kind: "status", status, body } }));
     const error = await run("general-chat").catch((caught: unknown) => caught);

@@ -8,8 +8,11 @@ export const maxFileLength = 64 * 1024;
 const textTypes =
   /^text\/|[/+](json|xml|yaml|x-yaml|toml|sql|javascript|typescript|x-typescript|x-sh|x-python|x-ndjson|jsonl|graphql|x-httpd-php)$/;
 
+/** What every model with eyes takes. */
+const shownImages = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
+
 export function isImage({ mediaType }: { readonly mediaType: string }): boolean {
-  return mediaType.startsWith("image/");
+  return (shownImages as readonly string[]).includes(mediaType);
 }
 
 /** Text that a model can read as it is. */
@@ -18,7 +21,12 @@ export function isTextFile({ mediaType }: { readonly mediaType: string }): boole
 }
 
 /** What agents of models take, as they tell it. */
-export const takenFiles = ["image/*", "text/*", "application/json", "application/xml"] as const;
+export const takenFiles = [
+  ...shownImages,
+  "text/*",
+  "application/json",
+  "application/xml",
+] as const;
 
 /** Images are shown, texts are put in; of anything else the model is only told that it is there. */
 export function withFiles(

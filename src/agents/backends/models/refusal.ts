@@ -1,7 +1,7 @@
 import type { UpstreamError } from "../../upstream/upstream-error.ts";
 
 /** What a model's server says no to, where people can do something about it. */
-export type RefusalKind = "path" | "model" | "key" | "credit" | "overflow" | "images";
+export type RefusalKind = "path" | "model" | "key" | "credit" | "overflow" | "images" | "picture";
 
 const credit =
   /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|payment required|credit balance|out of credits|余额不足|欠费|额度/i;
@@ -24,6 +24,10 @@ const overflow = [
 const images =
   /(image|vision|multi-?modal)\w*.{0,60}(not|n't|un)[ _-]?(support|allow|recogni|available|accept)|(not|n't|un)[ _-]?(\w+ )?(support|accept|allow).{0,40}(image|vision|multi-?modal)|unknown variant .{0,4}image_url|mmproj/i;
 
+/** Takes images, and not this one: broken, of another kind, too large. */
+const picture =
+  /(invalid|unsupported|corrupt\w*|malformed|broken|truncated|cannot identify|(could|can) ?not|failed to|unable to|error) .{0,40}(image|picture)|image[ _.-]*(\w+[ _.-]*){0,3}(invalid|corrupt|malformed|broken|truncated|parse|decode|format|too (large|big|small)|exceeds?|dimensions?|could not|cannot|failed)|图片.{0,20}(格式|无效|无法|损坏|过大|错误)/i;
+
 /** Of a refused request as well as of an error that came with status 200; null where nothing is to be said. */
 export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   const { status, bodyExcerpt: text } = fault;
@@ -37,7 +41,9 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
     // How fast is another question than how much.
     return status === 429 || /rate.?limit|per (minute|day)/i.test(text) ? null : "overflow";
   }
-  return images.test(text) ? "images" : null;
+  if (images.test(text) && !/image[ _](format|type)|unsupported image\b(?! input)/i.test(text))
+    return "images";
+  return picture.test(text) ? "picture" : null;
 }
 
 /** A model that does not exist is told in JSON, a path that does not exist by whatever stands there. */
@@ -63,5 +69,9 @@ export const refusals: Readonly<
   images: {
     en: "Its model takes no images. Send the message without them, or choose another model.",
     zh: "其模型不支持图片。请去掉图片后重新发送，或选择其他模型。",
+  },
+  picture: {
+    en: "Its model cannot read the image. Send it again as a PNG or JPEG file that is not too large.",
+    zh: "其模型无法读取该图片。请转换为大小合适的 PNG 或 JPEG 文件后重新发送。",
   },
 };
