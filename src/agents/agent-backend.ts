@@ -160,7 +160,8 @@ export interface RunSettings {
 
 /** The form that a whole reply is to have; without a schema any JSON object. */
 export type ResponseFormat =
-  | { readonly type: "text" | "json_object" }
+  | { readonly type: "text" }
+  | { readonly type: "json_object" }
   | {
       readonly type: "json_schema";
       readonly json_schema: {
@@ -272,6 +273,11 @@ export interface AgentBackend {
   readonly source: string;
   /** The choices of a session or a turn that its agents honour; absent: none. */
   readonly settings?: readonly (keyof RunSettings)[];
+  /** Of those: why this agent of its list cannot keep such a value, in a few words for developers; null: it can. */
+  settingFault?(
+    agent: AgentDescriptor,
+    setting: { readonly name: keyof RunSettings; readonly value: unknown },
+  ): string | null;
   /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked, and has told the log. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;

@@ -145,7 +145,7 @@ export function createCatalogue(options: CatalogueOptions) {
     },
 
     /** As it was last told; undefined for an unknown id. */
-    describe: (agentId: string): AgentDescriptor | undefined => entries.get(agentId)?.descriptor,
+    entry: (agentId: string): CatalogueEntry | undefined => entries.get(agentId),
 
     /**
      * The agent asked for, or the default one for undefined. An unknown id is looked for anew before it is

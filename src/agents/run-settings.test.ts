@@ -33,10 +33,24 @@ test("a configuration's settings are read by name, and nothing else of it", () =
   expect(settingsOf({ model: 1, temperature: "hot", max_tokens: null, stop: 3 })).toEqual({});
 });
 
+const descriptor = {
+  agentId: "a",
+  name: "A",
+  description: "",
+  type: "agent",
+  model: null,
+  tools: [],
+  metadata: {},
+} as const;
+
 test("terms that an agent cannot keep are refused, each by its path; wishes are not", () => {
   const refused = (given: object, settings?: readonly "seed"[]) => {
     try {
-      checkSettings({ ...given }, "/session_config", "a", { ...(settings && { settings }) });
+      checkSettings({ ...given }, "/session_config", {
+        agentId: "a",
+        descriptor,
+        backend: { ...(settings && { settings }) },
+      });
       return [];
     } catch (error) {
       return (error as Problem).details?.map(({ path }) => path.split("/").at(-1));
@@ -47,4 +61,25 @@ test("terms that an agent cannot keep are refused, each by its path; wishes are 
   expect(refused(whole, ["seed"])).toEqual(terms.filter((name) => name !== "seed"));
   expect(refused({ model: "m", temperature: 1, instructions: "x", title: "t" })).toEqual([]);
   expect(refused(Object.fromEntries(terms.map((name) => [name, null])))).toEqual([]);
+});
+
+test("what one agent cannot keep of what its backend knows is refused with its reason", () => {
+  const refusal = (type: "agent" | "workflow") => {
+    try {
+      checkSettings({ seed: 3 }, "", {
+        agentId: "shop:a",
+        descriptor: { ...descriptor, type },
+        backend: {
+          settings: ["seed"],
+          settingFault: (agent, { value }) =>
+            agent.type === "agent" && value === 3 ? null : "has no luck",
+        },
+      });
+      return null;
+    } catch (error) {
+      return (error as Problem).details;
+    }
+  };
+  expect(refusal("agent")).toBeNull();
+  expect(refusal("workflow")).toEqual([{ path: "/seed", message: "agent shop:a has no luck" }]);
 });

@@ -1,5 +1,5 @@
 import { Problem } from "../problems/problem.ts";
-import type { AgentBackend, RunSettings } from "./agent-backend.ts";
+import type { AgentBackend, AgentDescriptor, RunSettings } from "./agent-backend.ts";
 
 type Name = keyof RunSettings;
 
@@ -40,18 +40,29 @@ export function settingsOf(config: Readonly<Record<string, unknown>>): RunSettin
   return Object.fromEntries(found) as RunSettings;
 }
 
-/** Raises `validation_failed` for terms that the agents of this backend cannot keep. */
+/** Whom settings are for, as the catalogue knows it. */
+interface Addressee {
+  readonly agentId: string;
+  readonly descriptor: AgentDescriptor;
+  readonly backend: Pick<AgentBackend, "settings" | "settingFault">;
+}
+
+/** Raises `validation_failed` for terms that an agent cannot keep. */
 export function checkSettings(
   given: Readonly<Record<string, unknown>>,
   path: string,
-  agentId: string,
-  backend: Pick<AgentBackend, "settings">,
+  { agentId, descriptor, backend }: Addressee,
 ): void {
   const details = settings.flatMap(([member, name, isTerm]) => {
     const value = given[member];
-    const isAsked = isTerm && value !== undefined && value !== null;
-    if (!isAsked || backend.settings?.includes(name) === true) return [];
-    return [{ path: `${path}/${member}`, message: `agent ${agentId} cannot be told this` }];
+    if (!isTerm || value === undefined || value === null) return [];
+    const fault =
+      backend.settings?.includes(name) === true
+        ? (backend.settingFault?.(descriptor, { name, value }) ?? null)
+        : "cannot be told this";
+    return fault === null
+      ? []
+      : [{ path: `${path}/${member}`, message: `agent ${agentId} ${fault}` }];
   });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
 }

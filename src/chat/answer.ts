@@ -8,6 +8,7 @@ import {
   RequirementSchema,
   UsageSchema,
 } from "../replies/reply-event.ts";
+import { outputMembers, outputOf } from "../replies/structured-output.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** The answer of POST /chat/message and /chat/voice. */
@@ -27,6 +28,7 @@ export const answerSchema = Type.Object(
     audio_response: nullable(AudioResponseSchema),
     usage: nullable(UsageSchema),
     context: Type.Optional(ContextSchema),
+    ...outputMembers,
     finish_reason: Type.String(),
     status: Type.String({ examples: ["complete", "cancelled", "paused"] }),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
@@ -55,6 +57,7 @@ export function answer(
     audio_response: audioResponse,
     usage: reply.usage,
     ...(reply.context !== null && { context: reply.context }),
+    ...outputOf(reply),
     finish_reason: reply.finishReason ?? "stop",
     status: reply.status,
     ...(reply.requirements !== null && { requirements: reply.requirements }),

@@ -66,7 +66,7 @@ function stage(scene: Scene = {}) {
     },
     catalogue: {
       find: () => undefined,
-      describe: () => undefined,
+      entry: () => undefined,
       async resolve(agentId) {
         if (agentId === "unknown") throw new Problem("agent_not_found", { agentId });
         return { agentId: `resolved ${agentId}` } as never;

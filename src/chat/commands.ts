@@ -18,7 +18,7 @@ import type { Sessions } from "../sessions/sessions.ts";
 interface CommandParts {
   readonly identity: IdentityProvider;
   readonly sessions: Pick<Sessions, "prepare">;
-  readonly catalogue: Pick<Catalogue, "resolve" | "find" | "describe">;
+  readonly catalogue: Pick<Catalogue, "resolve" | "find" | "entry">;
   readonly replies: Replies;
   readonly replyStore: Pick<ReplyStore, "find" | "owner">;
   readonly follow: FollowReply;
@@ -151,11 +151,11 @@ export function createCommands(parts: CommandParts) {
           turn,
           ...(changesSession && { config: sessionConfig }),
           check(agentId) {
-            checkImages(message.attachments, catalogue.describe(agentId)?.metadata["attachments"]);
-            const backend = catalogue.find(agentId)?.backend;
-            if (backend === undefined) return;
-            checkSettings(sessionConfig, "/session_config", agentId, backend);
-            checkSettings(ownSettings, "", agentId, backend);
+            const agent = catalogue.entry(agentId);
+            if (agent === undefined) return;
+            checkImages(message.attachments, agent.descriptor.metadata["attachments"]);
+            checkSettings(sessionConfig, "/session_config", agent);
+            checkSettings(ownSettings, "", agent);
           },
           idempotency,
         },

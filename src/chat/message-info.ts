@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
 import { ContextSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import { outputMembers, outputOf } from "../replies/structured-output.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** A message on the wire. */
@@ -23,6 +24,7 @@ export const messageSchema = Type.Object(
     ),
     usage: Type.Optional(nullable(UsageSchema)),
     context: Type.Optional(ContextSchema),
+    ...outputMembers,
     finish_reason: Type.Optional(nullable(Type.String())),
     reasoning: Type.Optional(Type.String()),
     tool_calls: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
@@ -70,6 +72,7 @@ export function messageInfo(message: StoredMessage) {
       tool_calls: message.toolCalls ?? [],
     }),
     ...(message.context !== null && { context: message.context }),
+    ...outputOf(message),
     ...(message.reasoning !== null && { reasoning: message.reasoning }),
     ...(message.media !== null && { media: message.media }),
     ...(message.audio !== null && { audio: message.audio }),

@@ -3,6 +3,7 @@ import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
 import { searchQuery } from "../lib/search-terms.ts";
+import type { OutputFormat } from "../replies/structured-output.ts";
 
 /** A message as stored. */
 export interface StoredMessage {
@@ -18,6 +19,7 @@ export interface StoredMessage {
   readonly createdAt: Date;
   readonly usage: { input_tokens: number; output_tokens: number } | null;
   readonly context: object | null;
+  readonly outputFormat: OutputFormat | null;
   readonly finishReason: string | null;
   readonly error: { type: string; code: number; message: string; data?: unknown } | null;
   readonly reasoning: string | null;
@@ -51,11 +53,12 @@ export type MessageStore = ReturnType<typeof createMessageStore>;
 const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
-  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context`;
+  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context,
+  output_format AS "outputFormat"`;
 
 /** What a message takes of a page: all that can be long. */
 const bytes = `
-  octet_length(content) + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
+  octet_length(content) * CASE WHEN output_format IS NULL THEN 1 ELSE 2 END + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
   ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error"])}`;
 
 /** Part of a history, oldest first. */

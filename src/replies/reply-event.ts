@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from "typebox";
+import { outputMembers } from "./structured-output.ts";
 
 /**
  * The events of a reply as every view shows them (SSE, WebSocket). One schema gives the static type and the
@@ -148,6 +149,7 @@ export const replyEventSchemas = {
     finish_reason: Type.String({ examples: ["stop", "length"] }),
     usage: Type.Union([UsageSchema, Type.Null()]),
     context: Type.Optional(ContextSchema),
+    ...outputMembers,
     duration_ms: Type.Integer({ minimum: 0 }),
     time_to_first_token_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
   }),

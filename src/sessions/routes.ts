@@ -261,9 +261,9 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           }
         }
         const agentId = body.agent_id && (await catalogue.resolve(body.agent_id)).agentId;
-        const backend = catalogue.find(agentId ?? session.agentId)?.backend;
-        if (body.config !== undefined && backend !== undefined) {
-          checkSettings(body.config, "/config", agentId ?? session.agentId, backend);
+        const agent = catalogue.entry(agentId ?? session.agentId);
+        if (body.config !== undefined && agent !== undefined) {
+          checkSettings(body.config, "/config", agent);
         }
         await sessions.update(sessionId, {
           ...(body.title !== undefined && { title: body.title }),

@@ -20,7 +20,7 @@ export const responseFormatSchema = Type.Union(
     ...boundedObject,
     title: "ResponseFormat",
     description:
-      "For agents that can: the form in which the model is to answer. The answer stays text in `content`.",
+      "For agents that can: the form in which the model is to answer. The text is in `content`, what it says in `output`.",
   },
 );
 

@@ -51,7 +51,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
           if (more.agents?.includes(agentId) === false) {
             throw new Problem("agent_not_found", { agentId });
           }
-          return { agentId, backend: {} as never };
+          return { agentId, descriptor: {} as never, backend: {} as never };
         },
       },
       replies: { forget: more.forget ?? remove },

@@ -17,7 +17,9 @@ interface SessionsOptions {
   readonly store: SessionStore;
   readonly idempotency: IdempotencyStore;
   readonly catalogue: {
-    resolve(agentId: string | undefined): Promise<Pick<CatalogueEntry, "agentId" | "backend">>;
+    resolve(
+      agentId: string | undefined,
+    ): Promise<Pick<CatalogueEntry, "agentId" | "descriptor" | "backend">>;
   };
   readonly replies: Pick<Replies, "forget">;
   readonly telemetry: Pick<Telemetry, "sessionCreated">;
@@ -43,7 +45,7 @@ export function createSessions(options: SessionsOptions) {
 
   const prepare = async (wanted: NewSession): Promise<BeginningSession> => {
     const agent = await catalogue.resolve(wanted.agentId);
-    checkSettings(wanted.config, "/session_config", agent.agentId, agent.backend);
+    checkSettings(wanted.config, "/session_config", agent);
     const { title } = wanted.config;
     return {
       sessionId: newId(),

@@ -105,6 +105,35 @@ describe("settings of a session", () => {
     expect(refused.status).toBe(422);
   });
 
+  it("of a form give the reply as a value, wherever it is shown; without one it stays text", async () => {
+    const sessionId = await client.session("alice");
+    const schema = { type: "object", properties: { a: { type: "integer" } } };
+    const own = {
+      response_format: { type: "json_schema", json_schema: { name: "figures", schema } },
+    };
+    const stream = await client.stream({ session_id: sessionId, message: "x", ...own });
+    const end = (await stream.all()).at(-1);
+    expect(model.requests.at(-1)?.body).toMatchObject(own);
+    expect(end).toMatchObject({ full_response: '{"a":1}', output: { a: 1 } });
+    model.enqueue({ tokens: ['{"a', '":'], finishReason: "length" });
+    const cut = await send({ session_id: sessionId, message: "x", ...own });
+    expect(cut.body).toMatchObject({
+      response: '{"a":',
+      output: null,
+      output_error: "incomplete",
+    });
+    const plain = await send({ session_id: sessionId, message: "x" });
+    expect(plain.body).not.toHaveProperty("output");
+    const { body } = await client.get<{ messages: { role: string }[] }>(
+      `/chat/history/${sessionId}`,
+    );
+    const replies = body.messages.filter(({ role }) => role === "assistant");
+    expect(replies).toMatchObject([{ output: { a: 1 } }, { output_error: "incomplete" }, {}]);
+    expect(replies[2]).not.toHaveProperty("output");
+    const again = await client.follow(String(end?.["message_id"]));
+    expect((await again.all()).at(-1)).toMatchObject({ output: { a: 1 } });
+  });
+
   it("are, for a message that waited, those that hold when it begins", async () => {
     const sessionId = await client.session("alice", { session_config: { model: "before" } });
     const gate = Promise.withResolvers<void>();

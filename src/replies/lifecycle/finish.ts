@@ -162,7 +162,7 @@ async function store(
        duration_ms = $16, time_to_first_token_ms = $17,
        turn = CASE WHEN $10 = 'paused' THEN turn END,
        lease_owner = NULL, lease_until = NULL, recoveries = 0,
-       search = array_to_tsvector($18::text[]), context = $19::jsonb
+       search = array_to_tsvector($18::text[]), context = $19::jsonb, output_format = $20
      FROM session
      WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}
@@ -188,6 +188,7 @@ async function store(
       end.timeToFirstTokenMs,
       details === null ? [] : searchVector(progress.content),
       jsonOrNull(details?.end.context),
+      details?.end.outputFormat ?? null,
     ],
   );
   return rows[0] ?? null;

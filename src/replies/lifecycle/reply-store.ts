@@ -1,6 +1,7 @@
 import type { Requirement } from "../../agents/agent-backend.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
+import type { OutputFormat } from "../structured-output.ts";
 import type { Turn } from "../turn.ts";
 
 /** A reply that this node may now make: it holds the lease of this attempt. */
@@ -60,6 +61,8 @@ export interface ReplyEnd {
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
   /** What its model was sent; absent where nobody said. */
   readonly context?: ReplyContext | null;
+  /** The form that was asked for, of a reply that has come to its end. */
+  readonly outputFormat?: OutputFormat | null;
   readonly error: {
     readonly type: string;
     readonly code: number;
@@ -87,6 +90,7 @@ export interface ReplyState {
   readonly finishReason: string | null;
   readonly usage: ReplyEnd["usage"];
   readonly context: ReplyContext | null;
+  readonly outputFormat: OutputFormat | null;
   readonly error: ReplyEnd["error"];
   readonly requirements: readonly Requirement[] | null;
   readonly durationMs: number | null;
@@ -162,7 +166,8 @@ export function createReplyStore(database: Database) {
       const { rows } = await database.query<ReplyState>(
         `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId",
            m.agent_id AS "agentId", m.status, m.attempt, m.event_seq AS "eventSeq", m.content,
-           coalesce(m.reasoning, '') AS reasoning, m.finish_reason AS "finishReason", m.usage, m.context, m.error,
+           coalesce(m.reasoning, '') AS reasoning, m.finish_reason AS "finishReason", m.usage, m.context,
+           m.output_format AS "outputFormat", m.error,
            m.requirements, m.duration_ms AS "durationMs",
            m.time_to_first_token_ms AS "timeToFirstTokenMs", m.turn, m.backend_state AS "backendState",
            m.created_at AS "createdAt", m.cancel_reason AS "cancelReason",

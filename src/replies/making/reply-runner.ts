@@ -28,6 +28,7 @@ import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 import { runRequestOf } from "./run-request.ts";
 import { skipText } from "./skip-text.ts";
+import type { OutputFormat } from "../structured-output.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
@@ -218,6 +219,15 @@ export class ReplyRunner {
     };
   }
 
+  /** The form that the agent was asked for. */
+  #outputFormat(): OutputFormat | null {
+    const { settings, ownSettings } = this.reply.turn;
+    const { responseFormat } = { ...settings, ...ownSettings };
+    const isTold = this.#agent?.backend.settings?.includes("responseFormat") === true;
+    if (!isTold || responseFormat === undefined || responseFormat.type === "text") return null;
+    return responseFormat.type;
+  }
+
   #age(): number {
     return Math.round(performance.now() - this.#startedMs);
   }
@@ -363,6 +373,7 @@ export class ReplyRunner {
       finishReason: end.finishReason,
       usage: this.#draft.usage,
       context: this.#draft.context,
+      outputFormat: end.status === "complete" ? this.#outputFormat() : null,
       error:
         problem === undefined
           ? null

@@ -1,4 +1,5 @@
 import type { ReplyEventBody } from "../reply-event.ts";
+import { outputOf } from "../structured-output.ts";
 import type { ReplyEnd } from "../lifecycle/reply-store.ts";
 
 /** The event that tells how a reply ended; made from the stored end, so that any node can make it again. */
@@ -16,6 +17,7 @@ export function terminalEvent(
         finish_reason: end.finishReason,
         usage: end.usage,
         ...(end.context && { context: end.context }),
+        ...outputOf({ ...end, content }),
         duration_ms: end.durationMs,
         time_to_first_token_ms: end.timeToFirstTokenMs,
       };

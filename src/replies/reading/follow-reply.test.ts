@@ -20,6 +20,7 @@ const running: ReplyState = {
   finishReason: null,
   usage: null,
   context: null,
+  outputFormat: null,
   error: null,
   requirements: null,
   durationMs: null,

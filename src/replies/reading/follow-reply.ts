@@ -176,6 +176,7 @@ function endOf(state: ReplyState): Parameters<typeof terminalEvent>[2] {
     finishReason: state.finishReason ?? "stop",
     usage: state.usage,
     context: state.context,
+    outputFormat: state.outputFormat,
     error: state.error,
     requirements: state.requirements,
     durationMs: state.durationMs ?? 0,

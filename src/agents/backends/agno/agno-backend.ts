@@ -1,10 +1,11 @@
-import type { AgentBackend } from "../../agent-backend.ts";
+import type { AgentBackend, ResponseFormat } from "../../agent-backend.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAgentOs } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
+import { formFault } from "./output-schema.ts";
 import { callerOf, createRuns } from "./runs.ts";
 import { readResumableState } from "./run-state.ts";
 import { forgetSession, sessionPlaces } from "./sessions.ts";
@@ -79,6 +80,8 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
 
   return {
     source: "agno",
+    settings: ["responseFormat"],
+    settingFault: (agent, { value }) => formFault(agent.type, value as ResponseFormat),
     async list(signal) {
       return (await directory.look(signal)).map((entry) => entry.descriptor);
     },

@@ -73,6 +73,45 @@ function runs() {
   return server.requests.filter(({ method, path }) => isRun(method, path));
 }
 
+const schema = { type: "object", properties: { city: { type: "string" } } };
+
+test("the form of an answer goes along with a run, and comes back as JSON", async () => {
+  const content = { city: "Lyon" };
+  playEvents([
+    agentEvent("RunStarted"),
+    agentEvent("RunContent", { content, content_type: "weather" }),
+    agentEvent("RunCompleted", { content, content_type: "weather" }),
+  ]);
+  const responseFormat = {
+    type: "json_schema",
+    json_schema: { name: "weather", schema: { ...schema, title: "Else" } },
+  } as const;
+  const asked = request("assistant", "hello", { settings: { responseFormat } });
+  assert.equal((await collect(use().run(asked, never))).text, '{"city":"Lyon"}');
+  assert.deepEqual(JSON.parse(String(runs()[0]?.form["output_schema"])), {
+    ...schema,
+    title: "weather",
+  });
+  await collect(backend.run(request("assistant", "hello"), never));
+  assert.equal(runs()[1]?.form["output_schema"], undefined);
+});
+
+test.each([
+  ["agent", { type: "text" }, true],
+  ["workflow", { type: "text" }, true],
+  ["agent", { type: "json_object" }, false],
+  ["agent", { type: "json_schema", json_schema: { name: "x", schema } }, true],
+  ["team", { type: "json_schema", json_schema: { name: "x", schema } }, true],
+  ["workflow", { type: "json_schema", json_schema: { name: "x", schema } }, false],
+  ["agent", { type: "json_schema", json_schema: { name: "x", schema: { type: "object" } } }, false],
+  ["agent", { type: "json_schema", json_schema: { name: "x", schema: { type: "array" } } }, false],
+] as const)("%s and %j: %s", (type, value, isTaken) => {
+  const agent = { agentId: "a", name: "", description: "", model: null, tools: [], metadata: {} };
+  const setting = { name: "responseFormat", value } as const;
+  const fault = use().settingFault?.({ ...agent, type }, setting);
+  assert.equal(fault === null, isTaken, String(fault));
+});
+
 function assertProblem(error: unknown, type: ProblemType): asserts error is Problem {
   assert.ok(error instanceof Problem, String(error));
   assert.equal(error.type, type);

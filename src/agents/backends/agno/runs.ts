@@ -12,6 +12,7 @@ import type { Caller } from "./agent-os.ts";
 import { toFiles } from "./attachments.ts";
 import { applyDecisions } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
+import { outputSchema } from "./output-schema.ts";
 import { isBackgroundRefusal, refusalProblem, refusesBackground } from "./faults.ts";
 import type { HistoryReplay } from "./history-replay.ts";
 import { pauseField } from "./requirements.ts";
@@ -245,6 +246,8 @@ function runForm(
   // Stored with the run in AgentOS. Not among the dependencies: those may replace the agent's own.
   const context = request.context === undefined ? {} : { context: request.context };
   form.set("metadata", JSON.stringify({ message_id: request.replyId, ...context }));
+  const schema = outputSchema(request.settings.responseFormat);
+  if (schema !== null) form.set("output_schema", schema);
   for (const file of files) form.append("files", file);
   return form;
 }
