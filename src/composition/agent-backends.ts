@@ -68,7 +68,10 @@ export async function listAllModels(
 function createModels({ models, model_service: service, sessions }: Config, log: Logger) {
   if (models.api_url === null && service.url === null) return null;
   return createModelsBackend({
-    endpoint: models.api_url === null ? null : { apiUrl: models.api_url, apiKey: models.api_key },
+    endpoint:
+      models.api_url === null
+        ? null
+        : { apiUrl: models.api_url, apiKey: models.api_key, api: models.api },
     modelService: service.url === null ? null : { url: service.url, apiKey: service.api_key },
     cacheTtlMs: service.cache_ttl_seconds * 1000,
     agents: models.agents,

@@ -249,6 +249,11 @@ export const settings = {
       env: ["OPENAI_BASE_URL"],
       rule: baseUrl,
     }),
+    api: choice(
+      "Protocol that it is asked in: chat completions, which every such server speaks, or OpenAI's Responses API",
+      ["completions", "responses"],
+      "completions",
+    ),
     api_key: secret("Key for it", { env: ["OPENAI_API_KEY"], isHeader: true }),
     default_model: text("Model for agents that name none; unset: the endpoint's first", null),
     agents: json<readonly ConfiguredAgent[]>(

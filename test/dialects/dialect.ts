@@ -7,13 +7,15 @@ export interface Refusal {
 }
 
 /**
- * How one server speaks the chat completions protocol: what it is known to send, as its documentation, its source or
+ * How one server speaks the chat completions protocol, or the Responses API: what it is known to send, as its documentation, its source or
  * those who have recorded it show. Nothing here is about this service; `dialects.test.ts` says what must come of it.
  *
  * Every stream says the same, so that one table of expectations holds for all.
  */
 export interface Dialect {
   readonly name: string;
+  /** Default: completions. */
+  readonly api?: "completions" | "responses";
   /** Where the shapes stand. */
   readonly sources: readonly string[];
   /** What `/chat/completions` and `/models` come below. */
@@ -35,6 +37,8 @@ export interface Dialect {
   readonly wantsBack?: {
     readonly message?: Readonly<Record<string, unknown>>;
     readonly call?: Readonly<Record<string, unknown>>;
+    /** Of the Responses API: what comes before the result. */
+    readonly items?: readonly Readonly<Record<string, unknown>>[];
   };
   readonly refusals: {
     /** Null: there are no keys. */

@@ -20,6 +20,7 @@ import { llamaCpp } from "./llama-cpp.ts";
 import { lmStudio } from "./lm-studio.ts";
 import { mistral } from "./mistral.ts";
 import { ollama } from "./ollama.ts";
+import { openaiResponses } from "./openai-responses.ts";
 import { openai } from "./openai.ts";
 import { openrouter } from "./openrouter.ts";
 import { vllm } from "./vllm.ts";
@@ -28,6 +29,7 @@ import { vllm } from "./vllm.ts";
 
 const dialects = [
   openai,
+  openaiResponses,
   azure,
   ollama,
   vllm,
@@ -97,7 +99,11 @@ async function meet(
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   backend = createModelsBackend({
-    endpoint: { apiUrl: `http://127.0.0.1:${port}${dialect.basePath}`, apiKey: "right-key" },
+    endpoint: {
+      apiUrl: `http://127.0.0.1:${port}${dialect.basePath}`,
+      apiKey: "right-key",
+      ...(dialect.api && { api: dialect.api }),
+    },
     modelService: null,
     cacheTtlMs: 60_000,
     agents: [{ id: "a", name: "A", tools: ["current_time"] }],
@@ -145,7 +151,8 @@ describe.each(dialects)("$name", (dialect) => {
     expect(models.map(({ id }) => id)).toEqual(expect.arrayContaining([...dialect.models.ids]));
     await hear();
     expect(bodies[0]?.["model"]).toBe(dialect.models.ids[0]);
-    expect(paths).toContain(`${dialect.basePath}/chat/completions`);
+    const path = dialect.api === "responses" ? "responses" : "chat/completions";
+    expect(paths).toContain(`${dialect.basePath}/${path}`);
   });
 
   test.each([Infinity, 7, 1])("what it says is heard, in pieces of %s bytes", async (bytes) => {
@@ -168,6 +175,17 @@ describe.each(dialects)("$name", (dialect) => {
     expect(textOf(events, "text")).toBe(words);
     expect(of(events, "finish")).toEqual([{ type: "finish", reason: "stop" }]);
     expect(of(events, "usage")).toHaveLength(2);
+    if (dialect.api === "responses") {
+      const input = bodies[1]?.["input"] as Fields[];
+      const given = input.slice(-1 - dialect.wantsBack!.items!.length);
+      expect(given.slice(0, -1)).toMatchObject(dialect.wantsBack!.items!);
+      expect(given.at(-1)).toMatchObject({
+        type: "function_call_output",
+        call_id: given.at(-2)?.["call_id"],
+        output: expect.stringContaining("GMT+9") as string,
+      });
+      return;
+    }
     const messages = bodies[1]?.["messages"] as Fields[];
     const [said, result] = messages.slice(-2) as [Fields, Fields];
     const [call] = said["tool_calls"] as [Fields];

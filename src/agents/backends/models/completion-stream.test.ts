@@ -63,7 +63,7 @@ describe("a streamed completion", () => {
       read(delta({}, "stop"), usage({ input_tokens: 4, output_tokens: 6, latency: "x" })),
     ).toEqual([{ type: "usage", inputTokens: 4, outputTokens: 6 }, end()]);
     expect(
-      read({ ...delta({}, "stop"), usage: { prompt_tokens: -1, completion_tokens: "9" } }),
+      read({ ...delta({}, "stop"), usage: { prompt_tokens: -1, completion_tokens: "many" } }),
     ).toEqual([end()]);
   });
 

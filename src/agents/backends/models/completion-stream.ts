@@ -8,6 +8,7 @@ import { createKeptMembers } from "./kept-members.ts";
 import { isFields, readMessage } from "./message-parts.ts";
 import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
+import { usageOf } from "./usage.ts";
 
 /** Translates one streamed completion, object by object; no generator, because each costs time for each token. */
 export interface CompletionReader {
@@ -186,14 +187,4 @@ function unsaid(whole: string, said: string): string {
 /** Before there were tools there was one function. */
 function legacyCall(call: unknown): readonly unknown[] | null {
   return isFields(call) ? [{ index: 0, function: call }] : null;
-}
-
-function usageOf(usage: Readonly<Record<string, unknown>>): ModelDelta | null {
-  const inputTokens = count(usage["prompt_tokens"] ?? usage["input_tokens"]);
-  const outputTokens = count(usage["completion_tokens"] ?? usage["output_tokens"]);
-  return inputTokens + outputTokens === 0 ? null : { type: "usage", inputTokens, outputTokens };
-}
-
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
 }

@@ -4,8 +4,10 @@ import type { EventStream, Upstream } from "../../upstream/upstream.ts";
 import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAnswerParser, type AnswerDocument } from "./answer-parser.ts";
 import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
-import { createCompletionReader } from "./completion-stream.ts";
+import { createCompletionReader, type CompletionReader } from "./completion-stream.ts";
 import { refusedSetting } from "./model-settings.ts";
+import { toResponsesRequest, unknownToResponses } from "./responses-request.ts";
+import { createResponseReader } from "./responses-stream.ts";
 import { refusalKindOf, refusals } from "./refusal.ts";
 import {
   createRefusedOptions,
@@ -19,6 +21,34 @@ export interface Completions {
   /** Whether the last that was asked of this model was answered. */
   hasAnswered(modelId: string): boolean;
 }
+
+/** How a server is asked, and how its answer is read. */
+interface Protocol {
+  /** Below the base. */
+  readonly path: string;
+  /** The members of a request of the chat completions protocol, as they are sent. */
+  readonly encode: (members: Members) => Members;
+  readonly createReader: () => CompletionReader;
+  /** Settings that it has no member for. */
+  readonly unknown: readonly string[];
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+export const protocols = {
+  completions: {
+    path: "/chat/completions",
+    encode: (members) => members,
+    createReader: createCompletionReader,
+    unknown: [],
+  },
+  responses: {
+    path: "/responses",
+    encode: toResponsesRequest,
+    createReader: createResponseReader,
+    unknown: unknownToResponses,
+  },
+} as const satisfies Readonly<Record<string, Protocol>>;
 
 /**
  * How long nothing may come before the answer counts as over though its body does not end. After the finish_reason
@@ -38,17 +68,23 @@ export function createCompletions(options: {
   readonly upstream: Upstream;
   /** Asked before each request. */
   readonly path: () => string;
-  /** The request in the server's dialect. */
-  readonly body: (call: ModelCall) => Readonly<Record<string, unknown>>;
+  /** The request in the server's dialect of the chat completions protocol. */
+  readonly body: (call: ModelCall) => Members;
+  /** Default: completions. */
+  readonly protocol?: Protocol;
   readonly log: Logger;
 }): Completions {
-  const { upstream, path, body, log } = options;
+  const { upstream, path, body, log, protocol = protocols.completions } = options;
   const refused = createRefusedOptions(log);
   const answered = new Set<string>();
 
   return {
     hasAnswered: (modelId) => answered.has(modelId),
     async complete(call, signal) {
+      const unknown = protocol.unknown.find((member) => member in call.settings);
+      if (unknown !== undefined) {
+        throw refusedSettingOf(call, unknown, new Error("the protocol has no such member"));
+      }
       const omitted = new Set<OptionalMember>(refused.of(call.model.id));
       const named = new Set(omitted);
       let refusal: unknown = null;
@@ -59,7 +95,7 @@ export function createCompletions(options: {
           const request = {
             method: "POST",
             path: path(),
-            body: JSON.stringify(members),
+            body: JSON.stringify(protocol.encode(members)),
             // Another body is another request.
             headers: {
               ...call.headers,
@@ -73,7 +109,7 @@ export function createCompletions(options: {
           const events = await upstream.open(request, createAnswerParser);
           if (named.size > 0) refused.remember(call.model.id, named);
           if (answered.size < maxModels) answered.add(call.model.id);
-          return readCompletion(events, call.agentId, signal, enough);
+          return readCompletion(events, protocol.createReader(), call.agentId, signal, enough);
         } catch (error) {
           const blame = refusedMember(error, members, call.ownPictures, call.settings);
           if (upstreamErrorOf(error)?.status === 404) answered.delete(call.model.id);
@@ -92,11 +128,11 @@ export function createCompletions(options: {
 /** `enough` ends the exchange when nothing of interest can follow. */
 function readCompletion(
   { first, rest }: EventStream<AnswerDocument>,
+  reader: CompletionReader,
   agentId: string,
   signal: AbortSignal,
   enough: AbortController,
 ): Completion {
-  const reader = createCompletionReader();
   let batch = first;
   let position = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -147,17 +183,20 @@ function readCompletion(
 }
 
 /** What was asked for, and the model cannot do; null: it is refused for something else. */
-function refusedFor(error: unknown, { agentId, settings }: ModelCall): Problem | null {
+function refusedFor(error: unknown, call: ModelCall): Problem | null {
   const fault = upstreamErrorOf(error);
   if ((fault?.status !== 400 && fault?.status !== 422) || refusalKindOf(fault) !== null)
     return null;
-  const member = refusedSetting(fault.bodyExcerpt, settings);
-  if (member === null) return null;
+  const member = refusedSetting(fault.bodyExcerpt, call.settings);
+  return member === null ? null : refusedSettingOf(call, member, fault);
+}
+
+function refusedSettingOf({ agentId }: ModelCall, member: string, cause: Error): Problem {
   const detail = {
     en: `Its model does not take ${member} as it was given. Change or remove it, or choose another model.`,
     zh: `其模型不接受所给的 ${member}。请修改或去掉该项，或选择其他模型。`,
   };
-  return new Problem("agent_failed", { agentId, detail }, { cause: fault });
+  return new Problem("agent_failed", { agentId, detail }, { cause });
 }
 
 /** Says more about a refusal that people can do something about. */

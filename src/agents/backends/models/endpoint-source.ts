@@ -4,7 +4,7 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createCachedValue } from "./cached-value.ts";
 import type { ModelCall, ModelSource } from "./chat-protocol.ts";
-import { createCompletions } from "./completions.ts";
+import { createCompletions, protocols } from "./completions.ts";
 import { parseModelList, type EndpointModel } from "./model-list.ts";
 import { faultOf } from "./source-fault.ts";
 import { refusalKindOf } from "./refusal.ts";
@@ -12,22 +12,33 @@ import { refusalKindOf } from "./refusal.ts";
 /** How long one listing may take. */
 export const listTimeoutMs = 5_000;
 
+/** The protocol of an endpoint. */
+export type EndpointApi = keyof typeof protocols;
+
 /** Models behind an OpenAI-compatible endpoint. */
 export function createEndpointSource(options: {
-  /** Of the base that `/chat/completions` and `/models` are below; `/v1` is added where only that exists. */
+  /** Of the base that `/chat/completions` (or `/responses`) and `/models` are below; `/v1` is added where only that exists. */
   readonly upstream: Upstream;
+  readonly api: EndpointApi;
   /** An endpoint that lists none can answer all the same. */
   readonly hasDefaultModel: boolean;
   readonly cacheTtlMs: number;
   readonly now: () => number;
   readonly log: Logger;
 }): ModelSource {
-  const { upstream, hasDefaultModel, cacheTtlMs, now, log } = options;
+  const { upstream, api, hasDefaultModel, cacheTtlMs, now, log } = options;
   let prefix = "";
   /** What the last completion showed. */
   let isWrongPath = false;
-  const path = () => `${prefix}/chat/completions`;
-  const completions = createCompletions({ upstream, path, body, log });
+  const protocol = protocols[api];
+  const path = () => `${prefix}${protocol.path}`;
+  const completions = createCompletions({
+    upstream,
+    path,
+    body: (call) => ({ ...body(call), ...own[api] }),
+    protocol,
+    log,
+  });
   const get = (below: string, signal: AbortSignal) =>
     upstream.json({
       method: "GET",
@@ -125,6 +136,11 @@ function body(call: ModelCall): Readonly<Record<string, unknown>> {
     ...call.settings,
     ...(call.tools.length === 0 ? {} : { tools: call.tools, tool_choice: call.toolChoice }),
     stream: true,
-    stream_options: { include_usage: true },
   };
 }
+
+/** What each protocol is asked for besides. */
+const own = {
+  completions: { stream_options: { include_usage: true } },
+  responses: { store: false, include: ["reasoning.encrypted_content"] },
+} as const;

@@ -27,6 +27,16 @@ const wireNames = {
   responseFormat: "response_format",
 } as const;
 
+/** Those that a protocol has members for. */
+export function settingsOfProtocol({
+  unknown,
+}: {
+  readonly unknown: readonly string[];
+}): readonly (keyof RunSettings)[] {
+  const names: Readonly<Partial<Record<keyof RunSettings, string>>> = wireNames;
+  return modelSettings.filter((name) => !unknown.includes(names[name] ?? ""));
+}
+
 export type WireSettings = Readonly<Record<string, unknown>>;
 
 /** The members of a request that the session or the turn asks for. */

@@ -6,10 +6,11 @@ import { resolveAgents, type AgentSettings } from "./agents.ts";
 import { createContextWindows, type ContextTokens } from "./context-windows.ts";
 import { converse, goOn } from "./conversation.ts";
 import type { ModelAgent } from "./default-agents.ts";
-import { createEndpointSource } from "./endpoint-source.ts";
+import { createEndpointSource, type EndpointApi } from "./endpoint-source.ts";
 import { takenFiles } from "./files-in-prompt.ts";
 import { chooseAnother, hasModel } from "./has-model.ts";
-import { modelSettings } from "./model-settings.ts";
+import { protocols } from "./completions.ts";
+import { modelSettings, settingsOfProtocol } from "./model-settings.ts";
 import { createModelRouter } from "./model-router.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
 import { createMcpTools } from "./mcp/mcp-tools.ts";
@@ -17,8 +18,13 @@ import { createModelServiceSource } from "./model-service-source.ts";
 import { remedyOf } from "./source-fault.ts";
 
 export interface ModelsBackendOptions {
-  /** An OpenAI-compatible endpoint; the URL is what `/chat/completions` and `/models` come below. */
-  readonly endpoint: { readonly apiUrl: string; readonly apiKey: string | null } | null;
+  /** An OpenAI-compatible endpoint; the URL is what `/chat/completions` (or `/responses`) and `/models` come below. */
+  readonly endpoint: {
+    readonly apiUrl: string;
+    readonly apiKey: string | null;
+    /** Default: completions. */
+    readonly api?: EndpointApi;
+  } | null;
   readonly modelService: { readonly url: string; readonly apiKey: string | null } | null;
   /** How long lists of models and defaults are kept. */
   readonly cacheTtlMs: number;
@@ -58,6 +64,7 @@ const maxEventBytes = 8 * 1024 * 1024;
 export function createModelsBackend(options: ModelsBackendOptions): ModelsBackend {
   const { defaultModel, historyMessages, cacheTtlMs, log, now = () => performance.now() } = options;
   const { firstTokenTimeoutMs = options.timeoutMs } = options;
+  const { api = "completions" } = options.endpoint ?? {};
   const agents = resolveAgents(options.agents, options.defaultAgents);
 
   function upstream(name: string, baseUrl: string, apiKey: string | null): Upstream {
@@ -78,6 +85,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
   const endpoint = options.endpoint
     ? createEndpointSource({
         upstream: upstream("models", options.endpoint.apiUrl, options.endpoint.apiKey),
+        api,
         hasDefaultModel: defaultModel !== null,
         cacheTtlMs,
         now,
@@ -115,7 +123,8 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
 
   return {
     source: "models",
-    settings: modelSettings,
+    // With two sources it is the model that decides, and the reply that tells.
+    settings: modelService === null ? settingsOfProtocol(protocols[api]) : modelSettings,
     async list(signal) {
       mcp.start();
       // The agents are known anyway; whether they can answer is another question, and no long wait.

@@ -1,10 +1,22 @@
 import type { UpstreamError } from "../../upstream/upstream-error.ts";
 
 /** What a model's server says no to, where people can do something about it. */
-export type RefusalKind = "path" | "model" | "key" | "credit" | "overflow" | "images" | "picture";
+export type RefusalKind =
+  | "path"
+  | "protocol"
+  | "model"
+  | "key"
+  | "credit"
+  | "overflow"
+  | "images"
+  | "picture";
 
 const credit =
   /insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing|payment required|credit balance|out of credits|余额不足|欠费|额度/i;
+
+/** Models that exist only in one of the protocols say so with any status. */
+const protocol =
+  /only supported in v1\/responses|(use|via|only|through) (the )?(v1\/)?\/?(responses|completions)( api| endpoint)\b|not a chat model|not supported (in|with) the (v1\/)?(chat\/completions|responses|chat completions)/i;
 
 /** Not every server has 401 for it. */
 const key = /api[ _-]?key (is )?(not valid|invalid)|API_KEY_INVALID/i;
@@ -35,6 +47,8 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   if (status === undefined && fault.fault !== "failed") return null;
   if (status === 402 || credit.test(text)) return "credit";
   if (status === 401 || status === 403 || (status === 400 && key.test(text))) return "key";
+  if ((status === 400 || status === 404 || status === 422) && protocol.test(text))
+    return "protocol";
   if ((status === 400 || status === 404 || status === 422) && noModel.test(text)) return "model";
   if (status !== undefined && status >= 500) return null;
   if (status === 413 || overflow.some((pattern) => pattern.test(text))) {
@@ -55,8 +69,12 @@ export const refusals: Readonly<
   Record<Exclude<RefusalKind, "model" | "overflow">, { readonly en: string; readonly zh: string }>
 > = {
   path: {
-    en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1.",
-    zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）。",
+    en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1, and MODELS_API.",
+    zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）和 MODELS_API。",
+  },
+  protocol: {
+    en: "Its model speaks another protocol than the endpoint is asked in. Choose another model, or the operator must set MODELS_API (responses or completions).",
+    zh: "其模型不支持当前使用的协议。请选择其他模型，或联系管理员设置 MODELS_API（responses 或 completions）。",
   },
   key: {
     en: "Its model endpoint refuses this service's key; the operator must check the configuration.",

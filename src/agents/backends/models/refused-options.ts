@@ -3,6 +3,7 @@ import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { ChatMessage, ContentPart } from "./chat-protocol.ts";
 import { refusedSetting, type WireSettings } from "./model-settings.ts";
 import { thinkingNames } from "./message-parts.ts";
+import { itemsMember } from "./responses-request.ts";
 import { refusalKindOf } from "./refusal.ts";
 
 type Members = Readonly<Record<string, unknown>>;
@@ -10,6 +11,8 @@ type Members = Readonly<Record<string, unknown>>;
 /** What some models or servers refuse, and a conversation can do without. */
 export type OptionalMember =
   | "stream_options"
+  /** What a model has thought, sealed; models that do not think refuse to be asked for it. */
+  | "include"
   | "tools"
   | "temperature"
   | "system"
@@ -65,6 +68,7 @@ const refusing = String.raw`(not|n't|un)[ _-]?(\w+ )?(support|allow|permit|recog
 /** How a refusal names each of them. */
 const names: readonly (readonly [member: OptionalMember, pattern: RegExp])[] = [
   ["stream_options", /stream_options|include_usage/i],
+  ["include", /encrypted.content|["'`]include["'`]/i],
   ["temperature", /temperature/i],
   ["max_tokens", /max_completion_tokens/i],
   [
@@ -142,14 +146,17 @@ export function without(
   return kept;
 }
 
+/** Members of a message in which thinking is sent back. */
+const sealed = [...thinkingNames, itemsMember] as const;
+
 function hasThinking(message: ChatMessage): boolean {
-  return message.role === "assistant" && thinkingNames.some((name) => message[name] !== undefined);
+  return message.role === "assistant" && sealed.some((name) => message[name] !== undefined);
 }
 
 function withoutThinking(message: ChatMessage): ChatMessage {
   if (!hasThinking(message)) return message;
   const kept: Record<string, unknown> = { ...message };
-  for (const name of thinkingNames) delete kept[name];
+  for (const name of sealed) delete kept[name];
   return kept as unknown as ChatMessage;
 }
 

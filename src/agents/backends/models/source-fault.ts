@@ -21,7 +21,7 @@ export function faultOf(error: unknown, signal: AbortSignal): string {
 export function remedyOf(fault: string): string {
   switch (fault) {
     case "no such path":
-      return "Correct MODELS_API_URL (OPENAI_BASE_URL): it usually ends in /v1";
+      return "Correct MODELS_API_URL (OPENAI_BASE_URL): it usually ends in /v1; and MODELS_API: not every endpoint has responses";
     case "unauthorized":
       return "Correct MODELS_API_KEY (OPENAI_API_KEY, MODEL_SERVICE_API_KEY)";
     case "no credit":
