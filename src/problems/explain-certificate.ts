@@ -43,7 +43,8 @@ const known: readonly (readonly [code: RegExp, found: string, remedy: string])[]
     "Upgrade it",
   ],
   [
-    /^UND_ERR_SOCKET$/,
+    // With TLS 1.3 a client that is refused may have written already, and then the reset outruns the alert.
+    /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/,
     "it closes the connection without an answer",
     `Look into its log. Servers that ask for a certificate do that too: ${showCertificate}`,
   ],

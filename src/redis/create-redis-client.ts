@@ -8,6 +8,7 @@ import {
   type RedisArgument,
   type RedisClient,
 } from "./redis-client.ts";
+import { GuardedConnector } from "./guarded-connector.ts";
 import { createSubscriptions } from "./subscriptions.ts";
 import type { RedisTarget } from "./redis-target.ts";
 
@@ -182,12 +183,17 @@ function openServer(target: RedisTarget, connection: Connection): Redis {
         ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: shownCertificate() }),
         failoverDetector: true,
       })
-    : new Redis({ ...connection, host: node?.host ?? "localhost", port: node?.port ?? 6379 });
+    : new Redis({
+        ...connection,
+        Connector: GuardedConnector,
+        host: node?.host ?? "localhost",
+        port: node?.port ?? 6379,
+      });
 }
 
 function openCluster(target: RedisTarget, connection: Connection): Cluster {
   return new Cluster([...target.nodes], {
-    redisOptions: connection,
+    redisOptions: { ...connection, Connector: GuardedConnector },
     clusterRetryStrategy: retryDelayMs,
     enableOfflineQueue: false,
     lazyConnect: true,

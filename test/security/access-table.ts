@@ -71,6 +71,7 @@ export const accessTable: readonly Access[] = [
   open("/docs/yaml"),
   open("/docs/static/index.html", 302),
   open("/docs/static/swagger-initializer.js"),
+  open("/docs/static/theme/icon.svg"),
   open("/docs/static/swagger-ui.css", 200, "/docs/static/*"),
   open("/docs/static/../../package.json", 404, "/docs/static/*"),
   open("/assets/..%2f..%2f..%2fpackage.json", 404, "/assets/*"),
