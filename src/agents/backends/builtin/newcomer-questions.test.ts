@@ -85,7 +85,10 @@ const questions: readonly (readonly [question: string, sections: readonly string
   ["webhook events", ["Delivery", "Business events"]],
   ["verify webhook signature", ["Signature"]],
   ["human approval of tools", ["Paused replies", "Approvals: pause and continue"]],
-  ["approve a tool call", ["Paused replies", "Approvals: pause and continue"]],
+  [
+    "approve a tool call",
+    ["Paused replies", "Approvals: pause and continue", "Tools of MCP servers"],
+  ],
   ["list agents", ["Agents and models"]],
   ["which agents are there", ["Agents and models", "Agno: agents, teams and workflows"]],
   ["teams and workflows", ["What becomes what", "Agno: agents, teams and workflows"]],
