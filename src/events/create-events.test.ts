@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { startJsonServer } from "../../test/support/json-server.ts";
-import { createEmbeddedDatabase } from "../database/embedded.ts";
-import { migrate } from "../database/migrate.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import { createEvents } from "./create-events.ts";
+import { openEmbedded } from "../../test/support/databases.ts";
 
 const event = {
   type: "chat_message.processed",
@@ -20,8 +19,7 @@ const event = {
 
 test("with a receiver events are kept, sent and signed; without one nothing is written", async () => {
   const server = await startJsonServer(() => ({ status: 200 }));
-  const database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  const database = await openEmbedded();
   const lines: string[] = [];
   const log = { ...silentLogger, warn: (_fields: object, message: string) => lines.push(message) };
 

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database } from "../database/database.ts";
-import { createEmbeddedDatabase } from "../database/embedded.ts";
-import { migrate } from "../database/migrate.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import type { Job, JobHandlers } from "./job.ts";
 import { createJobs, retryDelayMs } from "./jobs.ts";
+import { openEmbedded } from "../../test/support/databases.ts";
 
 let database: Database;
 const job = (sessionId: string): Job => ({
@@ -13,8 +12,7 @@ const job = (sessionId: string): Job => ({
 });
 
 beforeAll(async () => {
-  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  database = await openEmbedded();
 });
 afterAll(() => database.close());
 beforeEach(() => database.query("DELETE FROM jobs"));

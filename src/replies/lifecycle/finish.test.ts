@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
-import { createEmbeddedDatabase } from "../../database/embedded.ts";
-import { migrate } from "../../database/migrate.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
-import { silentLogger } from "../../telemetry/logger.ts";
 import { cancel } from "./cancel.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
@@ -12,6 +9,7 @@ import { lostReplies, takeOver } from "./take-over.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { ReplyEnd } from "./reply-store.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
+import { openEmbedded } from "../../../test/support/databases.ts";
 
 const claimant = { nodeId: "here", leaseSeconds: 60 };
 const state = { run: "at its source" };
@@ -30,8 +28,7 @@ let database: Database;
 let jobs: Job[] = [];
 
 beforeAll(async () => {
-  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  database = await openEmbedded();
 });
 afterAll(() => database.close());
 

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import type { Database } from "../../database/database.ts";
-import { createEmbeddedDatabase } from "../../database/embedded.ts";
 import { migrate } from "../../database/migrate.ts";
 import { createPostgresDatabase } from "../../database/postgres.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
@@ -14,6 +13,7 @@ import {
   type History,
 } from "../../../test/support/heart-life.ts";
 import { startPostgres } from "../../../test/support/postgres.ts";
+import { openEmbedded } from "../../../test/support/databases.ts";
 
 /** Sessions of one history: each has a life of its own, beside the others on the same nodes. */
 const sessionsEach = 8;
@@ -126,8 +126,7 @@ function report({
 describe("whatever happens to replies, on the embedded database", () => {
   let database: Database;
   beforeAll(async () => {
-    database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-    await migrate(database);
+    database = await openEmbedded();
     await watchReplies(database);
   });
   afterAll(() => database.close());

@@ -2,14 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createHeart, type Heart, type HeartNode } from "../../../test/support/heart.ts";
 import { createHeartReader } from "../../../test/support/heart-reader.ts";
 import type { Database } from "../../database/database.ts";
-import { createEmbeddedDatabase } from "../../database/embedded.ts";
-import { migrate } from "../../database/migrate.ts";
 import { newId } from "../../lib/ids.ts";
-import { silentLogger } from "../../telemetry/logger.ts";
 import { lostEvents } from "../log/log-tail.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import type { OnBusy } from "./make-place.ts";
 import { lostReplies } from "./take-over.ts";
+import { openEmbedded } from "../../../test/support/databases.ts";
 
 let database: Database;
 let heart: Heart;
@@ -18,8 +16,7 @@ let other: HeartNode;
 const options = { limits: { perNode: 4, perSource: 3, perUser: 0 }, maxQueued: 2 };
 
 beforeAll(async () => {
-  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  database = await openEmbedded();
 });
 afterAll(() => database.close());
 beforeEach(async () => {

@@ -1,17 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
-import { createEmbeddedDatabase } from "../../database/embedded.ts";
-import { migrate } from "../../database/migrate.ts";
 import { newId } from "../../lib/ids.ts";
-import { silentLogger } from "../../telemetry/logger.ts";
 import { createReplyStore } from "./reply-store.ts";
+import { openEmbedded } from "../../../test/support/databases.ts";
 
 let database: Database;
 const sessionId = newId();
 
 beforeAll(async () => {
-  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  database = await openEmbedded();
   await database.query(
     "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
     [sessionId],

@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
-import { createEmbeddedDatabase } from "../../database/embedded.ts";
-import { migrate } from "../../database/migrate.ts";
 import { newId } from "../../lib/ids.ts";
-import { silentLogger } from "../../telemetry/logger.ts";
 import { createCheckpoints } from "./checkpoints.ts";
+import { openEmbedded } from "../../../test/support/databases.ts";
 
 let database: Database;
 /** Statements of checkpoints, and how many rows each had. */
@@ -13,8 +11,7 @@ let watched: Database;
 const sessionIds: string[] = [];
 
 beforeAll(async () => {
-  database = await createEmbeddedDatabase({ dataDir: null, log: silentLogger });
-  await migrate(database);
+  database = await openEmbedded();
   watched = {
     ...database,
     query: (sql: string, params: unknown[] = []) => {
