@@ -339,7 +339,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["AND content = $3 AND unspoken IS NULL", "AND $3::text IS NOT NULL AND unspoken IS NULL"],
       ["AND unspoken IS NULL", ""],
       ["content.slice(0, length)", "content.slice(0, length + 1)"],
-      ["content.slice(length), searchVector", "content, searchVector"],
+      ["content.slice(length)]", "content]"],
     ],
   },
   {
@@ -766,15 +766,12 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/chat/message-store.ts",
     tests: ["src/chat/message-store.test.ts"],
     mutants: [
-      ["sql`seq > ${range.seq}`", "sql`seq >= ${range.seq}`"],
-      [
-        '[...all, sql`seq < ${range.seq}`], "DESC", { limit });',
-        '[...all, sql`seq <= ${range.seq}`], "DESC", { limit });',
-      ],
+      ["sql`seq > ${from}`", "sql`seq >= ${from}`"],
+      ["sql`seq < ${from}`", "sql`seq <= ${from}`"],
       ['direction === "ASC" ? rows : rows.reverse()', "rows"],
       ["LIMIT ${limit + 1}", "LIMIT ${limit}"],
       ["created_at <= ${until}", "created_at < ${until}"],
-      ["hasMore: rest.hasMore };", "hasMore: before.hasMore };"],
+      ["{ ...rest, messages: [", "{ ...before, messages: ["],
       ["limit: limit - half,", "limit,"],
     ],
   },

@@ -26,14 +26,15 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   agents: names("http jobs lib problems telemetry"),
   attachments: names("agents database http identity lib problems"),
   health: names("attachments config database http problems telemetry"),
+  search: names("database lib problems telemetry"),
   replies: names(
     "agents attachments events idempotency jobs database http identity lib problems redis telemetry",
   ),
   sessions: names(
-    "agents events idempotency replies database http identity lib problems telemetry",
+    "agents events idempotency replies search database http identity lib problems telemetry",
   ),
   chat: names(
-    "agents attachments idempotency replies sessions cache database http identity lib problems telemetry",
+    "agents attachments idempotency replies search sessions cache database http identity lib problems telemetry",
   ),
   voice: names(
     "chat idempotency replies sessions config database http identity lib problems telemetry",

@@ -44,7 +44,9 @@ const historyQuery = Type.Object({
   q: Type.Optional(
     Type.String({
       maxLength: 500,
-      description: "Words that occur; Chinese, Japanese and Korean too.",
+      description:
+        'Words that occur, in any language; `"…"` is a phrase, and the last word may be the beginning of one. ' +
+        "`total` is then counted to 1,000.",
     }),
   ),
 });
@@ -113,18 +115,17 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           agentId: query.agent_id,
           since: moment("since", query.since),
           until: moment("until", query.until),
-          q: query.q,
+          words: query.q === undefined ? undefined : { q: query.q, userId: session.userId },
         };
         const isFiltered = Object.values(filter).some((value) => value !== undefined);
         const range = await rangeOf(sessionId, query, isFiltered);
-        const { messages: page, hasMore } = await messages.history(
-          sessionId,
-          filter,
-          range,
-          query.limit,
-        );
+        const {
+          messages: page,
+          hasMore,
+          last,
+        } = await messages.history(sessionId, filter, range, query.limit);
         const next =
-          range.kind === "before" ? { before: page[0]?.seq } : { after: page.at(-1)?.seq };
+          range.kind === "before" ? { before: last ?? undefined } : { after: last ?? undefined };
         return {
           success: true as const,
           session_id: sessionId,

@@ -3,7 +3,9 @@ import { startDatabases } from "../../test/support/databases.ts";
 import type { Database } from "../database/database.ts";
 import { maxPageBytes } from "../database/select-page.ts";
 import { newId } from "../lib/ids.ts";
-import { searchVector } from "../lib/search-terms.ts";
+import { createSearchIndex } from "../search/search-index.ts";
+import { createSearchStore } from "../search/search-store.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import {
   createMessageStore,
   type HistoryFilter,
@@ -19,7 +21,11 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
   let store: MessageStore;
   beforeAll(async () => {
     database = await open();
-    store = createMessageStore(database);
+    const index = createSearchIndex({ database, logger: silentLogger });
+    store = createMessageStore(
+      database,
+      createSearchStore(database, (userId) => index.catchUp(userId)),
+    );
   });
   afterAll(() => database.close());
 
@@ -51,9 +57,8 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       ids.push(messageId);
       await database.query(
         `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
-           tool_calls, reasoning, created_at, search)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, coalesce($11::timestamptz, now()),
-           array_to_tsvector($12::text[]))`,
+           tool_calls, reasoning, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, coalesce($11::timestamptz, now()))`,
         [
           sessionId,
           messageId,
@@ -66,7 +71,6 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
           message.toolCalls === undefined ? null : JSON.stringify(message.toolCalls),
           message.reasoning ?? null,
           message.at ?? null,
-          searchVector(content),
         ],
       );
     }
@@ -131,6 +135,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       await createSession([{ content: "quick brown fox 北京", agentId: "b" }], "bob");
     });
 
+    const words = (q: string) => ({ q, userId: "ann" });
     test.each<{ filter: HistoryFilter; seqs: number[] }>([
       { filter: {}, seqs: [1, 2, 3, 4, 5] },
       { filter: { role: "user" }, seqs: [1, 3] },
@@ -138,15 +143,15 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       { filter: { since: "2026-01-02T00:00:00Z" }, seqs: [2, 3, 4, 5] },
       { filter: { until: "2026-01-04T00:00:00Z" }, seqs: [1, 2, 3] },
       { filter: { since: "2026-01-02T00:00:00Z", until: "2026-01-03T00:00:00Z" }, seqs: [2, 3] },
-      { filter: { q: "QUICK" }, seqs: [1, 4] },
-      { filter: { q: "quick over" }, seqs: [] },
-      { filter: { q: "quick fox" }, seqs: [1, 4] },
-      { filter: { q: "北京" }, seqs: [3, 4] },
+      { filter: { words: words("QUICK") }, seqs: [1, 4] },
+      { filter: { words: words("quick over") }, seqs: [] },
+      { filter: { words: words("quick fox") }, seqs: [1, 4] },
+      { filter: { words: words("北京") }, seqs: [3, 4] },
       // All pairs of it occur in both, all of it in one.
-      { filter: { q: "在北京吃" }, seqs: [3] },
-      { filter: { q: "  " }, seqs: [] },
-      { filter: { q: "quick", role: "system", agentId: "a" }, seqs: [4] },
-      { filter: { q: "'; DROP TABLE messages; --" }, seqs: [] },
+      { filter: { words: words("在北京吃") }, seqs: [3] },
+      { filter: { words: words("  ") }, seqs: [] },
+      { filter: { words: words("quick"), role: "system", agentId: "a" }, seqs: [4] },
+      { filter: { words: words("'; DROP TABLE messages; --") }, seqs: [] },
     ])("$filter finds $seqs, and counts them", async ({ filter, seqs }) => {
       const range = { kind: "offset", offset: 0 } as const;
       expect((await read(sessionId, range, 10, filter)).seqs).toEqual(seqs);
@@ -240,7 +245,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
     });
     const { userId: _, ...stored } = found ?? { userId: "" };
     const page = await store.history(sessionId, {}, { kind: "after", seq: 0 }, 1);
-    expect(page).toEqual({ messages: [stored], hasMore: false });
+    expect(page).toEqual({ messages: [stored], hasMore: false, last: 1 });
     expect(await store.find(newId())).toBeNull();
     expect(await store.seqOf(sessionId, messageId)).toBe(1);
     expect(await store.seqOf(newId(), messageId)).toBeNull();

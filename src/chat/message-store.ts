@@ -2,8 +2,8 @@ import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
-import { searchQuery } from "../lib/search-terms.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
+import { maxCounted, type SearchStore } from "../search/search-store.ts";
 
 /** A message as stored. */
 export interface StoredMessage {
@@ -37,8 +37,8 @@ export interface HistoryFilter {
   readonly agentId?: string | undefined;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
-  /** Words to search for. */
-  readonly q?: string | undefined;
+  /** Words to search for, and the owner of the session. */
+  readonly words?: { readonly q: string; readonly userId: string } | undefined;
 }
 
 /** Which part of the history: by position from the oldest, or around a message. */
@@ -66,27 +66,22 @@ export interface HistoryPage {
   readonly messages: StoredMessage[];
   /** Whether there is more in the direction of reading: older messages for `before`, newer ones otherwise. */
   readonly hasMore: boolean;
+  /** Where reading goes on: the number of the last message that was looked at. Null where nothing was. */
+  readonly last: number | null;
 }
 
 function conditionsOf(sessionId: string, filter: HistoryFilter): Sql[] {
-  const { role, agentId, since, until, q } = filter;
+  const { role, agentId, since, until } = filter;
   const conditions = [sql`session_id = ${sessionId}`];
   if (role !== undefined) conditions.push(sql`role = ${role}`);
   if (agentId !== undefined) conditions.push(sql`agent_id = ${agentId}`);
   if (since !== undefined) conditions.push(sql`created_at >= ${since}::timestamptz`);
   if (until !== undefined) conditions.push(sql`created_at <= ${until}::timestamptz`);
-  if (q === undefined) return conditions;
-  const query = searchQuery(q);
-  if (query === null) return [...conditions, sql`false`];
-  conditions.push(sql`search @@ ${query.tsquery}::tsquery`);
-  for (const phrase of query.phrases) {
-    conditions.push(sql`position(${phrase} in lower(normalize(content, NFKC))) > 0`);
-  }
   return conditions;
 }
 
 /** All SQL of reading messages. */
-export function createMessageStore(database: Database) {
+export function createMessageStore(database: Database, search: Pick<SearchStore, "inSession">) {
   const select = async (
     conditions: readonly Sql[],
     direction: "ASC" | "DESC",
@@ -102,7 +97,37 @@ export function createMessageStore(database: Database) {
       limit,
       ...bound,
     });
-    return { messages: direction === "ASC" ? rows : rows.reverse(), hasMore };
+    const last = rows.at(-1)?.seq ?? null;
+    return { messages: direction === "ASC" ? rows : rows.reverse(), hasMore, last };
+  };
+
+  /** Messages beyond `from`; those with the words are looked up first. */
+  const read = async (
+    sessionId: string,
+    filter: HistoryFilter,
+    { from, direction }: { readonly from: number; readonly direction: "ASC" | "DESC" },
+    page: { readonly limit: number; readonly offset?: number; readonly maxBytes?: number },
+  ): Promise<HistoryPage> => {
+    const { words, ...rest } = filter;
+    const conditions = conditionsOf(sessionId, rest);
+    if (words === undefined) {
+      const beyond = direction === "ASC" ? sql`seq > ${from}` : sql`seq < ${from}`;
+      return select([...conditions, beyond], direction, page);
+    }
+    const { limit, offset = 0, ...bound } = page;
+    const { seqs, next } = await search.inSession(
+      words.q,
+      { ...rest, userId: words.userId, sessionId },
+      { from, direction },
+      offset + limit,
+    );
+    const wanted = seqs.slice(offset);
+    const found = await select([...conditions, sql`seq = ANY(${wanted}::int[])`], direction, {
+      limit,
+      ...bound,
+    });
+    if (found.hasMore) return found;
+    return { ...found, hasMore: next !== null, last: next ?? found.last };
   };
 
   return {
@@ -133,32 +158,51 @@ export function createMessageStore(database: Database) {
       range: HistoryRange,
       limit: number,
     ): Promise<HistoryPage> {
-      const all = conditionsOf(sessionId, filter);
       switch (range.kind) {
         case "offset":
-          return select(all, "ASC", { limit, offset: range.offset });
+          return read(
+            sessionId,
+            filter,
+            { from: 0, direction: "ASC" },
+            { limit, offset: range.offset },
+          );
         case "after":
-          return select([...all, sql`seq > ${range.seq}`], "ASC", { limit });
+          return read(sessionId, filter, { from: range.seq, direction: "ASC" }, { limit });
         case "before":
-          return select([...all, sql`seq < ${range.seq}`], "DESC", { limit });
+          return read(sessionId, filter, { from: range.seq, direction: "DESC" }, { limit });
         case "around": {
           const half = Math.floor(limit / 2);
           const maxBytes = maxPageBytes / 2;
-          const rest = await select([...all, sql`seq >= ${range.seq}`], "ASC", {
-            limit: limit - half,
-            maxBytes,
-          });
+          const rest = await read(
+            sessionId,
+            filter,
+            { from: range.seq - 1, direction: "ASC" },
+            { limit: limit - half, maxBytes },
+          );
           if (half === 0) return rest;
-          const before = await select([...all, sql`seq < ${range.seq}`], "DESC", {
-            limit: half,
-            maxBytes,
-          });
-          return { messages: [...before.messages, ...rest.messages], hasMore: rest.hasMore };
+          const before = await read(
+            sessionId,
+            filter,
+            { from: range.seq, direction: "DESC" },
+            { limit: half, maxBytes },
+          );
+          return { ...rest, messages: [...before.messages, ...rest.messages] };
         }
       }
     },
 
+    /** With words, no further than to `maxCounted`. */
     async count(sessionId: string, filter: HistoryFilter): Promise<number> {
+      const { words, ...rest } = filter;
+      if (words !== undefined) {
+        const found = await search.inSession(
+          words.q,
+          { ...rest, userId: words.userId, sessionId },
+          { from: 0, direction: "ASC" },
+          maxCounted,
+        );
+        return found.seqs.length;
+      }
       const { text, values } = sql`
         SELECT count(*)::int AS count FROM messages
         WHERE ${join(conditionsOf(sessionId, filter), " AND ")}`;

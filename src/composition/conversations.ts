@@ -13,6 +13,8 @@ import { createCheckpoints } from "../replies/making/checkpoints.ts";
 import { createFlushBeat } from "../replies/making/flush-beat.ts";
 import { createFollowReply } from "../replies/reading/follow-reply.ts";
 import { createReplyFeeds } from "../replies/reading/reply-feeds.ts";
+import { createSearchIndex } from "../search/search-index.ts";
+import { createSearchStore } from "../search/search-store.ts";
 import { createActiveLimit } from "../sessions/active-limit.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
@@ -68,6 +70,9 @@ export async function openConversations(
   const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
   const store = createReplyStore(database);
   const sessionStore = createSessionStore(database);
+  const searchIndex = createSearchIndex({ database, logger });
+  closing.add("search", () => searchIndex.stop());
+  const search = createSearchStore(database, (userId) => searchIndex.catchUp(userId));
   const activeLimit = createActiveLimit(sessionStore, limits.max_concurrent_sessions);
   const insertSession = createInsertSession(sessionStore, activeLimit, events.record);
   const replies = createReplies(
@@ -130,7 +135,9 @@ export async function openConversations(
     follow,
     sessions,
     sessionStore,
-    messages: createMessageStore(database),
+    search,
+    searchIndex,
+    messages: createMessageStore(database, search),
     commands: createCommands({
       identity: floors.identity,
       sessions,

@@ -14,11 +14,13 @@ import { metadataSchema, sessionConfigPatchSchema, sessionConfigSchema } from ".
 import { createSessionAccess } from "./session-access.ts";
 import { sessionInfo } from "./session-info.ts";
 import type { SessionPosition, SessionStore } from "./session-store.ts";
+import type { SearchStore } from "../search/search-store.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface SessionRoutesOptions {
   readonly sessions: Sessions;
   readonly store: SessionStore;
+  readonly search: Pick<SearchStore, "titled">;
   readonly catalogue: Catalogue;
   readonly identity: IdentityProvider;
 }
@@ -38,7 +40,9 @@ const listQuery = Type.Object({
   user_id: Type.Optional(userIdSchema),
   status: Type.Optional(Type.Union([Type.Literal("active"), Type.Literal("archived")])),
   agent_id: Type.Optional(Type.String({ maxLength: 200 })),
-  q: Type.Optional(Type.String({ maxLength: 200, description: "Part of the title." })),
+  q: Type.Optional(
+    Type.String({ maxLength: 200, description: "Words of the title, as in `GET /chat/search`." }),
+  ),
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
   offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0 }),
   cursor: Type.Optional(Type.String({ maxLength: 500 })),
@@ -48,7 +52,7 @@ const security = [{ bearer: [] }, { apiKey: [] }, {}];
 
 /** Sessions: made, listed, changed, deleted; each belongs to one user and to anybody else does not exist. */
 export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsyncTypebox {
-  const { sessions, store, catalogue, identity } = options;
+  const { sessions, store, search, catalogue, identity } = options;
   const { owned, remove } = createSessionAccess(options);
 
   return async (app) => {
@@ -173,7 +177,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           userId,
           status: query.status,
           agentId: query.agent_id,
-          titlePart: query.q,
+          sessionIds: query.q === undefined ? undefined : await search.titled(query.q, userId),
         };
         const after =
           query.cursor === undefined ? undefined : decodeCursor(query.cursor, isSessionPosition);

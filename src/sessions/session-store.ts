@@ -25,8 +25,8 @@ export interface SessionFilter {
   readonly userId: string;
   readonly status?: "active" | "archived" | undefined;
   readonly agentId?: string | undefined;
-  /** Part of the title, case-insensitive. */
-  readonly titlePart?: string | undefined;
+  /** Only these. */
+  readonly sessionIds?: readonly string[] | undefined;
 }
 
 export interface SessionPatch {
@@ -79,14 +79,11 @@ const patched = (column: string, patch: string) => `
     WHERE value <> 'null') END`;
 
 function conditionsOf(filter: SessionFilter): Sql[] {
-  const { userId, status, agentId, titlePart } = filter;
+  const { userId, status, agentId, sessionIds } = filter;
   const conditions = [sql`s.user_id = ${userId}`];
   if (status !== undefined) conditions.push(sql`s.status = ${status}`);
   if (agentId !== undefined) conditions.push(sql`s.agent_id = ${agentId}`);
-  if (titlePart !== undefined) {
-    const pattern = `%${titlePart.replace(/[\\%_]/g, "\\$&")}%`;
-    conditions.push(sql`s.title ILIKE ${pattern}`);
-  }
+  if (sessionIds !== undefined) conditions.push(sql`s.session_id = ANY(${sessionIds}::uuid[])`);
   return conditions;
 }
 

@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEmbeddedDatabase } from "../../src/database/embedded.ts";
-import { searchQuery, searchVector } from "../../src/lib/search-terms.ts";
-import { silentLogger } from "../../src/telemetry/logger.ts";
 import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
-import { createDataDir, startService, type TestService } from "../support/start-service.ts";
+import { startService, type TestService } from "../support/start-service.ts";
 
 interface History {
   messages: { message_id: string; role: string; content: string }[];
@@ -115,37 +112,5 @@ describe("the history of a session", () => {
     const { status, body } = await history(`role=user&q=${encodeURIComponent(q)}`);
     expect(status).toBe(200);
     expect(body.messages.map((message) => message.content)).toEqual(expected);
-  });
-});
-
-describe("search in a large table", () => {
-  it("uses an index and never reads all messages", async () => {
-    const dataDir = await createDataDir();
-    const database = await createEmbeddedDatabase({ dataDir, log: silentLogger });
-    const [few, many] = [
-      "01a2033f-0000-7000-8000-000000000001",
-      "01a2033f-0000-7000-8000-000000000002",
-    ];
-    await database.execute(
-      `INSERT INTO sessions (session_id, user_id, agent_id) VALUES ('${few}', 'a', 'x'), ('${many}', 'a', 'x')`,
-    );
-    await database.query(
-      `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, search)
-       SELECT CASE WHEN n <= 20 THEN $1::uuid ELSE $2::uuid END, gen_random_uuid(), n, 'user', 'complete', 'x',
-         'filler', array_to_tsvector($3::text[] || n::text)
-       FROM generate_series(1, 20000) AS n`,
-      [few, many, searchVector("filler 填充")],
-    );
-    await database.execute("ANALYZE");
-    for (const sessionId of [few, many]) {
-      const { rows } = await database.query<{ "QUERY PLAN": string }>(
-        `EXPLAIN SELECT * FROM messages WHERE session_id = $1 AND search @@ $2::tsquery ORDER BY seq LIMIT 51`,
-        [sessionId, searchQuery("13999")?.tsquery],
-      );
-      const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
-      expect(plan).not.toContain("Seq Scan");
-      expect(plan).toContain("Index");
-    }
-    await database.close();
   });
 });

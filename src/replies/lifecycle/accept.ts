@@ -5,7 +5,6 @@ import type { Queryable } from "../../database/database.ts";
 import { checkObjectSize } from "../../http/member-size.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
-import { searchVector } from "../../lib/search-terms.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
@@ -208,13 +207,13 @@ async function insertMessages(
   const attempt = waits ? 0 : 1;
   await tx.query(
     `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
-       audio, search, reply_to, attempt, lease_owner, lease_until, event_seq, turn, attachments)
+       audio, reply_to, attempt, lease_owner, lease_until, event_seq, turn, attachments)
      VALUES
        ($1, $2, $3, 'user', 'complete', $4, $5, $6::jsonb, $7::jsonb,
-        array_to_tsvector($8::text[]), NULL, 0, NULL, NULL, 0, NULL, $15::jsonb),
-       ($1, $9, $3 + 1, 'assistant', $10, $4, '', '{}', NULL, NULL, $2, $11, $12,
-        CASE WHEN $12::text IS NULL THEN NULL ELSE ${leaseUntil(parts)} END,
-        $13, $14::jsonb, NULL)`,
+        NULL, 0, NULL, NULL, 0, NULL, $14::jsonb),
+       ($1, $8, $3 + 1, 'assistant', $9, $4, '', '{}', NULL, $2, $10, $11,
+        CASE WHEN $11::text IS NULL THEN NULL ELSE ${leaseUntil(parts)} END,
+        $12, $13::jsonb, NULL)`,
     [
       sessionId,
       userMessageId,
@@ -223,7 +222,6 @@ async function insertMessages(
       message.text,
       toJsonb(message.metadata),
       message.audio === null ? null : toJsonb(message.audio),
-      searchVector(message.text),
       replyId,
       waits ? "queued" : "streaming",
       attempt,

@@ -54,8 +54,7 @@ async function cancelIdle(
        FROM messages m JOIN sessions s ON s.session_id = m.session_id
        WHERE m.session_id = $1 AND m.message_id = $2)
      UPDATE messages m SET status = 'cancelled', finish_reason = $3, event_seq = m.event_seq + 1,
-       attempt = m.attempt + 1, requirements = NULL, turn = NULL, backend_state = NULL,
-       search = coalesce(m.search, ''::tsvector)
+       attempt = m.attempt + 1, requirements = NULL, turn = NULL, backend_state = NULL
      FROM before
      WHERE m.session_id = $1 AND m.message_id = before.message_id
        AND m.status IN ${statesBefore("cancel")}

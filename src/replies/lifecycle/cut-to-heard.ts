@@ -1,4 +1,3 @@
-import { searchVector } from "../../lib/search-terms.ts";
 import { lockSession, statesBefore, type Transition } from "./transition.ts";
 
 export interface Cut {
@@ -20,10 +19,10 @@ export const cutToHeard: Transition<Cut, boolean> = {
     await lockSession(tx, sessionId);
     const heard = content.slice(0, length);
     const { rowCount } = await tx.query(
-      `UPDATE messages SET content = $4, unspoken = $5, search = array_to_tsvector($6::text[])
+      `UPDATE messages SET content = $4, unspoken = $5
        WHERE session_id = $1 AND message_id = $2 AND content = $3 AND unspoken IS NULL
          AND status IN ${statesBefore("cut to what was heard")}`,
-      [sessionId, replyId, content, heard, content.slice(length), searchVector(heard)],
+      [sessionId, replyId, content, heard, content.slice(length)],
     );
     return { result: rowCount > 0, effects: [] };
   },

@@ -166,11 +166,11 @@ test.each([
   const { effects } = await end(form, false, { requirements: null, ...how });
   const { rows } = await database.query(
     `SELECT status, finish_reason AS "finishReason", error, content, usage,
-       cardinality(tsvector_to_array(search)) AS words, lease_owner AS owner, turn
+       lease_owner AS owner, turn
      FROM messages WHERE message_id = $1`,
     [replyId],
   );
-  expect(rows).toEqual([{ ...stored, usage: null, words: 0, owner: null, turn: null }]);
+  expect(rows).toEqual([{ ...stored, usage: null, owner: null, turn: null }]);
   // What waits is started apart: nothing may stand in the way of this end.
   expect(await statuses()).toEqual([stored.status, "queued"]);
   expect(effects).toMatchObject([

@@ -2,7 +2,6 @@ import { sqlState, type Queryable } from "../../database/database.ts";
 import type { RecordEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
-import { searchVector } from "../../lib/search-terms.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
@@ -162,7 +161,7 @@ async function store(
        duration_ms = $16, time_to_first_token_ms = $17,
        turn = CASE WHEN $10 = 'paused' THEN turn END,
        lease_owner = NULL, lease_until = NULL, recoveries = 0,
-       search = array_to_tsvector($18::text[]), context = $19::jsonb, output_format = $20
+       context = $18::jsonb, output_format = $19
      FROM session
      WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}
@@ -186,7 +185,6 @@ async function store(
       jsonOrNull(details?.end.audio),
       end.durationMs,
       end.timeToFirstTokenMs,
-      details === null ? [] : searchVector(progress.content),
       jsonOrNull(details?.end.context),
       details?.end.outputFormat ?? null,
     ],

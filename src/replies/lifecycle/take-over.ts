@@ -135,8 +135,7 @@ async function giveUp(
   const eventSeq = newestOf(reply, null) + 1;
   await tx.query(
     `UPDATE messages SET status = $4, finish_reason = $5, error = $6::jsonb, event_seq = $7,
-       turn = NULL, requirements = NULL, lease_owner = NULL, lease_until = NULL,
-       search = coalesce(search, ''::tsvector)
+       turn = NULL, requirements = NULL, lease_owner = NULL, lease_until = NULL
      WHERE session_id = $1 AND message_id = $2 AND attempt = $3 AND status IN ${statesBefore("give up")}`,
     [
       reply.sessionId,
