@@ -6,11 +6,11 @@ import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
-import { instant } from "../lib/instant.ts";
 import { Problem } from "../problems/problem.ts";
 import { sessionInfo } from "../sessions/session-info.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { messageInfo } from "./message-info.ts";
+import { moment } from "./moment.ts";
 import type { HistoryFilter, HistoryRange, MessageStore } from "./message-store.ts";
 
 interface HistoryRoutesOptions {
@@ -142,14 +142,6 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
       },
     );
   };
-}
-
-function moment(name: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const utc = instant(text);
-  if (utc !== null) return utc;
-  const details = [{ path: `/${name}`, message: "must lie in the years 1 to 9999" }];
-  throw new Problem("validation_failed", {}, { details });
 }
 
 function isHistoryCursor(value: unknown): value is HistoryCursor {

@@ -5,6 +5,7 @@ import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
+import { searchRoutes } from "../chat/search-routes.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { PlacesByOwner } from "../lib/places.ts";
@@ -37,7 +38,7 @@ export async function openDoors(
   closing: Closing,
 ) {
   const { config, identity, telemetry } = floors;
-  const { speech, sessionStore, catalogue, backends, follow, messages } = conversations;
+  const { speech, sessionStore, catalogue, backends, follow, messages, search } = conversations;
   const { limits } = config;
   const configured = configuredBackends(backends);
   const pace = createMemoryRateLimiter();
@@ -140,6 +141,7 @@ export async function openDoors(
       }),
       sockets.routes,
       attachmentRoutes({ store: conversations.attachments, identity }),
+      searchRoutes({ search, identity }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       agentRoutes({
         catalogue,

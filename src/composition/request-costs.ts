@@ -26,6 +26,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
 
     "GET /sessions": "list",
     "GET /chat/history/:session_id": "list",
+    "GET /chat/search": "search",
     "GET /sessions/user/:user_id/stats": "search",
     "GET /sessions/:session_id": "read",
     "GET /chat/session/:session_id/status": "read",

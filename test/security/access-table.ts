@@ -129,6 +129,19 @@ export const accessTable: readonly Access[] = [
     expected: signedIn,
   },
   {
+    route: "GET /chat/search",
+    call: () => ({ path: "/chat/search?q=a" }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /chat/search",
+    note: "in the owner's name, in a session",
+    call: ({ sessionId }) => ({
+      path: `/chat/search?q=a&user_id=${users.owner}&session_id=${sessionId}`,
+    }),
+    expected: ownName,
+  },
+  {
     route: "GET /sessions/:session_id",
     call: ({ sessionId }) => ({ path: `/sessions/${sessionId}` }),
     expected: owned,
