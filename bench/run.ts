@@ -1,14 +1,16 @@
-/** npm run bench [relay|length|nodes|audio]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|length|nodes|audio|search]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
 import { benchNodes } from "./nodes.ts";
 import { benchRelay } from "./relay.ts";
+import { benchSearch } from "./search.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   relay: benchRelay,
   length: benchConversationLength,
   nodes: benchNodes,
   audio: benchFirstAudio,
+  search: benchSearch,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {
