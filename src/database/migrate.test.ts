@@ -61,6 +61,18 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
     expect((await migrationState(database)).pending).toEqual([]);
   });
 
+  test("are told one by one where there is something to wait for", async () => {
+    const database = await empty();
+    const from = await folder({ "0001-a.sql": "CREATE TABLE a ()", "0002-b.sql": "SELECT 1" });
+    const lines: string[] = [];
+    const log: Logger = { ...silentLogger, info: (_fields, message) => void lines.push(message) };
+    await migrate(database, { from, log });
+    expect(lines).toEqual([]);
+    await writeFile(join(from, "0003-c.sql"), "SELECT 1");
+    await migrate(database, { from, log });
+    expect(lines).toEqual(["applying migration 0003-c.sql"]);
+  });
+
   test("may take longer than a statement of a request; what went before a fault stays", async () => {
     const database = await empty();
     const path = await folder({

@@ -57,10 +57,13 @@ export async function migrate(
     if (!told.has(message)) log.info(fields, message);
     told.add(message);
   };
+  // Where nothing is there yet, nothing takes long.
+  const isNew = (await migrationState(database, from)).current === 0;
+  const applying = isNew ? () => {} : tell;
   // A login that may not make tables can still run what others have migrated.
   while ((await migrationState(database, from)).pending.length > 0) {
     try {
-      const name = await database.transaction((tx) => applyNext(tx, migrations, tell));
+      const name = await database.transaction((tx) => applyNext(tx, migrations, tell, applying));
       if (name !== null) applied.push(name);
     } catch (error) {
       if (sqlState(error) !== lockNotAvailable) throw error;
@@ -71,11 +74,14 @@ export async function migrate(
   return { current: migrations.at(-1)?.version ?? 0, pending: [], applied };
 }
 
+type Tell = (message: string, fields?: object) => void;
+
 /** Null when nothing is missing. */
 async function applyNext(
   tx: Queryable,
   migrations: readonly Migration[],
-  tell: (message: string, fields?: object) => void,
+  tell: Tell,
+  applying: Tell,
 ): Promise<string | null> {
   // A large table, or a node that is at it, may take longer than any statement of a request.
   await tx.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
@@ -95,11 +101,10 @@ async function applyNext(
        applied_at timestamptz NOT NULL DEFAULT now()
      )`,
   );
-  const { current, pending } = await compare(tx, migrations);
+  const { pending } = await compare(tx, migrations);
   const next = pending[0];
   if (next === undefined) return null;
-  // Where nothing is there yet, nothing takes long.
-  if (current > 0) tell(`applying migration ${next.name}`, { left: pending.length - 1 });
+  applying(`applying migration ${next.name}`, { left: pending.length - 1 });
   await tx.execute(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
   await tx.execute(next.sql);
   await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
