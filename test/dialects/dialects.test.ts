@@ -86,6 +86,8 @@ async function meet(
     if (dialect.needsKey && !hasKey) send(response, dialect.refusals.badKey ?? "", Infinity);
     else if (request.method === "GET") {
       send(response, { status: 200, body: dialect.models.answer }, Infinity);
+    } else if (!/\/(completions|responses)$/.test(request.url ?? "")) {
+      send(response, { status: 404, body: "404 page not found" }, Infinity);
     } else {
       bodies.push(await readJson(request));
       const answer = answers.shift();

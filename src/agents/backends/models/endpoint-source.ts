@@ -6,6 +6,7 @@ import { createCachedValue } from "./cached-value.ts";
 import type { ModelCall, ModelSource } from "./chat-protocol.ts";
 import { createCompletions, protocols } from "./completions.ts";
 import { parseModelList, type EndpointModel } from "./model-list.ts";
+import { createServerWindows } from "./server-windows.ts";
 import { faultOf } from "./source-fault.ts";
 import { refusalKindOf } from "./refusal.ts";
 
@@ -20,13 +21,15 @@ export function createEndpointSource(options: {
   /** Of the base that `/chat/completions` (or `/responses`) and `/models` are below; `/v1` is added where only that exists. */
   readonly upstream: Upstream;
   readonly api: EndpointApi;
+  /** Of the address without `/v1`; closed with the source. */
+  readonly root: Upstream;
   /** An endpoint that lists none can answer all the same. */
   readonly hasDefaultModel: boolean;
   readonly cacheTtlMs: number;
   readonly now: () => number;
   readonly log: Logger;
 }): ModelSource {
-  const { upstream, api, hasDefaultModel, cacheTtlMs, now, log } = options;
+  const { upstream, api, root, hasDefaultModel, cacheTtlMs, now, log } = options;
   let prefix = "";
   /** What the last completion showed. */
   let isWrongPath = false;
@@ -50,7 +53,9 @@ export function createEndpointSource(options: {
 
   /** How much each model takes, as far as the last list told: no reply waits to learn it. */
   let windows: ReadonlyMap<string, number> = new Map();
+  const serverWindows = createServerWindows({ root, now, log });
   const noted = (models: readonly EndpointModel[]) => {
+    serverWindows.learn(models);
     windows = new Map(
       models.flatMap(({ id, contextTokens }) =>
         contextTokens === null ? [] : [[id, contextTokens]],
@@ -107,7 +112,7 @@ export function createEndpointSource(options: {
       const talking = models.find((model) => model.canChat) ?? models[0];
       return talking ? { id: talking.id, parameters: {} } : null;
     },
-    contextTokens: (model) => windows.get(model) ?? null,
+    contextTokens: (model) => serverWindows.of(model) ?? windows.get(model) ?? null,
     async probe(signal) {
       try {
         const models = await list(signal);
@@ -118,7 +123,9 @@ export function createEndpointSource(options: {
         return faultOf(error, signal);
       }
     },
-    close: () => upstream.close(),
+    async close() {
+      await Promise.all([upstream.close(), serverWindows.close()]);
+    },
   };
 }
 

@@ -61,7 +61,8 @@ const windowNames = [
 /** Objects in which servers keep it. */
 const windowPlaces = ["meta", "limits", "top_provider", "model_info", "capabilities", "details"];
 
-function windowOf(model: Readonly<Record<string, unknown>>): number | null {
+/** What an entry of a list says of its model's window, in tokens. */
+export function windowOf(model: Readonly<Record<string, unknown>>): number | null {
   const places = [model, ...windowPlaces.map((name) => model[name]).filter(isFields)];
   for (const name of windowNames) {
     for (const place of places) {

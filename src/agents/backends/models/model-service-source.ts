@@ -6,6 +6,7 @@ import { createCachedValue, type CachedValue } from "./cached-value.ts";
 import type { ChatMessage, ModelCall, ModelChoice, ModelSource } from "./chat-protocol.ts";
 import { createCompletions } from "./completions.ts";
 import { listTimeoutMs } from "./endpoint-source.ts";
+import { windowOf } from "./model-list.ts";
 import { faultOf } from "./source-fault.ts";
 
 /** Without the slash at its end it answers with a redirect. */
@@ -62,7 +63,9 @@ export function createModelServiceSource(options: {
     kind: "model_service",
     complete: (call, signal) => completions.complete(call, signal),
     hasAnswered: (modelId) => completions.hasAnswered(modelId),
-    models: (signal) => listed.get(signal),
+    models: async (signal) =>
+      (await listed.get(signal)).map(({ id, name, provider }) => ({ id, name, provider })),
+    contextTokens: (model) => listed.peek()?.find(({ id }) => id === model)?.contextTokens ?? null,
     async defaultModel(userId, signal) {
       // Not every deployment keeps defaults of users: then the system's counts.
       const own = await userDefault(userId)
@@ -124,7 +127,9 @@ function members(answer: unknown): Readonly<Record<string, unknown>> {
   throw new Problem("agent_failed", { agentId: "models" }, { cause });
 }
 
-function parseList(answer: unknown): readonly ModelInfo[] {
+function parseList(
+  answer: unknown,
+): readonly (ModelInfo & { readonly contextTokens: number | null })[] {
   const { models } = members(answer);
   if (!Array.isArray(models)) return [];
   return models.flatMap((model: Readonly<Record<string, unknown>> | null) => {
@@ -141,6 +146,7 @@ function parseList(answer: unknown): readonly ModelInfo[] {
         id: `${providerId}/${modelId}`,
         name: typeof name === "string" ? name : modelId,
         provider: typeof provider === "string" ? provider : providerId,
+        contextTokens: model === null ? null : windowOf(model),
       },
     ];
   });

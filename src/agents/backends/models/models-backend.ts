@@ -86,6 +86,11 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
     ? createEndpointSource({
         upstream: upstream("models", options.endpoint.apiUrl, options.endpoint.apiKey),
         api,
+        root: upstream(
+          "models",
+          options.endpoint.apiUrl.replace(/\/v1\/*$/, ""),
+          options.endpoint.apiKey,
+        ),
         hasDefaultModel: defaultModel !== null,
         cacheTtlMs,
         now,
