@@ -5,6 +5,7 @@ import { nullable, ref } from "../http/schemas.ts";
 import type { Language } from "../problems/catalogue.ts";
 import type { LocalizedText, ModelInfo } from "./agent-backend.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { settingNames } from "./run-settings.ts";
 
 interface AgentRoutesOptions {
   readonly catalogue: Catalogue;
@@ -23,6 +24,11 @@ export const agentSchema = Type.Object(
     source: Type.String({ description: "Where it comes from: `agno`, `models`, `builtin`, …" }),
     model: nullable(Type.String()),
     tools: Type.Array(Type.String()),
+    settings: Type.Array(Type.String(), {
+      description:
+        "Members of `session_config` that it can be told; `model`, `temperature` and `instructions` mean nothing to the " +
+        "others, anything else is refused with 422.",
+    }),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     status: Type.Union([Type.Literal("available"), Type.Literal("unavailable")]),
   },
@@ -62,6 +68,7 @@ export function agentRoutes({
           source: backend.source,
           model: descriptor.model,
           tools: descriptor.tools,
+          settings: settingNames(backend),
           metadata: descriptor.metadata,
           status,
         }));

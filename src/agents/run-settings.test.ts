@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Problem } from "../problems/problem.ts";
-import { checkSettings, settingsOf } from "./run-settings.ts";
+import { checkSettings, settingNames, settingsOf } from "./run-settings.ts";
 
 const whole = {
   model: "m",
@@ -82,4 +82,13 @@ test("what one agent cannot keep of what its backend knows is refused with its r
   };
   expect(refusal("agent")).toBeNull();
   expect(refusal("workflow")).toEqual([{ path: "/seed", message: "agent shop:a has no luck" }]);
+});
+
+test("what agents can be told is named as callers do", () => {
+  expect(settingNames({ settings: ["model", "maxTokens", "responseFormat"] })).toEqual([
+    "model",
+    "max_tokens",
+    "response_format",
+  ]);
+  expect(settingNames({})).toEqual([]);
 });

@@ -31,6 +31,11 @@ function isNumber(value: unknown): boolean {
   return typeof value === "number";
 }
 
+/** What a backend's agents can be told, as callers name it. */
+export function settingNames({ settings: told = [] }: Pick<AgentBackend, "settings">): string[] {
+  return settings.flatMap(([member, name]) => (told.includes(name) ? [member] : []));
+}
+
 /** What of a session's configuration, or of a message, concerns the run. Values of another type, from before, do not. */
 export function settingsOf(config: Readonly<Record<string, unknown>>): RunSettings {
   const found = settings.flatMap(([member, name, , holds]) => {

@@ -92,7 +92,7 @@ function createAgno({ agno }: Config, log: Logger) {
     servers: servers.map(({ name, api_url: apiUrl, api_key: apiKey }) => ({
       name,
       apiUrl,
-      ...(apiKey !== undefined && { apiKey }),
+      ...(apiKey !== undefined && { apiKey: apiKey.trim() }),
     })),
     forwardUserToken: agno.forward_user_token,
     timeoutMs: agno.timeout * 1000,

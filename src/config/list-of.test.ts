@@ -80,6 +80,24 @@ test.each<[string, Setting, unknown, RegExp | null]>([
   ["two keys of one hash", settings.auth.api_keys, [key, { ...key, name: "l" }], /same sha256/],
   ["a long user", settings.auth.api_keys, [{ ...key, user_id: "u".repeat(129) }], /128/],
   ["a server", settings.agno.servers, [{ name: "s", api_url: "http://h", api_key: "k" }], null],
+  [
+    "a key from a file",
+    settings.agno.servers,
+    [{ name: "s", api_url: "http://h", api_key: " k\r\n" }],
+    null,
+  ],
+  [
+    "a key that no header holds",
+    settings.agno.servers,
+    [{ name: "s", api_url: "http://h", api_key: "k\nk" }],
+    /bad api_key: .*one line/,
+  ],
+  [
+    "a key in another script",
+    settings.agno.servers,
+    [{ name: "s", api_url: "http://h", api_key: "密钥" }],
+    /bad api_key: .*one line/,
+  ],
   ["a server elsewhere", settings.agno.servers, [{ name: "s", api_url: "h" }], /bad api_url.*http/],
   [
     "two servers of one name",

@@ -12,6 +12,9 @@ interface Member {
 type Holds = (value: unknown) => boolean;
 
 export const isText: Holds = (value) => typeof value === "string" && value.trim() !== "";
+/** Goes into a header, without the white space around it: files end in line breaks. */
+export const isHeaderText: Holds = (value) =>
+  isText(value) && /^[\x20-\x7e]*$/.test(String(value).trim());
 export const isTextList: Holds = (value) => Array.isArray(value) && value.every(isText);
 
 export function required(words: string, holds: Holds): Member {

@@ -1,4 +1,4 @@
-import { isText, isTextList, listOf, optional, required } from "./list-of.ts";
+import { isHeaderText, isText, isTextList, listOf, optional, required } from "./list-of.ts";
 import { webUrl } from "./rules.ts";
 
 /** A server of tools (Model Context Protocol), as written in `mcp` of an agent in `models.agents`. */
@@ -44,9 +44,7 @@ const checkMembers = listOf(
     headers: optional("names of headers with texts in ASCII, each in one line", (value) =>
       isMapOf(value, /^[!#$%&'*+.^`|~\w-]+$/, /^[\x20-\x7e]*$/),
     ),
-    api_key: optional("text in ASCII, in one line", (value) =>
-      typeof value === "string" ? /^[\x21-\x7e]+$/.test(value) : false,
-    ),
+    api_key: optional("text in ASCII, in one line", isHeaderText),
     tools: optional("a list of names", isTextList),
     require_approval: optional(
       "all, none, or a list of names of tools",

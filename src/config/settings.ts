@@ -1,4 +1,4 @@
-import { isText, isTextList, listOf, nested, optional, required } from "./list-of.ts";
+import { isHeaderText, isText, isTextList, listOf, nested, optional, required } from "./list-of.ts";
 import { mcpServers, type ConfiguredMcpServer } from "./mcp-servers.ts";
 import {
   addressRange,
@@ -212,7 +212,7 @@ export const settings = {
             baseUrl.words,
             (value) => isText(value) && baseUrl.holds(String(value)),
           ),
-          api_key: words,
+          api_key: optional("text in ASCII, in one line", isHeaderText),
         },
         ["name"],
       ),

@@ -24,6 +24,9 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
   const [instructions, setInstructions] = useState(before.instructions ?? "");
   const [temperature, setTemperature] = useState(before.temperature?.toString() ?? "");
 
+  const takes = (name: string) =>
+    agentList.find((agent) => agent.agent_id === agentId)?.settings.includes(name) ?? true;
+
   const save = async () => {
     const config: SessionConfig = {
       model: model === "" ? null : model,
@@ -61,7 +64,7 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
             ))}
           </select>
         </label>
-        {(modelList.length > 0 || model !== "") && (
+        {takes("model") && (modelList.length > 0 || model !== "") && (
           <label>
             {texts.model}
             <select value={model} onChange={(event) => setModel(event.target.value)}>
@@ -77,27 +80,32 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
             </select>
           </label>
         )}
-        <label>
-          {texts.instructions}
-          <textarea
-            rows={4}
-            value={instructions}
-            placeholder={texts.instructionsHint}
-            onChange={(event) => setInstructions(event.target.value)}
-          />
-        </label>
-        <label>
-          {texts.temperature}
-          <input
-            type="number"
-            min={0}
-            max={2}
-            step={0.1}
-            value={temperature}
-            placeholder={texts.temperatureHint}
-            onChange={(event) => setTemperature(event.target.value)}
-          />
-        </label>
+        {takes("instructions") && (
+          <label>
+            {texts.instructions}
+            <textarea
+              rows={4}
+              value={instructions}
+              placeholder={texts.instructionsHint}
+              onChange={(event) => setInstructions(event.target.value)}
+            />
+          </label>
+        )}
+        {takes("temperature") && (
+          <label>
+            {texts.temperature}
+            <input
+              type="number"
+              min={0}
+              max={2}
+              step={0.1}
+              value={temperature}
+              placeholder={texts.temperatureHint}
+              onChange={(event) => setTemperature(event.target.value)}
+            />
+          </label>
+        )}
+        {!takes("instructions") && <p className="hint">{texts.settingsOfAgent}</p>}
         <div className="form-buttons">
           <button type="button" className="secondary" onClick={onClose}>
             {texts.cancel}

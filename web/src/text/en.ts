@@ -137,6 +137,7 @@ export const en = {
   instructionsHint: "What the agent should keep in mind in this conversation",
   temperature: "Temperature",
   temperatureHint: "Empty: the agent's own",
+  settingsOfAgent: "This agent keeps to its own model and instructions.",
   talk: "Talk: hold, or click to begin and to end",
   recording: "Recording",
   sendRecording: "Send the recording",

@@ -133,6 +133,7 @@ export const zh: Texts = {
   instructionsHint: "智能体在此对话中应当注意的事项",
   temperature: "温度",
   temperatureHint: "留空：由智能体决定",
+  settingsOfAgent: "该智能体使用自己的模型和指令。",
   talk: "说话：按住说话，或点击开始和结束",
   recording: "正在录音",
   sendRecording: "发送录音",

@@ -54,6 +54,8 @@ export interface ModelToolCall {
 export type ModelDelta =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "reasoning"; readonly text: string }
+  /** The text of this answer so far was none; it has been told as reasoning. */
+  | { readonly type: "retract" }
   | { readonly type: "media"; readonly kind: "image"; readonly url: string }
   | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
   | {
@@ -113,6 +115,8 @@ export interface ModelSource {
   contextTokens?(model: string): number | null;
   /** Null when it answers, else what is wrong, in one word without addresses. */
   probe(signal: AbortSignal): Promise<string | null>;
+  /** What is wrong with where completions are asked for, in one word; null: nothing. Costs a request, and no tokens. */
+  tryPath?(signal: AbortSignal): Promise<string | null>;
   /** Whether a model of this name has answered, listed or not. */
   hasAnswered(modelId: string): boolean;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import type { AnswerDocument } from "./answer-parser.ts";
 import type { ModelDelta } from "./chat-protocol.ts";
 import { finishReasonOf } from "./finish-reason.ts";
 import { createKeptMembers } from "./kept-members.ts";
+import { createLoneClosingTag } from "./lone-closing-tag.ts";
 import { isFields, readMessage } from "./message-parts.ts";
 import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
@@ -43,6 +44,7 @@ const nothing: readonly ModelDelta[] = [];
 export function createCompletionReader(): CompletionReader {
   const toolCalls = createToolCallCollector();
   const tags = createThinkingTags();
+  const closing = createLoneClosingTag();
   const kept = createKeptMembers();
   /** The last one that no words have followed. */
   let reason: string | null = null;
@@ -56,6 +58,21 @@ export function createCompletionReader(): CompletionReader {
   let thought = "";
   /** From here on no tag in its text means anything. */
   let isAnswering = false;
+
+  /** A tag has just shown that the answer begins here. */
+  let isLeading = false;
+
+  /** The next words of the answer, which said was before. */
+  const answer = (given: string, before: string): readonly ModelDelta[] => {
+    const parts = tags.hasThought ? null : closing.add(given, before);
+    if (parts !== null) isLeading = true;
+    const words = parts?.answer ?? given;
+    const text = isLeading ? words.trimStart() : words;
+    if (text !== "") isLeading = false;
+    const told: readonly ModelDelta[] = text === "" ? nothing : [{ type: "text", text }];
+    if (parts === null) return told;
+    return [{ type: "reasoning", text: parts.thinking }, { type: "retract" }, ...told];
+  };
 
   /** What is said takes an earlier reason back: the answer goes on. */
   const goOn = () => {
@@ -72,6 +89,7 @@ export function createCompletionReader(): CompletionReader {
     refused ||= isRefusal;
     const news = isWhole ? unsaid(text, said) : text;
     const newThoughts = isWhole ? unsaid(reasoning, thought) : reasoning;
+    const before = said;
     said += news;
     thought += newThoughts;
     const { reasoning: tagged, text: words } = tags.add(news);
@@ -79,7 +97,7 @@ export function createCompletionReader(): CompletionReader {
     const deltas: ModelDelta[] = [];
     if (newThoughts !== "") deltas.push({ type: "reasoning", text: newThoughts });
     if (tagged !== "") deltas.push({ type: "reasoning", text: tagged });
-    if (words !== "") deltas.push({ type: "text", text: words });
+    if (words !== "") deltas.push(...answer(words, before));
     for (const url of images) deltas.push({ type: "media", kind: "image", url });
     return deltas;
   };
@@ -99,8 +117,9 @@ export function createCompletionReader(): CompletionReader {
       }
       const words = reason === null && isAnswering ? plainWords(document) : null;
       if (words !== null) {
+        const before = said;
         said += words;
-        return [{ type: "text", text: words }];
+        return answer(words, before);
       }
       const failure = failureOf(document);
       if (failure) throw failure;

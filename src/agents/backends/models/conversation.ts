@@ -148,6 +148,9 @@ async function* speak(
           if (text.length < maxKeptLength) text += said;
           return addressed ? { type: "text", text: said } : null;
         }
+        case "retract":
+          text = "";
+          return addressed ? { type: "replace", text: turn.text } : null;
         case "reasoning":
           return addressed ? delta : { ...delta, agentId: agent.id };
         case "media":

@@ -123,6 +123,23 @@ export function createEndpointSource(options: {
         return faultOf(error, signal);
       }
     },
+    async tryPath(signal) {
+      try {
+        // Whatever it says of a request without a model, the path is there.
+        await upstream.json({
+          method: "POST",
+          path: path(),
+          body: "{}",
+          signal,
+          agentId: "models",
+          maxRetries: 0,
+        });
+        return null;
+      } catch (error) {
+        const fault = upstreamErrorOf(error);
+        return fault !== null && refusalKindOf(fault) === "path" ? "no such path" : null;
+      }
+    },
     async close() {
       await Promise.all([upstream.close(), serverWindows.close()]);
     },

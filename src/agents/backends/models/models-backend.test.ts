@@ -364,6 +364,30 @@ describe("models", () => {
     const said =
       'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
 
+    test("an address that only has a list is found by the doctor", async () => {
+      const list = { data: [{ id: "m" }] };
+      const { url, asked } = await answerTo((path) => (path === "/v1/models" ? list : undefined));
+      const endpoint = { apiUrl: `${url}/v1`, apiKey: null };
+      const { backend } = create("endpoint", { endpoint });
+      expect(await backend.examine(never)).toContainEqual(
+        expect.objectContaining({
+          name: "completions",
+          status: "fail",
+          remedy: expect.stringContaining("MODELS_API_URL") as string,
+        }),
+      );
+      expect(asked).toContain("/v1/chat/completions");
+      const other = create("endpoint", { endpoint: { ...endpoint, api: "responses" } });
+      await other.backend.examine(never);
+      expect(asked).toContain("/v1/responses");
+      const refusal = { error: { message: "model is required" } };
+      const well = await answerTo((path) => (path === "/v1/models" ? list : refusal));
+      const there = create("endpoint", { endpoint: { apiUrl: `${well.url}/v1`, apiKey: null } });
+      expect(await there.backend.examine(never)).toMatchObject([
+        { name: "default model", status: "ok" },
+      ]);
+    });
+
     test("a base without /v1 works, and is told", async () => {
       const { url, asked } = await answerTo((path) =>
         path === "/v1/models"

@@ -12,6 +12,7 @@ import { chooseAnother, hasModel } from "./has-model.ts";
 import { protocols } from "./completions.ts";
 import { modelSettings, settingsOfProtocol } from "./model-settings.ts";
 import { createModelRouter } from "./model-router.ts";
+import { examinePaths } from "./examine-paths.ts";
 import { examineDefaultModel } from "./examine-default-model.ts";
 import { createMcpTools } from "./mcp/mcp-tools.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
@@ -175,6 +176,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       };
     },
     examine: async (signal) => [
+      ...(await examinePaths(sources, signal)),
       await examineDefaultModel(defaultModel, router, signal),
       ...(await mcp.examine(signal)),
     ],

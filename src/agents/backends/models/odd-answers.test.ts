@@ -79,14 +79,19 @@ async function reply(): Promise<Reply> {
     else if (error instanceof Problem) end = error.text("en");
     else throw error;
   }
-  const texts = (type: "text" | "reasoning") =>
-    events.map((event) => (event.type === type ? event.text : "")).join("");
+  // What was told before is replaced.
+  const last = events.findLastIndex(({ type }) => type === "replace");
+  const first = events[last];
   return {
-    text: texts("text"),
-    reasoning: texts("reasoning"),
+    text: (first?.type === "replace" ? first.text : "") + textOf(events.slice(last + 1), "text"),
+    reasoning: textOf(events, "reasoning"),
     images: events.flatMap((event) => (event.type === "media" ? [event.url] : [])),
     end,
   };
+}
+
+function textOf(events: readonly AgentEvent[], type: "text" | "reasoning"): string {
+  return events.map((event) => (event.type === type ? event.text : "")).join("");
 }
 
 const data = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
@@ -290,6 +295,30 @@ describe("what is said elsewhere than in a text", () => {
     ["begun only", ["<thi", "s>"], { text: "<this>" }],
     ["begun only, at the end", ["<thi"], { text: "<thi" }],
     ["nothing but spaces", ["  ", "4"], { text: "  4" }],
+    ["ended only", ["hm\n</think>\n\n4"], { reasoning: "hm\n", text: "4" }],
+    [
+      "ended only, as a token",
+      ["h", "m\n", "</think>", "\n\n", " 4", "2"],
+      { reasoning: "hm\n", text: "42" },
+    ],
+    [
+      "ended only, in pieces",
+      ["hm\n\n", "</", "think", ">", "4"],
+      { reasoning: "hm\n\n", text: "4" },
+    ],
+    ["ended only, with nothing before", ["</think>\n\n4"], { text: "4" }],
+    ["ended twice", ["a\n</think>\nb\n</think>\nc"], { reasoning: "a\n", text: "b\n</think>\nc" }],
+    ["ended within a line", ["Close it with </think>\n4"], { text: "Close it with </think>\n4" }],
+    [
+      "ended in a block of code",
+      ["```\n<b>\n</think>\n", "```\n4"],
+      { text: "```\n<b>\n</think>\n```\n4" },
+    ],
+    [
+      "ended again after it was begun",
+      ["<think>a</think>b\n</think>\nc"],
+      { reasoning: "a", text: "b\n</think>\nc" },
+    ],
   ])("thinking in the text, %s", async (_name, texts, expected) => {
     const pieces = texts.map((content) => delta({ content }));
     expect(await replyTo(...pieces, stop, done)).toEqual({

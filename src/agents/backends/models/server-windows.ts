@@ -114,10 +114,12 @@ async function askOllama(
   for (const model of models) {
     if (known.has(model)) continue;
     // One that was removed meanwhile is not there to be shown.
-    const shown = await question(root, "/api/show", signal, { model }).catch((error: unknown): Fields => {
-      if (upstreamErrorOf(error)?.status === undefined) throw error;
-      return {};
-    });
+    const shown = await question(root, "/api/show", signal, { model }).catch(
+      (error: unknown): Fields => {
+        if (upstreamErrorOf(error)?.status === undefined) throw error;
+        return {};
+      },
+    );
     const { parameters, model_info: info } = shown;
     const set = /^num_ctx\s+(\d+)/m.exec(typeof parameters === "string" ? parameters : "")?.[1];
     const name = Object.keys(isFields(info) ? info : {}).find((key) =>

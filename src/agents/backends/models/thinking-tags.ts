@@ -2,6 +2,8 @@
 export interface ThinkingTags {
   /** From here on all text is the answer. */
   readonly isOver: boolean;
+  /** There was a tag that opens. */
+  readonly hasThought: boolean;
   /** The next piece of text. */
   add(text: string): TaggedText;
   /** What is still held back, because it could have become a tag. */
@@ -56,6 +58,9 @@ export function createThinkingTags(): ThinkingTags {
   return {
     get isOver() {
       return state === "answer";
+    },
+    get hasThought() {
+      return close !== "";
     },
     add(text) {
       if (state === "answer") return { reasoning: "", text };

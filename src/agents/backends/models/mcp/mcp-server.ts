@@ -102,7 +102,7 @@ export function createMcpServer(options: McpServerOptions): McpServer {
       const onErrorOutput = createErrorOutput(log, Object.values(env));
       return createStdioTransport({ command, args, env, cwd, maxMessageBytes, onErrorOutput });
     }
-    const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+    const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.trim()}` };
     return new StreamableHTTPClientTransport(new URL(url), {
       requestInit: { headers: { ...headers, ...authorization } },
       fetch: boundedFetch(maxMessageBytes),
