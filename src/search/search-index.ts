@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Database, Queryable } from "../database/database.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
@@ -17,7 +18,6 @@ interface SearchIndexOptions {
   readonly database: Database;
   readonly logger: Logger;
   readonly pollMs?: number;
-  readonly batch?: number;
 }
 
 interface Note {
@@ -48,8 +48,11 @@ const backfillSize = 500;
  * Makes the entries that are searched, from what the database notes down whenever a message or a title is written. Every
  * node does; whoever searches waits for his own. A message that cannot be read keeps nobody else's from being found.
  */
-export function createSearchIndex(options: SearchIndexOptions): SearchIndex {
-  const { database, logger, pollMs = 1_000, batch = batchSize } = options;
+export function createSearchIndex({
+  database,
+  logger,
+  pollMs = 1_000,
+}: SearchIndexOptions): SearchIndex {
   const stopping = new AbortController();
   const { signal } = stopping;
   let timer: NodeJS.Timeout | undefined;
@@ -73,9 +76,14 @@ export function createSearchIndex(options: SearchIndexOptions): SearchIndex {
 
   const doRound = async () => {
     while (!signal.aborted) {
-      const notes = await take(database, batch);
+      const startedMs = performance.now();
+      const notes = await take(database);
       await work(notes);
-      if (notes.length > 0) continue;
+      if (notes.length > 0) {
+        // Half of the time is everybody else's, however much there is to do.
+        await delay(performance.now() - startedMs);
+        continue;
+      }
       isBackfilled ||= !(await database.transaction(noteEarlier));
       if (isBackfilled) return;
     }
@@ -100,7 +108,9 @@ export function createSearchIndex(options: SearchIndexOptions): SearchIndex {
         `SELECT ${noteColumns} FROM search_queue WHERE user_id = $1 ORDER BY queue_id DESC LIMIT $2`,
         [userId, maxCaughtUp],
       );
-      for (let at = 0; at < rows.length; at += batch) await work(rows.slice(at, at + batch));
+      for (let at = 0; at < rows.length; at += batchSize) {
+        await work(rows.slice(at, at + batchSize));
+      }
     },
     start: () => schedule(pollMs),
     stop() {
@@ -113,13 +123,13 @@ export function createSearchIndex(options: SearchIndexOptions): SearchIndex {
 
 const noteColumns = `queue_id AS "queueId", session_id AS "sessionId", seq`;
 
-async function take(database: Queryable, limit: number): Promise<Note[]> {
+async function take(database: Queryable): Promise<Note[]> {
   const { rows } = await database.query<Note>(
     `UPDATE search_queue SET due_at = now() + interval '${takenForSeconds} seconds' WHERE queue_id IN (
        SELECT queue_id FROM search_queue WHERE due_at <= now() ORDER BY queue_id LIMIT $1
        FOR UPDATE SKIP LOCKED)
      RETURNING ${noteColumns}`,
-    [limit],
+    [batchSize],
   );
   return rows;
 }

@@ -92,6 +92,12 @@ describeInBrowser("everybody can use the page", () => {
     assert.deepEqual(await faults(page), []);
     await page.locator(".search-field input").press("Escape");
 
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("everything");
+    await page.locator(".search-everything mark").first().waitFor();
+    assert.deepEqual(await faults(page), []);
+    await page.keyboard.press("Escape");
+
     await page.getByLabel("Settings of this conversation").click();
     await page.getByRole("dialog").waitFor();
     assert.deepEqual(await faults(page), []);

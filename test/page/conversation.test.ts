@@ -399,6 +399,41 @@ describeInBrowser("conversations on the page", () => {
     await page.waitForFunction(isAtEnd);
   }, 60_000);
 
+  test("a search over everything leads from one conversation to a message of another", async () => {
+    const user = "wanderer";
+    const tell = async (message: string) => {
+      const { body } = await stage.client.send<{ session_id: string }>("POST", "/chat/message", {
+        user_id: user,
+        message,
+      });
+      return body.session_id;
+    };
+    await tell("where the Zirkon lies");
+    const other = await tell("another matter");
+    const { page } = await visit({ user, path: `/?session=${other}` });
+    await page.locator(".message.user", { hasText: "another matter" }).waitFor();
+    await page.keyboard.press("Control+k");
+    const field = page.getByRole("searchbox", { name: "Search everything" });
+    await field.waitFor();
+    assert.ok(await field.evaluate((input) => input === document.activeElement));
+    await page.keyboard.type("zirk");
+    // The question, the reply that repeats it, and the title.
+    await page.getByText("3 places").waitFor();
+    assert.equal(await page.locator(".hits mark").first().innerText(), "Zirkon");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.locator(".message.user.found", { hasText: "Zirkon" }).waitFor();
+    await page.waitForFunction(() => CSS.highlights.has("found-words"));
+    await page.goBack();
+    await page.locator(".message.user", { hasText: "another matter" }).waitFor();
+    await page.getByRole("button", { name: "Search everything" }).click();
+    await field.fill("nowhere");
+    await page.getByText("Nothing found.").waitFor();
+    await page.keyboard.press("Escape");
+    await field.waitFor({ state: "detached" });
+  }, 60_000);
+
   test("the view follows a growing reply, unless its reader has scrolled up", async () => {
     const { page } = await visit();
     const lines = Array.from({ length: 120 }, (_, index) => `line ${index}\n\n`);

@@ -35,6 +35,22 @@ export interface HistoryQuery {
   readonly cursor?: string;
 }
 
+/** A place where something was found; `message_id` and `role` are null for the title of a conversation. */
+export interface SearchHit {
+  readonly message_id: string | null;
+  readonly session_id: string;
+  readonly session_title: string | null;
+  readonly role: Message["role"] | null;
+  readonly timestamp: string;
+  readonly snippet: string;
+  readonly matches: readonly (readonly [start: number, end: number])[];
+}
+
+interface SearchPage {
+  readonly hits: readonly SearchHit[];
+  readonly pagination: Pick<Pagination, "has_more" | "next_cursor">;
+}
+
 export interface NewMessage {
   readonly sessionId: string | null;
   readonly text: string;
@@ -114,6 +130,12 @@ export const chatApi = {
   history: (sessionId: string, query: HistoryQuery, signal?: AbortSignal) =>
     requestJson<HistoryPage>("GET", `/chat/history/${encodeURIComponent(sessionId)}`, {
       query: { ...query, user_id: namedUser() },
+      ...(signal && { signal }),
+    }),
+
+  search: (query: { q: string; cursor?: string }, signal?: AbortSignal) =>
+    requestJson<SearchPage>("GET", "/chat/search", {
+      query: { ...query, limit: 30, user_id: namedUser() },
       ...(signal && { signal }),
     }),
 

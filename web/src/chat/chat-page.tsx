@@ -12,6 +12,7 @@ import { Notices } from "../ui/notices.tsx";
 import { Composer } from "./composer.tsx";
 import { ConversationSettings } from "./conversation-settings.tsx";
 import { MessageList } from "./message-list.tsx";
+import { SearchDialog } from "./search-dialog.tsx";
 import { SearchPanel } from "./search-panel.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
@@ -49,12 +50,23 @@ function Workspace() {
   const canWrite = state === "ready" && session?.status !== "archived";
   const [isSideOpen, setSideOpen] = useState(false);
   const [isSearching, setSearching] = useState(false);
+  const [isSearchingAll, setSearchingAll] = useState(false);
   const [isSetting, setSetting] = useState(false);
   const title = session?.title ?? texts.untitled;
   useEffect(() => {
     document.title = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
   }, [session?.title, texts]);
   useEffect(() => setSearching(false), [draftId]);
+  useEffect(() => {
+    const openSearch = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
+      if (event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      setSearchingAll(true);
+    };
+    window.addEventListener("keydown", openSearch);
+    return () => window.removeEventListener("keydown", openSearch);
+  }, []);
 
   const isNew =
     sessionId === null &&
@@ -62,7 +74,11 @@ function Workspace() {
   const name = session === null ? (starting?.name ?? "") : agentName(list, session.agent_id);
   return (
     <div className="workspace">
-      <SideBar isOpen={isSideOpen} onClose={() => setSideOpen(false)} />
+      <SideBar
+        isOpen={isSideOpen}
+        onClose={() => setSideOpen(false)}
+        onSearch={() => setSearchingAll(true)}
+      />
       {isSideOpen && (
         <div className="side-shade" aria-hidden="true" onClick={() => setSideOpen(false)} />
       )}
@@ -120,6 +136,7 @@ function Workspace() {
           </div>
         )}
       </main>
+      {isSearchingAll && <SearchDialog onClose={() => setSearchingAll(false)} />}
       {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
     </div>
   );

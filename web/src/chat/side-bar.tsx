@@ -19,12 +19,14 @@ import { groupSessions } from "./group-sessions.ts";
 interface SideBarProps {
   readonly isOpen: boolean;
   readonly onClose: () => void;
+  readonly onSearch: () => void;
 }
 
 const searchDelayMs = 250;
+const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 /** The conversations: found, opened, begun. */
-export function SideBar({ isOpen, onClose }: SideBarProps) {
+export function SideBar({ isOpen, onClose, onSearch }: SideBarProps) {
   const texts = useTexts();
   const list = useStore(sessionList);
   const deleted = useStore(deletedSessions);
@@ -56,6 +58,19 @@ export function SideBar({ isOpen, onClose }: SideBarProps) {
       >
         <Icon name="plus" size={18} />
         {texts.newChat}
+      </button>
+      <button
+        type="button"
+        className="search-all"
+        aria-keyshortcuts="Control+K Meta+K"
+        onClick={() => {
+          onSearch();
+          onClose();
+        }}
+      >
+        <Icon name="search" size={18} />
+        {texts.searchEverything}
+        <kbd aria-hidden="true">{isApple ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       <div className="side-search">
         <Icon name="search" size={16} />

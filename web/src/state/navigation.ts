@@ -1,4 +1,4 @@
-import { conversation } from "./conversation.ts";
+import { conversation, type Conversation } from "./conversation.ts";
 import { openConversation } from "./open-conversation.ts";
 import { outbox } from "./outbox.ts";
 
@@ -16,10 +16,10 @@ function addressOf(sessionId: string | null): string {
   return url.href;
 }
 
-/** Opens a session, or with null begins a conversation, as a step that the browser can go back from. */
-export function goTo(sessionId: string | null): void {
+/** Opens a session, there where `target` is, or with null begins a conversation: a step that the browser can go back from. */
+export function goTo(sessionId: string | null, target: Conversation["target"] = null): void {
   history.pushState(null, "", addressOf(sessionId));
-  void openConversation(sessionId);
+  void openConversation(sessionId, target);
 }
 
 /** Opens what the address names, and keeps address and conversation in step from now on. */

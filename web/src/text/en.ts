@@ -128,6 +128,10 @@ export const en = {
   loading: "Loading…",
   missing: "This conversation does not exist (any more).",
   offline: "The service cannot be reached. Trying again…",
+  searchEverything: "Search everything",
+  places: (count: number, hasMore: boolean) =>
+    hasMore ? `${count} places and more` : count === 1 ? "1 place" : `${count} places`,
+  hitTitle: "Title",
   searchMessages: "Search in this conversation",
   hits: (count: number) => (count === 1 ? "1 message" : `${count} messages`),
   hitBy: { user: "You", assistant: "Reply", system: "System" },
