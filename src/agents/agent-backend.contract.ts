@@ -236,7 +236,7 @@ export const agentBackendContract: readonly AgentBackendCase[] = [
       subject.play({ kind: "hang_before_answer" });
       const stop = new AbortController();
       const running = collect(subject, stop.signal);
-      setTimeout(() => stop.abort(new Error("stopped on purpose")), 50);
+      setTimeout(() => stop.abort(new Error("stopped on purpose")), 250);
       assertNoEnd((await running).events);
       await within(subject, subject.stopped(), "the source was not told");
     },
@@ -377,7 +377,8 @@ export const agentBackendContract: readonly AgentBackendCase[] = [
       }, 2);
       const { events, error } = await collect(subject);
       clearInterval(sampler);
-      assertProblem(error, "agent_failed");
+      // Where the machine is slow, the silence within the line may be noticed first.
+      assertProblem(error, "agent_failed", "agent_timeout");
       assertNoEnd(events);
       const grownMegabytes = Math.round((Math.max(peak, usedBytes()) - before) / 1024 / 1024);
       assert.ok(grownMegabytes < 80, `memory grew by ${grownMegabytes} MB`);

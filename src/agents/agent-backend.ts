@@ -94,8 +94,10 @@ export type AgentEvent =
       readonly event:
         | "member_started"
         | "member_completed"
+        | "member_failed"
         | "step_started"
         | "step_completed"
+        | "step_failed"
         | "handoff";
       readonly agentId: string;
       readonly name: string;

@@ -52,6 +52,7 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
         }
         case "agent_event":
           if (event.event.endsWith("_completed")) return;
+          if (event.event.endsWith("_failed")) return line(`· ${event.name} failed`);
           return line(`· ${event.event === "handoff" ? "handed over to " : ""}${event.name}`);
         case "media":
           return line(`${event.kind}: ${event.url}`);

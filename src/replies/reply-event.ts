@@ -91,8 +91,10 @@ export const replyEventSchemas = {
     event: Type.Union([
       Type.Literal("member_started"),
       Type.Literal("member_completed"),
+      Type.Literal("member_failed"),
       Type.Literal("step_started"),
       Type.Literal("step_completed"),
+      Type.Literal("step_failed"),
       Type.Literal("handoff"),
     ]),
     agent_id: Type.String(),

@@ -104,13 +104,21 @@ describe("a reply from its events", () => {
       member("member_started", "y"),
       member("member_completed", "x"),
       member("handoff", "z"),
+      member("step_started", "s"),
+      member("step_failed", "s"),
     );
     assert.deepEqual(
-      seen.live?.members.map(({ name, kind, isDone }) => [name, kind, isDone]),
+      seen.live?.members.map(({ name, kind, isDone, hasFailed }) => [
+        name,
+        kind,
+        isDone,
+        hasFailed,
+      ]),
       [
-        ["x", "member", true],
-        ["y", "member", false],
-        ["z", "handoff", true],
+        ["x", "member", true, false],
+        ["y", "member", false, false],
+        ["z", "handoff", true, false],
+        ["s", "step", true, true],
       ],
     );
   });

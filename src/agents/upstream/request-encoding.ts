@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 /** What goes behind the question mark; undefined members are left out. */
 export type QueryParameters = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -59,10 +61,37 @@ export async function encodeBody(body: RequestBody | undefined): Promise<Encoded
     const type = "application/x-www-form-urlencoded";
     return { body: body.toString(), headers: { "content-type": type } };
   }
-  // The platform's own multipart encoder; as bytes, so that it can be sent twice.
-  const encoded = new Response(body);
+  const boundary = `form-${randomUUID()}`;
   return {
-    body: new Uint8Array(await encoded.arrayBuffer()),
-    headers: { "content-type": encoded.headers.get("content-type") ?? "multipart/form-data" },
+    body: await encodeForm(body, boundary),
+    headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
   };
+}
+
+/**
+ * As bytes, so that it can be sent twice. The platform's own encoder makes every line end of a text CRLF, as browsers
+ * do; code and prompts have to arrive as they are.
+ */
+async function encodeForm(form: FormData, boundary: string): Promise<Uint8Array> {
+  const parts: Buffer[] = [];
+  for (const [name, value] of form) {
+    const head = `--${boundary}\r\nContent-Disposition: form-data; name="${quoted(name)}"`;
+    if (typeof value === "string") {
+      parts.push(Buffer.from(`${head}\r\n\r\n${value}\r\n`));
+      continue;
+    }
+    const type = value.type === "" ? "application/octet-stream" : value.type;
+    parts.push(
+      Buffer.from(`${head}; filename="${quoted(value.name)}"\r\nContent-Type: ${type}\r\n\r\n`),
+      Buffer.from(await value.arrayBuffer()),
+      Buffer.from("\r\n"),
+    );
+  }
+  parts.push(Buffer.from(`--${boundary}--\r\n`));
+  return Buffer.concat(parts);
+}
+
+/** In the way of browsers, which servers know. */
+function quoted(name: string): string {
+  return name.replaceAll("\n", "%0A").replaceAll("\r", "%0D").replaceAll('"', "%22");
 }

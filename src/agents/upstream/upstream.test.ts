@@ -538,6 +538,25 @@ describe("requests", () => {
     expect(bodies[3]).toBe(bodies[2]);
   });
 
+  test("forms arrive byte for byte", async () => {
+    const texts = ["a\nb", "a\r\nb\rc", "\n\n\tcode\n", "--form-x\r\n", "", "你 \u2028 🙂", 'a"b'];
+    const form = new FormData();
+    for (const text of texts) form.append("text", text);
+    form.append("file", new File([Uint8Array.of(0, 13, 10, 255)], 'a"\n.bin'));
+    let sent = new Response();
+    handler = (request, response, bytes) => {
+      const headers = { "content-type": String(request.headers["content-type"]) };
+      sent = new Response(new Uint8Array(bytes), { headers });
+      response.end("data: x\n\n");
+    };
+    await collect({ body: form });
+    const received = await sent.formData();
+    expect(received.getAll("text")).toEqual(texts);
+    const file = received.get("file") as File;
+    expect(file.name).toBe('a"\n.bin');
+    expect(new Uint8Array(await file.arrayBuffer())).toEqual(Uint8Array.of(0, 13, 10, 255));
+  });
+
   test("a user and password in the address are sent as Basic", async () => {
     const { port } = server.address() as AddressInfo;
     upstream = connect({ baseUrl: `http://us%40er:p%3Aw@127.0.0.1:${port}` });
@@ -776,7 +795,7 @@ test("what is no HTTP on a connection is no closing of a kept one", async () => 
 
 test("comments are life also before the first event, as a server sends that loads its model", async () => {
   await upstream.close();
-  upstream = connect({ firstEventTimeoutMs: 150, headersTimeoutMs: 5_000 });
+  upstream = connect({ firstEventTimeoutMs: 1_000, headersTimeoutMs: 5_000 });
   handler = (_request, response) => {
     let comments = 0;
     const timer = setInterval(() => {
@@ -784,7 +803,7 @@ test("comments are life also before the first event, as a server sends that load
       if (comments < 8) return void response.write(": still loading\n\n");
       clearInterval(timer);
       response.end("data: x\n\n");
-    }, 40);
+    }, 200);
   };
   expect(await collect()).toEqual({ data: ["x"], error: null });
 });

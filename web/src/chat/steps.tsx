@@ -2,6 +2,7 @@ import type { ToolCall } from "../api/types.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import type { Member, MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
+import type { Texts } from "../text/en.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { readable } from "./words.ts";
@@ -28,16 +29,21 @@ export function Steps({ message }: { readonly message: MessageView }) {
   );
 }
 
+function memberTitle(texts: Texts, member: Member, isDone: boolean): string {
+  if (member.hasFailed) return texts.toolFailed(member.name);
+  return isDone ? `${texts.member[member.kind]} ${member.name}` : texts.working(member.name);
+}
+
 function MemberView({ member, isOver }: { readonly member: Member; readonly isOver: boolean }) {
   const texts = useTexts();
   const isDone = member.isDone || isOver;
   const title = (
     <>
-      <Icon name="people" size={16} />
+      <Icon name={member.hasFailed ? "alert" : "people"} size={16} />
       <span className={isDone ? "" : "shimmer"} dir="auto">
-        {isDone ? `${texts.member[member.kind]} ${member.name}` : texts.working(member.name)}
+        {memberTitle(texts, member, isDone)}
       </span>
-      {isDone && member.kind !== "handoff" && <Icon name="check" size={15} />}
+      {isDone && !member.hasFailed && member.kind !== "handoff" && <Icon name="check" size={15} />}
     </>
   );
   if (member.detail === null || member.detail === "") return <div className="step">{title}</div>;

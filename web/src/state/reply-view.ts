@@ -6,6 +6,7 @@ export interface Member {
   readonly name: string;
   readonly kind: "member" | "step" | "handoff";
   readonly isDone: boolean;
+  readonly hasFailed: boolean;
   readonly detail: string | null;
 }
 
@@ -146,12 +147,14 @@ function withToolCall(calls: readonly ToolCall[], event: EventOf<"tool_call">): 
 
 function withMember(members: readonly Member[], event: EventOf<"agent_event">): Member[] {
   const kind = event.event.startsWith("step") ? "step" : "member";
-  const isDone = event.event.endsWith("completed") || event.event === "handoff";
+  const hasFailed = event.event.endsWith("failed");
+  const isDone = hasFailed || event.event.endsWith("completed") || event.event === "handoff";
   const member: Member = {
     agentId: event.agent_id,
     name: event.name,
     kind: event.event === "handoff" ? "handoff" : kind,
     isDone,
+    hasFailed,
     detail: event.detail ?? null,
   };
   const open = members.findLastIndex(

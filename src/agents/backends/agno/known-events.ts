@@ -18,6 +18,8 @@ export const quietEvents: ReadonlySet<string> = new Set([
   "OutputModelResponseStarted",
   "OutputModelResponseCompleted",
   "CompressionStarted",
+  "CompactionStarted",
+  "CompactionCompleted",
   "CompressionCompleted",
   "FollowupsStarted",
   "FollowupsCompleted",
@@ -30,6 +32,7 @@ export const quietEvents: ReadonlySet<string> = new Set([
   "WorkflowAgentStarted",
   "WorkflowAgentCompleted",
   "StepOutput",
+  "StepProgress",
   // A pause of a workflow is told by its stored run.
   "StepPaused",
   "StepContinued",

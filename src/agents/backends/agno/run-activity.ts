@@ -22,11 +22,15 @@ export interface RunActivity {
   ): void;
   member(
     event: Wire,
-    what: "member_started" | "member_completed",
+    what: "member_started" | "member_completed" | "member_failed",
     into: AgentEvent[],
     options?: { readonly detail?: boolean },
   ): void;
-  step(event: Wire, what: "step_started" | "step_completed", into: AgentEvent[]): void;
+  step(
+    event: Wire,
+    what: "step_started" | "step_completed" | "step_failed",
+    into: AgentEvent[],
+  ): void;
   media(source: Wire, into: AgentEvent[], agentId?: string): void;
   /** A tool whose end was never told would look busy for ever. */
   closeTools(status: "completed" | "failed", into: AgentEvent[]): void;

@@ -104,6 +104,10 @@ describe("the end of a run", () => {
     ]);
     assert.deepEqual(outcome, { kind: "completed" });
     assert.doesNotMatch(JSON.stringify(events), /secret/);
+    assert.deepEqual(
+      events.flatMap((event) => (event.type === "agent" ? [event.event] : [])),
+      ["member_started", "member_failed"],
+    );
   });
 
   test("tools that were never told to end are closed", () => {
@@ -209,6 +213,24 @@ describe("the text", () => {
 });
 
 describe("a workflow", () => {
+  test("tells a step that has failed as failed, without what its error says", () => {
+    const { events, unknown } = translated("workflow", [
+      flow("WorkflowStarted"),
+      flow("StepStarted", { step_name: "first" }),
+      flow("StepProgress", { step_name: "first", progress: 0.5 }),
+      flow("StepError", { step_name: "first", error: "secret", ...says("secret") }),
+    ]);
+    assert.deepEqual(
+      events.map((event) => event.type === "agent" && [event.event, event.agentId]),
+      [
+        ["step_started", "first"],
+        ["step_failed", "first"],
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(events), /secret/);
+    assert.deepEqual(unknown, []);
+  });
+
   test("whose last step is tried again starts over", () => {
     const { text, outcome, events } = translated("workflow", [
       flow("WorkflowStarted"),

@@ -144,7 +144,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
 
   function innerEnd(event: Wire, failed: boolean, into: AgentEvent[]): void {
     if (isStepExecutor(event)) innerFailure = failed ? failureOf(event) : null;
-    activity.member(event, "member_completed", into, {
+    activity.member(event, failed ? "member_failed" : "member_completed", into, {
       // A step says it itself; an error text is nobody's answer.
       detail: !failed && !isStepExecutor(event),
     });
@@ -207,7 +207,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
         activity.step(event, "step_completed", into);
         return true;
       case "StepError":
-        activity.step({ ...event, content: undefined }, "step_completed", into);
+        activity.step(event, "step_failed", into);
         return true;
       case "RunCompleted":
       case "WorkflowCompleted":

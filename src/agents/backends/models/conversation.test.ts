@@ -665,7 +665,7 @@ describe("handoffs", () => {
         status: "failed",
         result: "Error: the colleague could not answer; go on without",
       });
-      expect(agentEvents(events).at(-1)).toBe("boss member_completed maths");
+      expect(agentEvents(events).at(-1)).toBe("boss member_failed maths");
     }
   });
 

@@ -150,7 +150,7 @@ async function* delegate(
     const faulty = error instanceof Problem || error instanceof AgentInterrupted;
     if (signal.aborted || !faulty) throw error;
     options.log.warn({ agentId: colleague.agent.id, err: error }, "a delegate failed");
-    yield { ...event, event: "member_completed" };
+    yield { ...event, event: "member_failed" };
     throw new ToolFault("the colleague could not answer; go on without");
   }
   if (member.waiting !== null) {
