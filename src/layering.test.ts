@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 const folders: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   config: [],
+  tree: [],
   // Floors: they know no feature.
   problems: names("lib"),
   telemetry: names("config lib"),
@@ -26,15 +27,15 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   agents: names("http jobs lib problems telemetry"),
   attachments: names("agents database http identity lib problems"),
   health: names("attachments config database http problems telemetry"),
-  search: names("database lib problems telemetry"),
+  search: names("database lib problems telemetry tree"),
   replies: names(
-    "agents attachments events idempotency jobs database http identity lib problems redis telemetry",
+    "agents attachments events idempotency jobs database http identity lib problems redis telemetry tree",
   ),
   sessions: names(
-    "agents events idempotency replies search database http identity lib problems telemetry",
+    "agents events idempotency replies search database http identity lib problems telemetry tree",
   ),
   chat: names(
-    "agents attachments idempotency replies search sessions cache database http identity lib problems telemetry",
+    "agents attachments idempotency replies search sessions cache database http identity lib problems telemetry tree",
   ),
   voice: names(
     "chat idempotency replies sessions config database http identity lib problems telemetry",

@@ -63,7 +63,7 @@ export interface HistoryMessage {
   readonly role: "user" | "assistant" | "system";
   readonly content: string;
   readonly agentId: string | null;
-  /** Its number in the session, from 1. */
+  /** Its place in the conversation, from 1. */
   readonly seq?: number;
   readonly files?: readonly HistoryFile[];
 }

@@ -48,6 +48,32 @@ export function createAttachmentStore(database: Database) {
       }
     },
 
+    /** The same files with another message, as part of `tx`; how that one shows them. */
+    async copy(
+      tx: Queryable,
+      messageId: string,
+      to: { readonly sessionId: string; readonly messageId: string },
+      files: readonly AttachmentInfo[],
+    ): Promise<AttachmentInfo[]> {
+      const copies = files.map((file) => ({ of: file.attachment_id, info: renamed(file) }));
+      await tx.query(
+        `INSERT INTO attachments
+           (attachment_id, session_id, message_id, position, name, media_type, size, bytes)
+         SELECT copies.id, $2, $3, a.position, a.name, a.media_type, a.size, a.bytes
+         FROM attachments a JOIN unnest($4::uuid[], $5::uuid[]) AS copies (of, id)
+           ON a.attachment_id = copies.of
+         WHERE a.message_id = $1`,
+        [
+          messageId,
+          to.sessionId,
+          to.messageId,
+          copies.map(({ of }) => of),
+          copies.map(({ info }) => info.attachment_id),
+        ],
+      );
+      return copies.map(({ info }) => info);
+    },
+
     /** The files of a message in their order, for the agent. */
     async ofMessage(messageId: string): Promise<Attachment[]> {
       const { rows } = await database.query<Encoded<Attachment>>(
@@ -94,12 +120,10 @@ type Encoded<T> = Omit<T, "bytes"> & { readonly bytes: string };
 
 /** A new attachment's description. */
 export function describeAttachment(file: Attachment): AttachmentInfo {
+  return renamed({ name: file.name, media_type: file.mediaType, size: file.bytes.length });
+}
+
+function renamed(file: Pick<AttachmentInfo, "name" | "media_type" | "size">): AttachmentInfo {
   const attachmentId = newId();
-  return {
-    attachment_id: attachmentId,
-    name: file.name,
-    media_type: file.mediaType,
-    size: file.bytes.length,
-    url: `/chat/attachments/${attachmentId}`,
-  };
+  return { ...file, attachment_id: attachmentId, url: `/chat/attachments/${attachmentId}` };
 }

@@ -139,6 +139,7 @@ function stage(scene: Scene = {}) {
         };
       },
       checkMessage: createBodyCheck(messageBody(1_000)),
+      checkEdit: (body) => body as never,
       maxUploadBytes: 1_000,
       maxBodyBytes: 100_000,
       room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),

@@ -21,14 +21,19 @@ import { dismiss } from "./dismiss.ts";
 import { FollowedReplies } from "./followed-replies.ts";
 import { Inbox } from "./inbox.ts";
 import { LargeMessages } from "./large-messages.ts";
-import { maxMessageBytes, type MessageBody } from "./message-body.ts";
+import {
+  maxMessageBytes,
+  regenerateBody,
+  type EditBody,
+  type MessageBody,
+} from "./message-body.ts";
 import {
   spokenMessageTypes,
   type OpenSpokenConversation,
   type SpokenConversation,
   type SpokenMessage,
 } from "./spoken-conversation.ts";
-import { toTurn } from "./to-turn.ts";
+import { editOf, settingsOfTurn, toTurn, turnAt } from "./to-turn.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 
 export interface ChatConnectionOptions {
@@ -38,6 +43,8 @@ export interface ChatConnectionOptions {
   readonly openConversation: OpenSpokenConversation;
   /** Raises `validation_failed`. Compiled once for all connections. */
   readonly checkMessage: (body: unknown) => MessageBody;
+  /** Likewise. */
+  readonly checkEdit: (body: unknown) => EditBody & { message_id: string };
   readonly maxUploadBytes: number;
   /** Of a message without its files. */
   readonly maxBodyBytes: number;
@@ -64,6 +71,13 @@ const checkReference = createBodyCheck(
     message_id: Type.String({ maxLength: 64 }),
     after: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
+);
+
+const checkRegeneration = createBodyCheck(
+  Type.Object(
+    { message_id: Type.String({ maxLength: 64 }), ...regenerateBody.properties },
+    { additionalProperties: false },
+  ),
 );
 
 const checkContinuation = createBodyCheck(
@@ -268,13 +282,44 @@ export class ChatConnection {
         this.#followed.show({ replyId, after, isSpoken: false, isResumed: true });
         return;
       }
+      case "regenerate": {
+        const { type: _type, ...given } = message;
+        const body = checkRegeneration(given);
+        await this.#authorized();
+        this.#followed.admit();
+        const turn = { ...turnAt(body, this.#origin(caller)), ownSettings: settingsOfTurn(body) };
+        const named = this.#named(body.message_id);
+        this.#begin(await this.#options.commands.regenerate(caller, named, turn), body);
+        return;
+      }
+      case "edit": {
+        const { type: _type, ...given } = message;
+        const body = this.#options.checkEdit(given);
+        await this.#authorized();
+        this.#followed.admit();
+        const origin = this.#origin(caller);
+        const named = this.#named(body.message_id);
+        const { commands } = this.#options;
+        this.#begin(
+          await commands.edit(caller, named, editOf(body, origin), turnAt(body, origin)),
+          body,
+        );
+        return;
+      }
       default: {
         if (isSpeech(message["type"])) {
           return this.#conversation.receive(message);
         }
-        const types = ["chat", "cancel", "continue", "resume", "ping", ...spokenMessageTypes].join(
-          ", ",
-        );
+        const types = [
+          "chat",
+          "regenerate",
+          "edit",
+          "cancel",
+          "continue",
+          "resume",
+          "ping",
+          ...spokenMessageTypes,
+        ].join(", ");
         const details = [{ path: "/type", message: `must be one of ${types}` }];
         throw new Problem("validation_failed", {}, { details });
       }
@@ -323,10 +368,13 @@ export class ChatConnection {
   }
 
   #toTurn(caller: Caller, body: MessageBody) {
+    return toTurn(body, this.#origin(caller));
+  }
+
+  #origin(caller: Caller) {
     const { language, traceparent, requestId } = this.#opening;
     const { maxUploadBytes } = this.#options;
-    const origin = { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes };
-    return toTurn(body, origin);
+    return { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes };
   }
 
   /** The caller, who may send messages. */
@@ -337,7 +385,10 @@ export class ChatConnection {
   }
 
   /** Shows the reply to a message that was sent just now. */
-  #begin({ replyId }: SentMessage, { voice_config: voice }: MessageBody): void {
+  #begin(
+    { replyId }: SentMessage,
+    { voice_config: voice }: Pick<MessageBody, "voice_config">,
+  ): void {
     this.#followed.show({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
   }
 

@@ -89,7 +89,7 @@ function stage(scene: Scene = {}) {
         return { eventSeq: 7 };
       },
     } as never,
-    replyStore: { find, owner: find },
+    replyStore: { find, owner: find, messageOwner: find },
     async *follow(_, after) {
       done.push(`follow ${after}`);
       yield null;
@@ -108,6 +108,7 @@ function stage(scene: Scene = {}) {
 
 const message = (more: Partial<SendMessage> = {}): SendMessage => ({
   sessionId: undefined,
+  at: { kind: "head" },
   ownerId: "ann",
   userId: "ann",
   userToken: "secret",

@@ -9,6 +9,7 @@ import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { UserMessage } from "../replies/lifecycle/accept.ts";
+import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
 import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
@@ -20,7 +21,7 @@ interface CommandParts {
   readonly sessions: Pick<Sessions, "prepare">;
   readonly catalogue: Pick<Catalogue, "resolve" | "find" | "entry">;
   readonly replies: Replies;
-  readonly replyStore: Pick<ReplyStore, "find" | "owner">;
+  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner">;
   readonly follow: FollowReply;
   readonly limiter: RateLimiter;
   /** Messages a minute and user; 0: no limit. */
@@ -31,6 +32,8 @@ interface CommandParts {
 export interface SendMessage {
   /** Undefined: a session is made for `userId`. */
   readonly sessionId: string | undefined;
+  /** Where it hangs in its session. */
+  readonly at: Anchor;
   /** The session must belong to this user; null: whoever owns it (nobody has proven to be anybody). */
   readonly ownerId: string | null;
   /** For whom a session is made; also the scope of the rate limit. */
@@ -43,10 +46,17 @@ export interface SendMessage {
   readonly onBusy: OnBusy | null;
   /** For this turn only, as callers write them. */
   readonly ownSettings?: Readonly<Record<string, unknown>>;
-  readonly message: UserMessage;
+  /** Null: another reply to one that is there. */
+  readonly message: UserMessage | null;
   readonly turn: NewTurn["turn"];
   readonly idempotency: IdempotencyKey | null;
 }
+
+/** What is asked of an agent at a message that is there. */
+export type TurnAt = Omit<
+  SendMessage,
+  "sessionId" | "ownerId" | "userId" | "userToken" | "at" | "message"
+>;
 
 /** The reply that a message has led to, now or when the same request came first. */
 export interface SentMessage {
@@ -107,6 +117,77 @@ export function createCommands(parts: CommandParts) {
     while (!(await events.next()).done);
   };
 
+  const send = async (request: SendMessage): Promise<SentMessage> => {
+    const { sessionId, userId } = request;
+    if (sessionId !== undefined && !isId(sessionId)) {
+      throw new Problem("session_not_found", { sessionId });
+    }
+    await limitRate(userId ?? `session:${sessionId}`);
+    const agentId =
+      request.agentId === undefined
+        ? undefined
+        : (await catalogue.resolve(request.agentId)).agentId;
+    const newSession =
+      sessionId === undefined
+        ? await sessions.prepare({
+            userId: userId ?? "",
+            agentId,
+            config: request.sessionConfig,
+            metadata: {},
+          })
+        : null;
+    const { ownerId, onBusy, message, idempotency, sessionConfig, ownSettings = {} } = request;
+    const changesSession = sessionId !== undefined && Object.keys(sessionConfig).length > 0;
+    const own = settingsOf(ownSettings);
+    const turn = {
+      ...request.turn,
+      ...(Object.keys(own).length > 0 && { ownSettings: own }),
+    };
+    const accepted = await replies.accept(
+      {
+        sessionId: newSession?.sessionId ?? sessionId ?? "",
+        newSession,
+        ownerId,
+        at: request.at,
+        message,
+        agentId,
+        onBusy,
+        turn,
+        ...(changesSession && { config: sessionConfig }),
+        check(agentId) {
+          const agent = catalogue.entry(agentId);
+          if (agent === undefined) return;
+          checkImages(message?.attachments ?? [], agent.descriptor.metadata["attachments"]);
+          checkSettings(sessionConfig, "/session_config", agent);
+          checkSettings(ownSettings, "", agent);
+        },
+        idempotency,
+      },
+      request.userToken,
+    );
+    if (!("earlier" in accepted)) return accepted;
+    const { sessionId: earlierSession, messageId } = accepted.earlier;
+    // The key was used to create a session: that is another request.
+    if (messageId === null) throw new Problem("idempotency_conflict", {});
+    // What was deleted meanwhile is not made once more.
+    if ((await replyStore.owner(messageId)) === null) {
+      throw new Problem("message_not_found", { messageId });
+    }
+    return { sessionId: earlierSession, replyId: messageId };
+  };
+
+  /** A turn at a message, in the session that has it. */
+  const sendAt = async (
+    caller: Caller,
+    named: NamedReply,
+    turn: TurnAt,
+    rest: Pick<SendMessage, "at" | "message">,
+  ): Promise<SentMessage> => {
+    const { sessionId, userId } = await owned(replyStore.messageOwner, caller, named);
+    const whose = { sessionId, ownerId: userId, userId, userToken: caller.identity?.token };
+    return send({ ...turn, ...whose, ...rest });
+  };
+
   return {
     /** Raises what keeps the caller from sending messages at all. */
     async authorize(caller: Caller): Promise<void> {
@@ -114,58 +195,34 @@ export function createCommands(parts: CommandParts) {
     },
 
     /** When it resolves, the message is durable and its reply runs, waits, or has long been made. */
-    async send(request: SendMessage): Promise<SentMessage> {
-      const { sessionId, userId } = request;
-      if (sessionId !== undefined && !isId(sessionId)) {
-        throw new Problem("session_not_found", { sessionId });
+    send,
+
+    /** Another reply to the same message, of the ended reply that is named or of the user's message itself. */
+    regenerate: (caller: Caller, named: NamedReply, turn: TurnAt): Promise<SentMessage> =>
+      sendAt(caller, named, turn, {
+        at: { kind: "again", messageId: named.messageId },
+        message: null,
+      }),
+
+    /** A user's message said otherwise, beside it, and its reply. */
+    edit: (
+      caller: Caller,
+      named: NamedReply,
+      message: UserMessage,
+      turn: TurnAt,
+    ): Promise<SentMessage> =>
+      sendAt(caller, named, turn, {
+        at: { kind: "beside", messageId: named.messageId },
+        message,
+      }),
+
+    /** Deletes a message and all that hangs below it. What runs or waits among it ends as cancelled. */
+    async remove(caller: Caller, named: NamedReply): Promise<void> {
+      const { messageId } = named;
+      const { sessionId } = await owned(replyStore.messageOwner, caller, named);
+      if (!(await replies.remove(sessionId, messageId))) {
+        throw new Problem("message_not_found", { messageId });
       }
-      await limitRate(userId ?? `session:${sessionId}`);
-      const agentId =
-        request.agentId === undefined
-          ? undefined
-          : (await catalogue.resolve(request.agentId)).agentId;
-      const newSession =
-        sessionId === undefined
-          ? await sessions.prepare({
-              userId: userId ?? "",
-              agentId,
-              config: request.sessionConfig,
-              metadata: {},
-            })
-          : null;
-      const { ownerId, onBusy, message, idempotency, sessionConfig, ownSettings = {} } = request;
-      const changesSession = sessionId !== undefined && Object.keys(sessionConfig).length > 0;
-      const own = settingsOf(ownSettings);
-      const turn = {
-        ...request.turn,
-        ...(Object.keys(own).length > 0 && { ownSettings: own }),
-      };
-      const accepted = await replies.accept(
-        {
-          sessionId: newSession?.sessionId ?? sessionId ?? "",
-          newSession,
-          ownerId,
-          message,
-          agentId,
-          onBusy,
-          turn,
-          ...(changesSession && { config: sessionConfig }),
-          check(agentId) {
-            const agent = catalogue.entry(agentId);
-            if (agent === undefined) return;
-            checkImages(message.attachments, agent.descriptor.metadata["attachments"]);
-            checkSettings(sessionConfig, "/session_config", agent);
-            checkSettings(ownSettings, "", agent);
-          },
-          idempotency,
-        },
-        request.userToken,
-      );
-      if (!("earlier" in accepted)) return accepted;
-      const { sessionId: earlierSession, messageId } = accepted.earlier;
-      // The key was used to create a session: that is another request.
-      if (messageId === null) throw new Problem("idempotency_conflict", {});
-      return { sessionId: earlierSession, replyId: messageId };
     },
 
     state,

@@ -8,7 +8,9 @@ import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import { sessionInfo } from "../sessions/session-info.ts";
-import type { SessionStore } from "../sessions/session-store.ts";
+import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
+import { holds, skip, type Ranges } from "../tree/ranges.ts";
+import { everything, headOf, newestBelow, pathTo } from "../tree/tree.ts";
 import { messageInfo } from "./message-info.ts";
 import { moment } from "./moment.ts";
 import type { HistoryFilter, HistoryRange, MessageStore } from "./message-store.ts";
@@ -30,6 +32,14 @@ const historyQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
   offset: Type.Optional(
     Type.Integer({ minimum: 0, maximum: 1_000_000, description: "From the oldest." }),
+  ),
+  path: Type.Optional(
+    Type.String({
+      maxLength: 64,
+      description:
+        "Id of a message: the path through it. `all`: every message, in the order in which they were accepted. " +
+        "Absent: the active path.",
+    }),
   ),
   cursor: Type.Optional(Type.String({ maxLength: 500 })),
   before: Type.Optional(Type.String({ maxLength: 64, description: "Messages before this one." })),
@@ -55,8 +65,23 @@ const historyQuery = Type.Object({
 export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsyncTypebox {
   const { messages, sessions, identity } = options;
 
+  /** The number of a message that must be among these. */
+  const seqOf = async (sessionId: string, messageId: string, path: Ranges): Promise<number> => {
+    const seq = isId(messageId) ? await messages.seqOf(sessionId, messageId) : null;
+    if (seq === null || !holds(path, seq)) throw new Problem("message_not_found", { messageId });
+    return seq;
+  };
+
+  const pathOf = async ({ sessionId, tree }: FoundSession, path?: string): Promise<Ranges> => {
+    if (path === undefined) return pathTo(tree, headOf(tree));
+    const all = everything(tree);
+    if (path === "all") return all;
+    return pathTo(tree, newestBelow(tree, await seqOf(sessionId, path, all)));
+  };
+
   const rangeOf = async (
     sessionId: string,
+    path: Ranges,
     query: Static<typeof historyQuery>,
     isFiltered: boolean,
   ): Promise<HistoryRange> => {
@@ -68,14 +93,12 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
     }
     for (const kind of ["before", "after", "around"] as const) {
       const messageId = query[kind];
-      if (messageId === undefined) continue;
-      const seq = isId(messageId) ? await messages.seqOf(sessionId, messageId) : null;
-      if (seq === null) throw new Problem("message_not_found", { messageId });
-      return { kind, seq };
+      if (messageId !== undefined) return { kind, seq: await seqOf(sessionId, messageId, path) };
     }
     const offset = query.offset ?? 0;
-    // Numbers have no gaps, so without a filter the position is the number: no rows are skipped one by one.
-    return isFiltered ? { kind: "offset", offset } : { kind: "after", seq: offset };
+    if (isFiltered) return { kind: "offset", offset };
+    // A path knows how long it is: no rows are skipped one by one.
+    return { kind: "after", seq: (skip(path, offset)[0]?.first ?? Infinity) - 1 };
   };
 
   return async (app) => {
@@ -87,7 +110,7 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           security: [{ bearer: [] }, { apiKey: [] }, {}],
           summary: "The messages of a session, oldest first",
           description:
-            "A page has at most `limit` messages, and at most about 8 MiB of them: follow `next_cursor` while `has_more`.",
+            "Of the active path, or of the one that `path` names: cursors, offset, total and filters count in that. A page has at most `limit` messages, and at most about 8 MiB of them: follow `next_cursor` while `has_more`.",
           params: Type.Object({ session_id: idParameter("A session.") }),
           querystring: historyQuery,
           response: {
@@ -118,12 +141,13 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           words: query.q === undefined ? undefined : { q: query.q, userId: session.userId },
         };
         const isFiltered = Object.values(filter).some((value) => value !== undefined);
-        const range = await rangeOf(sessionId, query, isFiltered);
+        const path = await pathOf(session, query.path);
+        const range = await rangeOf(sessionId, path, query, isFiltered);
         const {
           messages: page,
           hasMore,
           last,
-        } = await messages.history(sessionId, filter, range, query.limit);
+        } = await messages.history(session, path, filter, range, query.limit);
         const next =
           range.kind === "before" ? { before: last ?? undefined } : { after: last ?? undefined };
         return {
@@ -131,7 +155,7 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           session_id: sessionId,
           messages: page.map(messageInfo),
           pagination: {
-            total: isFiltered ? await messages.count(sessionId, filter) : session.messageCount,
+            total: await messages.count(sessionId, path, filter),
             limit: query.limit,
             offset: query.offset ?? 0,
             has_more: hasMore,

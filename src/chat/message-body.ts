@@ -26,6 +26,54 @@ export function maxMessageBytes(maxBodyBytes: number, maxUploadBytes: number): n
   return maxBodyBytes + Math.ceil((maxUploadBytes * 4) / 3);
 }
 
+const onBusySchema = Type.Union([
+  Type.Literal("enqueue"),
+  Type.Literal("reject"),
+  Type.Literal("interrupt"),
+]);
+const turnAgentSchema = nullable(
+  Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." }),
+);
+
+/** Another reply to a message that is there. */
+export const regenerateBody = Type.Object(
+  {
+    agent_id: Type.Optional(turnAgentSchema),
+    model: Type.Optional(Type.String({ maxLength: 200 })),
+    temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
+    instructions: Type.Optional(
+      Type.String({ maxLength: 20_000, description: "Extra system text." }),
+    ),
+    on_busy: Type.Optional(onBusySchema),
+    voice_config: Type.Optional(nullable(voiceConfigSchema)),
+  },
+  {
+    additionalProperties: false,
+    title: "Regenerate",
+    examples: [{ temperature: 1, instructions: "Shorter." }],
+  },
+);
+
+export type RegenerateBody = Static<typeof regenerateBody>;
+
+/** A message said otherwise: as a new one, but for where it goes. */
+export function editBody(maxLength: number) {
+  const {
+    session_id: _session,
+    user_id: _user,
+    parent_message_id: _parent,
+    stream: _stream,
+    ...properties
+  } = messageBody(maxLength).properties;
+  return Type.Object(properties, {
+    additionalProperties: false,
+    title: "Edit",
+    examples: [{ message: "What is 2 + 3?" }],
+  });
+}
+
+export type EditBody = Static<ReturnType<typeof editBody>>;
+
 /** The body of both paths that send a message. */
 export function messageBody(maxLength: number) {
   return Type.Object(
@@ -34,13 +82,21 @@ export function messageBody(maxLength: number) {
         nullable(Type.String({ description: "Without one a session is made for user_id." })),
       ),
       user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" })),
+      parent_message_id: Type.Optional(
+        nullable(
+          Type.String({
+            maxLength: 64,
+            description:
+              "The reply that it follows; one that has an answer already gets a branch. Null: it begins a conversation of its " +
+              "own. Absent: the last message of the active path.",
+          }),
+        ),
+      ),
       message: Type.String({ minLength: 1, maxLength, pattern: "\\S" }),
       message_type: Type.Union([Type.Literal("text"), Type.Literal("voice")], { default: "text" }),
       stream: Type.Optional(Type.Boolean()),
       voice_config: Type.Optional(nullable(voiceConfigSchema)),
-      agent_id: Type.Optional(
-        nullable(Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." })),
-      ),
+      agent_id: Type.Optional(turnAgentSchema),
       session_config: Type.Optional(
         nullable({
           ...sessionConfigSchema,
@@ -52,9 +108,7 @@ export function messageBody(maxLength: number) {
       context: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown(), boundedObject))),
       metadata: Type.Optional(nullable(metadataSchema)),
       attachments: Type.Optional(nullable(attachmentsSchema)),
-      on_busy: Type.Optional(
-        Type.Union([Type.Literal("enqueue"), Type.Literal("reject"), Type.Literal("interrupt")]),
-      ),
+      on_busy: Type.Optional(onBusySchema),
     },
     {
       title: "SendMessage",

@@ -9,6 +9,12 @@ export const messageSchema = Type.Object(
   {
     message_id: Type.String({ format: "uuid" }),
     session_id: Type.String({ format: "uuid" }),
+    parent_id: nullable(
+      Type.String({
+        format: "uuid",
+        description: "The message before it; null for the first one.",
+      }),
+    ),
     role: Type.Union([Type.Literal("user"), Type.Literal("assistant"), Type.Literal("system")]),
     content: Type.String(),
     timestamp: timestampSchema,
@@ -21,6 +27,12 @@ export const messageSchema = Type.Object(
     metadata: Type.Record(Type.String(), Type.Unknown()),
     reply_to: Type.Optional(
       Type.String({ format: "uuid", description: "Of an assistant message: the user's message." }),
+    ),
+    siblings: Type.Optional(
+      Type.Object(
+        { ids: Type.Array(Type.String({ format: "uuid" })), index: Type.Integer({ minimum: 0 }) },
+        { description: "Where there are others of this role below the same parent: all of them." },
+      ),
     ),
     usage: Type.Optional(nullable(UsageSchema)),
     context: Type.Optional(ContextSchema),
@@ -59,6 +71,7 @@ export function messageInfo(message: StoredMessage) {
   return {
     message_id: message.messageId,
     session_id: message.sessionId,
+    parent_id: message.parentId,
     role: message.role,
     content: message.content,
     timestamp: message.createdAt.toISOString(),
@@ -70,6 +83,9 @@ export function messageInfo(message: StoredMessage) {
       usage: message.usage,
       finish_reason: message.finishReason,
       tool_calls: message.toolCalls ?? [],
+    }),
+    ...(message.siblings && {
+      siblings: { ids: message.siblings, index: message.siblings.indexOf(message.messageId) },
     }),
     ...(message.context !== null && { context: message.context }),
     ...outputOf(message),

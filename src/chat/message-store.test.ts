@@ -6,6 +6,7 @@ import { newId } from "../lib/ids.ts";
 import { createSearchIndex } from "../search/search-index.ts";
 import { createSearchStore } from "../search/search-store.ts";
 import { silentLogger } from "../telemetry/logger.ts";
+import { everything, pathTo, readTree, storeTree, withMessages } from "../tree/tree.ts";
 import {
   createMessageStore,
   type HistoryFilter,
@@ -77,13 +78,24 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
     return { sessionId, ids };
   }
 
+  /** A session whose messages follow one another, and their path. */
+  const lineOf = async (sessionId: string) => {
+    const { rows } = await database.query<{ last: number }>(
+      "SELECT max(seq) AS last FROM messages WHERE session_id = $1",
+      [sessionId],
+    );
+    const tree = readTree({ lastSeq: rows[0]?.last ?? 0, tree: null });
+    return { session: { sessionId, tree }, path: everything(tree) };
+  };
+
   const read = async (
     sessionId: string,
     range: HistoryRange,
     limit: number,
     filter: HistoryFilter = {},
   ) => {
-    const { messages, hasMore } = await store.history(sessionId, filter, range, limit);
+    const { session, path } = await lineOf(sessionId);
+    const { messages, hasMore } = await store.history(session, path, filter, range, limit);
     return { seqs: messages.map(({ seq }) => seq), hasMore };
   };
 
@@ -114,6 +126,78 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       { range: { kind: "around", seq: 1 }, limit: 4, seqs: [1, 2], hasMore: true },
     ])("$range.kind, at most $limit: $seqs", async ({ range, limit, seqs, hasMore }) => {
       expect(await read(sessionId, range, limit)).toEqual({ seqs, hasMore });
+    });
+  });
+
+  describe("a conversation with branches", () => {
+    let sessionId: string;
+    let ids: string[];
+    // 1 2 3 4 | 5 6 instead of 3 | 7 8 below 4 | 9: another 8 | 10 11 begin anew; 4 was edited away from view.
+    const branches: [number, number][] = [
+      [2, 2],
+      [4, 2],
+      [7, 1],
+      [0, 2],
+    ];
+    let tree = readTree({ lastSeq: 4, tree: null });
+    beforeAll(async () => {
+      const roles = [..."uauauauaaua"].map((letter) => (letter === "u" ? "user" : "assistant"));
+      ({ sessionId, ids } = await createSession(roles.map((role) => ({ role }))));
+      for (const [parent, many] of branches) tree = withMessages(tree, parent, many);
+      await database.query(
+        "UPDATE sessions SET last_seq = 11, tree = $2::jsonb WHERE session_id = $1",
+        [sessionId, JSON.stringify(storeTree(tree))],
+      );
+    });
+    const idOf = (seq: number) => ids[seq - 1];
+    const page = async (to: number, range: HistoryRange, limit: number, filter = {}) =>
+      store.history({ sessionId, tree }, pathTo(tree, to), filter, range, limit);
+
+    test.each<{ to: number; range: HistoryRange; limit: number; seqs: number[]; hasMore: boolean }>(
+      [
+        {
+          to: 9,
+          range: { kind: "offset", offset: 0 },
+          limit: 9,
+          seqs: [1, 2, 3, 4, 7, 9],
+          hasMore: false,
+        },
+        { to: 9, range: { kind: "offset", offset: 3 }, limit: 2, seqs: [4, 7], hasMore: true },
+        { to: 6, range: { kind: "after", seq: 1 }, limit: 2, seqs: [2, 5], hasMore: true },
+        { to: 9, range: { kind: "before", seq: 9 }, limit: 2, seqs: [4, 7], hasMore: true },
+        { to: 9, range: { kind: "around", seq: 7 }, limit: 4, seqs: [3, 4, 7, 9], hasMore: false },
+        { to: 11, range: { kind: "after", seq: 0 }, limit: 9, seqs: [10, 11], hasMore: false },
+      ],
+    )("the path to $to, $range.kind: $seqs", async ({ to, range, limit, seqs, hasMore }) => {
+      const found = await page(to, range, limit);
+      expect(found.messages.map(({ seq }) => seq)).toEqual(seqs);
+      expect(found.hasMore).toBe(hasMore);
+      // A filter that takes all of them finds the same.
+      const filtered = await page(to, range, limit, { since: "2000-01-01T00:00:00Z" });
+      expect(filtered).toEqual(found);
+    });
+
+    test("each message names its parent and those beside it, on a page and alone", async () => {
+      const parents = [0, 1, 2, 3, 2, 5, 4, 7, 7, 0, 10];
+      const beside: Record<number, number[]> = { 1: [1, 10], 10: [1, 10] };
+      for (const seq of [3, 5]) beside[seq] = [3, 5];
+      for (const seq of [8, 9]) beside[seq] = [8, 9];
+      const all = await store.history(
+        { sessionId, tree },
+        everything(tree),
+        {},
+        { kind: "after", seq: 0 },
+        99,
+      );
+      expect(all.messages).toHaveLength(11);
+      for (const message of all.messages) {
+        const { seq } = message;
+        expect(message.parentId).toBe(idOf(parents[seq - 1] ?? 0) ?? null);
+        expect(message.siblings).toEqual(beside[seq]?.map(idOf));
+        expect(await store.find(message.messageId)).toEqual({ ...message, userId: "ann" });
+      }
+      const filter = { since: "2000-01-01T00:00:00Z" };
+      expect(await store.count(sessionId, pathTo(tree, 9), filter)).toBe(6);
     });
   });
 
@@ -155,7 +239,9 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
     ])("$filter finds $seqs, and counts them", async ({ filter, seqs }) => {
       const range = { kind: "offset", offset: 0 } as const;
       expect((await read(sessionId, range, 10, filter)).seqs).toEqual(seqs);
-      expect(await store.count(sessionId, filter)).toBe(seqs.length);
+      expect(await store.count(sessionId, (await lineOf(sessionId)).path, filter)).toBe(
+        seqs.length,
+      );
       if (seqs.length < 2) return;
       expect(await read(sessionId, range, 1, filter)).toEqual({ seqs: [seqs[0]], hasMore: true });
       expect(await read(sessionId, { kind: "before", seq: 99 }, 1, filter)).toEqual({
@@ -229,6 +315,8 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       agentId: "a",
       content: "é🙂",
       replyTo: null,
+      parentId: null,
+      outputFormat: null,
       metadata: { a: [1] },
       createdAt: new Date("2026-01-02T03:04:05Z"),
       usage: null,
@@ -244,7 +332,8 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       context: null,
     });
     const { userId: _, ...stored } = found ?? { userId: "" };
-    const page = await store.history(sessionId, {}, { kind: "after", seq: 0 }, 1);
+    const { session, path } = await lineOf(sessionId);
+    const page = await store.history(session, path, {}, { kind: "after", seq: 0 }, 1);
     expect(page).toEqual({ messages: [stored], hasMore: false, last: 1 });
     expect(await store.find(newId())).toBeNull();
     expect(await store.seqOf(sessionId, messageId)).toBe(1);

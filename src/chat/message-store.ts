@@ -1,9 +1,11 @@
-import sql, { join, raw, type Sql } from "sql-template-tag";
+import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
 import { maxCounted, type SearchStore } from "../search/search-store.ts";
+import { clip, count, newest, oldest, type Ranges } from "../tree/ranges.ts";
+import { childrenOf, parentOf, readTree, type StoredTree, type Tree } from "../tree/tree.ts";
 
 /** A message as stored. */
 export interface StoredMessage {
@@ -15,6 +17,10 @@ export interface StoredMessage {
   readonly agentId: string;
   readonly content: string;
   readonly replyTo: string | null;
+  /** The message before it on its path; null for the first one. */
+  readonly parentId: string | null;
+  /** Itself and those of the same role below the same parent, in their order; absent: there is no other. */
+  readonly siblings?: readonly string[];
   readonly metadata: object;
   readonly createdAt: Date;
   readonly usage: { input_tokens: number; output_tokens: number } | null;
@@ -41,7 +47,7 @@ export interface HistoryFilter {
   readonly words?: { readonly q: string; readonly userId: string } | undefined;
 }
 
-/** Which part of the history: by position from the oldest, or around a message. */
+/** Which part of a path: by position from the oldest, or around a message. */
 export type HistoryRange =
   | { readonly kind: "offset"; readonly offset: number }
   | { readonly kind: "after"; readonly seq: number }
@@ -70,9 +76,22 @@ export interface HistoryPage {
   readonly last: number | null;
 }
 
-function conditionsOf(sessionId: string, filter: HistoryFilter): Sql[] {
+/** The rows of these numbers. One range is what a conversation without branches has, and what indexes do best. */
+function rowsOf(sessionId: string, ranges: Ranges): Sql {
+  const [only] = ranges;
+  if (ranges.length === 1 && only !== undefined) {
+    return sql`messages WHERE session_id = ${sessionId} AND seq BETWEEN ${only.first} AND ${only.last}`;
+  }
+  const firsts = ranges.map(({ first }) => first);
+  const lasts = ranges.map(({ last }) => last);
+  return sql`
+    unnest(${firsts}::int[], ${lasts}::int[]) AS part (first, last)
+    JOIN messages ON session_id = ${sessionId} AND seq BETWEEN part.first AND part.last WHERE true`;
+}
+
+function conditionsOf(filter: HistoryFilter): Sql[] {
   const { role, agentId, since, until } = filter;
-  const conditions = [sql`session_id = ${sessionId}`];
+  const conditions: Sql[] = [];
   if (role !== undefined) conditions.push(sql`role = ${role}`);
   if (agentId !== undefined) conditions.push(sql`agent_id = ${agentId}`);
   if (since !== undefined) conditions.push(sql`created_at >= ${since}::timestamptz`);
@@ -80,19 +99,29 @@ function conditionsOf(sessionId: string, filter: HistoryFilter): Sql[] {
   return conditions;
 }
 
+/** In front of what follows from it, where that is so. */
+const and = (conditions: readonly Sql[]) =>
+  conditions.length === 0 ? empty : sql`AND ${join(conditions, " AND ")}`;
+
 /** All SQL of reading messages. */
 export function createMessageStore(database: Database, search: Pick<SearchStore, "inSession">) {
   const select = async (
+    sessionId: string,
+    ranges: Ranges,
     conditions: readonly Sql[],
     direction: "ASC" | "DESC",
     page: { readonly limit: number; readonly offset?: number; readonly maxBytes?: number },
   ): Promise<HistoryPage> => {
     const { limit, offset = 0, ...bound } = page;
     const { rows, hasMore } = await selectPage<StoredMessage>(database, {
+      // What is numbered before a message is mostly on the page already.
       rows: sql`
-        SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM messages
-        WHERE ${join(conditions, " AND ")}
-        ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}`,
+        SELECT numbered.*, CASE WHEN lag(seq) OVER near = seq - 1 THEN lag("messageId") OVER near ELSE (
+          SELECT message_id FROM messages WHERE session_id = ${sessionId} AND seq = numbered.seq - 1)
+        END AS "parentId" FROM (
+          SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM ${rowsOf(sessionId, ranges)} ${and(conditions)}
+          ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}) AS numbered
+        WINDOW near AS (ORDER BY seq)`,
       order: sql`"seq" ${raw(direction)}`,
       limit,
       ...bound,
@@ -101,28 +130,34 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
     return { messages: direction === "ASC" ? rows : rows.reverse(), hasMore, last };
   };
 
-  /** Messages beyond `from`; those with the words are looked up first. */
+  /** Messages of a path, those with the words by way of the search. Without any filter a page is cut out of the path. */
   const read = async (
     sessionId: string,
+    path: Ranges,
     filter: HistoryFilter,
-    { from, direction }: { readonly from: number; readonly direction: "ASC" | "DESC" },
+    direction: "ASC" | "DESC",
     page: { readonly limit: number; readonly offset?: number; readonly maxBytes?: number },
   ): Promise<HistoryPage> => {
     const { words, ...rest } = filter;
-    const conditions = conditionsOf(sessionId, rest);
-    if (words === undefined) {
-      const beyond = direction === "ASC" ? sql`seq > ${from}` : sql`seq < ${from}`;
-      return select([...conditions, beyond], direction, page);
-    }
     const { limit, offset = 0, ...bound } = page;
+    const conditions = conditionsOf(rest);
+    const [first, last] = [path[0], path.at(-1)];
+    if (first === undefined || last === undefined)
+      return { messages: [], hasMore: false, last: null };
+    if (words === undefined) {
+      const cut = direction === "ASC" ? oldest : newest;
+      const part = conditions.length === 0 ? cut(path, offset + limit + 1) : path;
+      return select(sessionId, part, conditions, direction, page);
+    }
     const { seqs, next } = await search.inSession(
       words.q,
-      { ...rest, userId: words.userId, sessionId },
-      { from, direction },
+      { ...rest, userId: words.userId, sessionId, path },
+      { from: direction === "ASC" ? first.first - 1 : last.last + 1, direction },
       offset + limit,
     );
     const wanted = seqs.slice(offset);
-    const found = await select([...conditions, sql`seq = ANY(${wanted}::int[])`], direction, {
+    const isWanted = sql`seq = ANY(${wanted}::int[])`;
+    const found = await select(sessionId, path, [...conditions, isWanted], direction, {
       limit,
       ...bound,
     });
@@ -130,16 +165,56 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
     return { ...found, hasMore: next !== null, last: next ?? found.last };
   };
 
+  /** With their parents and siblings. Without branches the parent is the message numbered before, and there is nothing to ask. */
+  const related = async <M extends StoredMessage>(
+    tree: Tree,
+    messages: readonly M[],
+  ): Promise<M[]> => {
+    const [sessionId] = messages.map((message) => message.sessionId);
+    if (tree.segments.length === 1 || sessionId === undefined) return [...messages];
+    const around = messages.map((message) => {
+      const parent = parentOf(tree, message.seq);
+      return { message, parent, children: childrenOf(tree, parent) };
+    });
+    const seqs = around.flatMap(({ message, parent, children }) => [
+      ...(parent === message.seq - 1 ? [] : [parent]),
+      ...(children.length > 1 ? children : []),
+    ]);
+    const { rows } = await database.query<Pick<StoredMessage, "seq" | "messageId" | "role">>(
+      `SELECT seq, message_id AS "messageId", role FROM messages
+       WHERE session_id = $1 AND seq = ANY($2::int[])`,
+      [sessionId, [...new Set(seqs)]],
+    );
+    const found = new Map(rows.map((row) => [row.seq, row]));
+    return around.map(({ message, parent, children }) => {
+      const siblings = children
+        .flatMap((seq) => found.get(seq) ?? [])
+        .filter(({ role }) => role === message.role)
+        .map(({ messageId }) => messageId);
+      return {
+        ...message,
+        ...(parent !== message.seq - 1 && { parentId: found.get(parent)?.messageId ?? null }),
+        ...(siblings.length > 1 && { siblings }),
+      };
+    });
+  };
+
   return {
     /** With the owner of its session; null when there is no such message. */
     async find(messageId: string): Promise<(StoredMessage & { userId: string }) | null> {
-      const { rows } = await database.query<StoredMessage & { userId: string }>(
-        `SELECT m.*, s.user_id AS "userId" FROM (
+      const { rows } = await database.query<
+        StoredMessage & { userId: string; lastSeq: number; tree: StoredTree | null }
+      >(
+        `SELECT m.*, s.user_id AS "userId", s.tree, s.last_seq AS "lastSeq", p.message_id AS "parentId" FROM (
            SELECT ${columns} FROM messages WHERE message_id = $1) m
-         JOIN sessions s ON s.session_id = m."sessionId"`,
+         JOIN sessions s ON s.session_id = m."sessionId"
+         LEFT JOIN messages p ON p.session_id = m."sessionId" AND p.seq = m.seq - 1`,
         [messageId],
       );
-      return rows[0] ?? null;
+      const [row] = rows;
+      if (row === undefined) return null;
+      const { lastSeq, tree, ...message } = row;
+      return (await related(readTree({ lastSeq, tree }), [message]))[0] ?? null;
     },
 
     /** Number of a message within its session; null when it is not there. */
@@ -151,61 +226,59 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       return rows[0]?.seq ?? null;
     },
 
-    /** At most `limit` messages, fewer where they are very long. `around` puts the message into the middle. */
+    /**
+     * At most `limit` messages of a path, fewer where they are very long. `around` puts the message into the middle.
+     */
     async history(
-      sessionId: string,
+      { sessionId, tree }: { readonly sessionId: string; readonly tree: Tree },
+      path: Ranges,
       filter: HistoryFilter,
       range: HistoryRange,
       limit: number,
     ): Promise<HistoryPage> {
-      switch (range.kind) {
-        case "offset":
-          return read(
-            sessionId,
-            filter,
-            { from: 0, direction: "ASC" },
-            { limit, offset: range.offset },
-          );
-        case "after":
-          return read(sessionId, filter, { from: range.seq, direction: "ASC" }, { limit });
-        case "before":
-          return read(sessionId, filter, { from: range.seq, direction: "DESC" }, { limit });
-        case "around": {
-          const half = Math.floor(limit / 2);
-          const maxBytes = maxPageBytes / 2;
-          const rest = await read(
-            sessionId,
-            filter,
-            { from: range.seq - 1, direction: "ASC" },
-            { limit: limit - half, maxBytes },
-          );
-          if (half === 0) return rest;
-          const before = await read(
-            sessionId,
-            filter,
-            { from: range.seq, direction: "DESC" },
-            { limit: half, maxBytes },
-          );
-          return { ...rest, messages: [...before.messages, ...rest.messages] };
+      const up = (from: number, page: { limit: number; offset?: number; maxBytes?: number }) =>
+        read(sessionId, clip(path, from, Infinity), filter, "ASC", page);
+      const down = (to: number, page: { limit: number; maxBytes?: number }) =>
+        read(sessionId, clip(path, 0, to), filter, "DESC", page);
+      const part = async (): Promise<HistoryPage> => {
+        switch (range.kind) {
+          case "offset":
+            return up(0, { limit, offset: range.offset });
+          case "after":
+            return up(range.seq + 1, { limit });
+          case "before":
+            return down(range.seq - 1, { limit });
+          case "around": {
+            const half = Math.floor(limit / 2);
+            const maxBytes = maxPageBytes / 2;
+            const rest = await up(range.seq, { limit: limit - half, maxBytes });
+            if (half === 0) return rest;
+            const before = await down(range.seq - 1, { limit: half, maxBytes });
+            return { ...rest, messages: [...before.messages, ...rest.messages] };
+          }
         }
-      }
+      };
+      const page = await part();
+      return { ...page, messages: await related(tree, page.messages) };
     },
 
     /** With words, no further than to `maxCounted`. */
-    async count(sessionId: string, filter: HistoryFilter): Promise<number> {
+    async count(sessionId: string, path: Ranges, filter: HistoryFilter): Promise<number> {
       const { words, ...rest } = filter;
+      if (path.length === 0) return 0;
       if (words !== undefined) {
         const found = await search.inSession(
           words.q,
-          { ...rest, userId: words.userId, sessionId },
+          { ...rest, userId: words.userId, sessionId, path },
           { from: 0, direction: "ASC" },
           maxCounted,
         );
         return found.seqs.length;
       }
+      const conditions = conditionsOf(rest);
+      if (conditions.length === 0) return count(path);
       const { text, values } = sql`
-        SELECT count(*)::int AS count FROM messages
-        WHERE ${join(conditionsOf(sessionId, filter), " AND ")}`;
+        SELECT count(*)::int AS count FROM ${rowsOf(sessionId, path)} ${and(conditions)}`;
       const { rows } = await database.query<{ count: number }>(text, values);
       return rows[0]?.count ?? 0;
     },

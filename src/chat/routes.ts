@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
-import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
@@ -10,7 +9,6 @@ import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { SseView } from "../replies/reading/sse.ts";
-import { answer } from "./answer.ts";
 import { decisionsBody } from "./decisions-body.ts";
 import { maxMessageBytes, messageBody, type MessageBody } from "./message-body.ts";
 import { messageInfo } from "./message-info.ts";
@@ -18,6 +16,7 @@ import type { MessageStore, StoredMessage } from "./message-store.ts";
 import { streamResponse } from "./stream-docs.ts";
 import { toTurn } from "./to-turn.ts";
 import type { Commands, NamedReply, SentMessage } from "./commands.ts";
+import type { WholeAnswer } from "./whole-answer.ts";
 
 interface ChatRoutesOptions {
   readonly commands: Commands;
@@ -28,8 +27,7 @@ interface ChatRoutesOptions {
   /** Of all files of a message together. */
   readonly maxUploadBytes: number;
   readonly maxBodyBytes: number;
-  /** The reply's speech for an answer in one piece; null without. */
-  readonly audioResponse: (reply: StoredMessage) => Promise<object | null>;
+  readonly wholeAnswer: WholeAnswer;
 }
 
 const tags = ["Messages"];
@@ -109,10 +107,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           });
         }
         const sent = await send(request, "POST /chat/message");
-        await commands.ended(sent.replyId, goneSignal(response));
-        const reply = await found(sent.replyId);
-        const question = await found(reply.replyTo ?? "");
-        return answer(reply, question, null, await options.audioResponse(reply));
+        return options.wholeAnswer(sent, response);
       },
     );
 

@@ -2,8 +2,18 @@ import { readAttachments } from "../attachments/read-attachments.ts";
 import { callerUser, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { Language } from "../problems/catalogue.ts";
-import type { MessageBody } from "./message-body.ts";
-import type { SendMessage } from "./commands.ts";
+import type { UserMessage } from "../replies/lifecycle/accept.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import type { MessageBody, RegenerateBody } from "./message-body.ts";
+import type { SendMessage, TurnAt } from "./commands.ts";
+
+type TurnBody = Partial<
+  Pick<
+    MessageBody,
+    "session_config" | "agent_id" | "on_busy" | "response_format" | "context" | "voice_config"
+  >
+>;
 
 interface Origin {
   readonly caller: Caller;
@@ -15,7 +25,10 @@ interface Origin {
 }
 
 /** What a caller wants to send, from the body that every door takes. Raises `validation_failed`, `forbidden`. */
-export function toTurn(body: MessageBody, origin: Origin): SendMessage {
+export function toTurn(
+  body: MessageBody,
+  origin: Origin,
+): SendMessage & { readonly message: UserMessage } {
   const { identity } = origin.caller;
   const sessionId = body.session_id ?? undefined;
   // Only a new session needs to know for whom it is; an existing one has its owner.
@@ -23,23 +36,26 @@ export function toTurn(body: MessageBody, origin: Origin): SendMessage {
     sessionId === undefined || identity !== null || body.user_id !== undefined
       ? callerUser(origin.caller, body.user_id)
       : undefined;
-  const { context, voice_config: voice } = body;
+  const parent = body.parent_message_id;
   return {
+    ...turnAt(body, origin),
     sessionId,
+    at: parent === undefined ? { kind: "head" } : { kind: "below", messageId: anchored(parent) },
     ownerId: userId ?? null,
     userId,
     userToken: identity?.token,
+    message: messageOf(body, origin),
+  };
+}
+
+/** What of a body says how to answer, wherever the message hangs. */
+export function turnAt(body: TurnBody, origin: Origin): TurnAt {
+  const { context, voice_config: voice } = body;
+  return {
     sessionConfig: body.session_config ?? {},
     agentId: body.agent_id ?? undefined,
     onBusy: body.on_busy ?? null,
     ...(body.response_format && { ownSettings: { response_format: body.response_format } }),
-    message: {
-      text: body.message,
-      type: body.message_type,
-      metadata: body.metadata ?? {},
-      audio: null,
-      attachments: readAttachments(body.attachments ?? [], origin.maxUploadBytes),
-    },
     turn: {
       language: origin.language,
       requestId: origin.requestId,
@@ -49,4 +65,41 @@ export function toTurn(body: MessageBody, origin: Origin): SendMessage {
     },
     idempotency: origin.idempotency,
   };
+}
+
+/** What of a body is said. Raises `validation_failed`, `payload_too_large`. */
+function messageOf(
+  body: Pick<MessageBody, "message" | "message_type" | "metadata" | "attachments">,
+  { maxUploadBytes }: Pick<Origin, "maxUploadBytes">,
+): UserMessage {
+  return {
+    text: body.message,
+    type: body.message_type,
+    metadata: body.metadata ?? {},
+    audio: null,
+    attachments: readAttachments(body.attachments ?? [], maxUploadBytes),
+  };
+}
+
+/** The same of a message that stands beside another one: without `attachments` those of that one. */
+export function editOf(
+  body: Pick<MessageBody, "message" | "message_type" | "metadata" | "attachments">,
+  origin: Pick<Origin, "maxUploadBytes">,
+): UserMessage {
+  const message = messageOf(body, origin);
+  return body.attachments ? message : { ...message, attachments: null };
+}
+
+/** For one turn, as callers write them. */
+export function settingsOfTurn({
+  model,
+  temperature,
+  instructions,
+}: RegenerateBody): Readonly<Record<string, unknown>> {
+  return { model, temperature, instructions };
+}
+
+function anchored(messageId: string | null): string | null {
+  if (messageId !== null && !isId(messageId)) throw new Problem("message_not_found", { messageId });
+  return messageId;
 }

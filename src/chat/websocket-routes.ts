@@ -14,11 +14,11 @@ import type { PlacesByOwner } from "../lib/places.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { dismiss } from "./dismiss.ts";
-import { maxMessageBytes, messageBody } from "./message-body.ts";
+import { editBody, maxMessageBytes, messageBody } from "./message-body.ts";
 import { SocketPlaces } from "./socket-places.ts";
 import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts";
 
-interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage"> {
+interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage" | "checkEdit"> {
   readonly identity: IdentityProvider;
   readonly telemetry: Telemetry;
   readonly heartbeatMs: number;
@@ -48,6 +48,15 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
   let isClosing = false;
   const places = new SocketPlaces(options.maxConnections, options.placesOfUsers);
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
+  const checkEdit = createBodyCheck(
+    Type.Object(
+      {
+        message_id: Type.String({ maxLength: 64 }),
+        ...editBody(options.maxMessageLength).properties,
+      },
+      { additionalProperties: false },
+    ),
+  );
 
   /** The address of a caller who has yet to bring a token; null for one who needs none, or has brought one. */
   const unknownAddress = (request: FastifyRequest): string | null => {
@@ -85,7 +94,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         userId,
         log: request.log,
       },
-      { ...options, checkMessage },
+      { ...options, checkMessage, checkEdit },
     );
     const bytes = countBytes(request.raw.socket, maxUnknownBytes, () => socket.terminate());
     const letIn = async (credentials: Credentials): Promise<Identity | null> => {
@@ -213,6 +222,8 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
           client_messages: {
             auth: "{type, token}: first, where no Authorization header could be sent",
             chat: "{type, message, …as POST /chat/message}",
+            regenerate: "{type, message_id, …as POST /chat/message/{message_id}/regenerate}",
+            edit: "{type, message_id, …as POST /chat/message/{message_id}/edit}",
             cancel: "{type, message_id}",
             continue: "{type, message_id, decisions}: as POST /chat/message/{message_id}/continue",
             resume: "{type, message_id, after}",

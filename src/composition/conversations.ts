@@ -16,6 +16,7 @@ import { createReplyFeeds } from "../replies/reading/reply-feeds.ts";
 import { createSearchIndex } from "../search/search-index.ts";
 import { createSearchStore } from "../search/search-store.ts";
 import { createActiveLimit } from "../sessions/active-limit.ts";
+import { createForkSession } from "../sessions/fork.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
@@ -138,6 +139,7 @@ export async function openConversations(
     search,
     searchIndex,
     messages: createMessageStore(database, search),
+    fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
     commands: createCommands({
       identity: floors.identity,
       sessions,

@@ -3,9 +3,11 @@ import { agentRoutes } from "../agents/routes.ts";
 import { createApp } from "../app.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
+import { branchRoutes } from "../chat/branch-routes.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
 import { searchRoutes } from "../chat/search-routes.ts";
+import { createWholeAnswer } from "../chat/whole-answer.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { PlacesByOwner } from "../lib/places.ts";
@@ -95,6 +97,12 @@ export async function openDoors(
     maxUploadBytes: limits.max_upload_size,
     maxBodyBytes: limits.max_body_size,
   });
+  const wholeAnswer = createWholeAnswer(conversations.commands, messages, speech.audioResponse);
+  const bounds = {
+    maxMessageLength: limits.max_message_length,
+    maxUploadBytes: limits.max_upload_size,
+    maxBodyBytes: limits.max_body_size,
+  };
   const { app } = await createApp({
     ...floors,
     logger: floors.log.pino,
@@ -115,15 +123,8 @@ export async function openDoors(
         identity,
         countAudio: (userId) => speech.store.countOf(userId),
       }),
-      chatRoutes({
-        ...conversations,
-        sse,
-        identity,
-        maxMessageLength: limits.max_message_length,
-        maxUploadBytes: limits.max_upload_size,
-        maxBodyBytes: limits.max_body_size,
-        audioResponse: speech.audioResponse,
-      }),
+      chatRoutes({ ...conversations, sse, identity, wholeAnswer, ...bounds }),
+      branchRoutes({ ...conversations, sse, identity, wholeAnswer, ...bounds }),
       voiceMessageRoutes({
         ...conversations,
         ...speech,

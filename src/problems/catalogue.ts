@@ -94,6 +94,10 @@ export const problemCatalogue = {
     en: "This Idempotency-Key was already used with another request body. Use a new key for a new request.",
     zh: "此 Idempotency-Key 已用于内容不同的请求。新请求请使用新的键。",
   })),
+  message_running: define<{ messageId: string }>(409, ({ messageId }) => ({
+    en: `Message ${messageId} is still being answered. Wait for the end, or cancel it, then try again.`,
+    zh: `消息 ${messageId} 仍在回复中。请等待其结束或先取消，然后重试。`,
+  })),
   message_not_running: define<{ messageId: string; status: string }>(
     409,
     ({ messageId, status }) => ({

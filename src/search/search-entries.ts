@@ -2,6 +2,7 @@ import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { Queryable } from "../database/database.ts";
 import { tsqueryOf, type SearchQuery } from "./search-query.ts";
 import { markOf, ownerPrefix } from "./terms.ts";
+import type { Ranges } from "../tree/ranges.ts";
 
 export interface SearchFilter {
   readonly userId: string;
@@ -125,10 +126,10 @@ export function titlesByTime(
 /** Messages of one session, by number, beyond `from`. */
 export function messagesByNumber(
   query: SearchQuery,
-  filter: SearchFilter & { readonly sessionId: string },
+  filter: SearchFilter & { readonly sessionId: string; readonly path?: Ranges },
   { from, direction }: { readonly from: number; readonly direction: "ASC" | "DESC" },
 ): Entries {
-  const { userId, sessionId, since, until } = filter;
+  const { userId, sessionId, path, since, until } = filter;
   const [first, beyond] = direction === "ASC" ? [raw("<="), raw(">")] : [raw(">="), raw("<")];
   return {
     table: "message_search",
@@ -142,9 +143,20 @@ export function messagesByNumber(
     within: [
       ...(since === undefined ? [] : [sql`created_at >= ${since}::timestamptz`]),
       ...(until === undefined ? [] : [sql`created_at <= ${until}::timestamptz`]),
+      ...(path === undefined ? [] : [onPath(path)]),
     ],
     tsquery: tsqueryOf(query, ownerPrefix(userId), marksOf(filter)),
   };
+}
+
+function onPath(path: Ranges): Sql {
+  const [only] = path;
+  if (only !== undefined && path.length === 1) {
+    return sql`seq BETWEEN (SELECT ${only.first}::int) AND (SELECT ${only.last}::int)`;
+  }
+  return sql`EXISTS (
+    SELECT 1 FROM unnest(${path.map(({ first }) => first)}::int[], ${path.map(({ last }) => last)}::int[]) AS part (first, last)
+    WHERE seq BETWEEN part.first AND part.last)`;
 }
 
 /** Where the walk begins: within the index, so that nothing newer is read. */

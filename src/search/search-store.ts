@@ -11,6 +11,7 @@ import {
   type SearchPosition,
 } from "./search-entries.ts";
 import { readQuery, type SearchQuery } from "./search-query.ts";
+import type { Ranges } from "../tree/ranges.ts";
 import { maxReadLength } from "./units.ts";
 
 export interface SearchHit extends Snippet {
@@ -149,10 +150,10 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       return { count: Math.min(found.length, maxCounted), isMore: found.length > maxCounted };
     },
 
-    /** The numbers of a session's messages, beyond `from` in the direction of reading. */
+    /** The numbers of a session's messages (on `path`, where one is given), beyond `from` in the direction of reading. */
     async inSession(
       q: string,
-      filter: SearchFilter & { readonly sessionId: string },
+      filter: SearchFilter & { readonly sessionId: string; readonly path?: Ranges },
       { from, direction }: { readonly from: number; readonly direction: "ASC" | "DESC" },
       limit: number,
     ): Promise<SessionMatches> {

@@ -10,17 +10,20 @@ import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, ref, timestampSchema } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
 import { metadataSchema, sessionConfigPatchSchema, sessionConfigSchema } from "./session-config.ts";
 import { createSessionAccess } from "./session-access.ts";
 import { sessionInfo } from "./session-info.ts";
 import type { SessionPosition, SessionStore } from "./session-store.ts";
 import type { SearchStore } from "../search/search-store.ts";
+import type { ForkSession } from "./fork.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface SessionRoutesOptions {
   readonly sessions: Sessions;
   readonly store: SessionStore;
   readonly search: Pick<SearchStore, "titled">;
+  readonly fork: ForkSession;
   readonly catalogue: Catalogue;
   readonly identity: IdentityProvider;
 }
@@ -242,6 +245,14 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
               title: Type.Optional(nullable(Type.String({ maxLength: 500 }))),
               status: Type.Optional(Type.Union([Type.Literal("active"), Type.Literal("archived")])),
               agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+              head_message_id: Type.Optional(
+                Type.String({
+                  maxLength: 64,
+                  description:
+                    "Shows the path through this message, down to its newest leaf. 409 `session_busy` while a reply is made that " +
+                    "is not on it.",
+                }),
+              ),
               config: Type.Optional(sessionConfigPatchSchema),
               metadata: Type.Optional(metadataSchema),
             },
@@ -249,7 +260,13 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           ),
           response: {
             200: ref("SessionInfo"),
-            ...problemResponses("malformed_json", "session_not_found", "agent_not_found"),
+            ...problemResponses(
+              "malformed_json",
+              "session_not_found",
+              "message_not_found",
+              "agent_not_found",
+              "session_busy",
+            ),
           },
         },
       },
@@ -258,6 +275,10 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         const sessionId = request.params.session_id;
         await requireAction(request, identity, "access_chat_session");
         const session = await owned(request, sessionId, request.query.user_id);
+        const headMessageId = body.head_message_id;
+        if (headMessageId !== undefined && !isId(headMessageId)) {
+          throw new Problem("message_not_found", { messageId: headMessageId });
+        }
         // Each patch is bounded; what many of them add up to is too.
         for (const name of ["config", "metadata"] as const) {
           if (body[name] !== undefined) {
@@ -273,10 +294,59 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           ...(body.title !== undefined && { title: body.title }),
           ...(body.status !== undefined && { status: body.status }),
           ...(agentId !== undefined && { agentId }),
+          ...(headMessageId !== undefined && { headMessageId }),
           ...(body.config !== undefined && { config: body.config }),
           ...(body.metadata !== undefined && { metadata: body.metadata }),
         });
         return sessionInfo(await owned(request, sessionId, request.query.user_id));
+      },
+    );
+
+    app.post(
+      "/sessions/:session_id/fork",
+      {
+        schema: {
+          tags,
+          security,
+          summary: "A new session of the path up to a message",
+          description: "With its files, and with the same agent, configuration and title.",
+          headers: idempotencyHeaders,
+          params: sessionParams,
+          querystring: namedUser,
+          body: Type.Object(
+            {
+              message_id: Type.String({ maxLength: 64, description: "The last one to be copied." }),
+            },
+            { additionalProperties: false, title: "Fork" },
+          ),
+          response: {
+            200: Type.Object({
+              success: Type.Literal(true),
+              session_id: Type.String({ format: "uuid" }),
+              session_info: ref("SessionInfo"),
+            }),
+            ...problemResponses(
+              "malformed_json",
+              "session_not_found",
+              "message_not_found",
+              "message_running",
+              "idempotency_conflict",
+            ),
+          },
+        },
+      },
+      async (request) => {
+        await requireAction(request, identity, "create_chat_session");
+        const { session_id: sourceId } = request.params;
+        const source = await owned(request, sourceId, request.query.user_id);
+        const key = idempotencyKey(request, "POST /sessions/fork", [sourceId, request.body]);
+        const sessionId = await options.fork(source, request.body.message_id, key);
+        const session = await owned(request, sessionId, request.query.user_id);
+        return {
+          success: true as const,
+          session_id: sessionId,
+          session_info: sessionInfo(session),
+        };
       },
     );
 

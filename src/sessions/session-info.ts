@@ -14,8 +14,15 @@ export const sessionInfoSchema = Type.Object(
     last_activity: timestampSchema,
     message_count: Type.Integer({
       minimum: 0,
-      description: "Stored messages of both sides, those being made included.",
+      description: "Messages of the active path, of both sides, those being made included.",
     }),
+    total_message_count: Type.Integer({ minimum: 0, description: "Of all branches." }),
+    head_message_id: nullable(
+      Type.String({
+        format: "uuid",
+        description: "The last message of the active path: what is sent next hangs below it.",
+      }),
+    ),
     config: Type.Record(Type.String(), Type.Unknown()),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     active_message_id: nullable(
@@ -38,6 +45,8 @@ export function sessionInfo(session: Session) {
     created_at: session.createdAt.toISOString(),
     last_activity: session.lastActivity.toISOString(),
     message_count: session.messageCount,
+    total_message_count: session.totalMessageCount,
+    head_message_id: session.headMessageId,
     config: session.config,
     metadata: session.metadata,
     active_message_id: session.activeMessageId,

@@ -2,6 +2,7 @@ import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { Database, Queryable } from "../database/database.ts";
 import { jsonBytes, selectPage } from "../database/select-page.ts";
 import { toJsonb } from "../lib/clean-text.ts";
+import { readTree, type StoredTree, type Tree } from "../tree/tree.ts";
 
 /** A session as stored, with the reply that is being made in it. */
 export interface Session {
@@ -12,13 +13,23 @@ export interface Session {
   readonly status: "active" | "archived";
   readonly config: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Of the active path. */
   readonly messageCount: number;
+  /** Of all branches. */
+  readonly totalMessageCount: number;
+  /** The last message of the active path; null when there is none. */
+  readonly headMessageId: string | null;
   readonly createdAt: Date;
   readonly lastActivity: Date;
   readonly activeMessageId: string | null;
   readonly activeMessageStatus: "streaming" | "paused" | null;
   /** `lastActivity` as a cursor has it. */
   readonly position: string;
+}
+
+/** With its branches. */
+export interface FoundSession extends Session {
+  readonly tree: Tree;
 }
 
 export interface SessionFilter {
@@ -33,6 +44,8 @@ export interface SessionPatch {
   readonly title?: string | null;
   readonly status?: "active" | "archived";
   readonly agentId?: string;
+  /** A message of the path that is to be the active one. */
+  readonly headMessageId?: string;
   /** Member by member; null removes one. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Likewise. */
@@ -61,13 +74,20 @@ export type SessionStore = ReturnType<typeof createSessionStore>;
 
 /** `lastActivity` to the microsecond, for cursors: a Date would lose what tells two sessions apart. */
 const position = `to_char(s.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
+/** What a tree says (src/tree/tree.ts), in SQL: its head, and how many messages there are. */
+const headSeq = `CASE WHEN (s.tree #>> '{segments,-1,0}')::int > s.last_seq
+  THEN (s.tree #>> '{segments,-1,1}')::int ELSE s.last_seq END`;
+const messageTotal = `s.last_seq - coalesce((s.tree ->> 'removed')::int, 0)`;
 const columns = `
   s.session_id AS "sessionId", s.user_id AS "userId", s.agent_id AS "agentId", s.title, s.status, s.config,
-  s.metadata, s.message_count AS "messageCount", s.created_at AS "createdAt",
+  s.metadata, s.message_count AS "messageCount", ${messageTotal} AS "totalMessageCount",
+  h.message_id AS "headMessageId", s.created_at AS "createdAt",
   s.last_activity AS "lastActivity", a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
   ${position}`;
-/** One index look-up per session: at most one reply of a session is active. */
-const active = `LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')`;
+/** Two index look-ups per session: at most one reply of a session is active. */
+const joins = `
+  LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')
+  LEFT JOIN messages h ON h.session_id = s.session_id AND h.seq = ${headSeq}`;
 
 /** Any number will do, as long as every node uses the same one. */
 const activeSessionsLock = 4_812_002;
@@ -106,7 +126,7 @@ export function createSessionStore(database: Database) {
       const { rows } = await tx.query<Session>(
         `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count)
          VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7)
-         RETURNING ${columns.replace("a.message_id", "NULL").replace("a.status", "NULL")}`,
+         RETURNING ${columns.replace(/\b[ah]\.(message_id|status)/g, "NULL")}`,
         [
           session.sessionId,
           session.userId,
@@ -120,12 +140,18 @@ export function createSessionStore(database: Database) {
       return rows[0] as Session;
     },
 
-    async find(sessionId: string): Promise<Session | null> {
-      const { rows } = await database.query<Session>(
-        `SELECT ${columns} FROM sessions s ${active} WHERE s.session_id = $1`,
+    async find(sessionId: string): Promise<FoundSession | null> {
+      const { rows } = await database.query<
+        Session & { readonly lastSeq: number; readonly tree: StoredTree | null }
+      >(
+        `SELECT ${columns}, s.tree, s.last_seq AS "lastSeq" FROM sessions s ${joins}
+         WHERE s.session_id = $1`,
         [sessionId],
       );
-      return rows[0] ?? null;
+      const [row] = rows;
+      if (row === undefined) return null;
+      const { lastSeq, tree, ...session } = row;
+      return { ...session, tree: readTree({ lastSeq, tree }) };
     },
 
     /**
@@ -176,7 +202,7 @@ export function createSessionStore(database: Database) {
       const { rows: sessions, hasMore } = await selectPage<Session>(database, {
         rows: sql`
           SELECT ${raw(columns)}, ${raw(jsonBytes(["s.config", "s.metadata"]))} AS "bytes"
-          FROM sessions s ${raw(active)} WHERE ${join(conditions, " AND ")}
+          FROM sessions s ${raw(joins)} WHERE ${join(conditions, " AND ")}
           ORDER BY s.last_activity DESC, s.session_id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
         order: sql`"lastActivity" DESC, "sessionId" DESC`,
         limit,
@@ -224,8 +250,8 @@ export function createSessionStore(database: Database) {
       }>(
         `SELECT agent_id AS "agentId", count(*)::int AS sessions,
            (count(*) FILTER (WHERE status = 'active'))::int AS active,
-           coalesce(sum(message_count), 0)::int AS messages
-         FROM sessions WHERE user_id = $1 GROUP BY agent_id ORDER BY agent_id`,
+           coalesce(sum(${messageTotal}), 0)::int AS messages
+         FROM sessions s WHERE user_id = $1 GROUP BY agent_id ORDER BY agent_id`,
         [userId],
       );
       const sum = (value: (row: (typeof rows)[number]) => number) =>

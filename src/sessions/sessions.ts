@@ -5,6 +5,7 @@ import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotenc
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { BeginningSession } from "../replies/lifecycle/accept.ts";
+import { showBranch } from "../replies/lifecycle/branches.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -87,11 +88,18 @@ export function createSessions(options: SessionsOptions) {
 
     /** False when the session is gone. Who takes one out of the archive has one more active session. */
     async update(sessionId: string, patch: SessionPatch): Promise<boolean> {
-      if (patch.status !== "active") return store.update(database, sessionId, patch);
+      const { status, headMessageId } = patch;
+      if (status !== "active" && headMessageId === undefined) {
+        return store.update(database, sessionId, patch);
+      }
       return database.transaction(async (tx) => {
         const session = await store.lock(tx, sessionId);
-        if (session?.status === "archived") await activeLimit.check(tx, session.userId);
-        return session !== null && store.update(tx, sessionId, patch);
+        if (session === null) return false;
+        if (status === "active" && session.status === "archived") {
+          await activeLimit.check(tx, session.userId);
+        }
+        if (headMessageId !== undefined) await showBranch(tx, sessionId, headMessageId);
+        return store.update(tx, sessionId, patch);
       });
     },
 

@@ -101,6 +101,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const { traceparent } = request;
     const sent = await commands.send({
       sessionId: message.sessionId,
+      at: { kind: "head" },
       ownerId: userId ?? null,
       userId,
       userToken: request.identity?.token,

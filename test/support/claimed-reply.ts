@@ -19,6 +19,8 @@ export function claimedReply(changes: Partial<ClaimedReply> = {}): ClaimedReply 
     audio: null,
     message: "hello",
     messageSeq: 1,
+    seq: 2,
+    conversation: { lastSeq: 2, tree: null },
     ...changes,
   };
 }

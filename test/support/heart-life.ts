@@ -191,6 +191,7 @@ function createLife(database: Database, options: HeartOptions) {
     if (onBusy === "interrupt" && session.sessionId !== null) stopped.add(session.sessionId);
     const sent = await node.commands.send({
       sessionId: session.sessionId ?? undefined,
+      at: { kind: "head" },
       ownerId: null,
       userId,
       userToken: undefined,

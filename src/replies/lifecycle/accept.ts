@@ -1,14 +1,29 @@
+import sql, { empty, raw, type Sql } from "sql-template-tag";
 import type { Attachment } from "../../agents/agent-backend.ts";
-import { describeAttachment, type AttachmentStore } from "../../attachments/attachment-store.ts";
+import {
+  describeAttachment,
+  type AttachmentInfo,
+  type AttachmentStore,
+} from "../../attachments/attachment-store.ts";
 import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
 import { checkObjectSize } from "../../http/member-size.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
+import {
+  headOf,
+  readTree,
+  storeTree,
+  withMessages,
+  type StoredTree,
+  type Tree,
+} from "../../tree/tree.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
-import { claimedColumns, leaseUntil, type Claimant } from "./claim.ts";
+import { storeBranches } from "./branches.ts";
+import { findAnchor, type Anchor, type Anchored, type Question } from "./anchor.ts";
+import { claimedColumns, conversationOf, leaseUntil, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { free, makePlace, type OnBusy } from "./make-place.ts";
 import type { ClaimedReply } from "./reply-store.ts";
@@ -31,11 +46,11 @@ export interface UserMessage {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** What it says about the audio it was spoken in. */
   readonly audio: object | null;
-  /** Files that come with it. */
-  readonly attachments: readonly Attachment[];
+  /** Files that come with it; null: those of the message that it stands beside. */
+  readonly attachments: readonly Attachment[] | null;
 }
 
-/** A message that a user wants to send, checked as far as that is possible without the database. */
+/** A turn that a user wants, checked as far as that is possible without the database. */
 export interface Acceptance {
   readonly replyId: string;
   readonly userMessageId: string;
@@ -44,7 +59,10 @@ export interface Acceptance {
   readonly newSession: BeginningSession | null;
   /** Null: whoever owns the session (nobody has proven to be anybody). */
   readonly ownerId: string | null;
-  readonly message: UserMessage;
+  /** Where it hangs. */
+  readonly at: Anchor;
+  /** Null: another reply to a message that is there. */
+  readonly message: UserMessage | null;
   /** For this turn only; undefined: the session's. */
   readonly agentId: string | undefined;
   /** Null: the session's `on_busy`, else enqueue. */
@@ -61,7 +79,7 @@ export interface Acceptance {
 
 export interface AcceptParts extends Claimant {
   readonly idempotency: Pick<IdempotencyStore, "claim">;
-  readonly attachments: Pick<AttachmentStore, "insert">;
+  readonly attachments: Pick<AttachmentStore, "insert" | "copy">;
   /** With numbers for its first `messages` messages taken. */
   readonly insertSession: (
     tx: Queryable,
@@ -87,7 +105,9 @@ interface SessionRow {
   readonly agentId: string;
   readonly status: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** With the numbers of this turn. */
   readonly lastSeq: number;
+  readonly tree: StoredTree | null;
 }
 
 /**
@@ -108,19 +128,24 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       if (newSession !== null) await claimKey(tx, parts, request, newSession.userId);
       const session = await (newSession === null
         ? lockAndCount(tx, request)
-        : begin(tx, parts, newSession, request.message.text));
+        : begin(tx, parts, newSession, request.message?.text ?? ""));
       if (newSession === null) await claimKey(tx, parts, request, session.userId);
       if (session.status !== "active") throw new Problem("session_archived", { sessionId });
       const agentId = request.agentId ?? session.agentId;
       request.check?.(agentId);
+      const before = treeBefore(session, request);
+      const anchored = await findAnchor(tx, sessionId, before, request.at);
       const { onBusy } = request;
       const { config } = session;
       const wanted = { sessionId, onBusy, config, maxQueued: parts.maxQueued };
       const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
+      const tree = await hang(tx, sessionId, before, anchored.parent, manyOf(request));
       const reply = await insertMessages(tx, parts, request, {
         session,
+        anchored,
+        tree,
         agentId,
         waits: place.queuePosition !== null,
       });
@@ -157,25 +182,49 @@ async function begin(
   message: string,
 ): Promise<SessionRow> {
   await parts.insertSession(tx, { ...session, title: session.title ?? titleOf(message) }, 2);
-  return { ...session, status: "active", lastSeq: 2 };
+  return { ...session, status: "active", lastSeq: 2, tree: null };
 }
 
-/** Takes two numbers under the session's lock; ownership is checked in the same statement. */
+/** The messages of a turn: the user's and the reply, or only that. */
+function manyOf({ message }: Acceptance): number {
+  return message === null ? 1 : 2;
+}
+
+function treeBefore({ lastSeq, tree }: SessionRow, request: Acceptance): Tree {
+  return readTree({ lastSeq: lastSeq - manyOf(request), tree });
+}
+
+/** Below the head nothing is to be stored: the next numbers are there already. */
+async function hang(
+  tx: Queryable,
+  sessionId: string,
+  before: Tree,
+  parent: number,
+  many: number,
+): Promise<Tree> {
+  const tree = withMessages(before, parent, many);
+  if (parent === headOf(before)) return tree;
+  await storeBranches(tx, sessionId, tree);
+  return tree;
+}
+
+/** Takes the turn's numbers under the session's lock; ownership is checked in the same statement. */
 async function lockAndCount(tx: Queryable, request: Acceptance): Promise<SessionRow> {
   const { sessionId, ownerId, message, config } = request;
   const { title } = config ?? {};
   const { rows } = await tx.query<SessionRow>(
-    `UPDATE sessions SET last_seq = last_seq + 2, message_count = message_count + 2,
+    `UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + $6,
        last_activity = now(), title = coalesce($4, title, $3),
        config = CASE WHEN $5::jsonb IS NULL THEN config ELSE config || $5::jsonb END
      WHERE session_id = $1 AND ($2::text IS NULL OR user_id = $2)
-     RETURNING user_id AS "userId", agent_id AS "agentId", status, config, last_seq AS "lastSeq"`,
+     RETURNING user_id AS "userId", agent_id AS "agentId", status, config, last_seq AS "lastSeq", tree`,
     [
       sessionId,
       ownerId,
-      titleOf(message.text),
+      message === null ? null : titleOf(message.text),
       typeof title === "string" && title.trim() !== "" ? title : null,
       config === undefined ? null : toJsonb(config),
+      manyOf(request),
     ],
   );
   const session = rows[0];
@@ -185,57 +234,60 @@ async function lockAndCount(tx: Queryable, request: Acceptance): Promise<Session
   return session;
 }
 
+interface Standing {
+  readonly session: SessionRow;
+  readonly anchored: Anchored;
+  readonly tree: Tree;
+  readonly agentId: string;
+  readonly waits: boolean;
+}
+
 async function insertMessages(
   tx: Queryable,
   parts: AcceptParts,
-  { sessionId, userMessageId, replyId, message, turn: given }: Acceptance,
-  place: { readonly session: SessionRow; readonly agentId: string; readonly waits: boolean },
+  request: Acceptance,
+  standing: Standing,
 ): Promise<ClaimedReply> {
-  const { session, agentId, waits } = place;
-  const turn: Turn = {
-    ...given,
-    userId: session.userId,
-    settings: settingsOf(session.config),
-    ...(message.attachments.length > 0 && { hasAttachments: true }),
-  };
-  const files = message.attachments.map((file) => ({
+  const { sessionId, userMessageId, replyId, message, turn: given } = request;
+  const { session, anchored, tree, agentId, waits } = standing;
+  const files = (message?.attachments ?? []).map((file) => ({
     info: describeAttachment(file),
     bytes: file.bytes,
   }));
-  const seq = session.lastSeq - 1;
+  const infos = await shownFiles(tx, parts, request, anchored.question, files);
+  const question =
+    message === null
+      ? anchored.question
+      : {
+          messageId: userMessageId,
+          seq: tree.lastSeq - 1,
+          content: message.text,
+          attachments: infos.length === 0 ? null : infos,
+          isSpoken: false,
+        };
+  if (question === null) throw new Error("a reply to no message");
+  const turn: Turn = {
+    ...given,
+    ...(question.isSpoken && { processedMessage: question.content }),
+    userId: session.userId,
+    settings: settingsOf(session.config),
+    ...(question.attachments !== null && { hasAttachments: true }),
+  };
   const eventSeq = waits ? 2 : 1;
   const attempt = waits ? 0 : 1;
-  await tx.query(
-    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
-       audio, reply_to, attempt, lease_owner, lease_until, event_seq, turn, attachments)
-     VALUES
-       ($1, $2, $3, 'user', 'complete', $4, $5, $6::jsonb, $7::jsonb,
-        NULL, 0, NULL, NULL, 0, NULL, $14::jsonb),
-       ($1, $8, $3 + 1, 'assistant', $9, $4, '', '{}', NULL, $2, $10, $11,
-        CASE WHEN $11::text IS NULL THEN NULL ELSE ${leaseUntil(parts)} END,
-        $12, $13::jsonb, NULL)`,
-    [
-      sessionId,
-      userMessageId,
-      seq,
-      agentId,
-      message.text,
-      toJsonb(message.metadata),
-      message.audio === null ? null : toJsonb(message.audio),
-      replyId,
-      waits ? "queued" : "streaming",
-      attempt,
-      waits ? null : parts.nodeId,
-      eventSeq,
-      toJsonb(turn),
-      files.length === 0 ? null : toJsonb(files.map(({ info }) => info)),
-    ],
-  );
-  await parts.attachments.insert(tx, { sessionId, messageId: userMessageId }, files);
+  const lease = waits ? sql`NULL, NULL` : sql`${parts.nodeId}, ${raw(leaseUntil(parts))}`;
+  const { text, values } = sql`
+    INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
+      audio, attachments, reply_to, attempt, lease_owner, lease_until, event_seq, turn)
+    VALUES ${message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`}
+      (${sessionId}, ${replyId}, ${tree.lastSeq}, 'assistant', ${waits ? "queued" : "streaming"}, ${agentId},
+       '', '{}', NULL, NULL, ${question.messageId}, ${attempt}, ${lease}, ${eventSeq}, ${toJsonb(turn)}::jsonb)`;
+  await tx.query(text, values);
+  await parts.attachments.insert(tx, { sessionId, messageId: question.messageId }, files);
   return {
     replyId,
     sessionId,
-    userMessageId,
+    userMessageId: question.messageId,
     agentId,
     attempt,
     recoveries: 0,
@@ -247,9 +299,37 @@ async function insertMessages(
     toolCalls: null,
     media: null,
     audio: null,
-    message: message.text,
-    messageSeq: seq,
+    message: question.content,
+    messageSeq: question.seq,
+    seq: tree.lastSeq,
+    conversation: { lastSeq: tree.lastSeq, tree: storeTree(tree) },
   };
+}
+
+/** What the user's message shows of its files: those that came with it, or those of the message that it stands beside. */
+async function shownFiles(
+  tx: Queryable,
+  { attachments }: AcceptParts,
+  { sessionId, userMessageId, message }: Acceptance,
+  beside: Question | null,
+  files: readonly { readonly info: AttachmentInfo }[],
+): Promise<AttachmentInfo[]> {
+  const isKept = message?.attachments === null && beside !== null && beside.attachments !== null;
+  if (!isKept) return files.map(({ info }) => info);
+  const to = { sessionId, messageId: userMessageId };
+  return attachments.copy(tx, beside.messageId, to, beside.attachments);
+}
+
+function questionRow(
+  sessionId: string,
+  { messageId, seq, attachments }: Question,
+  agentId: string,
+  { text, metadata, audio }: UserMessage,
+): Sql {
+  return sql`
+    (${sessionId}, ${messageId}, ${seq}, 'user', 'complete', ${agentId}, ${text}, ${toJsonb(metadata)}::jsonb,
+     ${audio === null ? null : toJsonb(audio)}::jsonb,
+     ${attachments === null ? null : toJsonb(attachments)}::jsonb, NULL, 0, NULL, NULL, 0, NULL)`;
 }
 
 interface AcceptedRow extends Omit<ClaimedReply, "turn"> {
@@ -270,6 +350,7 @@ async function acceptedBefore(
   const { sessionId, replyId, newSession } = request;
   const { rows } = await tx.query<AcceptedRow>(
     `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+       ${conversationOf("m.session_id")},
        coalesce(m.status = 'streaming' AND m.lease_owner = $3, false) AS "isHere",
        CASE WHEN m.status IN ${statesBefore("start")} THEN (
          SELECT count(*)::int FROM messages q
@@ -313,7 +394,7 @@ function opening(
       sessionId,
       replyId,
       agentId,
-      type: request.message.type,
+      type: request.message?.type ?? "text",
       queued: queuePosition !== null,
     },
     { do: "tell", reply, after: 0, events },

@@ -13,14 +13,20 @@ export interface Claimant {
 
 export const claimedColumns = `
   m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
-  m.agent_id AS "agentId", m.attempt, m.recoveries, m.event_seq AS "eventSeq", m.content,
+  m.seq, m.agent_id AS "agentId", m.attempt, m.recoveries, m.event_seq AS "eventSeq", m.content,
   coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
   m.tool_calls AS "toolCalls", m.media, m.audio`;
+
+/** Of the session of a row: what its tree is read from. */
+export const conversationOf = (sessionId: string) => `
+  (SELECT jsonb_build_object('lastSeq', s.last_seq, 'tree', s.tree) FROM sessions s
+   WHERE s.session_id = ${sessionId}) AS conversation`;
 
 /** A statement that returns `claimedColumns`, with the user's message to each row. */
 export const withQuestion = (claim: string) => `
   WITH claimed AS (${claim})
-  SELECT claimed.*, u.content AS message, u.seq AS "messageSeq"
+  SELECT claimed.*, u.content AS message, u.seq AS "messageSeq",
+    ${conversationOf('claimed."sessionId"')}
   FROM claimed JOIN messages u
     ON u.session_id = claimed."sessionId" AND u.message_id = claimed."userMessageId"`;
 
@@ -86,7 +92,8 @@ export async function heldHere(
   sessionId: string,
 ): Promise<ClaimedReply | null> {
   const { rows } = await tx.query<ClaimedReply>(
-    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq"
+    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+       ${conversationOf("m.session_id")}
      FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
      WHERE m.session_id = $1 AND m.status = 'streaming' AND m.lease_owner = $2 AND m.lease_until > now()`,
     [sessionId, nodeId],

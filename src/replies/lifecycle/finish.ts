@@ -60,7 +60,10 @@ export function finish(
       }
       const state = await standing(tx, reply);
       if (state === null) {
-        const gone = { ...end, status: "cancelled", finishReason: "session_deleted" } as const;
+        // Its session, or only this of it.
+        const isLeft = await lockSession(tx, sessionId);
+        const finishReason = isLeft ? "message_deleted" : "session_deleted";
+        const gone = { ...end, status: "cancelled", finishReason } as const;
         return {
           result: null,
           effects: [tell(gone), { do: "drop-log", replyId: reply.replyId }],

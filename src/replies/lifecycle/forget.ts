@@ -4,6 +4,8 @@ import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import type { Effect } from "./effect.ts";
 import type { ReplyState } from "./reply-store.ts";
+import { readTree, threadsOf, type TreeRow } from "../../tree/tree.ts";
+import { threadId } from "../thread-id.ts";
 import { statesBefore, unfinishedStatuses, type Transition } from "./transition.ts";
 
 interface Forget {
@@ -12,7 +14,8 @@ interface Forget {
   readonly idleDays?: number | undefined;
 }
 
-interface ReplyRow {
+/** A reply whose row is about to be deleted. */
+export interface ForgottenReply {
   readonly replyId: string;
   readonly status: string;
   /** Its owner has died, and nobody will tell its end but whoever deletes it. */
@@ -31,6 +34,13 @@ const loggedFor = "1 day";
 
 const unfinished = `(${unfinishedStatuses.map((status) => `'${status}'`).join(", ")})`;
 
+/** Of what is over the text is not needed. */
+export const forgottenColumns = `
+  m.message_id AS "replyId", m.status, m.attempt, m.recoveries,
+  CASE WHEN m.status IN ${unfinished} THEN m.content ELSE '' END AS content,
+  m.status = 'streaming' AND m.lease_until < now() AS "isLost", m.event_seq AS "eventSeq",
+  m.agent_id AS "agentId", m.turn, m.backend_state AS "backendState"`;
+
 /**
  * Deletes a session with everything that belongs to it; false when it is gone already, or has come back to life. Its
  * running reply is stopped wherever it runs, readers are told, and its agents forget it however long that takes.
@@ -38,8 +48,10 @@ const unfinished = `(${unfinishedStatuses.map((status) => `'${status}'`).join(",
 export const forget: Transition<Forget, boolean> = {
   name: "forget",
   async apply(tx, { sessionId, idleDays }, isRepeat) {
-    const { rows: owners } = await tx.query<{ userId: string; agentId: string; isDue: boolean }>(
-      `SELECT user_id AS "userId", agent_id AS "agentId",
+    const { rows: owners } = await tx.query<
+      TreeRow & { userId: string; agentId: string; isDue: boolean }
+    >(
+      `SELECT user_id AS "userId", agent_id AS "agentId", last_seq AS "lastSeq", tree,
          $2::int IS NULL OR last_activity < now() - make_interval(days => $2::int) AS "isDue"
        FROM sessions WHERE session_id = $1 FOR UPDATE`,
       [sessionId, idleDays ?? null],
@@ -52,11 +64,8 @@ export const forget: Transition<Forget, boolean> = {
       `SELECT DISTINCT agent_id AS "agentId" FROM messages WHERE session_id = $1`,
       [sessionId],
     );
-    const { rows } = await tx.query<ReplyRow>(
-      `SELECT message_id AS "replyId", status, attempt, recoveries,
-         CASE WHEN status IN ${unfinished} THEN content ELSE '' END AS content,
-         status = 'streaming' AND lease_until < now() AS "isLost", event_seq AS "eventSeq",
-         agent_id AS "agentId", turn, backend_state AS "backendState" FROM messages
+    const { rows } = await tx.query<ForgottenReply>(
+      `SELECT ${forgottenColumns} FROM messages m
        WHERE session_id = $1 AND role = 'assistant' AND status IN ${statesBefore("forget")}
          AND (status IN ${unfinished} OR created_at > now() - interval '${loggedFor}')`,
       [sessionId],
@@ -68,16 +77,29 @@ export const forget: Transition<Forget, boolean> = {
       ...rows
         .filter(({ status }) => status === "paused" || status === "streaming")
         .flatMap((row) => abandonment({ ...row, sessionId, userId: owner.userId })),
-      {
+      ...[...new Set([0, ...threadsOf(readTree(owner))])].map((thread): Job => ({
         type: "forget-session",
-        data: { sessionId, userId: owner.userId, agentIds: [...agentIds] },
-      },
+        data: {
+          sessionId: threadId(sessionId, thread),
+          userId: owner.userId,
+          agentIds: [...agentIds],
+        },
+      })),
     ];
-    return { result: true, effects: rows.flatMap((row) => effectsOf(row, sessionId)), jobs };
+    return {
+      result: true,
+      effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted")),
+      jobs,
+    };
   },
 };
 
-function effectsOf(row: ReplyRow, sessionId: string): readonly Effect[] {
+/** Its readers are told; nothing of it stays in the log. */
+export function endOfForgotten(
+  row: ForgottenReply,
+  sessionId: string,
+  reason: "session_deleted" | "message_deleted",
+): readonly Effect[] {
   const { replyId, status, isLost, content, attempt, eventSeq } = row;
   // Its owner finds no row, tells the end and drops the log.
   if (status === "streaming" && !isLost) return [{ do: "signal", replyId }];
@@ -86,6 +108,6 @@ function effectsOf(row: ReplyRow, sessionId: string): readonly Effect[] {
   const reply = { replyId, sessionId, attempt: attempt + 1 };
   // The log may hold events that no checkpoint covers.
   const after = isLost ? newestOf(row, null) : eventSeq;
-  const end = { type: "cancelled", full_response: content, reason: "session_deleted" } as const;
+  const end = { type: "cancelled", full_response: content, reason } as const;
   return [{ do: "tell", reply, after, events: [end] }, drop];
 }

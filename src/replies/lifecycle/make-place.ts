@@ -1,6 +1,7 @@
 import type { Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
+import { unfinishedReplies } from "./branches.ts";
 import { cancelReply } from "./cancel.ts";
 import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
@@ -34,17 +35,7 @@ export async function makePlace(
   wanted: PlaceWanted,
 ): Promise<Place> {
   const { sessionId, maxQueued } = wanted;
-  const { rows: unfinished } = await tx.query<{ replyId: string; status: string }>(
-    // Two halves, because there is an index for each: no reading through what has ended.
-    `SELECT message_id AS "replyId", status FROM (
-       SELECT message_id, status, seq FROM messages
-       WHERE session_id = $1 AND status IN ('streaming', 'paused')
-       UNION ALL
-       SELECT message_id, status, seq FROM messages
-       WHERE session_id = $1 AND status = 'queued') AS unfinished
-     ORDER BY seq`,
-    [sessionId],
-  );
+  const unfinished = await unfinishedReplies(tx, sessionId);
   if (unfinished.length === 0) return free;
   const onBusy = wanted.onBusy ?? onBusyOf(wanted.config);
   if (onBusy === "reject") {

@@ -40,6 +40,7 @@ interface Message {
 const send = async (text: string, { sessionId, on = node, agent, onBusy }: Message = {}) =>
   on.commands.send({
     sessionId,
+    at: { kind: "head" },
     ownerId: null,
     userId: "ann",
     userToken: undefined,
@@ -129,6 +130,7 @@ test("a message is stored with all that came with it, and its reply knows what i
     {
       sessionId,
       newSession: null,
+      at: { kind: "head" },
       ownerId: "ann",
       agentId: undefined,
       onBusy: null,

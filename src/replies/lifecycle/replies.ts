@@ -23,6 +23,7 @@ import { forget } from "./forget.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { Handover } from "./effect.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
+import { remove } from "./remove.ts";
 import type { ClaimedReply } from "./reply-store.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
@@ -245,6 +246,10 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
      */
     forget: (sessionId: string, idleDays?: number): Promise<boolean> =>
       run(forget, { sessionId, idleDays }),
+
+    /** Deletes a message with all that hangs below it; false when it is gone already. */
+    remove: (sessionId: string, messageId: string): Promise<boolean> =>
+      run(remove, { sessionId, messageId }),
 
     /** Of an ended reply that was talked over, keeps what was heard; false when that is not what its text is any more. */
     cutToHeard: (cut: Cut): Promise<boolean> => run(cutToHeard, cut),

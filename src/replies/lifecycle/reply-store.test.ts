@@ -24,6 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+const upTo = (last: number) => (last === 0 ? [] : [{ first: 1, last }]);
+
 test.each([
   { beforeSeq: 101, limit: 3, found: ["message 38", "message 39", "message 40"] },
   { beforeSeq: 3, limit: 20, found: ["message 1", "message 2"] },
@@ -33,7 +35,7 @@ test.each([
   "the last $limit messages before $beforeSeq that say something, however far back",
   async ({ beforeSeq, limit, found }) => {
     const store = createReplyStore(database);
-    const history = await store.history(sessionId, beforeSeq, { messages: limit });
+    const history = await store.history(sessionId, upTo(beforeSeq - 1), { messages: limit });
     expect(history.map(({ content }) => content)).toEqual(found);
   },
 );
@@ -53,7 +55,7 @@ test("a history is bounded by its text, without reading what is beyond, and has 
     [long],
   );
   const read = async (messages: number, maxBytes?: number) =>
-    (await store.history(long, 301, { messages, ...(maxBytes && { maxBytes }) })).map(
+    (await store.history(long, upTo(300), { messages, ...(maxBytes && { maxBytes }) })).map(
       ({ seq }) => seq,
     );
   expect(await read(0, 2_500)).toEqual([298, 299, 300]);
@@ -62,7 +64,7 @@ test("a history is bounded by its text, without reading what is beyond, and has 
   expect(await read(0, 1)).toEqual([300]);
   expect(await read(0)).toHaveLength(300);
   expect(await read(0, 250_000)).toHaveLength(250);
-  const [last] = await store.history(long, 301, { messages: 1 });
+  const [last] = await store.history(long, upTo(300), { messages: 1 });
   expect(last?.files).toEqual([{ id: "f", name: "n", mediaType: "t/t", size: 3 }]);
 });
 

@@ -2,6 +2,8 @@ import type { Requirement } from "../../agents/agent-backend.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import type { OutputFormat } from "../structured-output.ts";
+import { clip, count, newest, type Ranges } from "../../tree/ranges.ts";
+import type { TreeRow } from "../../tree/tree.ts";
 import type { Turn } from "../turn.ts";
 
 /** A reply that this node may now make: it holds the lease of this attempt. */
@@ -25,6 +27,10 @@ export interface ClaimedReply {
   readonly audio: object | null;
   readonly message: string;
   readonly messageSeq: number;
+  /** Its own number. */
+  readonly seq: number;
+  /** As it was when the reply was claimed: what the path to it is read from. */
+  readonly conversation: TreeRow;
 }
 
 /** A stored tool call, as messages show it. */
@@ -161,6 +167,18 @@ export function createReplyStore(database: Database) {
       return rows[0] ?? null;
     },
 
+    /** Whose a message of whatever role is; null when there is none. */
+    async messageOwner(
+      messageId: string,
+    ): Promise<Pick<ReplyState, "sessionId" | "userId"> | null> {
+      const { rows } = await database.query<Pick<ReplyState, "sessionId" | "userId">>(
+        `SELECT m.session_id AS "sessionId", s.user_id AS "userId"
+         FROM messages m JOIN sessions s ON s.session_id = m.session_id WHERE m.message_id = $1`,
+        [messageId],
+      );
+      return rows[0] ?? null;
+    },
+
     /** Null when there is no such reply (any more). */
     async find(replyId: string): Promise<ReplyState | null> {
       const { rows } = await database.query<ReplyState>(
@@ -182,37 +200,47 @@ export function createReplyStore(database: Database) {
     },
 
     /**
-     * The last `messages` messages (0: any number) before number `beforeSeq` that have something to say, oldest first;
-     * the first of them is the one that reaches `maxBytes` of text.
+     * The last `messages` messages (0: any number) of a path that have something to say, oldest first; the first of them
+     * is the one that reaches `maxBytes` of text.
      */
     async history(
       sessionId: string,
-      beforeSeq: number,
+      path: Ranges,
       {
         messages,
         maxBytes = maxHistoryBytes,
       }: { readonly messages: number; readonly maxBytes?: number },
     ): Promise<HistoryMessage[]> {
-      if (beforeSeq <= 1) return [];
+      const length = count(path);
+      if (length === 0) return [];
       const limit = messages === 0 ? maxHistoryMessages : messages;
-      // Numbers have no gaps: a range of them keeps the cost the same however long the conversation is.
+      // A part of the path keeps the cost the same however long the conversation is.
       for (let span = Math.min(limit, 50) + 10; ; span *= 4) {
-        const firstSeq = beforeSeq - span;
+        const part = newest(path, span);
         // Lengths are known without reading the texts: of those that are too much nothing is read.
         const { rows } = await database.query<HistoryRow>(
           `SELECT role, content, agent_id AS "agentId", seq, attachments, newer FROM (
              SELECT role, content, agent_id, seq, attachments,
                (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
-             FROM messages
-             WHERE session_id = $1 AND seq >= $2 AND seq < $3 AND content <> '' AND status <> 'failed'
+             FROM unnest($2::int[], $3::int[]) AS part (first, last)
+             JOIN messages ON session_id = $1 AND seq BETWEEN part.first AND part.last
+             WHERE content <> '' AND status <> 'failed'
            ) AS m WHERE newer < $5 ORDER BY seq DESC LIMIT $4`,
-          [sessionId, firstSeq, beforeSeq, limit, maxBytes],
+          [
+            sessionId,
+            part.map(({ first }) => first),
+            part.map(({ last }) => last),
+            limit,
+            maxBytes,
+          ],
         );
         const oldest = rows.at(-1);
         const isFull =
           oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes;
         // Messages without a word are skipped: where there were many, further back.
-        if (rows.length === limit || isFull || firstSeq <= 1) return rows.reverse().map(toHistory);
+        if (rows.length === limit || isFull || span >= length) {
+          return rows.reverse().map((row) => toHistory(row, count(clip(path, 0, row.seq))));
+        }
       }
     },
   };
@@ -224,7 +252,10 @@ interface HistoryRow extends Omit<HistoryMessage, "files"> {
   readonly newer: number;
 }
 
-function toHistory({ role, content, agentId, seq, attachments }: HistoryRow): HistoryMessage {
+function toHistory(
+  { role, content, agentId, attachments }: HistoryRow,
+  seq: number,
+): HistoryMessage {
   const files = attachments?.map((file) => ({
     id: file.attachment_id,
     name: file.name,

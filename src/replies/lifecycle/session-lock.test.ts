@@ -8,6 +8,7 @@ import { goOn } from "./continue.ts";
 import { cutToHeard } from "./cut-to-heard.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
+import { remove } from "./remove.ts";
 import type { ReplyEnd } from "./reply-store.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { takeOver } from "./take-over.ts";
@@ -84,7 +85,7 @@ const each: Record<
           ...claimant,
           maxQueued: 1,
           idempotency: { claim: async () => true },
-          attachments: { insert: async () => {} },
+          attachments: { insert: async () => {}, copy: async () => [] },
           insertSession: async () => {},
         }).apply(
           tx,
@@ -93,6 +94,7 @@ const each: Record<
             userMessageId: newId(),
             sessionId,
             newSession: null,
+            at: { kind: "head" },
             ownerId: "ann",
             message: { text: "more", type: "text", metadata: {}, audio: null, attachments: [] },
             agentId: undefined,
@@ -148,6 +150,11 @@ const each: Record<
       apply: (tx, ids) => cutToHeard.apply(tx, { ...ids, content: "text", length: 2 }, false),
     },
   ],
+  remove: (["queued", "paused", "streaming", "complete"] as const).map((from) => ({
+    from,
+    apply: (tx, { sessionId, replyId }) =>
+      remove.apply(tx, { sessionId, messageId: replyId }, false),
+  })),
   forget: (["queued", "paused", "streaming", "complete"] as const).map((from) => ({
     from,
     apply: (tx, ids) => forget.apply(tx, ids, false),

@@ -40,6 +40,8 @@ export const transitionTable = {
   "give up": { from: ["streaming"], to: ["failed", "cancelled"] },
   /** Of a spoken reply that was talked over: its text is what was heard. */
   "cut to what was heard": { from: ended, to: ended },
+  /** Its message, or one above it, is deleted. */
+  remove: { from: [...unfinishedStatuses, ...ended], to: [] },
   /** Its session is deleted. */
   forget: { from: [...unfinishedStatuses, ...ended], to: [] },
 } as const satisfies Readonly<

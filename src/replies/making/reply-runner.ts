@@ -315,8 +315,8 @@ export class ReplyRunner {
     const request = runRequestOf(reply, agent, {
       attachments,
       userToken: this.#userToken,
-      history: (sessionId, beforeSeq, { messages = historyMessages, maxBytes } = {}) =>
-        store.history(sessionId, beforeSeq, { messages, ...(maxBytes && { maxBytes }) }),
+      history: (sessionId, path, { messages = historyMessages, maxBytes } = {}) =>
+        store.history(sessionId, path, { messages, ...(maxBytes && { maxBytes }) }),
       files: (sessionId, ids) => this.#options.filesOf(sessionId, ids),
     });
     const state = reply.backendState ?? {};

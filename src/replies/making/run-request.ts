@@ -5,15 +5,17 @@ import type {
   HistoryMessage,
   RunRequest,
 } from "../../agents/agent-backend.ts";
+import type { Ranges } from "../../tree/ranges.ts";
+import { parentOf, pathTo, readTree } from "../../tree/tree.ts";
 import type { ClaimedReply } from "../lifecycle/reply-store.ts";
 
 interface Surroundings {
   readonly attachments: readonly Attachment[];
   readonly userToken: string | undefined;
-  /** As `RunRequest.history`, of the messages before number `beforeSeq`. */
+  /** As `RunRequest.history`, of this path. */
   readonly history: (
     sessionId: string,
-    beforeSeq: number,
+    path: Ranges,
     bounds?: HistoryBounds,
   ) => Promise<readonly HistoryMessage[]>;
   readonly files: (
@@ -24,7 +26,7 @@ interface Surroundings {
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
-  { replyId, attempt, sessionId, message, messageSeq, turn }: ClaimedReply,
+  { replyId, attempt, sessionId, message, messageSeq, conversation, turn }: ClaimedReply,
   { agentId }: FoundAgent,
   { attachments, userToken, history, files }: Surroundings,
 ): RunRequest {
@@ -43,7 +45,10 @@ export function runRequestOf(
     language,
     requestId,
     ...(traceparent !== undefined && { traceparent }),
-    history: (bounds) => history(sessionId, messageSeq, bounds),
+    history: (bounds) => {
+      const tree = readTree(conversation);
+      return history(sessionId, pathTo(tree, parentOf(tree, messageSeq)), bounds);
+    },
     files: (ids) => files(sessionId, ids),
   };
 }

@@ -1,0 +1,98 @@
+import type { Queryable } from "../../database/database.ts";
+import { toJsonb } from "../../lib/clean-text.ts";
+import { Problem } from "../../problems/problem.ts";
+import { count, holds } from "../../tree/ranges.ts";
+import {
+  headOf,
+  newestBelow,
+  pathTo,
+  readTree,
+  storeTree,
+  withHead,
+  type Tree,
+  type TreeRow,
+} from "../../tree/tree.ts";
+import { unfinishedStatuses } from "./transition.ts";
+
+/** A session whose branches nobody changes until the end of `tx`; null when it is gone. */
+export async function lockTree(
+  tx: Queryable,
+  sessionId: string,
+): Promise<{ readonly userId: string; readonly tree: Tree } | null> {
+  const { rows } = await tx.query<TreeRow & { readonly userId: string }>(
+    `SELECT user_id AS "userId", last_seq AS "lastSeq", tree FROM sessions
+     WHERE session_id = $1 FOR UPDATE`,
+    [sessionId],
+  );
+  const [row] = rows;
+  return row === undefined ? null : { userId: row.userId, tree: readTree(row) };
+}
+
+/** The session's branches, and how long its active path is. */
+export async function storeBranches(tx: Queryable, sessionId: string, tree: Tree): Promise<void> {
+  const stored = storeTree(tree);
+  await tx.query("UPDATE sessions SET tree = $2::jsonb, message_count = $3 WHERE session_id = $1", [
+    sessionId,
+    stored === null ? null : toJsonb(stored),
+    count(pathTo(tree, headOf(tree))),
+  ]);
+}
+
+/**
+ * Makes the path through a message the active one, down to the leaf that was added last. False when the session is gone.
+ * Raises `message_not_found`, and `session_busy` while a reply is made, or waits, that would not be on that path.
+ */
+export async function showBranch(
+  tx: Queryable,
+  sessionId: string,
+  messageId: string,
+): Promise<boolean> {
+  const session = await lockTree(tx, sessionId);
+  if (session === null) return false;
+  const { tree } = session;
+  const named = await seqOf(tx, sessionId, messageId);
+  if (named === null) throw new Problem("message_not_found", { messageId });
+  const head = newestBelow(tree, named);
+  const path = pathTo(tree, head);
+  const unfinished = await unfinishedReplies(tx, sessionId);
+  const hidden = unfinished.find(({ seq }) => !holds(path, seq));
+  if (hidden !== undefined) throw new Problem("session_busy", { messageId: hidden.replyId });
+  if (head !== headOf(tree)) await storeBranches(tx, sessionId, withHead(tree, head));
+  return true;
+}
+
+/** The number of a message; null when there is none. */
+export async function seqOf(
+  tx: Queryable,
+  sessionId: string,
+  messageId: string,
+): Promise<number | null> {
+  const { rows } = await tx.query<{ seq: number }>(
+    "SELECT seq FROM messages WHERE session_id = $1 AND message_id = $2",
+    [sessionId, messageId],
+  );
+  return rows[0]?.seq ?? null;
+}
+
+/** What is being made in a session, is paused, or waits, in its order. */
+export async function unfinishedReplies(
+  tx: Queryable,
+  sessionId: string,
+): Promise<{ readonly replyId: string; readonly seq: number; readonly status: string }[]> {
+  const { rows } = await tx.query<{ replyId: string; seq: number; status: string }>(
+    // Two halves, because there is an index for each: no reading through what has ended.
+    `SELECT message_id AS "replyId", seq, status FROM (
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status IN ('streaming', 'paused')
+       UNION ALL
+       SELECT message_id, status, seq FROM messages
+       WHERE session_id = $1 AND status = 'queued') AS unfinished
+     ORDER BY seq`,
+    [sessionId],
+  );
+  return rows;
+}
+
+export function isUnfinished(status: string): boolean {
+  return unfinishedStatuses.some((each) => each === status);
+}
