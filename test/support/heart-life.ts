@@ -2,9 +2,20 @@ import type { Decision } from "../../src/agents/agent-backend.ts";
 import type { Database } from "../../src/database/database.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { Problem } from "../../src/problems/problem.ts";
+import type { Anchor } from "../../src/replies/lifecycle/anchor.ts";
+import { showBranch } from "../../src/replies/lifecycle/branches.ts";
 import type { OnBusy } from "../../src/replies/lifecycle/make-place.ts";
 import { transitionTable, type ReplyStatus } from "../../src/replies/lifecycle/transition.ts";
 import { isTerminal } from "../../src/replies/reply-event.ts";
+import { count, type Ranges } from "../../src/tree/ranges.ts";
+import {
+  everything,
+  headOf,
+  parentOf,
+  pathTo,
+  readTree,
+  type TreeRow,
+} from "../../src/tree/tree.ts";
 import { createHeartReader, type HeartReader } from "./heart-reader.ts";
 import { createHeart, NodeDied, type HeartNode, type HeartOptions } from "./heart.ts";
 import { textsOf } from "./scripted-upstream.ts";
@@ -17,6 +28,18 @@ export type Deed =
       readonly agent: "lasting" | "passing" | undefined;
       readonly onBusy: OnBusy;
     }
+  /** Another branch of the session: below one of its messages, or none; it is answered again, or said otherwise. */
+  | {
+      readonly do: "branch";
+      readonly how: Anchor["kind"];
+      readonly at: number;
+      readonly message: string;
+      readonly onBusy: OnBusy;
+    }
+  /** The path through one of the session's messages becomes the active one. */
+  | { readonly do: "show"; readonly at: number }
+  /** One of the session's messages is deleted, with what hangs below it. */
+  | { readonly do: "remove"; readonly at: number }
   /** The last message of the session once more, with its idempotency key. */
   | { readonly do: "repeat" }
   /** The session's agent does so many steps more. */
@@ -134,6 +157,14 @@ export function again(): {
   };
 }
 
+/** A message as it hangs in its session. */
+interface Placed {
+  readonly messageId: string;
+  readonly seq: number;
+  readonly role: string;
+  readonly replyTo: string | null;
+}
+
 interface KnownSession {
   sessionId: string | null;
   last: { readonly message: string; readonly key: string } | null;
@@ -150,6 +181,8 @@ function createLife(database: Database, options: HeartOptions) {
   const stopped = new Set<string>();
   const readers = new Map<string, HeartReader>();
   const started: Promise<void>[] = [];
+  /** Replies to messages that were to hang below this one; null: below none. */
+  const placed = new Map<string, string | null>();
   /** What callers were told that they should never be told. */
   const surprises: string[] = [];
 
@@ -206,6 +239,93 @@ function createLife(database: Database, options: HeartOptions) {
     read(sent.replyId, sent.sessionId, node);
   };
 
+  const messagesOf = async (sessionId: string | null): Promise<Placed[]> =>
+    (
+      await database.query<Placed>(
+        `SELECT message_id AS "messageId", seq, role, reply_to AS "replyTo" FROM messages
+         WHERE session_id = $1 ORDER BY seq`,
+        [sessionId],
+      )
+    ).rows;
+
+  const branch = async (
+    node: HeartNode,
+    number: number,
+    { how, at, message: text, onBusy }: Extract<Deed, { do: "branch" }>,
+  ) => {
+    const { sessionId } = sessionOf(number);
+    const all = await messagesOf(sessionId);
+    const chosen = all[at % (all.length + 1)];
+    if (sessionId === null || (chosen === undefined && how !== "below")) return;
+    if (onBusy === "interrupt") stopped.add(sessionId);
+    const messageId = chosen?.messageId ?? "";
+    const caller = { identity: null };
+    const turn = {
+      sessionConfig: {},
+      agentId: undefined,
+      onBusy,
+      turn: { language: "en", requestId: "request" },
+      idempotency: null,
+    } as const;
+    const message = { text, type: "text", metadata: {}, audio: null, attachments: [] } as const;
+    const { commands } = node;
+    const below = chosen?.messageId ?? null;
+    const sent = await (how === "again"
+      ? commands.regenerate(caller, { messageId }, turn)
+      : how === "beside"
+        ? commands.edit(caller, { messageId }, message, turn)
+        : commands.send({
+            ...turn,
+            sessionId,
+            at: how === "head" ? { kind: how } : { kind: how, messageId: below },
+            ownerId: null,
+            userId: undefined,
+            userToken: undefined,
+            message,
+          }));
+    if (how === "below") placed.set(sent.replyId, below);
+    read(sent.replyId, sent.sessionId, node);
+  };
+
+  /** What is wrong with the tree of a session. */
+  const treeFaults = (
+    sessionId: string,
+    row: TreeRow & { readonly messageCount: number },
+    all: readonly Placed[],
+  ): string[] => {
+    const found: string[] = [];
+    const tree = readTree(row);
+    const bySeq = new Map(all.map((message) => [message.seq, message]));
+    const stands = (ranges: Ranges) =>
+      all.filter(({ seq }) => ranges.some(({ first, last }) => first <= seq && seq <= last));
+    if (stands(everything(tree)).length !== all.length || count(everything(tree)) !== all.length) {
+      found.push(`${sessionId}: its tree is not of its messages`);
+    }
+    const path: Placed[] = [];
+    for (let seq = headOf(tree); seq !== 0; seq = parentOf(tree, seq)) {
+      const message = bySeq.get(seq);
+      if (message === undefined) {
+        found.push(`${sessionId}: ${seq} is on the path and not there`);
+        return found;
+      }
+      path.unshift(message);
+    }
+    if (JSON.stringify(stands(pathTo(tree, headOf(tree)))) !== JSON.stringify(path)) {
+      found.push(`${sessionId}: its path is not from the root to the head`);
+    }
+    if (row.messageCount !== path.length) found.push(`${sessionId} counts its path wrongly`);
+    for (const { seq, role, replyTo, messageId } of all) {
+      const parent = bySeq.get(parentOf(tree, seq));
+      if (role === "assistant" && parent?.messageId !== replyTo) {
+        found.push(`${messageId} does not hang below what it answers`);
+      }
+      const below = role === "assistant" ? placed.get(messageId) : undefined;
+      const above = parent && (bySeq.get(parentOf(tree, parent.seq))?.messageId ?? null);
+      if (below !== undefined && above !== below) found.push(`${messageId} hangs elsewhere`);
+    }
+    return found;
+  };
+
   const rows = async (): Promise<Row[]> =>
     (
       await database.query<Row>(
@@ -241,6 +361,22 @@ function createLife(database: Database, options: HeartOptions) {
     switch (deed.do) {
       case "send":
         return send(node, number, deed.message, newId(), deed);
+      case "branch":
+        return branch(node, number, deed);
+      case "show": {
+        const all = await messagesOf(sessionId);
+        const message = all[deed.at % Math.max(1, all.length)];
+        if (message === undefined || sessionId === null) return;
+        await database.transaction((tx) => showBranch(tx, sessionId, message.messageId));
+        return;
+      }
+      case "remove": {
+        const all = await messagesOf(sessionId);
+        const message = all[deed.at % Math.max(1, all.length)];
+        if (message === undefined) return;
+        await node.commands.remove({ identity: null }, { messageId: message.messageId });
+        return;
+      }
       case "repeat":
         if (session.last === null) return;
         return send(node, number, session.last.message, session.last.key, { onBusy: null });
@@ -382,14 +518,26 @@ function createLife(database: Database, options: HeartOptions) {
       `SELECT reply_id AS "replyId", session_id AS "sessionId", seq, before, after FROM steps ORDER BY id`,
     );
     checkSteps(steps, found);
-    const removed = new Set(
-      steps.flatMap(({ sessionId, after }) => (after === null ? [sessionId] : [])),
-    );
     for (const sessionId of deleted) {
       if (ends.some((row) => row.sessionId === sessionId)) found.push(`${sessionId} not deleted`);
     }
-    for (const sessionId of removed) {
-      if (!upstream.forgotten.has(sessionId)) found.push(`${sessionId} not forgotten upstream`);
+    const { rows: trees } = await database.query<
+      TreeRow & { readonly sessionId: string; readonly messageCount: number }
+    >(
+      `SELECT session_id AS "sessionId", last_seq AS "lastSeq", tree, message_count AS "messageCount"
+       FROM sessions`,
+    );
+    const left = new Set(trees.map(({ sessionId }) => sessionId));
+    const forgotten = [...upstream.forgotten];
+    for (const { replyId, sessionId, after } of steps.filter((step) => step.after === null)) {
+      const isKnown = steps.some((step) => step.replyId === replyId && step.after === "streaming");
+      const isForgotten = left.has(sessionId)
+        ? !isKnown || forgotten.some((thread) => thread.startsWith(sessionId))
+        : upstream.forgotten.has(sessionId);
+      if (after === null && !isForgotten) found.push(`${replyId} not forgotten upstream`);
+    }
+    for (const tree of trees) {
+      found.push(...treeFaults(tree.sessionId, tree, await messagesOf(tree.sessionId)));
     }
     for (const { replyId, before, after } of steps) {
       const gaveWay = before === "paused" && (after === null || after === "cancelled");
@@ -400,12 +548,6 @@ function createLife(database: Database, options: HeartOptions) {
       found.push(...read.map((fault) => `reader of ${replyId}: ${fault}`));
     }
     found.push(...toldFaults(steps, ends));
-    const { rows: miscounted } = await database.query(
-      `SELECT s.session_id FROM sessions s LEFT JOIN messages m ON m.session_id = s.session_id
-       GROUP BY s.session_id, s.last_seq, s.message_count
-       HAVING count(m.*) <> s.message_count OR max(m.seq) <> s.last_seq`,
-    );
-    if (miscounted.length > 0) found.push("a session counts its messages wrongly");
     for (const node of open()) {
       if (node.running() !== 0) found.push(`${node.running()} replies run, by telemetry`);
     }

@@ -49,6 +49,18 @@ const everyday: [number, fc.Arbitrary<Deed>][] = [
       ),
     }),
   ],
+  [
+    5,
+    fc.record({
+      do: fc.constant("branch" as const),
+      how: fc.constantFrom("below" as const, "beside" as const, "again" as const),
+      at: fc.nat({ max: 40 }),
+      message,
+      onBusy: fc.constantFrom("enqueue" as const, "interrupt" as const, "reject" as const),
+    }),
+  ],
+  [2, fc.record({ do: fc.constant("show" as const), at: fc.nat({ max: 40 }) })],
+  [2, fc.record({ do: fc.constant("remove" as const), at: fc.nat({ max: 40 }) })],
   [8, fc.record({ do: fc.constant("advance" as const), steps: fc.integer({ min: 1, max: 4 }) })],
   [3, fc.record({ do: fc.constant("cancel" as const), which: fc.nat({ max: 2 }) })],
   [
