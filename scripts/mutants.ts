@@ -105,11 +105,48 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
       ["agentIds: [...agentIds],", "agentIds: [],"],
       [
-        'effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted")), jobs',
-        "effects: [], jobs",
+        'effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted"))',
+        "effects: []",
       ],
       ["attempt: attempt + 1 }", "attempt: 0 }"],
       ["last_activity < now() -", "last_activity > now() -"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/remove.ts",
+    tests: heart("session-lock"),
+    mutants: [
+      ["without(tree, seq, known.length > 0)", "without(tree, seq, false)"],
+      ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
+      ['endOfForgotten(reply, sessionId, "message_deleted")', "[]"],
+      ['{ do: "wake", sessionId },', ""],
+      ['status === "paused" || status === "streaming")', 'status === "streaming")'],
+      ["replies.filter(({ attempt }) => attempt > 0)", "[]"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/branches.ts",
+    tests: heart("session-lock"),
+    mutants: [
+      ["count(pathTo(tree, headOf(tree)))", "0"],
+      ["({ seq }) => !holds(path, seq)", "() => false"],
+      ["newestBelow(tree, named)", "named"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/anchor.ts",
+    tests: heart(),
+    mutants: [
+      [
+        "return { parent: parentOf(tree, row.seq), question: row };",
+        "return { parent: row.seq, question: row };",
+      ],
+      ["return { parent: question.seq, question };", "return { parent: row.seq, question };"],
+      [
+        "return { parent: row.seq, question: null };",
+        "return { parent: headOf(tree), question: null };",
+      ],
+      ['if (isUnfinished(row.status)) throw new Problem("message_running", { messageId });', ""],
     ],
   },
   {
@@ -319,8 +356,18 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["content <> '' AND status <> 'failed'", "status <> 'failed'"],
       ["ORDER BY seq DESC LIMIT $4", "ORDER BY seq LIMIT $4"],
       ["|| isFull || span >= length) {", "|| true) {"],
-      ["count(clip(path, 0, row.seq))", "row.seq"],
       ["WHERE newer < $5", "WHERE newer < $5 + 1e9"],
+    ],
+  },
+  {
+    file: "src/replies/making/run-request.ts",
+    tests: ["src/replies/making/run-request.test.ts"],
+    mutants: [
+      ["count(clip(path, 0, number))", "number"],
+      ["pathTo(tree, parentOf(tree, messageSeq))", "pathTo(tree, messageSeq)"],
+      ["...(thread !== 0 && { thread: threadId(sessionId, thread) }),", ""],
+      ['status === "complete" &&', ""],
+      ["threadOf(tree, number) === thread", "true"],
     ],
   },
   {
@@ -596,7 +643,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["replies.forget(sessionId, days)", "replies.forget(sessionId)"],
       ["if (!(await idempotency.claim(tx, wanted.userId, key, result))) return null;", ""],
       ["telemetry.sessionCreated({ sessionId, agentId });", ""],
-      ['if (session?.status === "archived") await', "await"],
+      ['status === "active" && session.status === "archived"', 'status === "active"'],
       ["if (signal?.aborted === true) return deleted;", ""],
       ["if (earlier !== null) return existing(earlier.sessionId);", ""],
       ["after = { lastActivity: position, sessionId };", ""],

@@ -66,6 +66,8 @@ export interface HistoryMessage {
   /** Its place in the conversation, from 1. */
   readonly seq?: number;
   readonly files?: readonly HistoryFile[];
+  /** With `RunRequest.thread`: a whole reply that belongs to that. */
+  readonly isOfThread?: boolean;
 }
 
 /**
@@ -186,6 +188,11 @@ export interface RunRequest {
   /** 1, 2, … A later attempt of the same reply has a higher number. */
   readonly attempt: number;
   readonly sessionId: string;
+  /**
+   * Given where the conversation has branches: under this name an agent that remembers by itself may remember what
+   * belongs to this line of it. Of what came before that line it has to be told; else it is the session's id.
+   */
+  readonly thread?: string;
   readonly userId: string;
   /** The caller's bearer token, where the identity mode has one and it is still at hand. */
   readonly userToken?: string;

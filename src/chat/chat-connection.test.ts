@@ -302,7 +302,9 @@ describe("a message", () => {
     await enter();
     await say({ type: "shout" });
     expect(last()).toMatchObject({ error_type: "validation_failed" });
-    expect(JSON.stringify(last())).toContain("chat, cancel, continue, resume, ping, voice_start");
+    expect(JSON.stringify(last())).toContain(
+      "chat, regenerate, edit, cancel, continue, resume, ping, voice_start",
+    );
   });
 
   test("that breaks something is told as that, and logged", async () => {

@@ -155,11 +155,11 @@ test("what is no id is no session, and an unknown agent none: nothing is stored"
   expect(accepted).toEqual([]);
 });
 
-test("a repeat leads to what the first request has led to; one that made a session is another request", async () => {
-  const first = newId();
-  expect(await stage({ earlierMessage: first }).commands.send(message())).toEqual({
-    sessionId,
-    replyId: first,
+test("a repeat leads to what the first request has led to, if that is there; one that made a session is another request", async () => {
+  const there = stage({ earlierMessage: replyId });
+  expect(await there.commands.send(message())).toEqual({ sessionId, replyId });
+  await expect(stage({ earlierMessage: newId() }).commands.send(message())).rejects.toMatchObject({
+    type: "message_not_found",
   });
   await expect(stage({ earlierMessage: null }).commands.send(message())).rejects.toMatchObject({
     type: "idempotency_conflict",

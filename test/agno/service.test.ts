@@ -55,6 +55,14 @@ forEachAgno((version, python) => {
       return { sessionId, stream, messageId: stream.headers.get("x-message-id") ?? "" };
     }
 
+    /** The first reply of a session. */
+    const first = async (sessionId: string): Promise<string | undefined> => {
+      const { body } = await client.get<{ messages: { message_id: string }[] }>(
+        `/chat/history/${sessionId}?path=all&role=assistant`,
+      );
+      return body.messages[0]?.message_id;
+    };
+
     const ended = (event: SeenEvent) =>
       ["conversation_complete", "error", "cancelled"].includes(event.type);
 
@@ -74,6 +82,55 @@ forEachAgno((version, python) => {
       assert.equal(textOf(events), "你好，世界！👋🏽\n再见");
       assert.equal(events.at(-1)?.type, "conversation_complete");
       assert.deepEqual(events.at(-1)?.["usage"], { input_tokens: 10, output_tokens: 6 });
+    });
+
+    test("a branch: the model is told the path of it and nothing else", async () => {
+      const sessionId = await client.session("ann", { agent_id: "assistant" });
+      interface Answer {
+        readonly message_id: string;
+        readonly user_message_id: string;
+        readonly response: string;
+      }
+      const json = { accept: "application/json" };
+      const at = async (path: string, body: object): Promise<Answer> =>
+        (await client.send<Answer>("POST", `/chat/message${path}`, body, json)).body;
+      const send = (message: string, more: object = {}) =>
+        at("", { session_id: sessionId, message, ...more });
+      /** Everything that the model was sent last, as one text. */
+      const told = () => JSON.stringify(model.requests.at(-1)?.body["messages"]);
+      const knows = (...words: string[]) => words.map((word) => told().includes(word));
+
+      await send("I am Ada");
+      const wrong = await send("my cat is Tom");
+      await send("my dog is Rex");
+      // Edited away: of Tom, and of all that came after it, nothing is left.
+      await at(`/${wrong.user_message_id}/edit`, { message: "my cat is Mia" });
+      assert.deepEqual(knows("Ada", "Mia", "Tom", "Rex"), [true, true, false, false]);
+      const branch = await send("and now?");
+      assert.deepEqual(knows("Ada", "Mia", "Tom", "Rex"), [true, true, false, false]);
+      // Asked again: the earlier answer to the same question is not there.
+      const asked = model.requests.length;
+      await at(`/${branch.message_id}/regenerate`, {});
+      assert.equal(told().split("and now?").length - 1, 1);
+      assert.ok(model.requests.length > asked);
+      // Back on the first path: all of that, nothing of the others.
+      await client.send("PATCH", `/sessions/${sessionId}`, { head_message_id: wrong.message_id });
+      await send("where was I?");
+      assert.deepEqual(knows("Ada", "Tom", "Rex", "Mia"), [true, true, true, false]);
+      // Deleted: the rest of the line is told anew.
+      await client.send("DELETE", `/chat/message/${wrong.user_message_id}`);
+      await send("start over", { parent_message_id: (await first(sessionId)) ?? null });
+      assert.deepEqual(knows("Ada", "Tom", "Rex", "Mia"), [true, false, false, false]);
+      // Cancelled: a branch that AgentOS has nothing whole of is told the path once more.
+      const stream = await client.stream({
+        session_id: sessionId,
+        message: "slowly",
+        parent_message_id: await first(sessionId),
+      });
+      await stream.next((event) => event.type === "assistant_chunk");
+      await client.send("POST", `/chat/message/${stream.headers.get("x-message-id")}/cancel`);
+      await send("go on");
+      assert.deepEqual(knows("Ada", "start over", "Tom"), [true, false, false]);
     });
 
     test("a team, its members beside the text", async () => {

@@ -281,6 +281,33 @@ export const accessTable: readonly Access[] = [
     expected: { ...owned, owner: 409, admin: 409 },
   },
   {
+    route: "POST /chat/message/:message_id/regenerate",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/regenerate`, body: {} }),
+    expected: owned,
+    consumes: true,
+  },
+  {
+    route: "POST /chat/message/:message_id/edit",
+    note: "a reply, which nobody has said",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/edit`, body: { message: "Hi" } }),
+    expected: { ...owned, owner: 422, admin: 422 },
+  },
+  {
+    route: "DELETE /chat/message/:message_id",
+    call: ({ replyId }) => ({ path: `/chat/message/${replyId}` }),
+    expected: owned,
+    consumes: true,
+  },
+  {
+    route: "POST /sessions/:session_id/fork",
+    call: ({ sessionId, replyId }) => ({
+      path: `/sessions/${sessionId}/fork`,
+      body: { message_id: replyId },
+    }),
+    expected: owned,
+    consumes: true,
+  },
+  {
     route: "GET /chat/history/:session_id",
     call: ({ sessionId }) => ({ path: `/chat/history/${sessionId}` }),
     expected: owned,

@@ -2,7 +2,7 @@ import type { Requirement } from "../../agents/agent-backend.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import type { OutputFormat } from "../structured-output.ts";
-import { clip, count, newest, type Ranges } from "../../tree/ranges.ts";
+import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { TreeRow } from "../../tree/tree.ts";
 import type { Turn } from "../turn.ts";
 
@@ -110,9 +110,10 @@ export interface ReplyState {
   readonly cancelReason: string | null;
 }
 
-interface HistoryMessage {
+export interface HistoryMessage {
   readonly role: "user" | "assistant" | "system";
   readonly content: string;
+  readonly status: string;
   readonly agentId: string | null;
   readonly seq: number;
   readonly files?: readonly {
@@ -219,8 +220,8 @@ export function createReplyStore(database: Database) {
         const part = newest(path, span);
         // Lengths are known without reading the texts: of those that are too much nothing is read.
         const { rows } = await database.query<HistoryRow>(
-          `SELECT role, content, agent_id AS "agentId", seq, attachments, newer FROM (
-             SELECT role, content, agent_id, seq, attachments,
+          `SELECT role, content, status, agent_id AS "agentId", seq, attachments, newer FROM (
+             SELECT role, content, status, agent_id, seq, attachments,
                (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
              FROM unnest($2::int[], $3::int[]) AS part (first, last)
              JOIN messages ON session_id = $1 AND seq BETWEEN part.first AND part.last
@@ -239,7 +240,7 @@ export function createReplyStore(database: Database) {
           oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes;
         // Messages without a word are skipped: where there were many, further back.
         if (rows.length === limit || isFull || span >= length) {
-          return rows.reverse().map((row) => toHistory(row, count(clip(path, 0, row.seq))));
+          return rows.reverse().map(toHistory);
         }
       }
     },
@@ -252,15 +253,19 @@ interface HistoryRow extends Omit<HistoryMessage, "files"> {
   readonly newer: number;
 }
 
-function toHistory(
-  { role, content, agentId, attachments }: HistoryRow,
-  seq: number,
-): HistoryMessage {
+function toHistory({
+  role,
+  content,
+  status,
+  agentId,
+  seq,
+  attachments,
+}: HistoryRow): HistoryMessage {
   const files = attachments?.map((file) => ({
     id: file.attachment_id,
     name: file.name,
     mediaType: file.media_type,
     size: file.size,
   }));
-  return { role, content, agentId, seq, ...(files && { files }) };
+  return { role, content, status, agentId, seq, ...(files && { files }) };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { AgentBackend } from "../../agents/agent-backend.ts";
+import { readTree, storeTree, withMessages } from "../../tree/tree.ts";
 import { runRequestOf } from "./run-request.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
@@ -20,12 +21,16 @@ const reply = claimedReply({
   turn,
   backendState: { run: 1 },
   messageSeq: 7,
+  seq: 8,
+  conversation: { lastSeq: 8, tree: null },
 });
 const agent = { backend: {} as AgentBackend, agentId: "agent-there" };
 const files = async (sessionId: string, ids: readonly string[]) =>
   ids.map((id) => ({ id, name: sessionId, mediaType: "text/plain", bytes: new Uint8Array() }));
 const history = async (...asked: unknown[]) =>
-  [{ role: "user", content: JSON.stringify(asked), agentId: null }] as const;
+  [
+    { role: "user", content: JSON.stringify(asked), agentId: null, status: "complete", seq: 1 },
+  ] as const;
 
 test("an agent is called with all that a turn says, under the name that its source knows it by", async () => {
   const attachments = [{ name: "a", mediaType: "text/plain", bytes: new Uint8Array() }];
@@ -55,9 +60,11 @@ test("an agent is called with all that a turn says, under the name that its sour
     requestId: "request",
     traceparent: "00-1",
   });
-  expect((await ask({ messages: 5 }))[0]?.content).toBe('["session",7,{"messages":5}]');
+  expect((await ask({ messages: 5 }))[0]?.content).toBe(
+    '["session",[{"first":1,"last":6}],{"messages":5}]',
+  );
   expect((await load?.(["f"]))?.[0]).toMatchObject({ id: "f", name: "session" });
-  expect((await ask())[0]?.content).toBe('["session",7,null]');
+  expect((await ask())[0]?.content).toBe('["session",[{"first":1,"last":6}],null]');
 });
 
 test("what a turn does not say is absent", () => {
@@ -69,4 +76,44 @@ test("what a turn does not say is absent", () => {
   });
   for (const name of ["userToken", "context", "traceparent"])
     expect(request).not.toHaveProperty(name);
+});
+
+test("on a branch an agent is told its line, the path to it, and what of that is of the line", async () => {
+  // 1 2 | 3 4 was said otherwise: 5 6, and goes on: 7 8.
+  let tree = withMessages(readTree({ lastSeq: 4, tree: null }), 2, 4);
+  tree = withMessages(tree, 8, 2);
+  const conversation = { lastSeq: 10, tree: storeTree(tree) };
+  const told = [1, 2, 5, 6, 7, 8].map((seq) => ({
+    role: seq % 2 === 0 ? ("assistant" as const) : ("user" as const),
+    content: `${seq}`,
+    agentId: null,
+    status: seq === 8 ? "cancelled" : "complete",
+    seq,
+  }));
+  const asked: unknown[] = [];
+  const request = runRequestOf({ ...reply, messageSeq: 9, seq: 10, conversation }, agent, {
+    attachments: [],
+    userToken: undefined,
+    history: async (_, path) => {
+      asked.push(path);
+      return told;
+    },
+    files,
+  });
+  expect(request.thread).toBe("session-1");
+  const said = await request.history();
+  expect(asked).toEqual([
+    [
+      { first: 1, last: 2 },
+      { first: 5, last: 8 },
+    ],
+  ]);
+  expect(said.map(({ seq, content, isOfThread }) => [seq, content, isOfThread])).toEqual([
+    [1, "1", false],
+    [2, "2", false],
+    [3, "5", false],
+    [4, "6", true],
+    [5, "7", false],
+    [6, "8", false],
+  ]);
 });

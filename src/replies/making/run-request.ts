@@ -2,17 +2,17 @@ import type {
   Attachment,
   FoundAgent,
   HistoryBounds,
-  HistoryMessage,
   RunRequest,
 } from "../../agents/agent-backend.ts";
-import type { Ranges } from "../../tree/ranges.ts";
-import { parentOf, pathTo, readTree } from "../../tree/tree.ts";
-import type { ClaimedReply } from "../lifecycle/reply-store.ts";
+import { clip, count, type Ranges } from "../../tree/ranges.ts";
+import { parentOf, pathTo, readTree, threadOf } from "../../tree/tree.ts";
+import type { ClaimedReply, HistoryMessage } from "../lifecycle/reply-store.ts";
+import { threadId } from "../thread-id.ts";
 
 interface Surroundings {
   readonly attachments: readonly Attachment[];
   readonly userToken: string | undefined;
-  /** As `RunRequest.history`, of this path. */
+  /** The last messages of this path. */
   readonly history: (
     sessionId: string,
     path: Ranges,
@@ -26,15 +26,19 @@ interface Surroundings {
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
-  { replyId, attempt, sessionId, message, messageSeq, conversation, turn }: ClaimedReply,
+  { replyId, attempt, sessionId, message, messageSeq, seq, conversation, turn }: ClaimedReply,
   { agentId }: FoundAgent,
   { attachments, userToken, history, files }: Surroundings,
 ): RunRequest {
   const { userId, settings, ownSettings, language, requestId, context, traceparent } = turn;
+  const tree = readTree(conversation);
+  const path = pathTo(tree, parentOf(tree, messageSeq));
+  const thread = threadOf(tree, seq);
   return {
     replyId,
     attempt,
     sessionId,
+    ...(thread !== 0 && { thread: threadId(sessionId, thread) }),
     userId,
     ...(userToken !== undefined && { userToken }),
     agentId,
@@ -45,10 +49,17 @@ export function runRequestOf(
     language,
     requestId,
     ...(traceparent !== undefined && { traceparent }),
-    history: (bounds) => {
-      const tree = readTree(conversation);
-      return history(sessionId, pathTo(tree, parentOf(tree, messageSeq)), bounds);
-    },
+    history: async (bounds) =>
+      (await history(sessionId, path, bounds)).map(({ status, seq: number, ...message }) => ({
+        ...message,
+        seq: count(clip(path, 0, number)),
+        ...(thread !== 0 && {
+          isOfThread:
+            message.role === "assistant" &&
+            status === "complete" &&
+            threadOf(tree, number) === thread,
+        }),
+      })),
     files: (ids) => files(sessionId, ids),
   };
 }

@@ -7,7 +7,7 @@ import { explainAway } from "./faults.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { formFault } from "./output-schema.ts";
 import { callerOf, createRuns } from "./runs.ts";
-import { readResumableState } from "./run-state.ts";
+import { readResumableState, sessionOf } from "./run-state.ts";
 import { forgetSession, sessionPlaces } from "./sessions.ts";
 import { createUnknownEvents } from "./unknown-events.ts";
 import { createWorkflowSteps } from "./workflow-steps.ts";
@@ -95,7 +95,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
       if (!run || !server) return;
       const signal = AbortSignal.timeout(5_000);
       try {
-        await server.cancel(run, request.sessionId, callerOf(request), signal);
+        await server.cancel(run, sessionOf(run, request), callerOf(request), signal);
       } catch (error) {
         const status = upstreamErrorOf(error)?.status;
         // It was not there to be asked; what it answers itself it would answer again.

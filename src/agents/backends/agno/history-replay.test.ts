@@ -27,19 +27,21 @@ const before: readonly HistoryMessage[] = [
 interface Setting {
   readonly history?: readonly HistoryMessage[];
   readonly exists?: boolean | null;
+  readonly thread?: string;
 }
 
 /** What is sent for one message, and what was asked for it. */
 async function sent(
   mode: HistoryMode,
   changes: Partial<Component> = {},
-  { history = before, exists = false }: Setting = {},
+  { history = before, exists = false, thread }: Setting = {},
   replay = createHistoryReplay(mode),
 ) {
   const asked: string[] = [];
   const message = await replay.messageFor(
     request("a", "Who am I?", {
       sessionId: "s",
+      ...(thread !== undefined && { thread }),
       history: () => {
         asked.push("history");
         return Promise.resolve(history);
@@ -113,4 +115,24 @@ test("the newest messages that fit go along, oldest first, as JSON", async () =>
   assert.ok(cut.length < 70_000);
   assert.match(cut, /"99 x/);
   assert.doesNotMatch(cut, /"1 x/);
+});
+
+test("a branch: told the path in every mode, until AgentOS has a whole reply of it", async () => {
+  const known: readonly HistoryMessage[] = before.map((each) => ({
+    ...each,
+    isOfThread: each.role === "assistant",
+  }));
+  const branch = { thread: "s-1" };
+  for (const mode of ["server", "auto"] as const) {
+    const begins = await sent(mode, {}, { exists: true, ...branch });
+    assert.deepEqual([begins.replayed, begins.asked], [true, "history"]);
+    const goesOn = await sent(mode, {}, { exists: true, history: known, ...branch });
+    assert.deepEqual([goesOn.replayed, goesOn.asked], [false, "history session"]);
+    const lost = await sent(mode, {}, { exists: false, history: known, ...branch });
+    assert.equal(lost.replayed, true);
+    const forgetful = { databaseId: null };
+    assert.equal((await sent(mode, forgetful, { history: known, ...branch })).replayed, true);
+  }
+  assert.equal((await sent("server", { kind: "workflow" }, branch)).replayed, false);
+  assert.equal((await sent("auto", { structuredInput: true }, branch)).replayed, false);
 });

@@ -23,7 +23,8 @@ const maxRemembered = 10_000;
 const maxReplayLength = 64 * 1024;
 
 /**
- * `server` never, `replay` always, `auto` where AgentOS has forgotten: always for agents that put no history before
+ * Of a branch AgentOS knows nothing by itself, so it is told the path whatever the mode, until it has a whole reply of
+ * that branch. Else: `server` never, `replay` always, `auto` where AgentOS has forgotten: always for agents that put no history before
  * their model, and for the others when the session has earlier messages here but does not exist there. Asking costs
  * one request per session and process. Workflows and agents with structured input get their input unchanged in
  * `auto`: they work on it, they do not chat.
@@ -47,7 +48,15 @@ export function createHistoryReplay(mode: HistoryMode): HistoryReplay {
       else for (const key of remembered) if (key.startsWith(`${server} `)) remembered.delete(key);
     },
     async messageFor(request, component, server, sessionExists) {
-      if (mode === "server" || component.structuredInput) return request.message;
+      if (component.structuredInput) return request.message;
+      const isChat = component.kind !== "workflow" && component.remembers !== false;
+      if (request.thread !== undefined && mode !== "replay" && isChat) {
+        const history = await request.history({ maxBytes: maxReplayLength });
+        const mayRemember = component.databaseId !== null && history.some(isOfThread);
+        if (mayRemember && (await sessionExists()) !== false) return request.message;
+        return withHistory(request.message, history);
+      }
+      if (mode === "server") return request.message;
       if (mode === "auto") {
         if (component.kind === "workflow") return request.message;
         const mayRemember = component.remembers !== false && component.databaseId !== null;
@@ -63,6 +72,10 @@ export function createHistoryReplay(mode: HistoryMode): HistoryReplay {
       return withHistory(request.message, await request.history({ maxBytes: maxReplayLength }));
     },
   };
+}
+
+function isOfThread(message: HistoryMessage): boolean {
+  return message.isOfThread === true;
 }
 
 /** The newest messages that fit, before the new one. As JSON, so that no message can pretend to be another. */

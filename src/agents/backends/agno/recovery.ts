@@ -5,7 +5,7 @@ import { sleep } from "../../upstream/retry.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentOs, Caller } from "./agent-os.ts";
-import type { RunRef } from "./run-state.ts";
+import { sessionOf, type RunRef } from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
 import { asCount, asText, type Wire } from "./wire.ts";
 
@@ -82,8 +82,8 @@ async function* resume(
   recovery: Recovery,
 ): AsyncGenerator<AgentEvent, "over" | "away" | "impossible", void> {
   const { server, request, caller, connection } = recovery;
-  const { sessionId } = request;
   const run = recovery.run();
+  const sessionId = sessionOf(run, request);
   try {
     yield* recovery.relay(server.resume(run, recovery.eventIndex(), sessionId, caller, connection));
     return "over";
@@ -104,7 +104,8 @@ async function settle(
 ): Promise<"ended" | "lost" | "unknown"> {
   const { server, request, caller, translator, connection } = recovery;
   try {
-    const stored = await server.run(recovery.run(), request.sessionId, caller, connection);
+    const run = recovery.run();
+    const stored = await server.run(run, sessionOf(run, request), caller, connection);
     if (stored === null) return "lost";
     // This service did not ask for it: AgentOS cancels runs whose connection is cut.
     if (stored["status"] === "CANCELLED" && recovery.broken) return "lost";

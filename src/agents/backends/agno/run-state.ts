@@ -8,6 +8,8 @@ export interface RunRef {
   readonly kind: ComponentKind;
   readonly componentId: string;
   readonly runId: string;
+  /** Of AgentOS, where that is not the conversation's. */
+  readonly sessionId?: string;
   /** Whether it lives on without its connection. */
   readonly background: boolean;
 }
@@ -39,6 +41,11 @@ export interface PausedState extends ResumableState {
   readonly pause: readonly Wire[];
 }
 
+/** The session of AgentOS that a run is in. */
+export function sessionOf(run: RunRef, request: { readonly sessionId: string }): string {
+  return run.sessionId ?? request.sessionId;
+}
+
 const kinds: readonly string[] = ["agent", "team", "workflow"] satisfies ComponentKind[];
 
 /** Reads back a stored state; null when it is not one, such as one of an older version of this service. */
@@ -50,6 +57,7 @@ export function readResumableState(state: Wire): ResumableState | null {
   const kind = asText(run["kind"]);
   const componentId = asText(run["componentId"]);
   const runId = asText(run["runId"]);
+  const sessionId = asText(run["sessionId"]);
   const eventIndex = progress["eventIndex"];
   if (!text || !server || !kind || !kinds.includes(kind) || !componentId || !runId) return null;
   if (typeof eventIndex !== "number") return null;
@@ -59,6 +67,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       kind: kind as ComponentKind,
       componentId,
       runId,
+      ...(sessionId !== undefined && { sessionId }),
       background: run["background"] === true,
     },
     progress: {

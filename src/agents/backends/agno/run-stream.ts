@@ -14,7 +14,7 @@ import { outcomeProblem } from "./faults.ts";
 import { interruptible, type Interruptible } from "./interruptible.ts";
 import { controlEvents } from "./known-events.ts";
 import { recover } from "./recovery.ts";
-import type { PausedState, ResumableState, RunRef } from "./run-state.ts";
+import { sessionOf, type PausedState, type ResumableState, type RunRef } from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
 import { asRecord, asText, parseJson } from "./wire.ts";
 
@@ -259,7 +259,7 @@ async function stop(
     if (run.runId === cancelled) return;
     cancelled = run.runId;
     try {
-      await server.cancel(run, request.sessionId, caller, deadline);
+      await server.cancel(run, sessionOf(run, request), caller, deadline);
     } catch (error) {
       // Without its connection a foreground run ends all the same.
       log.warn(

@@ -17,7 +17,7 @@ import { isBackgroundRefusal, refusalProblem, refusesBackground } from "./faults
 import type { HistoryReplay } from "./history-replay.ts";
 import { pauseField } from "./requirements.ts";
 import { relayRun, type RunStream } from "./run-stream.ts";
-import { readPausedState, readResumableState, type RunRef } from "./run-state.ts";
+import { readPausedState, readResumableState, sessionOf, type RunRef } from "./run-state.ts";
 import { createRunTranslator, type RunTranslatorOptions } from "./run-translator.ts";
 import type { Wire } from "./wire.ts";
 import type { WorkflowSteps } from "./workflow-steps.ts";
@@ -86,7 +86,7 @@ export function createRuns(options: RunsOptions): Runs {
     signal: AbortSignal,
   ): Promise<boolean | null> {
     const session = {
-      sessionId: request.sessionId,
+      sessionId: request.thread ?? request.sessionId,
       userId: request.userId,
       databaseId: component.databaseId,
       kind: component.kind,
@@ -124,12 +124,18 @@ export function createRuns(options: RunsOptions): Runs {
         server,
         request,
         caller,
-        run: { server: server.name, ...where, runId, background },
+        run: {
+          server: server.name,
+          ...where,
+          runId,
+          ...(request.thread !== undefined && { sessionId: request.thread }),
+          background,
+        },
         open: (connection: AbortSignal) =>
           server.start(where, form, idempotencyKey, caller, connection),
         eventIndex: -1,
         accepted: false,
-        onAccepted: () => history.remember(server.name, request.sessionId),
+        onAccepted: () => history.remember(server.name, request.thread ?? request.sessionId),
       };
       try {
         yield* await relay(stream, {}, signal);
@@ -164,7 +170,7 @@ export function createRuns(options: RunsOptions): Runs {
     const caller = callerOf(request);
     const answers = applyDecisions(run.kind, paused.pause, decisions);
     const form = new URLSearchParams({
-      session_id: request.sessionId,
+      session_id: sessionOf(run, request),
       user_id: request.userId,
       stream: "true",
       background: String(background),
@@ -199,7 +205,7 @@ export function createRuns(options: RunsOptions): Runs {
       caller,
       run,
       open: (connection: AbortSignal) =>
-        server.resume(run, progress.eventIndex, request.sessionId, caller, connection),
+        server.resume(run, progress.eventIndex, sessionOf(run, request), caller, connection),
       eventIndex: progress.eventIndex,
       accepted: true,
     };
@@ -239,7 +245,7 @@ function runForm(
   const form = new FormData();
   form.set("message", message);
   form.set("stream", "true");
-  form.set("session_id", request.sessionId);
+  form.set("session_id", request.thread ?? request.sessionId);
   form.set("user_id", request.userId);
   form.set("run_id", runId);
   if (background) form.set("background", "true");
