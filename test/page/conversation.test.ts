@@ -270,6 +270,32 @@ describeInBrowser("conversations on the page", () => {
     stage.model.setRespond((request) => ({ tokens: [`You said: ${lastUserText(request)}`] }));
   });
 
+  test("a message is edited, and one goes from one version to the other, here and in another tab", async () => {
+    const { page, context } = await visit();
+    const replies = page.locator(".message.assistant.complete");
+    await say(page, "first try");
+    await replies.filter({ hasText: "You said: first try" }).waitFor();
+    await say(page, "and on");
+    await replies.filter({ hasText: "You said: and on" }).waitFor();
+    const other = await context.newPage();
+    await other.goto(page.url());
+    await other.locator(".message", { hasText: "You said: and on" }).waitFor();
+    const asked = page.locator(".message.user").first();
+    await asked.hover();
+    await asked.getByLabel("Edit the message").click();
+    await asked.locator("textarea").fill("second try");
+    await page.keyboard.press("Enter");
+    await replies.filter({ hasText: "You said: second try" }).waitFor();
+    assert.equal(await page.locator(".message").count(), 2);
+    await page.locator(".message.user .versions", { hasText: "2/2" }).waitFor();
+    await other.locator(".message", { hasText: "You said: second try" }).waitFor();
+    await other.locator(".message", { hasText: "and on" }).first().waitFor({ state: "detached" });
+    await page.getByLabel("Previous version").click();
+    await replies.filter({ hasText: "You said: and on" }).waitFor();
+    await page.locator(".message.user .versions", { hasText: "1/2" }).waitFor();
+    assert.equal(await page.getByLabel("Previous version").isDisabled(), true);
+  });
+
   test("files are chosen, pasted and dropped, survive a reload, and come back with the message", async () => {
     const { page, context } = await visit();
     const cards = page.locator(".files.draft li");
@@ -312,7 +338,9 @@ describeInBrowser("conversations on the page", () => {
     assert.equal((await download).suggestedFilename(), "dropped.png");
     await page.keyboard.press("Escape");
     await page.locator(".message.assistant").getByLabel("Ask again").click();
-    await page.locator(".message.user .file-picture").nth(3).waitFor();
+    await page.locator(".message.assistant .versions", { hasText: "2/2" }).waitFor();
+    const again = JSON.stringify(stage.model.requests.at(-1)?.body["messages"]);
+    assert.equal(again.split(redSquare.toString("base64")).length, 3);
   });
 
   test("conversations are found, renamed, archived and deleted, and a deletion can be undone", async () => {

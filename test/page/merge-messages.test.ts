@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { hasLooseEnds, mergeMessages, withTurn } from "../../web/src/state/merge-messages.ts";
+import {
+  hasLooseEnds,
+  mergeMessages,
+  stillOnPath,
+  withTurn,
+} from "../../web/src/state/merge-messages.ts";
 import type { MessageView } from "../../web/src/state/reply-view.ts";
 
 function message(id: string, changes: Partial<MessageView> = {}): MessageView {
@@ -64,6 +69,20 @@ describe("mergeMessages", () => {
     );
     expect(merged).toMatchObject({ content: "Hello wor", agent_id: "real" });
   });
+});
+
+test("what the service has told of and is no longer there is on another branch", () => {
+  const path = (shown: string, tail: string) =>
+    stillOnPath(
+      [...shown].map((id) => message(id, id === "x" ? {} : { parent_id: null })),
+      [...tail].map((id) => message(id)),
+    )
+      .map(({ message_id: id }) => id)
+      .join("");
+  expect(path("abcd", "bce")).toBe("abc");
+  // Accepted while the page was on its way.
+  expect(path("abcx", "bc")).toBe("abcx");
+  expect(path("abcd", "xy")).toBe("abcd");
 });
 
 describe("withTurn", () => {

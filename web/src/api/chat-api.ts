@@ -112,6 +112,7 @@ export const chatApi = {
       title?: string | null;
       status?: "active" | "archived";
       agent_id?: string;
+      head_message_id?: string;
       config?: SessionConfig;
     },
   ) =>
@@ -160,6 +161,24 @@ export const chatApi = {
       },
       signal,
       ...(files.length > 0 && { timeoutMs: uploadTimeoutMs }),
+    }),
+
+  /** Another reply to the message that this one answers. */
+  regenerate: (messageId: string, key: string, voice: object | null, signal: AbortSignal) =>
+    request("POST", `/chat/message/${encodeURIComponent(messageId)}/regenerate`, {
+      headers: { Accept: "text/event-stream", "Idempotency-Key": key },
+      query: { user_id: namedUser() },
+      body: { ...(voice !== null && { voice_config: voice }) },
+      signal,
+    }),
+
+  /** A message beside this one, with its files, and the reply. */
+  edit: (messageId: string, text: string, key: string, voice: object | null, signal: AbortSignal) =>
+    request("POST", `/chat/message/${encodeURIComponent(messageId)}/edit`, {
+      headers: { Accept: "text/event-stream", "Idempotency-Key": key },
+      query: { user_id: namedUser() },
+      body: { message: text, ...(voice !== null && { voice_config: voice }) },
+      signal,
     }),
 
   sendVoice: (

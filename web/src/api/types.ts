@@ -10,7 +10,9 @@ export interface SessionInfo {
   readonly status: "active" | "archived";
   readonly created_at: string;
   readonly last_activity: string;
+  /** Of the active path. */
   readonly message_count: number;
+  readonly head_message_id: string | null;
   readonly config: SessionConfig;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly active_message_id: string | null;
@@ -85,6 +87,10 @@ export interface Message {
   readonly agent_id: string;
   readonly status: MessageStatus;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** The message before it; absent in what only events have told. */
+  readonly parent_id?: string | null;
+  /** Where there are others in its place: all of them. */
+  readonly siblings?: { readonly ids: readonly string[]; readonly index: number };
   readonly reply_to?: string | null;
   readonly usage?: Usage | null;
   readonly finish_reason?: string | null;

@@ -1,12 +1,10 @@
 import { memo, useState } from "react";
 import { Markdown } from "../markdown/markdown.tsx";
 import { agentName, agents } from "../state/catalogue.ts";
-import { conversation } from "../state/conversation.ts";
 import { stopReply } from "../state/turns.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
-import { notifyError } from "../state/notices.ts";
-import { askAgain } from "../state/send.ts";
+import { regenerate } from "../state/branches.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
@@ -19,6 +17,7 @@ import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
 import { Reasoning } from "./reasoning.tsx";
 import { Steps } from "./steps.tsx";
+import { Versions } from "./versions.tsx";
 import { shortTime } from "./words.ts";
 
 interface AssistantMessageProps {
@@ -38,7 +37,6 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
   const isOver = !isRunning && status !== "queued" && status !== "paused";
   const isSilent = isRunning && content === "" && (message.reasoning ?? "") === "";
   const name = agentName(list, message.agent_id);
-  const question = useQuestion(message);
 
   return (
     <article
@@ -88,16 +86,15 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       <EndNote message={message} />
       {isOver && (
         <div className={isLast ? "message-actions lasting" : "message-actions"}>
+          <Versions message={message} />
           <CopyButton text={content} />
           <ReadAloud message={message} />
-          {question !== null && (
-            <IconButton
-              icon="retry"
-              size={17}
-              label={texts.retry}
-              onClick={() => void askAgain(question).catch(notifyError)}
-            />
-          )}
+          <IconButton
+            icon="retry"
+            size={17}
+            label={texts.retry}
+            onClick={() => void regenerate(message)}
+          />
           <IconButton
             icon="info"
             size={17}
@@ -112,12 +109,6 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
     </article>
   );
 });
-
-/** What was asked, if it is among the messages shown. */
-function useQuestion(message: MessageView): MessageView | null {
-  const { messages } = conversation.get();
-  return messages.find(({ message_id: id }) => id === message.reply_to) ?? null;
-}
 
 /** How it ended, unless it ended well. */
 function EndNote({ message }: { readonly message: MessageView }) {

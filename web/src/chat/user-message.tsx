@@ -1,15 +1,19 @@
-import { memo } from "react";
+import { memo, useState } from "react";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Attachments } from "./attachments.tsx";
+import { IconButton } from "../ui/icon-button.tsx";
+import { EditMessage } from "./edit-message.tsx";
+import { Versions } from "./versions.tsx";
 import { shortTime } from "./words.ts";
 
 export const UserMessage = memo(({ message }: { readonly message: MessageView }) => {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
+  const [isEdited, setEdited] = useState(false);
   return (
     <article
       className="message user"
@@ -18,11 +22,24 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
       aria-label={texts.hitBy[message.role]}
     >
       <Attachments files={message.attachments ?? []} />
-      <div className="bubble" dir="auto">
-        {message.content}
-      </div>
+      {isEdited ? (
+        <EditMessage message={message} onEnd={() => setEdited(false)} />
+      ) : (
+        <div className="bubble" dir="auto">
+          {message.content}
+        </div>
+      )}
       <div className="message-actions">
         <time dateTime={message.timestamp}>{shortTime(message.timestamp, chosenLanguage)}</time>
+        <Versions message={message} />
+        {!isEdited && (
+          <IconButton
+            icon="pencil"
+            size={17}
+            label={texts.editMessage}
+            onClick={() => setEdited(true)}
+          />
+        )}
         <CopyButton text={message.content} />
       </div>
     </article>

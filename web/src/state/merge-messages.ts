@@ -21,12 +21,35 @@ export function mergeMessages(
       const before = known.get(message.message_id);
       // What is followed is ahead of what was stored.
       if (before !== undefined && isFollowed(message.message_id)) {
-        return { ...before, agent_id: message.agent_id };
+        const { agent_id, parent_id, siblings } = message;
+        return {
+          ...before,
+          agent_id,
+          ...(parent_id !== undefined && { parent_id }),
+          ...(siblings && { siblings }),
+        };
       }
       return before?.live === undefined ? message : { ...message, live: before.live };
     }),
     ...shown.slice(later),
   ];
+}
+
+/**
+ * What of the messages shown is still on the path that ends with `tail`: those that the service has told of and that are
+ * not where they were belong to another branch, or are deleted.
+ */
+export function stillOnPath(
+  shown: readonly MessageView[],
+  tail: readonly Message[],
+): readonly MessageView[] {
+  const there = new Set(tail.map((message) => message.message_id));
+  const begins = shown.findIndex(({ message_id: id }) => id === tail[0]?.message_id);
+  if (begins === -1) return shown;
+  return shown.filter(
+    ({ message_id: id, parent_id: parent }, at) =>
+      at < begins || there.has(id) || parent === undefined,
+  );
 }
 
 /** A question and its reply put to the end, unless they are there. */

@@ -1,13 +1,12 @@
 import { chatApi, type EncodedFile } from "../api/chat-api.ts";
 import { ApiError, Unreachable } from "../api/request.ts";
-import type { Message, SessionConfig } from "../api/types.ts";
+import type { SessionConfig } from "../api/types.ts";
 import { waitToRetry } from "./connection.ts";
 import { adoptTurn } from "./turns.ts";
 import { conversation } from "./conversation.ts";
 import { jumpToLatest } from "./open-conversation.ts";
 import { identity } from "./identity.ts";
 import { keepFiles, readFiles } from "./kept-files.ts";
-import { loadAttachment } from "./load-attachment.ts";
 import { outbox, outgoingFiles, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
 import { refreshSessions } from "./sessions.ts";
 import { tellTabs } from "./tabs.ts";
@@ -132,17 +131,6 @@ function encoded(file: File): Promise<EncodedFile> {
     reader.addEventListener("error", () => reject(new Error(currentTexts().files.lost)));
     reader.readAsDataURL(file);
   });
-}
-
-/** Asks the same again, with what went with it. Raises what loading that raises. */
-export async function askAgain(question: Message): Promise<void> {
-  const files = await Promise.all(
-    (question.attachments ?? []).map(
-      async ({ attachment_id: id, name, media_type: type }) =>
-        new File([await loadAttachment(id)], name, { type }),
-    ),
-  );
-  sendMessage(question.content, null, {}, files);
 }
 
 /** What else was written into the same new conversation goes to its session now. */

@@ -3,7 +3,7 @@ import { ApiError } from "../api/request.ts";
 import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
 import { follow, isFollowed, isFollowing } from "./follow.ts";
 import { loadTail } from "./load-pages.ts";
-import { hasLooseEnds, mergeMessages } from "./merge-messages.ts";
+import { hasLooseEnds, mergeMessages, stillOnPath } from "./merge-messages.ts";
 import { notifyError } from "./notices.ts";
 import { isUnfinished } from "./reply-view.ts";
 import { deletedSessions, noteSession } from "./sessions.ts";
@@ -36,6 +36,7 @@ async function syncOnce(): Promise<void> {
     const isChanged =
       known === null ||
       session.message_count !== known.message_count ||
+      session.head_message_id !== known.head_message_id ||
       session.last_activity !== known.last_activity ||
       session.active_message_id !== known.active_message_id ||
       session.active_message_status !== known.active_message_status ||
@@ -53,7 +54,7 @@ async function syncOnce(): Promise<void> {
         ...current,
         session,
         messages: isConnected
-          ? mergeMessages(current.messages, tail.messages, isFollowed)
+          ? mergeMessages(stillOnPath(current.messages, tail.messages), tail.messages, isFollowed)
           : mergeMessages([], tail.messages, isFollowed),
         hasOlder: isConnected ? current.hasOlder : tail.offset > 0,
       };

@@ -15,6 +15,7 @@ const paths = {
   retry: <path d="M4 12a8 8 0 1 0 2.6-5.9M4 4v4.5h4.5" />,
   info: <path d="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 11.2V16M12 8.1v.01" />,
   down: <path d="M12 5v14M6 13l6 6 6-6" />,
+  back: <path d="M15 6l-6 6 6 6" />,
   chevron: <path d="M9 6l6 6-6 6" />,
   archive: <path d="M4 5h16v4H4zM5.5 9v10h13V9M10 13h4" />,
   pencil: <path d="M4 20l1-4L16 5l3 3L8 19zM14 7l3 3" />,

@@ -1,0 +1,67 @@
+import { chatApi } from "../api/chat-api.ts";
+import { expectSpeech } from "../voice/player.ts";
+import { voiceConfig } from "../voice/speech-settings.ts";
+import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
+import { follow } from "./follow.ts";
+import { loadTail } from "./load-pages.ts";
+import { notifyError } from "./notices.ts";
+import type { MessageView } from "./reply-view.ts";
+import { followActive, syncConversation } from "./sync.ts";
+import { tellTabs } from "./tabs.ts";
+
+/** Another reply to the same question, beside this one. */
+export async function regenerate(reply: MessageView): Promise<void> {
+  await branchOff(reply, (signal) =>
+    chatApi.regenerate(reply.message_id, crypto.randomUUID(), voiceConfig(), signal),
+  );
+}
+
+/** The question said otherwise, beside this one; false when it could not be sent. */
+export function edit(question: MessageView, text: string): Promise<boolean> {
+  return branchOff(question, (signal) =>
+    chatApi.edit(question.message_id, text, crypto.randomUUID(), voiceConfig(), signal),
+  );
+}
+
+/** Shows a reply that takes the place of this message and of what follows it. */
+async function branchOff(
+  { message_id: messageId, session_id: sessionId }: MessageView,
+  send: (signal: AbortSignal) => Promise<Response>,
+): Promise<boolean> {
+  const signal = conversationSignal();
+  try {
+    const opened = await send(signal);
+    const replyId = opened.headers.get("X-Message-ID") ?? "";
+    if (voiceConfig() !== null) expectSpeech(replyId);
+    conversation.set((current) => {
+      const at = current.messages.findIndex(({ message_id: id }) => id === messageId);
+      return at === -1
+        ? current
+        : { ...current, messages: current.messages.slice(0, at), hasNewer: false };
+    });
+    follow(replyId, { opened, whenOver: syncConversation });
+    tellTabs(sessionId);
+    void syncConversation();
+    return true;
+  } catch (error) {
+    if (!signal.aborted) notifyError(error);
+    return false;
+  }
+}
+
+/** Shows the branch of a message, here and wherever the conversation is open. */
+export async function showBranch(messageId: string): Promise<void> {
+  const { sessionId } = conversation.get();
+  const signal = conversationSignal();
+  if (sessionId === null) return;
+  try {
+    const session = await chatApi.changeSession(sessionId, { head_message_id: messageId });
+    const { messages, offset } = await loadTail(session, signal);
+    signal.throwIfAborted();
+    updateConversation({ session, messages, hasOlder: offset > 0, hasNewer: false });
+    followActive();
+    tellTabs(sessionId);
+  } catch (error) {
+    if (!signal.aborted) notifyError(error);
+  }
+}
