@@ -1,4 +1,5 @@
 /** npm run bench [relay|length|nodes|audio|search]: ratios measured side by side in one run; absolute figures depend on the machine. */
+import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
 import { benchNodes } from "./nodes.ts";
@@ -7,7 +8,10 @@ import { benchSearch } from "./search.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   relay: benchRelay,
-  length: benchConversationLength,
+  async length() {
+    await benchConversationLength();
+    await benchBranches(10_000);
+  },
   nodes: benchNodes,
   audio: benchFirstAudio,
   search: benchSearch,
