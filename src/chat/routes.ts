@@ -74,6 +74,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     const sendProblems = problemResponses(
       "malformed_json",
       "session_not_found",
+      "message_not_found",
       "agent_not_found",
       "session_busy",
       "session_archived",
