@@ -82,7 +82,7 @@ test("what the service has told of and is no longer there is on another branch",
   expect(path("abcd", "bce")).toBe("abc");
   // Accepted while the page was on its way.
   expect(path("abcx", "bc")).toBe("abcx");
-  expect(path("abcd", "xy")).toBe("abcd");
+  expect(path("abcx", "de")).toBe("x");
 });
 
 describe("withTurn", () => {

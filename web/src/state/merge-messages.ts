@@ -36,8 +36,8 @@ export function mergeMessages(
 }
 
 /**
- * What of the messages shown is still on the path that ends with `tail`: those that the service has told of and that are
- * not where they were belong to another branch, or are deleted.
+ * What of the messages shown is still on the path that ends with `tail`, which begins among them or is the whole path:
+ * those that the service has told of and that are not where they were belong to another branch, or are deleted.
  */
 export function stillOnPath(
   shown: readonly MessageView[],
@@ -45,7 +45,6 @@ export function stillOnPath(
 ): readonly MessageView[] {
   const there = new Set(tail.map((message) => message.message_id));
   const begins = shown.findIndex(({ message_id: id }) => id === tail[0]?.message_id);
-  if (begins === -1) return shown;
   return shown.filter(
     ({ message_id: id, parent_id: parent }, at) =>
       at < begins || there.has(id) || parent === undefined,
