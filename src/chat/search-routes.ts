@@ -141,7 +141,7 @@ function hitInfo(hit: SearchHit) {
     role: hit.role,
     agent_id: hit.agentId,
     timestamp: hit.createdAt.toISOString(),
-    in_active_path: true,
+    in_active_path: hit.isInActivePath,
     snippet: hit.snippet,
     matches: hit.matches.map(([start, end]): [number, number] => [start, end]),
   };

@@ -11,7 +11,8 @@ import {
   type SearchPosition,
 } from "./search-entries.ts";
 import { readQuery, type SearchQuery } from "./search-query.ts";
-import type { Ranges } from "../tree/ranges.ts";
+import { holds, type Ranges } from "../tree/ranges.ts";
+import { headOf, pathTo, readTree, type TreeRow } from "../tree/tree.ts";
 import { maxReadLength } from "./units.ts";
 
 export interface SearchHit extends Snippet {
@@ -26,6 +27,8 @@ export interface SearchHit extends Snippet {
   readonly role: string | null;
   readonly agentId: string;
   readonly createdAt: Date;
+  /** A title always is. */
+  readonly isInActivePath: boolean;
 }
 
 export interface SearchPage {
@@ -74,7 +77,7 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
   /** What is shown of them; those that are gone meanwhile are left out. */
   const read = async (positions: readonly SearchPosition[]): Promise<Found[]> => {
     const { text, values } = sql`
-      SELECT s.session_id AS "sessionId", n.seq, s.title AS "sessionTitle", s.status AS "sessionStatus",
+      SELECT s.session_id AS "sessionId", n.seq, s.last_seq AS "lastSeq", s.tree, s.title AS "sessionTitle", s.status AS "sessionStatus",
         m.message_id AS "messageId", m.role, coalesce(m.agent_id, s.agent_id) AS "agentId",
         coalesce(m.created_at, s.created_at) AS "createdAt",
         CASE WHEN n.seq = 0 THEN coalesce(s.title, '') ELSE left(m.content, ${maxReadLength}) END AS text
@@ -83,12 +86,19 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       JOIN sessions s ON s.session_id = n.session_id
       LEFT JOIN messages m ON m.session_id = n.session_id AND m.seq = n.seq
       WHERE n.seq = 0 OR m.message_id IS NOT NULL`;
-    const { rows } = await database.query<Omit<Found, "position">>(text, values);
+    const { rows } = await database.query<Omit<Found, "position" | "isInActivePath"> & TreeRow>(
+      text,
+      values,
+    );
     return positions.flatMap((position) => {
       const row = rows.find(
         ({ sessionId, seq }) => sessionId === position.sessionId && seq === position.seq,
       );
-      return row === undefined ? [] : [{ ...row, position }];
+      if (row === undefined) return [];
+      const { lastSeq, tree: stored, ...found } = row;
+      const tree = readTree({ lastSeq, tree: stored });
+      const isInActivePath = found.seq === 0 || holds(pathTo(tree, headOf(tree)), found.seq);
+      return [{ ...found, isInActivePath, position }];
     });
   };
 

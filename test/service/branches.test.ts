@@ -239,6 +239,24 @@ describe.each(postgres === null ? ["embedded"] : ["embedded", "postgres"])(
       expect((await client.get(`/chat/history/${sessionId}?path=nonsense`)).status).toBe(404);
     });
 
+    it("a search tells whether a message is on the path that is shown", async () => {
+      const user = `searcher on ${kind}`;
+      const sessionId = await client.session(user);
+      const first = await say(sessionId, "marmalade", "a1");
+      await edit(first.user_message_id, "honey", "b1");
+      const hits = async () => {
+        const query = `q=marmalade&user_id=${encodeURIComponent(user)}&role=user`;
+        const { body } = await client.get<{ hits: { in_active_path: boolean }[] }>(
+          `/chat/search?${query}`,
+        );
+        return body.hits.map(({ in_active_path }) => in_active_path);
+      };
+      expect(await hits()).toEqual([false]);
+      await show(sessionId, first.message_id);
+      expect(await hits()).toEqual([true]);
+      expect(await path(sessionId, "&q=marmalade")).toEqual(["marmalade"]);
+    });
+
     it("a deleted message goes with everything below it, and its files", async () => {
       const sessionId = await client.session("ann");
       const first = await say(sessionId, "q1", "a1");
