@@ -354,9 +354,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["now() - interval '1 second'", "lease_until"],
       ["content <> '' AND status <> 'failed'", "content <> ''"],
       ["content <> '' AND status <> 'failed'", "status <> 'failed'"],
-      ["ORDER BY seq DESC LIMIT $4", "ORDER BY seq LIMIT $4"],
+      ["ORDER BY seq DESC LIMIT ${limit}", "ORDER BY seq LIMIT ${limit}"],
       ["|| isFull || span >= length) {", "|| true) {"],
-      ["WHERE newer < $5", "WHERE newer < $5 + 1e9"],
+      ["WHERE newer < ${maxBytes}", "WHERE newer < ${maxBytes} + 1e9"],
     ],
   },
   {

@@ -5,6 +5,7 @@ import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts"
 import type { OutputFormat } from "../replies/structured-output.ts";
 import { maxCounted, type SearchStore } from "../search/search-store.ts";
 import { clip, count, newest, oldest, type Ranges } from "../tree/ranges.ts";
+import { rowsOf } from "../tree/rows-of.ts";
 import { childrenOf, parentOf, readTree, type StoredTree, type Tree } from "../tree/tree.ts";
 
 /** A message as stored. */
@@ -76,19 +77,6 @@ export interface HistoryPage {
   readonly last: number | null;
 }
 
-/** The rows of these numbers. One range is what a conversation without branches has, and what indexes do best. */
-function rowsOf(sessionId: string, ranges: Ranges): Sql {
-  const [only] = ranges;
-  if (ranges.length === 1 && only !== undefined) {
-    return sql`messages WHERE session_id = ${sessionId} AND seq BETWEEN ${only.first} AND ${only.last}`;
-  }
-  const firsts = ranges.map(({ first }) => first);
-  const lasts = ranges.map(({ last }) => last);
-  return sql`
-    unnest(${firsts}::int[], ${lasts}::int[]) AS part (first, last)
-    JOIN messages ON session_id = ${sessionId} AND seq BETWEEN part.first AND part.last WHERE true`;
-}
-
 function conditionsOf(filter: HistoryFilter): Sql[] {
   const { role, agentId, since, until } = filter;
   const conditions: Sql[] = [];
@@ -99,9 +87,8 @@ function conditionsOf(filter: HistoryFilter): Sql[] {
   return conditions;
 }
 
-/** In front of what follows from it, where that is so. */
-const and = (conditions: readonly Sql[]) =>
-  conditions.length === 0 ? empty : sql`AND ${join(conditions, " AND ")}`;
+const where = (conditions: readonly Sql[]) =>
+  conditions.length === 0 ? empty : sql`WHERE ${join(conditions, " AND ")}`;
 
 /** All SQL of reading messages. */
 export function createMessageStore(database: Database, search: Pick<SearchStore, "inSession">) {
@@ -119,7 +106,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
         SELECT numbered.*, CASE WHEN lag(seq) OVER near = seq - 1 THEN lag("messageId") OVER near ELSE (
           SELECT message_id FROM messages WHERE session_id = ${sessionId} AND seq = numbered.seq - 1)
         END AS "parentId" FROM (
-          SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM ${rowsOf(sessionId, ranges)} ${and(conditions)}
+          SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM ${rowsOf(sessionId, ranges, "*")} ${where(conditions)}
           ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}) AS numbered
         WINDOW near AS (ORDER BY seq)`,
       order: sql`"seq" ${raw(direction)}`,
@@ -278,7 +265,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       const conditions = conditionsOf(rest);
       if (conditions.length === 0) return count(path);
       const { text, values } = sql`
-        SELECT count(*)::int AS count FROM ${rowsOf(sessionId, path)} ${and(conditions)}`;
+        SELECT count(*)::int AS count FROM ${rowsOf(sessionId, path, "*")} ${where(conditions)}`;
       const { rows } = await database.query<{ count: number }>(text, values);
       return rows[0]?.count ?? 0;
     },

@@ -1,7 +1,9 @@
+import sql from "sql-template-tag";
 import type { Requirement } from "../../agents/agent-backend.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import type { OutputFormat } from "../structured-output.ts";
+import { rowsOf } from "../../tree/rows-of.ts";
 import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { TreeRow } from "../../tree/tree.ts";
 import type { Turn } from "../turn.ts";
@@ -219,22 +221,14 @@ export function createReplyStore(database: Database) {
       for (let span = Math.min(limit, 50) + 10; ; span *= 4) {
         const part = newest(path, span);
         // Lengths are known without reading the texts: of those that are too much nothing is read.
-        const { rows } = await database.query<HistoryRow>(
-          `SELECT role, content, status, agent_id AS "agentId", seq, attachments, newer FROM (
-             SELECT role, content, status, agent_id, seq, attachments,
-               (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
-             FROM unnest($2::int[], $3::int[]) AS part (first, last)
-             JOIN messages ON session_id = $1 AND seq BETWEEN part.first AND part.last
-             WHERE content <> '' AND status <> 'failed'
-           ) AS m WHERE newer < $5 ORDER BY seq DESC LIMIT $4`,
-          [
-            sessionId,
-            part.map(({ first }) => first),
-            part.map(({ last }) => last),
-            limit,
-            maxBytes,
-          ],
-        );
+        const { text, values } = sql`
+          SELECT role, content, status, agent_id AS "agentId", seq, attachments, newer FROM (
+            SELECT role, content, status, agent_id, seq, attachments,
+              (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
+            FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, attachments")}
+            WHERE content <> '' AND status <> 'failed'
+          ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit}`;
+        const { rows } = await database.query<HistoryRow>(text, values);
         const oldest = rows.at(-1);
         const isFull =
           oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes;
