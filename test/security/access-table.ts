@@ -288,9 +288,9 @@ export const accessTable: readonly Access[] = [
   },
   {
     route: "POST /chat/message/:message_id/edit",
-    note: "a reply, which nobody has said",
-    call: ({ replyId }) => ({ path: `/chat/message/${replyId}/edit`, body: { message: "Hi" } }),
-    expected: { ...owned, owner: 422, admin: 422 },
+    call: ({ messageId }) => ({ path: `/chat/message/${messageId}/edit`, body: { message: "Hi" } }),
+    expected: owned,
+    consumes: true,
   },
   {
     route: "DELETE /chat/message/:message_id",
