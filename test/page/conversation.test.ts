@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, test } from "vitest";
 import { readRecording } from "../agno/recording.ts";
 import { startReplayServer, type ReplayServer } from "../agno/replay-server.ts";
+import { referenceProgram } from "../support/mcp-servers.ts";
 import { lastUserText } from "../support/openai-server.ts";
 import { describeInBrowser } from "./browser.ts";
 import { composer, gate, openStage, redSquare, say, type Stage, type Visit } from "./stage.ts";
@@ -69,6 +70,7 @@ describeInBrowser("conversations on the page", () => {
       MODELS_AGENTS: JSON.stringify([
         { id: "counter", name: "Counter", description: "Counts", tools: ["calculator"] },
         { id: "lead", name: "Lead", description: "Asks others", handoffs: ["counter"] },
+        { id: "careful", name: "Careful", mcp: [{ name: "local", ...referenceProgram }] },
       ]),
     });
   }, 120_000);
@@ -253,6 +255,50 @@ describeInBrowser("conversations on the page", () => {
     assert.match(await reply.innerText(), /I shall delete it\./);
     await reply.locator(".step", { hasText: "Used delete_file" }).waitFor();
     assert.equal(await question.count(), 0);
+  });
+
+  test("calls of an MCP server are allowed and refused one by one, with a note", async () => {
+    const { page } = await visit();
+    await page.locator(".agent-card", { hasText: "Careful" }).first().click();
+    stage.model.enqueue(
+      {
+        toolCalls: [
+          { id: "sum", name: "local__get-sum", arguments: { a: 2, b: 40 } },
+          { id: "echo", name: "local__echo", arguments: { message: "<b>told</b>" } },
+        ],
+      },
+      { tokens: ["It is 42."] },
+    );
+    await say(page, "add");
+    const question = (tool: string) => page.locator(".approval", { hasText: tool });
+    await question("get-sum").waitFor();
+    assert.match(await question("echo").innerText(), /<b>told<\/b>/);
+    await question("echo").locator("input").fill("say nothing");
+    await question("echo").getByRole("button", { name: "Refuse" }).click();
+    await question("get-sum").getByRole("button", { name: "Allow" }).click();
+    const reply = page.locator(".message.assistant.complete");
+    await reply.getByText("It is 42.").waitFor();
+    assert.equal(await page.locator(".approval").count(), 0);
+    const messages = stage.model.requests.at(-1)?.body["messages"] as {
+      tool_call_id?: string;
+      content: string;
+    }[];
+    const result = (id: string) => messages.find((each) => each.tool_call_id === id)?.content;
+    assert.match(result("sum") ?? "", /42/);
+    assert.match(result("echo") ?? "", /say nothing/);
+    assert.doesNotMatch(result("echo") ?? "", /told/);
+  });
+
+  test("what an agent cannot be told is not offered for its conversation", async () => {
+    const { page } = await visit();
+    await page.getByLabel("Settings of this conversation").click();
+    const dialog = page.getByRole("dialog");
+    await dialog.locator("select").first().selectOption({ label: "Counter" });
+    await dialog.getByLabel("Temperature").waitFor();
+    await dialog.locator("select").first().selectOption({ label: "Janitor" });
+    await dialog.getByText("keeps to its own model and instructions").waitFor();
+    assert.equal(await dialog.getByLabel("Temperature").count(), 0);
+    assert.equal(await dialog.getByLabel("Additional instructions").count(), 0);
   });
 
   test("a failure is told, and asking again helps", async () => {

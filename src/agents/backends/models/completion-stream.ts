@@ -53,6 +53,7 @@ export function createCompletionReader(): CompletionReader {
   let refused = false;
   let usage: ModelDelta | null = null;
   let begun = false;
+  let hasSpoken = false;
   let done = false;
   let said = "";
   let thought = "";
@@ -105,7 +106,8 @@ export function createCompletionReader(): CompletionReader {
   return {
     get ended() {
       if (done) return "over";
-      if (reason === null) return null;
+      // Some servers begin with it: that would be the end of nothing.
+      if (reason === null || (reason === "stop" && !hasSpoken)) return null;
       if (wasWrong) return "contradicted";
       return isAlone ? "likely" : "doubtful";
     },
@@ -145,6 +147,7 @@ export function createCompletionReader(): CompletionReader {
       if (hasCalls) toolCalls.add(calls as readonly unknown[]);
       if (given !== null && (given === delta || isFirstWhole)) kept.add(given, knownMembers);
       const speaks = deltas.length > 0 || hasCalls;
+      hasSpoken ||= speaks;
       if (speaks) goOn();
       const last = finishReasonOf(choice["finish_reason"]);
       if (last === "error") throw new UpstreamError("failed", "the model ended in an error");

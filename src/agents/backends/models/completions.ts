@@ -204,7 +204,7 @@ function explain(error: unknown, agentId: string, begun: boolean): unknown {
   const problem = toProblem(error, agentId, begun);
   const fault = upstreamErrorOf(problem);
   if (!(problem instanceof Problem) || !fault) return problem;
-  const kind = refusalKindOf(fault);
+  const kind = fault.fault === "malformed" ? "malformed" : refusalKindOf(fault);
   if (kind === "model") return unknownModel(agentId, fault);
   if (kind === "overflow") return new Problem("context_too_long", { agentId }, { cause: fault });
   if (kind !== null) {

@@ -147,6 +147,11 @@ describe("a prompt that is larger than its model's window", () => {
 describe("a prompt that the model refuses for its length", () => {
   test.each([
     ["prompt is too long: 210000 tokens > 200000 maximum", 400],
+    [
+      "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
+      422,
+    ],
+    ["Context size has been exceeded.", 500],
     ["the request exceeds the available context size", 400],
     ["The input token count (40000) exceeds the maximum number of tokens allowed (32768)", 400],
     ["Range of input length should be [1, 30720]", 400],

@@ -6,6 +6,7 @@ import { Problem } from "../../../problems/problem.ts";
 import { silentLogger } from "../../../telemetry/logger.ts";
 import { runRequest } from "../../agent-backend.contract.ts";
 import { AgentInterrupted, type AgentEvent } from "../../agent-backend.ts";
+import { createCompletionReader } from "./completion-stream.ts";
 import { createModelsBackend, type ModelsBackend } from "./models-backend.ts";
 
 /** What servers of models were seen to send, and what is made of it: docs/models.md has the same as a table. */
@@ -119,6 +120,22 @@ describe("a finish_reason that is none", () => {
       end: "interrupted",
     });
     expect(await replyTo(...pieces, delta({}, "length"), done)).toMatchObject({ end: "length" });
+  });
+
+  test("with nothing said before it, the answer has not ended", async () => {
+    const first = delta({ role: "assistant" }, "stop");
+    expect(await replyTo(first, delta({ content: "late" }), stop, done)).toMatchObject({
+      text: "late",
+      end: "stop",
+    });
+    // So that no time runs after which it would be closed.
+    const reader = createCompletionReader();
+    const value = { choices: [{ delta: { role: "assistant" }, finish_reason: "stop" }] };
+    reader.read({ event: null, value });
+    expect(reader.ended).toBeNull();
+    reader.read({ event: null, value: { choices: [{ delta: { content: "late" } }] } });
+    reader.read({ event: null, value: { choices: [{ delta: {}, finish_reason: "stop" }] } });
+    expect(reader.ended).toBe("contradicted");
   });
 
   test("words after it take it back; the last one counts", async () => {
@@ -390,7 +407,7 @@ describe("no stream at all", () => {
   });
 
   test("a web page is none", async () => {
-    expect((await replyTo("<html>\n<body>Sign in</body></html>")).end).toMatch(/failed/);
+    expect((await replyTo("<html>\n<body>Sign in</body></html>")).end).toMatch(/MODELS_API_URL/);
   });
 });
 

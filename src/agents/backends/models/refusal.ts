@@ -30,6 +30,7 @@ const overflow = [
   /context[_ ]?(length|window|size)|(maximum|max)[_ ](context|model|sequence|seq|prompt|input)[_ ]?(length|len|tokens?|size)/i,
   /(prompt|input|request|message|conversation)s? (is|are|was) too (long|large)|too many (input |prompt )?tokens/i,
   /tokens?\b.{0,60}(exceeds?|exceeded|over|greater than|larger than|more than)\b|exceeds?.{0,60}\b(tokens|context)/i,
+  /tokens?\b.{0,60}must (be|have) (<|less|at most|smaller|fewer|no more)/i,
   /exceed_context_size|max_seq_len|string_above_max_length|reduce the length|range of input length|上下文|最大长度|超过.{0,10}长度/i,
 ];
 
@@ -50,11 +51,13 @@ export function refusalKindOf(fault: UpstreamError): RefusalKind | null {
   if ((status === 400 || status === 404 || status === 422) && protocol.test(text))
     return "protocol";
   if ((status === 400 || status === 404 || status === 422) && noModel.test(text)) return "model";
-  if (status !== undefined && status >= 500) return null;
+  // Of a length some say that it is their own error.
+  if (status !== undefined && status > 500) return null;
   if (status === 413 || overflow.some((pattern) => pattern.test(text))) {
     // How fast is another question than how much.
     return status === 429 || /rate.?limit|per (minute|day)/i.test(text) ? null : "overflow";
   }
+  if (status === 500) return null;
   if (images.test(text) && !/image[ _](format|type)|unsupported image\b(?! input)/i.test(text))
     return "images";
   return picture.test(text) ? "picture" : null;
@@ -66,11 +69,18 @@ function isAboutModel(text: string): boolean {
 }
 
 export const refusals: Readonly<
-  Record<Exclude<RefusalKind, "model" | "overflow">, { readonly en: string; readonly zh: string }>
+  Record<
+    Exclude<RefusalKind, "model" | "overflow"> | "malformed",
+    { readonly en: string; readonly zh: string }
+  >
 > = {
   path: {
     en: "Its model endpoint does not know the path; the operator must check MODELS_API_URL, which usually ends in /v1, and MODELS_API.",
     zh: "其模型端点没有该路径，请联系管理员检查 MODELS_API_URL（通常以 /v1 结尾）和 MODELS_API。",
+  },
+  malformed: {
+    en: "What answers at its model endpoint does not speak the expected protocol; the operator must check MODELS_API_URL and MODELS_API.",
+    zh: "其模型端点的应答不符合预期的协议，请联系管理员检查 MODELS_API_URL 和 MODELS_API。",
   },
   protocol: {
     en: "Its model speaks another protocol than the endpoint is asked in. Choose another model, or the operator must set MODELS_API (responses or completions).",
