@@ -7,19 +7,16 @@ export const maxAttachments = 10;
 
 /** Files with a message, as callers send them. */
 export const attachmentsSchema = Type.Array(
-  Type.Object(
-    {
-      name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
-      media_type: Type.String({
-        maxLength: 255,
-        pattern: "^$|^[\\w.+-]+/[\\w.+-]+(?:\\s*;.*)?$",
-        description: "Parameters are dropped; images are told by their bytes, whatever this says.",
-        examples: ["image/png"],
-      }),
-      data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
-    },
-    { additionalProperties: false },
-  ),
+  Type.Object({
+    name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
+    media_type: Type.String({
+      maxLength: 255,
+      pattern: "^$|^[\\w.+-]+/[\\w.+-]+(?:\\s*;.*)?$",
+      description: "Parameters are dropped; images are told by their bytes, whatever this says.",
+      examples: ["image/png"],
+    }),
+    data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
+  }),
   {
     maxItems: maxAttachments,
     description: "Images, sound and documents for agents that take them.",

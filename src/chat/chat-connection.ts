@@ -68,20 +68,22 @@ interface Opening {
 
 const checkReference = createBodyCheck(
   Type.Object({
+    type: Type.String(),
     message_id: Type.String({ maxLength: 64 }),
     after: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
 );
 
 const checkRegeneration = createBodyCheck(
-  Type.Object(
-    { message_id: Type.String({ maxLength: 64 }), ...regenerateBody.properties },
-    { additionalProperties: false },
-  ),
+  Type.Object({ message_id: Type.String({ maxLength: 64 }), ...regenerateBody.properties }),
 );
 
 const checkContinuation = createBodyCheck(
-  Type.Object({ message_id: Type.String({ maxLength: 64 }), ...decisionsBody.properties }),
+  Type.Object({
+    type: Type.String(),
+    message_id: Type.String({ maxLength: 64 }),
+    ...decisionsBody.properties,
+  }),
 );
 
 /** A client that sends and does not read what it is told is cut off beyond this. */

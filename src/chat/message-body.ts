@@ -48,7 +48,6 @@ export const regenerateBody = Type.Object(
     voice_config: Type.Optional(nullable(voiceConfigSchema)),
   },
   {
-    additionalProperties: false,
     title: "Regenerate",
     examples: [{ temperature: 1, instructions: "Shorter." }],
   },
@@ -66,7 +65,6 @@ export function editBody(maxLength: number) {
     ...properties
   } = messageBody(maxLength).properties;
   return Type.Object(properties, {
-    additionalProperties: false,
     title: "Edit",
     examples: [{ message: "What is 2 + 3?" }],
   });

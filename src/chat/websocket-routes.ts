@@ -49,13 +49,10 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
   const places = new SocketPlaces(options.maxConnections, options.placesOfUsers);
   const checkMessage = createBodyCheck(messageBody(options.maxMessageLength));
   const checkEdit = createBodyCheck(
-    Type.Object(
-      {
-        message_id: Type.String({ maxLength: 64 }),
-        ...editBody(options.maxMessageLength).properties,
-      },
-      { additionalProperties: false },
-    ),
+    Type.Object({
+      message_id: Type.String({ maxLength: 64 }),
+      ...editBody(options.maxMessageLength).properties,
+    }),
   );
 
   /** The address of a caller who has yet to bring a token; null for one who needs none, or has brought one. */

@@ -1,4 +1,5 @@
 import type { FastifySchema, RouteOptions } from "fastify";
+import { closed } from "./closed-body.ts";
 
 interface ObjectSchema {
   readonly properties?: Readonly<Record<string, { readonly default?: unknown }>>;
@@ -7,7 +8,7 @@ interface ObjectSchema {
 
 /**
  * What the document says of an operation beside its schemas: a name for generated clients, that nobody has to sign in
- * for a public one, and that a member with a default can be left out.
+ * for a public one, that a member with a default can be left out, and that a body holds no other members.
  */
 export function describeOperation({
   schema,
@@ -25,7 +26,7 @@ export function describeOperation({
       ...schema,
       operationId: operationId(String(route.method), url),
       ...(isPublic && { security: [] }),
-      ...(schema.body !== undefined && { body: withDefaultsOptional(schema.body) }),
+      ...(schema.body !== undefined && { body: closed(withDefaultsOptional(schema.body)) }),
       ...(schema.querystring !== undefined && {
         querystring: withDefaultsOptional(schema.querystring),
       }),
@@ -44,9 +45,9 @@ function operationId(method: string, url: string): string {
   return `${method.toLowerCase()}${named.join("")}${ending}`;
 }
 
-function withDefaultsOptional(schema: unknown): unknown {
+function withDefaultsOptional(schema: unknown): object {
   const { properties, required } = schema as ObjectSchema;
-  if (properties === undefined || required === undefined) return schema;
+  if (properties === undefined || required === undefined) return schema as object;
   return {
     ...(schema as object),
     required: required.filter((name) => properties[name]?.default === undefined),

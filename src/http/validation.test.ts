@@ -6,6 +6,8 @@ import { compileValidator, createBodyCheck } from "./validation.ts";
 
 const checkMessage = createBodyCheck(messageBody(10));
 
+const known = Object.keys(messageBody(10).properties).join(", ");
+
 function faultsOf(body: unknown): string[] {
   try {
     checkMessage(body);
@@ -37,12 +39,44 @@ it.each<[unknown, string[]]>([
   [
     { message: "a", attachments: [{ name: "a", media_type: "a/b", data: "", size: 1 }, {}] },
     [
-      "/attachments/0/size is not known here",
+      "/attachments/0/size is not known; known are name, media_type, data",
       "/attachments/1/name is required",
       "/attachments/1/media_type is required",
       "/attachments/1/data is required",
     ],
   ],
+  [{ message: "a", titel: 1 }, [`/titel is not known; known are ${known}`]],
+  [
+    { message: "a", voice_config: { tts: true } },
+    ["/voice_config/tts is not known; known are enable_tts, stream_audio, voice, format, speed"],
+  ],
+  [
+    { message: "a", response_format: { type: "text", titel: 1 } },
+    ["/response_format/titel is not known; known are type"],
+  ],
+  [
+    {
+      message: "a",
+      response_format: { type: "json_schema", json_schema: { name: "a", schema: {}, strct: 1 } },
+    },
+    [
+      "/response_format/json_schema/strct is not known; known are name, description, schema, strict",
+    ],
+  ],
+  [
+    { message: "a", ["x".repeat(1_000)]: 1 },
+    [`/${"x".repeat(199)}… is not known; known are ${known}`],
+  ],
+  [
+    { message: "a", response_format: { type: "song" } },
+    [
+      "/response_format/type must be one of text, json_object",
+      "/response_format/json_schema is required",
+      "/response_format/type must be json_schema",
+    ],
+  ],
+  // What callers keep there is theirs.
+  [{ message: "a", session_config: { a: 1 }, metadata: { a: 1 }, context: { a: 1 } }, []],
   [{ message: "\u0000" }, ["/message contains the character NUL, which cannot be stored"]],
 ])("says of %j what is wrong with it", (body, faults) => {
   expect(faultsOf(body)).toEqual(faults);
@@ -52,7 +86,9 @@ it("names twenty faults at most, however many there are", () => {
   const file = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`m${index}`, 1]));
   const faults = faultsOf({ message: "a", attachments: [file] });
   expect(faults).toHaveLength(20);
-  expect(faults.every((fault) => / is (?:required|not known here)$/.test(fault))).toBe(true);
+  expect(faults.every((fault) => / is (?:required$|not known; known are name, )/.test(fault))).toBe(
+    true,
+  );
 });
 
 it("counts characters, not their halves and not what a reader takes for one", () => {

@@ -4,6 +4,7 @@ import { Compile } from "typebox/compile";
 import type { TLocalizedValidationError } from "typebox/error";
 import { Settings } from "typebox/system";
 import { Problem, type ProblemDetail } from "../problems/problem.ts";
+import { closed, unknownMember } from "./closed-body.ts";
 import { completer } from "./defaults.ts";
 import { memberSizes } from "./member-size.ts";
 import { findUnstorable } from "./unstorable.ts";
@@ -14,10 +15,11 @@ const maxDetails = 20;
 Settings.Set({ maxErrors: 5 * maxDetails });
 
 /**
- * Compiles a schema; that takes about a millisecond, so it is done at start. Bodies mean what they say; the strings of a
- * query stand for numbers and booleans too.
+ * Compiles a schema; that takes about a millisecond, so it is done at start. Bodies mean what they say, and hold what is
+ * described and nothing else; the strings of a query stand for numbers and booleans too.
  */
-export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema: given, httpPart }) => {
+  const schema = httpPart === "body" ? closed(given) : given;
   const validator = Compile(schema);
   const complete = completer(schema, httpPart !== "body");
   const findTooLarge = memberSizes(schema);
@@ -29,7 +31,7 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
       const faults = findTooLarge(value);
       return faults.length === 0 ? { value } : { error: failed(faults) };
     }
-    return { error: failed(toDetails(validator.Errors(value))) };
+    return { error: failed(toDetails(validator.Errors(value), schema)) };
   };
 };
 
@@ -48,11 +50,13 @@ function failed(details: readonly ProblemDetail[]): Problem {
 }
 
 /** One detail for each fault that the caller can mend: for a union that is what it may be, or what is wrong within it. */
-function toDetails(errors: readonly TLocalizedValidationError[]): ProblemDetail[] {
+function toDetails(errors: readonly TLocalizedValidationError[], schema: TSchema): ProblemDetail[] {
   const unions = errors.filter(({ keyword }) => keyword === "anyOf");
   return errors
     .filter((error) => !unions.some((union) => isWithin(error, union)))
-    .flatMap((error) => (error.keyword === "anyOf" ? ofUnion(error, errors) : ofOne(error)));
+    .flatMap((error) =>
+      error.keyword === "anyOf" ? ofUnion(error, errors, schema) : ofOne(error, schema),
+    );
 }
 
 function isWithin(error: TLocalizedValidationError, union: TLocalizedValidationError): boolean {
@@ -65,12 +69,16 @@ function isWithin(error: TLocalizedValidationError, union: TLocalizedValidationE
 function ofUnion(
   union: TLocalizedValidationError,
   errors: readonly TLocalizedValidationError[],
+  schema: TSchema,
 ): ProblemDetail[] {
   const within = errors.filter((error) => isWithin(error, union));
   const isOther = ({ keyword, instancePath }: TLocalizedValidationError) =>
     instancePath === union.instancePath && ["type", "const", "anyOf"].includes(keyword);
-  const meant = within.filter((error) => !isOther(error));
-  if (meant.length > 0) return toDetails(meant);
+  if (within.some((error) => !isOther(error))) {
+    const isInner = ({ keyword }: TLocalizedValidationError) => keyword === "anyOf";
+    const faults = within.filter((error) => isInner(error) || !isOther(error));
+    return toDetails(ofMeantKind(union, faults), schema);
+  }
   const values = new Map<string, unknown>();
   for (const error of within) {
     // A value has an error for its type as well.
@@ -83,7 +91,21 @@ function ofUnion(
   return [{ path: pathOf(union), message: `must be one of ${allowed}` }];
 }
 
-function ofOne(error: TLocalizedValidationError): ProblemDetail[] {
+/** Where a member says which alternative is meant, the faults of the others are nobody's. */
+function ofMeantKind(
+  union: TLocalizedValidationError,
+  errors: readonly TLocalizedValidationError[],
+): readonly TLocalizedValidationError[] {
+  const alternative = ({ schemaPath }: TLocalizedValidationError) =>
+    schemaPath.slice(`${union.schemaPath}/anyOf/`.length).split("/", 1)[0];
+  const isKind = ({ keyword, instancePath }: TLocalizedValidationError) =>
+    keyword === "const" && instancePath.lastIndexOf("/") === union.instancePath.length;
+  const others = new Set(errors.filter(isKind).map(alternative));
+  const meant = errors.filter((error) => !others.has(alternative(error)));
+  return meant.length > 0 ? meant : errors;
+}
+
+function ofOne(error: TLocalizedValidationError, schema: TSchema): ProblemDetail[] {
   switch (error.keyword) {
     case "required":
       return error.params.requiredProperties.map((name) => ({
@@ -92,7 +114,7 @@ function ofOne(error: TLocalizedValidationError): ProblemDetail[] {
       }));
     // `additionalProperties` has an error for each of them too.
     case "boolean":
-      return [{ path: pathOf(error), message: "is not known here" }];
+      return [unknownMember(pathOf(error), schema, error.schemaPath.replace(/\/[^/]+$/, ""))];
     case "additionalProperties":
       return [];
     case "const":

@@ -317,7 +317,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
             {
               message_id: Type.String({ maxLength: 64, description: "The last one to be copied." }),
             },
-            { additionalProperties: false, title: "Fork" },
+            { title: "Fork" },
           ),
           response: {
             200: Type.Object({

@@ -49,6 +49,22 @@ interface VoiceMessage {
 
 const textField = (description: string) => ({ type: "string", description });
 
+const describedFields = {
+  session_id: textField("Without one a session is made for user_id."),
+  user_id: textField("In auth.mode open."),
+  audio_format: textField("Told by the content in any case."),
+  enable_tts: { type: "boolean", default: true },
+  stream_audio: { type: "boolean", default: false },
+  voice: { type: "string", default: "default" },
+  format: textField("Of the reply's speech; a wish."),
+  speed: { type: "number", minimum: 0.25, maximum: 4, default: 1 },
+  language: textField("Spoken in the recording, such as en or zh."),
+  agent_id: textField("For this turn only."),
+  on_busy: { type: "string", enum: ["enqueue", "reject", "interrupt"] },
+  stream: { type: "boolean", default: false },
+};
+const names = Object.keys(describedFields);
+
 /** Spoken messages: the transcript is the user's message, its sound is kept with it, the reply is spoken too. */
 export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyPluginAsyncTypebox {
   const { voice, store, commands, messages, identity } = options;
@@ -70,7 +86,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
 
   async function handle(request: FastifyRequest, reply: FastifyReply) {
     await requireAction(request, identity, "send_message");
-    const { file, fields } = await readUpload(request, options.maxUploadBytes).catch(
+    const { file, fields } = await readUpload(request, options.maxUploadBytes, names).catch(
       (error: unknown) => {
         // The rest of a body that is refused is not read.
         void reply.header("Connection", "close");
@@ -155,21 +171,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
             body: {
               type: "object",
               required: ["audio_file"],
-              properties: {
-                audio_file: uploadContent,
-                session_id: textField("Without one a session is made for user_id."),
-                user_id: textField("In auth.mode open."),
-                audio_format: textField("Told by the content in any case."),
-                enable_tts: { type: "boolean", default: true },
-                stream_audio: { type: "boolean", default: false },
-                voice: { type: "string", default: "default" },
-                format: textField("Of the reply's speech; a wish."),
-                speed: { type: "number", minimum: 0.25, maximum: 4, default: 1 },
-                language: textField("Spoken in the recording, such as en or zh."),
-                agent_id: textField("For this turn only."),
-                on_busy: { type: "string", enum: ["enqueue", "reject", "interrupt"] },
-                stream: { type: "boolean", default: false },
-              },
+              properties: { audio_file: uploadContent, ...describedFields },
             },
             response: {
               200: {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { Multipart } from "@fastify/multipart";
+import { checkNames } from "../http/closed-body.ts";
 import { Problem } from "../problems/problem.ts";
 
 /** A recording and the fields beside it. */
@@ -20,10 +21,14 @@ function missing(): Problem<"validation_failed"> {
 }
 
 /**
- * Reads a multipart body with one file, `audio_file`. Raises `payload_too_large` as soon as it is known to be,
+ * Reads a multipart body with one file, `audio_file`, and none but the `known` fields. Raises `payload_too_large` as soon as it is known to be,
  * `unsupported_media_type` for another kind of body, `validation_failed`, or `bad_request` for a broken one.
  */
-export async function readUpload(request: FastifyRequest, maxFileBytes: number): Promise<Upload> {
+export async function readUpload(
+  request: FastifyRequest,
+  maxFileBytes: number,
+  known: readonly string[],
+): Promise<Upload> {
   if (!request.isMultipart()) {
     throw new Problem("unsupported_media_type", {
       got: request.headers["content-type"] ?? "A body without a content type",
@@ -60,7 +65,9 @@ export async function readUpload(request: FastifyRequest, maxFileBytes: number):
     throw toProblem(error, maxFileBytes);
   }
   if (!file) throw missing();
-  return { file, fields: { ...inner, ...fields } };
+  const all = { ...inner, ...fields };
+  checkNames(all, known);
+  return { file, fields: all };
 }
 
 async function readFile(part: Extract<Multipart, { type: "file" }>): Promise<Uint8Array | null> {

@@ -223,13 +223,13 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
         },
         async (request, reply) => {
           await requireAction(request, identity, "send_message");
-          const { file, fields } = await readUpload(request, options.maxUploadBytes).catch(
-            (error: unknown) => {
-              // The rest of a body that is refused is not read.
-              void reply.header("Connection", "close");
-              throw error;
-            },
-          );
+          const { file, fields } = await readUpload(request, options.maxUploadBytes, [
+            "language",
+          ]).catch((error: unknown) => {
+            // The rest of a body that is refused is not read.
+            void reply.header("Connection", "close");
+            throw error;
+          });
           const language = typeof fields["language"] === "string" ? fields["language"] : undefined;
           const heard = await voice.transcribe(file, {
             language,

@@ -11,12 +11,48 @@ interface Operation {
   operationId?: string;
   security?: object[];
   summary?: string;
+  requestBody?: { content: Record<string, { schema?: BodySchema }> };
   responses: Record<string, { content?: Record<string, { schema?: object; examples?: object }> }>;
 }
 
 interface Document {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, object> };
+}
+
+interface BodySchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, BodySchema>>;
+  readonly additionalProperties?: boolean;
+  readonly anyOf?: readonly BodySchema[];
+  readonly items?: BodySchema;
+}
+
+interface Stranger {
+  readonly given: unknown;
+  readonly at: string;
+  readonly known: readonly string[];
+}
+
+/** Values with a member that is not described, one for each object that a schema describes. */
+function strangers(schema: BodySchema, name: string): Stranger[] {
+  const wrap = (
+    key: string | number,
+    within: readonly Stranger[],
+    of: (value: unknown) => unknown,
+  ) => within.map(({ given, at, known }) => ({ given: of(given), at: `/${key}${at}`, known }));
+  if (schema.anyOf !== undefined) {
+    return schema.anyOf.flatMap((alternative) => strangers(alternative, name)).slice(0, 1);
+  }
+  if (schema.items !== undefined) return wrap(0, strangers(schema.items, name), (value) => [value]);
+  const { properties, additionalProperties } = schema;
+  if (properties === undefined || additionalProperties === true) return [];
+  return [
+    { given: { [name]: 1 }, at: `/${name}`, known: Object.keys(properties) },
+    ...Object.entries(properties).flatMap(([key, member]) =>
+      wrap(key, strangers(member, name), (value) => ({ [key]: value })),
+    ),
+  ];
 }
 
 const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
@@ -121,6 +157,47 @@ describe("the OpenAPI document", () => {
         "error",
       ].map((name) => `event_${name}`),
     );
+  });
+
+  it("has bodies that take what they describe and nothing else, at every depth", async () => {
+    const [base, note] = [{ session: "s", message: "m" }, "titel"];
+    const formOf = (fields: object) => {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
+      form.append("audio_file", new Blob(["RIFF"]), "recording");
+      return form;
+    };
+    const ask = async (method: string, path: string, body: unknown) => {
+      const response = await fetch(client.url + path, {
+        method,
+        ...(body instanceof FormData
+          ? { body }
+          : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      });
+      const { error } = (await response.json()) as { error: { details?: object[] } };
+      return { status: response.status, details: error.details };
+    };
+    let refused = 0;
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const [method, { requestBody }] of Object.entries(methods)) {
+        const [type, { schema }] = Object.entries(requestBody?.content ?? {})[0] ?? ["", {}];
+        if (schema === undefined) continue;
+        const url = path.replaceAll(
+          /\{(\w+)_id\}/g,
+          (_all, name: string) => base[name as "session"],
+        );
+        for (const { given, at, known } of strangers(schema, note)) {
+          const name = `${method} ${path} ${at}`;
+          const body = type === "multipart/form-data" ? formOf(given as object) : given;
+          const { status, details } = await ask(method.toUpperCase(), url, body);
+          expect(status, name).toBe(422);
+          const message = `is not known; known are ${known.filter((each) => each !== "audio_file").join(", ")}`;
+          expect(details, name).toContainEqual({ path: at, message });
+          refused += 1;
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(12);
   });
 
   it("is what the service really answers", async () => {

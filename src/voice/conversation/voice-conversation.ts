@@ -24,6 +24,7 @@ export interface VoiceConversationsOptions extends Omit<SpokenRepliesOptions, "s
 }
 
 const startMessage = Type.Object({
+  type: Type.String(),
   sample_rate: Type.Integer({ minimum: 8_000, maximum: 48_000, default: recognitionRateHz }),
   language: Type.Optional(Type.String({ maxLength: 35 })),
   turn_detection: Type.Union([Type.Literal("auto"), Type.Literal("manual")], { default: "auto" }),
@@ -51,8 +52,10 @@ const startMessage = Type.Object({
 
 const positionSchema = Type.Integer({ minimum: 0, maximum: 86_400_000 });
 const checkStart = createBodyCheck(startMessage);
+const checkPlain = createBodyCheck(Type.Object({ type: Type.String() }));
 const checkPlayed = createBodyCheck(
   Type.Object({
+    type: Type.String(),
     message_id: Type.String({ maxLength: 64 }),
     played_ms: positionSchema,
     stopped: Type.Boolean({ default: false }),
@@ -60,6 +63,7 @@ const checkPlayed = createBodyCheck(
 );
 const checkInterrupt = createBodyCheck(
   Type.Object({
+    type: Type.String(),
     message_id: Type.String({ maxLength: 64 }),
     played_ms: Type.Optional(positionSchema),
   }),
@@ -233,9 +237,11 @@ function openConversation(
         case "voice_start":
           return start(message);
         case "voice_stop":
+          checkPlain(message);
           stop();
           return line.send({ type: "voice_stopped" });
         case "voice_commit": {
+          checkPlain(message);
           if (!listening) throw notStarted();
           const news = listening.turns.commit();
           if (news) return notice(news, listening);
