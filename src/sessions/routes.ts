@@ -39,6 +39,8 @@ const namedUser = Type.Object({
     }),
   ),
 });
+const maxTags = 20;
+const tagSchema = Type.String({ minLength: 1, maxLength: 40, pattern: "\\S" });
 const listQuery = Type.Object({
   user_id: Type.Optional(userIdSchema),
   status: Type.Optional(Type.Union([Type.Literal("active"), Type.Literal("archived")])),
@@ -46,6 +48,16 @@ const listQuery = Type.Object({
   q: Type.Optional(
     Type.String({ maxLength: 200, description: "Words of the title, as in `GET /chat/search`." }),
   ),
+  pinned: Type.Optional(Type.Boolean()),
+  tag: Type.Optional(
+    Type.Union([tagSchema, Type.Array(tagSchema, { maxItems: maxTags })], {
+      description: "Repeated: sessions with all of them.",
+    }),
+  ),
+  order: Type.Union([Type.Literal("activity"), Type.Literal("pinned")], {
+    default: "activity",
+    description: "`pinned`: those first. A cursor belongs to its order.",
+  }),
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
   offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0 }),
   cursor: Type.Optional(Type.String({ maxLength: 500 })),
@@ -179,13 +191,18 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         const filter = {
           userId,
           status: query.status,
+          pinned: query.pinned,
+          tags: query.tag === undefined ? undefined : tagsOf([query.tag].flat()),
           agentId: query.agent_id,
           sessionIds: query.q === undefined ? undefined : await search.titled(query.q, userId),
         };
+        const pinnedFirst = query.order === "pinned";
         const after =
-          query.cursor === undefined ? undefined : decodeCursor(query.cursor, isSessionPosition);
+          query.cursor === undefined
+            ? undefined
+            : decodeCursor(query.cursor, isSessionPosition(pinnedFirst));
         const [{ sessions: page, hasMore }, total] = await Promise.all([
-          store.list(filter, { limit: query.limit, offset: query.offset, after }),
+          store.list(filter, { limit: query.limit, offset: query.offset, after, pinnedFirst }),
           store.count(filter),
         ]);
         const last = page.at(-1);
@@ -201,6 +218,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
             next_cursor:
               hasMore && last !== undefined
                 ? encodeCursor({
+                    ...(pinnedFirst && { pinned: last.pinned }),
                     lastActivity: last.position,
                     sessionId: last.sessionId,
                   })
@@ -255,8 +273,19 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
               ),
               config: Type.Optional(sessionConfigPatchSchema),
               metadata: Type.Optional(metadataSchema),
+              pinned: Type.Optional(
+                Type.Boolean({
+                  description: "Pinned sessions are kept however long they are idle.",
+                }),
+              ),
+              tags: Type.Optional(
+                Type.Array(tagSchema, {
+                  maxItems: maxTags,
+                  description: "All of them; without space around them, each once.",
+                }),
+              ),
             },
-            { examples: [{ title: "Plans for spring" }] },
+            { examples: [{ title: "Plans for spring", pinned: true, tags: ["garden"] }] },
           ),
           response: {
             200: ref("SessionInfo"),
@@ -297,6 +326,8 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
           ...(headMessageId !== undefined && { headMessageId }),
           ...(body.config !== undefined && { config: body.config }),
           ...(body.metadata !== undefined && { metadata: body.metadata }),
+          ...(body.pinned !== undefined && { pinned: body.pinned }),
+          ...(body.tags !== undefined && { tags: tagsOf(body.tags) }),
         });
         return sessionInfo(await owned(request, sessionId, request.query.user_id));
       },
@@ -385,8 +416,19 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
   };
 }
 
-function isSessionPosition(value: unknown): value is SessionPosition {
-  if (typeof value !== "object" || value === null) return false;
-  const { lastActivity, sessionId } = value as Partial<SessionPosition>;
-  return isMoment(lastActivity) && typeof sessionId === "string" && isId(sessionId);
+function tagsOf(given: readonly string[]): string[] {
+  return [...new Set(given.map((tag) => tag.trim()))];
+}
+
+function isSessionPosition(pinnedFirst: boolean) {
+  return (value: unknown): value is SessionPosition => {
+    if (typeof value !== "object" || value === null) return false;
+    const { pinned, lastActivity, sessionId } = value as Partial<SessionPosition>;
+    return (
+      typeof pinned === (pinnedFirst ? "boolean" : "undefined") &&
+      isMoment(lastActivity) &&
+      typeof sessionId === "string" &&
+      isId(sessionId)
+    );
+  };
 }

@@ -23,6 +23,8 @@ export const sessionInfoSchema = Type.Object(
         description: "The last message of the active path: what is sent next hangs below it.",
       }),
     ),
+    pinned: Type.Boolean(),
+    tags: Type.Array(Type.String()),
     config: Type.Record(Type.String(), Type.Unknown()),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     active_message_id: nullable(
@@ -47,6 +49,8 @@ export function sessionInfo(session: Session) {
     message_count: session.messageCount,
     total_message_count: session.totalMessageCount,
     head_message_id: session.headMessageId,
+    pinned: session.pinned,
+    tags: session.tags,
     config: session.config,
     metadata: session.metadata,
     active_message_id: session.activeMessageId,

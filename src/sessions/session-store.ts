@@ -23,6 +23,8 @@ export interface Session {
   readonly lastActivity: Date;
   readonly activeMessageId: string | null;
   readonly activeMessageStatus: "streaming" | "paused" | null;
+  readonly pinned: boolean;
+  readonly tags: readonly string[];
   /** `lastActivity` as a cursor has it. */
   readonly position: string;
 }
@@ -38,6 +40,9 @@ export interface SessionFilter {
   readonly agentId?: string | undefined;
   /** Only these. */
   readonly sessionIds?: readonly string[] | undefined;
+  readonly pinned?: boolean | undefined;
+  /** All of these. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export interface SessionPatch {
@@ -50,10 +55,15 @@ export interface SessionPatch {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Likewise. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly pinned?: boolean;
+  /** In place of those before. */
+  readonly tags?: readonly string[];
 }
 
 /** Position in a list that is sorted by activity: the last row of the page before. */
 export interface SessionPosition {
+  /** Whether that row is one of the pinned ones, in a list that begins with these. */
+  readonly pinned?: boolean | undefined;
   readonly lastActivity: string;
   readonly sessionId: string;
 }
@@ -82,7 +92,7 @@ const columns = `
   s.session_id AS "sessionId", s.user_id AS "userId", s.agent_id AS "agentId", s.title, s.status, s.config,
   s.metadata, s.message_count AS "messageCount", ${messageTotal} AS "totalMessageCount",
   h.message_id AS "headMessageId", s.created_at AS "createdAt",
-  s.last_activity AS "lastActivity", a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
+  s.last_activity AS "lastActivity", s.pinned, s.tags, a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
   ${position}`;
 /** Two index look-ups per session: at most one reply of a session is active. */
 const joins = `
@@ -99,12 +109,27 @@ const patched = (column: string, patch: string) => `
     WHERE value <> 'null') END`;
 
 function conditionsOf(filter: SessionFilter): Sql[] {
-  const { userId, status, agentId, sessionIds } = filter;
+  const { userId, status, agentId, sessionIds, pinned } = filter;
   const conditions = [sql`s.user_id = ${userId}`];
   if (status !== undefined) conditions.push(sql`s.status = ${status}`);
   if (agentId !== undefined) conditions.push(sql`s.agent_id = ${agentId}`);
   if (sessionIds !== undefined) conditions.push(sql`s.session_id = ANY(${sessionIds}::uuid[])`);
+  if (pinned !== undefined) conditions.push(pinned ? isPinned : isNotPinned);
   return conditions;
+}
+
+const isPinned = raw("s.pinned");
+const isNotPinned = raw("NOT s.pinned");
+
+/**
+ * The sessions to look among, as `s`. With tags these are found by their index alone: the planner knows nothing of how
+ * common they are, and would rather read all sessions of the user.
+ */
+function sourceOf({ userId, tags = [] }: SessionFilter): Sql {
+  if (tags.length === 0) return raw("sessions s");
+  return sql`(
+    SELECT * FROM sessions WHERE tag_keys(user_id, tags) @> tag_keys(${userId}, ${tags}::text[]) AND tags <> '{}'
+    OFFSET 0) s`;
 }
 
 /** All SQL of sessions. Whether the caller may see a session is decided by who calls, from `userId`. */
@@ -183,28 +208,48 @@ export function createSessionStore(database: Database) {
       return rows[0] ?? null;
     },
 
-    /** Newest activity first, fewer than `limit` where they are very large; `after` continues behind that position. */
+    /**
+     * Newest activity first, with `pinnedFirst` behind those that are pinned; fewer than `limit` where they are very large.
+     * `after` continues behind that position of the same order.
+     */
     async list(
       filter: SessionFilter,
       page: {
         readonly limit: number;
         readonly offset: number;
         readonly after?: SessionPosition | undefined;
+        readonly pinnedFirst?: boolean | undefined;
       },
     ): Promise<{ sessions: Session[]; hasMore: boolean }> {
-      const { limit, offset, after } = page;
-      const conditions = conditionsOf(filter);
-      if (after !== undefined) {
-        conditions.push(
-          sql`(s.last_activity, s.session_id) < (${after.lastActivity}::timestamptz, ${after.sessionId}::uuid)`,
-        );
-      }
-      const { rows: sessions, hasMore } = await selectPage<Session>(database, {
-        rows: sql`
+      const { limit, offset, after, pinnedFirst = false } = page;
+      /** The first rows of those that `which` is true of, each part by an index of its own. */
+      const part = (which: Sql, behind: SessionPosition | undefined, count: Sql) => {
+        const conditions = [...conditionsOf(filter), which];
+        if (behind !== undefined) {
+          conditions.push(
+            sql`(s.last_activity, s.session_id) < (${behind.lastActivity}::timestamptz, ${behind.sessionId}::uuid)`,
+          );
+        }
+        return sql`
           SELECT ${raw(columns)}, ${raw(jsonBytes(["s.config", "s.metadata"]))} AS "bytes"
-          FROM sessions s ${raw(joins)} WHERE ${join(conditions, " AND ")}
-          ORDER BY s.last_activity DESC, s.session_id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
-        order: sql`"lastActivity" DESC, "sessionId" DESC`,
+          FROM ${sourceOf(filter)} ${raw(joins)} WHERE ${join(conditions, " AND ")}
+          ORDER BY s.last_activity DESC, s.session_id DESC ${count}`;
+      };
+      const count = sql`LIMIT ${limit + 1} OFFSET ${offset}`;
+      const order = sql`"lastActivity" DESC, "sessionId" DESC`;
+      const inBoth = sql`"pinned" DESC, ${order}`;
+      const enough = sql`LIMIT ${limit + 1 + offset}`;
+      const isBehindPinned = after?.pinned === false;
+      const rows = pinnedFirst
+        ? sql`
+          SELECT * FROM (
+            (${part(isBehindPinned ? raw("false") : isPinned, after, enough)}) UNION ALL
+            (${part(isNotPinned, isBehindPinned ? after : undefined, enough)})) AS both
+          ORDER BY ${inBoth} ${count}`
+        : part(raw("true"), after, count);
+      const { rows: sessions, hasMore } = await selectPage<Session>(database, {
+        rows,
+        order: pinnedFirst ? inBoth : order,
         limit,
       });
       return { sessions, hasMore };
@@ -212,7 +257,7 @@ export function createSessionStore(database: Database) {
 
     async count(filter: SessionFilter): Promise<number> {
       const { text, values } = sql`
-        SELECT count(*)::int AS count FROM sessions s WHERE ${join(conditionsOf(filter), " AND ")}`;
+        SELECT count(*)::int AS count FROM ${sourceOf(filter)} WHERE ${join(conditionsOf(filter), " AND ")}`;
       const { rows } = await database.query<{ count: number }>(text, values);
       return rows[0]?.count ?? 0;
     },
@@ -225,7 +270,9 @@ export function createSessionStore(database: Database) {
            status = coalesce($4, status),
            agent_id = coalesce($5, agent_id),
            config = ${patched("config", "$6")},
-           metadata = ${patched("metadata", "$7")}
+           metadata = ${patched("metadata", "$7")},
+           pinned = coalesce($8, pinned),
+           tags = coalesce($9::text[], tags)
          WHERE session_id = $1`,
         [
           sessionId,
@@ -235,6 +282,8 @@ export function createSessionStore(database: Database) {
           patch.agentId ?? null,
           patch.config === undefined ? null : toJsonb(patch.config),
           patch.metadata === undefined ? null : toJsonb(patch.metadata),
+          patch.pinned ?? null,
+          patch.tags ?? null,
         ],
       );
       return rowCount > 0;
@@ -276,7 +325,7 @@ export function createSessionStore(database: Database) {
       return rows;
     },
 
-    /** Sessions without activity for `days`, the longest-idle first; `after` continues behind that position. */
+    /** Sessions without activity for `days` that nobody has pinned, the longest-idle first; `after` continues behind that position. */
     async inactive(
       days: number,
       limit: number,
@@ -291,7 +340,7 @@ export function createSessionStore(database: Database) {
         `SELECT s.session_id AS "sessionId", s.user_id AS "userId", s.last_activity AS "lastActivity",
            ${position}
          FROM sessions s
-         WHERE s.last_activity < now() - make_interval(days => $1)
+         WHERE s.last_activity < now() - make_interval(days => $1) AND NOT s.pinned
            AND ($3::timestamptz IS NULL OR (s.last_activity, s.session_id) > ($3::timestamptz, $4::uuid))
          ORDER BY s.last_activity, s.session_id LIMIT $2`,
         [days, limit, after?.lastActivity ?? null, after?.sessionId ?? null],
@@ -302,7 +351,7 @@ export function createSessionStore(database: Database) {
     async countInactive(days: number): Promise<number> {
       const { rows } = await database.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM sessions
-         WHERE last_activity < now() - make_interval(days => $1)`,
+         WHERE last_activity < now() - make_interval(days => $1) AND NOT pinned`,
         [days],
       );
       return rows[0]?.count ?? 0;

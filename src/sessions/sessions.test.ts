@@ -14,6 +14,22 @@ import { createInsertSession } from "./insert-session.ts";
 import { createSessionStore, type SessionStore } from "./session-store.ts";
 import { createSessions, type NewSession } from "./sessions.ts";
 
+interface PlanStep {
+  readonly "Actual Rows": number;
+  readonly "Actual Loops": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly "Rows Removed by Index Recheck"?: number;
+  readonly Plans?: readonly PlanStep[];
+}
+
+/** The most rows that a step of a plan looks at. */
+function mostRows(step: PlanStep): number {
+  const removed =
+    (step["Rows Removed by Filter"] ?? 0) + (step["Rows Removed by Index Recheck"] ?? 0);
+  const own = step["Actual Loops"] * (step["Actual Rows"] + removed);
+  return Math.max(own, ...(step.Plans ?? []).map(mostRows));
+}
+
 const databases = await startDatabases();
 afterAll(() => databases.stop());
 
@@ -236,6 +252,118 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
     });
   });
 
+  describe("marks", () => {
+    type Filter = Omit<Parameters<SessionStore["list"]>[0], "userId">;
+    const pages = async (userId: string, filter: Filter, pinnedFirst: boolean, limit = 2) => {
+      const found: string[] = [];
+      let after: Parameters<SessionStore["list"]>[1]["after"];
+      for (;;) {
+        const page = { limit, offset: 0, after, pinnedFirst };
+        const { sessions, hasMore } = await store.list({ userId, ...filter }, page);
+        found.push(...sessions.map(({ sessionId }) => sessionId));
+        const last = sessions.at(-1);
+        if (!hasMore || last === undefined) return found;
+        after = {
+          pinned: pinnedFirst ? last.pinned : undefined,
+          lastActivity: last.position,
+          sessionId: last.sessionId,
+        };
+      }
+    };
+
+    test("pinned sessions stand first where that is asked for, page by page, each once", async () => {
+      const ids: string[] = [];
+      for (let index = 0; index < 7; index += 1) ids.unshift(await create("pins"));
+      const { sessions } = createStage();
+      const pinned = ids.filter((_id, index) => [2, 5, 6].includes(index));
+      const others = ids.filter((id) => !pinned.includes(id));
+      for (const id of pinned) await sessions.update(id, { pinned: true });
+      for (const limit of [1, 2, 3, 10]) {
+        expect(await pages("pins", {}, true, limit)).toEqual([...pinned, ...others]);
+        expect(await pages("pins", {}, false, limit)).toEqual(ids);
+        expect(await pages("pins", { pinned: true }, true, limit)).toEqual(pinned);
+        expect(await pages("pins", { pinned: false }, true, limit)).toEqual(others);
+      }
+      const page = { limit: 3, offset: 2, pinnedFirst: true };
+      const { sessions: rest } = await store.list({ userId: "pins" }, page);
+      expect(rest.map(({ sessionId }) => sessionId)).toEqual([...pinned, ...others].slice(2, 5));
+      expect(await store.count({ userId: "pins", pinned: true })).toBe(3);
+    });
+
+    test("tags find what has all of them, of this user alone, whatever they are made of", async () => {
+      const [both, one, none, theirs] = [
+        await create("tags"),
+        await create("tags"),
+        await create("tags"),
+        await create("tags\nWork"),
+      ];
+      const { sessions } = createStage();
+      await sessions.update(both, { tags: ["Work", "a,b\"{}\\'🙂"], pinned: true });
+      await sessions.update(one, { tags: ["Work"] });
+      await sessions.update(theirs, { tags: ["Work"] });
+      const tagged = (...tags: string[]) => pages("tags", { tags }, false);
+      expect(await tagged("Work")).toEqual([one, both]);
+      expect(await pages("tags", { tags: ["Work"] }, true)).toEqual([both, one]);
+      expect(await tagged("Work", "a,b\"{}\\'🙂")).toEqual([both]);
+      expect(await tagged("work")).toEqual([]);
+      expect(await store.count({ userId: "tags", tags: ["Work"] })).toBe(2);
+      expect((await store.find(none))?.tags).toEqual([]);
+      await sessions.update(one, { tags: [] });
+      expect(await tagged("Work")).toEqual([both]);
+    });
+
+    test("are no activity, and each leaves the other as it is", async () => {
+      const sessionId = await create("marks");
+      const before = await store.find(sessionId);
+      const { sessions } = createStage();
+      await sessions.update(sessionId, { tags: ["a"] });
+      await sessions.update(sessionId, { pinned: true });
+      await sessions.update(sessionId, { title: "b" });
+      expect(await store.find(sessionId)).toEqual({
+        ...before,
+        title: "b",
+        tags: ["a"],
+        pinned: true,
+      });
+    });
+
+    test("cost as much as what is found, not as all that there is", async () => {
+      const userId = "many";
+      await database.query(
+        `INSERT INTO sessions (session_id, user_id, agent_id, last_activity, pinned, tags)
+         SELECT gen_random_uuid(), CASE WHEN n % 4 = 0 THEN $1 ELSE 'many' || n % 7 END, 'a',
+           now() - n * interval '1 minute', n % 2000 = 0,
+           CASE WHEN n % 2000 = 0 THEN ARRAY['rare'] WHEN n % 4 > 0 THEN ARRAY['rare', 'common'] ELSE '{}' END
+         FROM generate_series(1, 12000) AS n`,
+        [userId],
+      );
+      await database.execute("ANALYZE sessions");
+      const asked: { sql: string; params: readonly unknown[] }[] = [];
+      const watched = createSessionStore({
+        ...database,
+        query: (sql, params = []) => {
+          asked.push({ sql, params });
+          return database.query(sql, params);
+        },
+      });
+      const page = { limit: 20, offset: 0 };
+      await watched.list({ userId, tags: ["rare"] }, page);
+      await watched.list({ userId, tags: ["rare"] }, { ...page, pinnedFirst: true });
+      await watched.list({ userId }, { ...page, pinnedFirst: true });
+      await watched.list({ userId, pinned: true }, page);
+      await watched.count({ userId, tags: ["rare"] });
+      expect(asked).toHaveLength(5);
+      for (const { sql, params } of asked) {
+        const { rows } = await database.query<{ "QUERY PLAN": [{ Plan: PlanStep }] }>(
+          `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
+          params,
+        );
+        expect(mostRows(rows[0]!["QUERY PLAN"][0].Plan), sql).toBeLessThan(200);
+      }
+      await database.query("DELETE FROM sessions WHERE user_id LIKE 'many%'");
+    });
+  });
+
   describe("idle sessions", () => {
     const clear = () => createStage().sessions.deleteInactive(7, 10_000);
 
@@ -251,6 +379,27 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
         true,
         ...idle.map(() => false),
       ]);
+    });
+
+    test("are kept where they are pinned, also when that happens after they were found", async () => {
+      await clear();
+      const [pinned, late, idle] = [await createIdle(9), await createIdle(9), await createIdle(9)];
+      const { sessions } = createStage({
+        store: {
+          ...store,
+          async inactive(...look) {
+            const found = await store.inactive(...look);
+            await store.update(database, late, { pinned: true });
+            return found;
+          },
+        },
+      });
+      await sessions.update(pinned, { pinned: true });
+      expect(await store.countInactive(7)).toBe(2);
+      expect(await sessions.deleteInactive(7, 100)).toBe(1);
+      expect(await Promise.all([pinned, late, idle].map(exists))).toEqual([true, true, false]);
+      for (const id of [pinned, late]) await sessions.update(id, { pinned: false });
+      expect(await sessions.deleteInactive(7, 100)).toBe(2);
     });
 
     test("that come back to life after they were found stay, with what they hold", async () => {

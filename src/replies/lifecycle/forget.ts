@@ -10,7 +10,7 @@ import { statesBefore, unfinishedStatuses, type Transition } from "./transition.
 
 interface Forget {
   readonly sessionId: string;
-  /** Only if nothing has happened in it for so many days; undefined: in any case. */
+  /** Only if nothing has happened in it for so many days and nobody has pinned it; undefined: in any case. */
   readonly idleDays?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export const forget: Transition<Forget, boolean> = {
       TreeRow & { userId: string; agentId: string; isDue: boolean }
     >(
       `SELECT user_id AS "userId", agent_id AS "agentId", last_seq AS "lastSeq", tree,
-         $2::int IS NULL OR last_activity < now() - make_interval(days => $2::int) AS "isDue"
+         $2::int IS NULL OR (NOT pinned AND last_activity < now() - make_interval(days => $2::int)) AS "isDue"
        FROM sessions WHERE session_id = $1 FOR UPDATE`,
       [sessionId, idleDays ?? null],
     );
