@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
 import { ContextSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
 import { outputMembers, outputOf } from "../replies/structured-output.ts";
+import { feedbackSchema } from "./feedback-info.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** A message on the wire. */
@@ -60,6 +61,7 @@ export const messageSchema = Type.Object(
       }),
     ),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
+    feedback: Type.Optional(feedbackSchema),
     error: Type.Optional(
       Type.Object({ type: Type.String(), code: Type.Integer(), message: Type.String() }),
     ),
@@ -95,6 +97,7 @@ export function messageInfo(message: StoredMessage) {
     ...(message.attachments !== null && { attachments: message.attachments }),
     ...(message.unspoken !== null && { unspoken: message.unspoken }),
     ...(message.requirements !== null && { requirements: message.requirements }),
+    ...(message.feedback !== null && { feedback: message.feedback }),
     ...(message.error !== null && {
       error: {
         type: message.error.type,

@@ -3,6 +3,7 @@ import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
+import type { Feedback } from "./feedback-store.ts";
 import { maxCounted, type SearchStore } from "../search/search-store.ts";
 import { clip, count, newest, oldest, type Ranges } from "../tree/ranges.ts";
 import { rowsOf } from "../tree/rows-of.ts";
@@ -37,6 +38,7 @@ export interface StoredMessage {
   readonly attachments: AttachmentInfo[] | null;
   /** Of a spoken reply that was interrupted: what follows `content` and nobody heard. */
   readonly unspoken: string | null;
+  readonly feedback: Feedback | null;
 }
 
 export interface HistoryFilter {
@@ -61,12 +63,12 @@ const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
   reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context,
-  output_format AS "outputFormat"`;
+  output_format AS "outputFormat", feedback`;
 
 /** What a message takes of a page: all that can be long. */
 const bytes = `
   octet_length(content) * CASE WHEN output_format IS NULL THEN 1 ELSE 2 END + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
-  ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error"])}`;
+  ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error", "feedback"])}`;
 
 /** Part of a history, oldest first. */
 export interface HistoryPage {

@@ -3,6 +3,7 @@ import { observeBackend } from "../agents/observe-backend.ts";
 import { createUpstreamJobs } from "../agents/upstream-jobs.ts";
 import { createAttachmentStore } from "../attachments/attachment-store.ts";
 import { createCommands } from "../chat/commands.ts";
+import { createFeedbackStore } from "../chat/feedback-store.ts";
 import { createMessageStore } from "../chat/message-store.ts";
 import { createEvents } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
@@ -140,6 +141,7 @@ export async function openConversations(
     searchIndex,
     messages: createMessageStore(database, search),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
+    feedback: createFeedbackStore(database),
     commands: createCommands({
       identity: floors.identity,
       sessions,

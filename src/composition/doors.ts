@@ -4,6 +4,7 @@ import { createApp } from "../app.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { branchRoutes } from "../chat/branch-routes.ts";
+import { feedbackRoutes } from "../chat/feedback-routes.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
 import { searchRoutes } from "../chat/search-routes.ts";
@@ -122,6 +123,7 @@ export async function openDoors(
         store: sessionStore,
         identity,
         countAudio: (userId) => speech.store.countOf(userId),
+        countFeedback: (userId) => conversations.feedback.countOf(userId),
       }),
       chatRoutes({ ...conversations, sse, identity, wholeAnswer, ...bounds }),
       branchRoutes({ ...conversations, sse, identity, wholeAnswer, ...bounds }),
@@ -144,6 +146,7 @@ export async function openDoors(
       attachmentRoutes({ store: conversations.attachments, identity }),
       searchRoutes({ search, identity }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
+      feedbackRoutes({ ...conversations, sessions: sessionStore, identity, telemetry }),
       agentRoutes({
         catalogue,
         listModels: (signal) => listAllModels(configured, signal),

@@ -25,11 +25,13 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "PATCH /sessions/:session_id": "write",
     "DELETE /sessions/:session_id": "write",
     "DELETE /chat/session/:session_id": "write",
+    "PUT /chat/message/:message_id/feedback": "write",
     "POST /sessions/batch": "bulk",
     "POST /sessions/cleanup": "bulk",
 
     "GET /sessions": "list",
     "GET /chat/history/:session_id": "list",
+    "GET /feedback": "list",
     "GET /chat/search": "search",
     "GET /sessions/user/:user_id/stats": "search",
     "GET /sessions/:session_id": "read",

@@ -79,7 +79,7 @@ export async function createServer(options: ServerOptions) {
   if (origins.length > 0) {
     await app.register(cors, {
       origin: origins.includes("*") ? "*" : [...origins],
-      methods: ["GET", "POST", "PATCH", "DELETE"],
+      methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       exposedHeaders: ["X-Request-ID", "X-Session-ID", "X-Message-ID", "Retry-After"],
       maxAge: 600,
     });

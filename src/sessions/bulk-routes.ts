@@ -26,6 +26,9 @@ const security = [{ bearer: [] }, { apiKey: [] }, {}];
 export function bulkSessionRoutes(
   options: Omit<SessionRoutesOptions, "catalogue"> & {
     readonly countAudio: (userId: string) => Promise<number>;
+    readonly countFeedback: (
+      userId: string,
+    ) => Promise<{ readonly up: number; readonly down: number }>;
   },
 ): FastifyPluginAsyncTypebox {
   const { sessions, store, identity } = options;
@@ -122,6 +125,10 @@ export function bulkSessionRoutes(
               total_messages: Type.Integer(),
               total_audio: Type.Integer({ description: "Stored speech and recordings." }),
               average_messages_per_session: Type.Number(),
+              feedback: Type.Object(
+                { up: Type.Integer(), down: Type.Integer() },
+                { description: "Replies that the user has rated." },
+              ),
               agent_usage: Type.Record(
                 Type.String(),
                 Type.Object({ session_count: Type.Integer(), message_count: Type.Integer() }),
@@ -135,9 +142,10 @@ export function bulkSessionRoutes(
       async (request) => {
         const userId = callerUser(request, request.params.user_id);
         await requireAction(request, identity, "access_chat_session");
-        const [statistics, audio] = await Promise.all([
+        const [statistics, audio, feedback] = await Promise.all([
           store.statistics(userId),
           options.countAudio(userId),
+          options.countFeedback(userId),
         ]);
         const average = statistics.total === 0 ? 0 : statistics.messages / statistics.total;
         return {
@@ -148,6 +156,7 @@ export function bulkSessionRoutes(
           total_messages: statistics.messages,
           total_audio: audio,
           average_messages_per_session: Math.round(average * 100) / 100,
+          feedback,
           agent_usage: Object.fromEntries(
             statistics.agents.map((agent) => [
               agent.agentId,

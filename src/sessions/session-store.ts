@@ -244,7 +244,7 @@ export function createSessionStore(database: Database) {
         ? sql`
           SELECT * FROM (
             (${part(isBehindPinned ? raw("false") : isPinned, after, enough)}) UNION ALL
-            (${part(isNotPinned, isBehindPinned ? after : undefined, enough)})) AS both
+            (${part(isNotPinned, isBehindPinned ? after : undefined, enough)})) AS parts
           ORDER BY ${inBoth} ${count}`
         : part(raw("true"), after, count);
       const { rows: sessions, hasMore } = await selectPage<Session>(database, {

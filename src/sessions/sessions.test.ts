@@ -399,7 +399,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       expect(await sessions.deleteInactive(7, 100)).toBe(1);
       expect(await Promise.all([pinned, late, idle].map(exists))).toEqual([true, true, false]);
       for (const id of [pinned, late]) await sessions.update(id, { pinned: false });
-      expect(await sessions.deleteInactive(7, 100)).toBe(2);
+      expect(await createStage().sessions.deleteInactive(7, 100)).toBe(2);
     });
 
     test("that come back to life after they were found stay, with what they hold", async () => {

@@ -53,6 +53,12 @@ export function createMetrics(version = "unknown") {
       labelNames: ["source", "status"] as const,
       registers,
     }),
+    feedback: new Counter({
+      name: "chat_feedback_total",
+      help: "Replies rated by users, by agent, model (empty: not known) and rating",
+      labelNames: ["agent", "model", "rating"] as const,
+      registers,
+    }),
     repliesRunning: new Gauge({
       name: "chat_replies_running",
       help: "Replies being made on this node",

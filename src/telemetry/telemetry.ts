@@ -31,6 +31,14 @@ export interface Telemetry {
   }): void;
   replyStarted(fields: ReplyFields): void;
   replyEnded(fields: ReplyFields, outcome: ReplyOutcome): void;
+  /** A user has said what he thinks of a reply, or thinks otherwise now. */
+  rated(fields: {
+    sessionId: string;
+    replyId: string;
+    agentId: string;
+    model: string | null;
+    rating: "up" | "down";
+  }): void;
   /** A request was answered with an error. */
   problem(type: string): void;
   /** A speech engine has done, or failed to do, a piece of work; `outcome` is `ok`, `cancelled` or an error type. */
@@ -44,7 +52,11 @@ export interface Telemetry {
   viewers(change: 1 | -1): void;
 }
 
+/** Sessions may name any model: beyond so many of them they are counted together. */
+const maxRatedModels = 100;
+
 export function createTelemetry(log: Logger, metrics: Metrics): Telemetry {
+  const ratedModels = new Set<string>();
   return {
     sessionCreated(fields) {
       metrics.sessionsCreated.inc();
@@ -72,6 +84,13 @@ export function createTelemetry(log: Logger, metrics: Metrics): Telemetry {
       }
       if (outcome.errorType !== null) metrics.replyProblems.inc({ type: outcome.errorType });
       log.info({ ...fields, ...outcome }, "reply ended");
+    },
+    rated(fields) {
+      const { agentId: agent, model, rating } = fields;
+      if (model !== null && ratedModels.size < maxRatedModels) ratedModels.add(model);
+      const label = model === null ? "" : ratedModels.has(model) ? model : "other";
+      metrics.feedback.inc({ agent, model: label, rating });
+      log.info(fields, "reply rated");
     },
     problem(type) {
       metrics.problems.inc({ type });

@@ -308,6 +308,30 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "PUT /chat/message/:message_id/feedback",
+    call: ({ replyId }) => ({
+      path: `/chat/message/${replyId}/feedback`,
+      body: { rating: "up", comment: "mine" },
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "PUT /chat/message/:message_id/feedback",
+    note: "in the owner's name",
+    call: ({ replyId }) => ({
+      path: `/chat/message/${replyId}/feedback?user_id=${users.owner}`,
+      body: { rating: "down" },
+    }),
+    expected: ownName,
+    consumes: true,
+  },
+  {
+    route: "GET /feedback",
+    call: () => ({ path: "/feedback" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+  },
+  {
     route: "GET /chat/history/:session_id",
     call: ({ sessionId }) => ({ path: `/chat/history/${sessionId}` }),
     expected: owned,

@@ -207,6 +207,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         running -= 1;
         if (!isGone) told.ends.push({ replyId, status });
       },
+      rated() {},
       problem() {},
       speech() {},
       viewers() {},

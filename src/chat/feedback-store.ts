@@ -1,0 +1,117 @@
+import sql, { join, raw, type Sql } from "sql-template-tag";
+import type { Database } from "../database/database.ts";
+import { selectPage } from "../database/select-page.ts";
+import { toJsonb } from "../lib/clean-text.ts";
+
+type Rating = "up" | "down";
+
+/** What the user thinks of a reply, as it stands in the message. */
+export interface Feedback {
+  readonly rating: Rating;
+  readonly tags: readonly string[];
+  readonly comment: string | null;
+  readonly timestamp: string;
+}
+
+/** Whose reply is rated. */
+export interface RatedReply {
+  readonly sessionId: string;
+  readonly messageId: string;
+  readonly userId: string;
+  readonly agentId: string;
+  /** Null: the agent does not say. */
+  readonly model: string | null;
+}
+
+export interface GivenFeedback extends RatedReply {
+  readonly feedback: Feedback;
+  /** Null: it is gone. */
+  readonly question: string | null;
+  readonly answer: string;
+  readonly createdAt: Date;
+}
+
+export interface FeedbackFilter {
+  readonly agentId?: string | undefined;
+  readonly rating?: Rating | undefined;
+  readonly since?: string | undefined;
+}
+
+/** In the list of all feedback: the last one of the page before. */
+export interface FeedbackPosition {
+  readonly createdAt: string;
+  readonly messageId: string;
+}
+
+export type FeedbackStore = ReturnType<typeof createFeedbackStore>;
+
+/** All SQL of feedback. It goes with its message. */
+export function createFeedbackStore(database: Database) {
+  return {
+    /** In place of what there was; null takes it back. False when the message is gone. */
+    put: (reply: RatedReply, feedback: Feedback | null): Promise<boolean> =>
+      database.transaction(async (tx) => {
+        const { sessionId, messageId, userId, agentId, model } = reply;
+        // Whoever rates it at the same moment waits here, so both places say the same in the end.
+        const { rowCount } = await tx.query(
+          "UPDATE messages SET feedback = $3::jsonb WHERE session_id = $1 AND message_id = $2",
+          [sessionId, messageId, feedback === null ? null : toJsonb(feedback)],
+        );
+        if (feedback === null) {
+          await tx.query("DELETE FROM feedback WHERE session_id = $1 AND message_id = $2", [
+            sessionId,
+            messageId,
+          ]);
+        } else if (rowCount > 0) {
+          await tx.query(
+            `INSERT INTO feedback (session_id, message_id, user_id, agent_id, model, rating, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (session_id, message_id) DO UPDATE SET
+               model = excluded.model, rating = excluded.rating, created_at = excluded.created_at`,
+            [sessionId, messageId, userId, agentId, model, feedback.rating, feedback.timestamp],
+          );
+        }
+        return rowCount > 0;
+      }),
+
+    /** Newest first, fewer than `limit` where they are very long; `after` continues behind that position. */
+    async list(
+      { agentId, rating, since }: FeedbackFilter,
+      page: { readonly limit: number; readonly after?: FeedbackPosition | undefined },
+    ): Promise<{ feedback: GivenFeedback[]; hasMore: boolean }> {
+      const { limit, after } = page;
+      const conditions: Sql[] = [raw("true")];
+      if (agentId !== undefined) conditions.push(sql`f.agent_id = ${agentId}`);
+      if (rating !== undefined) conditions.push(sql`f.rating = ${rating}`);
+      if (since !== undefined) conditions.push(sql`f.created_at >= ${since}::timestamptz`);
+      if (after !== undefined) {
+        conditions.push(
+          sql`(f.created_at, f.message_id) < (${after.createdAt}::timestamptz, ${after.messageId}::uuid)`,
+        );
+      }
+      const { rows, hasMore } = await selectPage<GivenFeedback>(database, {
+        rows: sql`
+          SELECT f.session_id AS "sessionId", f.message_id AS "messageId", f.user_id AS "userId",
+            f.agent_id AS "agentId", f.model, f.created_at AS "createdAt", a.feedback, q.content AS question,
+            a.content AS answer, octet_length(a.content) + coalesce(octet_length(q.content), 0) AS "bytes"
+          FROM (SELECT * FROM feedback f WHERE ${join(conditions, " AND ")}
+            ORDER BY f.created_at DESC, f.message_id DESC LIMIT ${limit + 1}) f
+          JOIN messages a ON a.session_id = f.session_id AND a.message_id = f.message_id
+          LEFT JOIN messages q ON q.session_id = f.session_id AND q.message_id = a.reply_to`,
+        order: sql`"createdAt" DESC, "messageId" DESC`,
+        limit,
+      });
+      return { feedback: rows, hasMore };
+    },
+
+    /** Of the replies that a user has, how many are rated how. */
+    async countOf(userId: string): Promise<Readonly<Record<Rating, number>>> {
+      const { rows } = await database.query<{ rating: Rating; count: number }>(
+        "SELECT rating, count(*)::int AS count FROM feedback WHERE user_id = $1 GROUP BY rating",
+        [userId],
+      );
+      const counts = new Map(rows.map(({ rating, count }) => [rating, count]));
+      return { up: counts.get("up") ?? 0, down: counts.get("down") ?? 0 };
+    },
+  };
+}
