@@ -55,7 +55,7 @@ const hitSchema = Type.Object({
   timestamp: timestampSchema,
   in_active_path: Type.Boolean({ description: "Whether the conversation shows it now." }),
   snippet: Type.String({ description: "At most 200 UTF-16 units around the first match." }),
-  matches: Type.Array(Type.Tuple([Type.Integer(), Type.Integer()]), {
+  matches: Type.Array(Type.Array(Type.Integer(), { minItems: 2, maxItems: 2 }), {
     description: "Beginnings and ends in the snippet, in UTF-16 units.",
   }),
 });
