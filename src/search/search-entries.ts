@@ -49,6 +49,9 @@ interface Entries {
  * index has few. Nobody has to know which it is.
  */
 const walked = 300;
+/** Where the index has more than so many, a longer walk mostly ends before all of them are fetched and sorted. */
+const few = 5_000;
+const walkedFurther = 3_000;
 
 /**
  * At most `limit` of them. Of what a sub-query says the planner knows nothing, so no plan depends on what is looked for or
@@ -59,18 +62,35 @@ export async function selectEntries<R>(
   { table, key, columns, walk, within, tsquery }: Entries,
   limit: number,
 ): Promise<R[]> {
-  const run = async ({ text, values }: Sql) => (await database.query<R>(text, values)).rows;
+  const run = async <T = R>({ text, values }: Sql) => (await database.query<T>(text, values)).rows;
   const hasTerms = sql`terms @@ (SELECT ${tsquery}::tsquery)`;
-  const first = await run(sql`
-    SELECT ${columns} FROM (
-      SELECT * FROM ${raw(table)} WHERE ${walk.range} ORDER BY ${walk.order} LIMIT ${walked}) AS e
-    WHERE ${join([hasTerms, ...within], " AND ")} ORDER BY ${walk.order} LIMIT ${limit}`);
-  if (first.length === limit) return first;
+  const inOrder = (length: number) =>
+    run(sql`
+      SELECT ${columns} FROM (
+        SELECT * FROM ${raw(table)} WHERE ${walk.range} ORDER BY ${walk.order} LIMIT ${length}) AS e
+      WHERE ${join([hasTerms, ...within], " AND ")} ORDER BY ${walk.order} LIMIT ${limit}`);
   // By way of the terms alone: where it may choose, the planner finds that few wanted rows make the walk cheap.
-  return run(sql`
-    WITH e AS MATERIALIZED (SELECT ${key} FROM ${raw(table)} WHERE ${hasTerms})
-    SELECT ${columns} FROM e WHERE ${join([walk.range, ...within], " AND ")}
-    ORDER BY ${walk.order} LIMIT ${limit}`);
+  const byTerms = async (most: number | null) => {
+    const rows = await run<R & { readonly seq: number | null; readonly matched: number }>(sql`
+      WITH e AS MATERIALIZED (
+        SELECT ${key} FROM ${raw(table)} WHERE ${hasTerms} LIMIT ${most}::bigint)
+      SELECT found.*, counted.matched FROM (SELECT count(*)::int AS matched FROM e) AS counted
+      LEFT JOIN LATERAL (
+        SELECT ${columns} FROM e WHERE ${join([walk.range, ...within], " AND ")}
+        ORDER BY ${walk.order} LIMIT ${limit}) AS found ON true`);
+    return {
+      areAll: most === null || (rows[0]?.matched ?? 0) < most,
+      // Where there is none, one row has the count alone.
+      found: rows.filter(({ seq }) => seq !== null).map(({ matched: _, ...row }) => row as R),
+    };
+  };
+
+  const first = await inOrder(walked);
+  if (first.length === limit) return first;
+  const { areAll, found } = await byTerms(few);
+  if (areAll) return found;
+  const further = await inOrder(walkedFurther);
+  return further.length === limit ? further : (await byTerms(null)).found;
 }
 
 const moment = sql`to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;

@@ -49,7 +49,9 @@ export type { SearchFilter, SearchPosition } from "./search-entries.ts";
 export type SearchStore = ReturnType<typeof createSearchStore>;
 
 /** Of the texts that have all terms so many are read for those that have them in the right order, per page. */
-const maxRead = 1_000;
+const maxRead = 500;
+/** They are looked up together, which costs the same for many, and read until there are enough. */
+const lookedUpAtOnce = 250;
 const readAtOnce = 25;
 /** Counting ends here. */
 export const maxCounted = 1_000;
@@ -102,6 +104,11 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
     });
   };
 
+  const matching = async (query: SearchQuery, sessionId: string, seqs: readonly number[]) => {
+    const found = await read(seqs.map((seq) => ({ at: "", sessionId, seq })));
+    return found.filter(({ text }) => findMatches(text, query) !== null).map(({ seq }) => seq);
+  };
+
   /** Of what has all terms, at most `limit` that is what is looked for. */
   const collect = async (
     query: SearchQuery,
@@ -112,7 +119,7 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
     const hits: SearchHit[] = [];
     let after = from;
     for (let readCount = 0; readCount < maxRead;) {
-      const wanted = query.needsReading ? readAtOnce : limit - hits.length;
+      const wanted = query.needsReading ? lookedUpAtOnce : limit - hits.length;
       const batch = await candidates(query, filter, after, wanted + 1);
       const here = batch.slice(0, wanted);
       for (let at = 0; at < here.length; at += readAtOnce) {
@@ -174,26 +181,21 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       const seqs: number[] = [];
       let after = from;
       for (let readCount = 0; readCount < maxRead || !query.needsReading;) {
-        const wanted = query.needsReading ? readAtOnce : limit - seqs.length;
+        const wanted = query.needsReading ? lookedUpAtOnce : limit - seqs.length;
         const batch = await selectEntries<{ seq: number }>(
           database,
           messagesByNumber(query, filter, { from: after, direction }),
           wanted + 1,
         );
         const here = batch.slice(0, wanted).map(({ seq }) => seq);
-        const isThere = query.needsReading
-          ? new Set(
-              (await read(here.map((seq) => ({ at: "", sessionId, seq }))))
-                .filter(({ text }) => findMatches(text, query) !== null)
-                .map(({ position }) => position.seq),
-            )
-          : new Set(here);
-        for (const seq of here) {
-          if (!isThere.has(seq)) continue;
-          seqs.push(seq);
-          if (seqs.length < limit) continue;
-          const isLast = seq === here.at(-1) && batch.length <= wanted;
-          return { seqs, next: isLast ? null : seq };
+        for (let at = 0; at < here.length; at += readAtOnce) {
+          const some = here.slice(at, at + readAtOnce);
+          for (const seq of query.needsReading ? await matching(query, sessionId, some) : some) {
+            seqs.push(seq);
+            if (seqs.length < limit) continue;
+            const isLast = seq === here.at(-1) && batch.length <= wanted;
+            return { seqs, next: isLast ? null : seq };
+          }
         }
         readCount += here.length;
         after = here.at(-1) ?? after;
