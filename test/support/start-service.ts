@@ -24,7 +24,18 @@ interface StartOptions {
   /** Kept by the caller when given (restarts); else made here and removed by `stop`. */
   readonly dataDir?: string;
   readonly args?: readonly string[];
+  /** The rates of requests and messages that the service has as it comes; else they are off. */
+  readonly hasRates?: boolean;
 }
+
+const withoutRates = {
+  LIMITS_MESSAGE_RATE_LIMIT: "0",
+  LIMITS_READ_RATE_LIMIT: "0",
+  LIMITS_SEARCH_RATE_LIMIT: "0",
+  LIMITS_WRITE_RATE_LIMIT: "0",
+  LIMITS_SPEECH_RATE_LIMIT: "0",
+  LIMITS_UPLOAD_RATE_LIMIT: "0",
+};
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
@@ -53,12 +64,7 @@ export async function startService(options: StartOptions = {}): Promise<TestServ
         SERVICE_DATA_DIR: dataDir,
         PORT: "0",
         LOGGING_LEVEL: "INFO",
-        LIMITS_MESSAGE_RATE_LIMIT: "0",
-        LIMITS_READ_RATE_LIMIT: "0",
-        LIMITS_SEARCH_RATE_LIMIT: "0",
-        LIMITS_WRITE_RATE_LIMIT: "0",
-        LIMITS_SPEECH_RATE_LIMIT: "0",
-        LIMITS_UPLOAD_RATE_LIMIT: "0",
+        ...(options.hasRates === true ? {} : withoutRates),
         ...options.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
