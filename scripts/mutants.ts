@@ -711,7 +711,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "isId(sessionId) ? await this.#options.sessions.find(sessionId) : null",
         "await this.#options.sessions.find(sessionId)",
       ],
-      ["if (!(await this.#isInTime(this.#caller, data.length))) return;", ""],
+      ["if (!(await this.#isInTime(this.#caller, count, data.length))) return;", ""],
       ["return false; // the", "return true; // the"],
       [
         "checkMessage({ ...this.#address(), ...given });\n    await this.#authorized();",
@@ -815,7 +815,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ['if (before.status === "cancelled") return before;', ""],
       ['if (now.status !== "cancelled") {', "if (true) {"],
       ["check: (requirements) => checkDecisions(requirements, decisions),", "check: () => {},"],
-      ["for (const id of open) details.push", "for (const id of []) details.push"],
+      ["for (const id of open)\n", "for (const id of [])\n"],
       ["open.delete(id)", "open.has(id)"],
       ["if (messageId === null) throw", "if (false) throw"],
       ["await ended(replyId, AbortSignal.timeout(cancelWaitMs));", ""],

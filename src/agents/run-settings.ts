@@ -52,6 +52,8 @@ interface Addressee {
   readonly backend: Pick<AgentBackend, "settings" | "settingFault">;
 }
 
+const unkept = "cannot be told this";
+
 /** Raises `validation_failed` for terms that an agent cannot keep. */
 export function checkSettings(
   given: Readonly<Record<string, unknown>>,
@@ -61,13 +63,17 @@ export function checkSettings(
   const details = settings.flatMap(([member, name, isTerm]) => {
     const value = given[member];
     if (!isTerm || value === undefined || value === null) return [];
-    const fault =
-      backend.settings?.includes(name) === true
-        ? (backend.settingFault?.(descriptor, { name, value }) ?? null)
-        : "cannot be told this";
-    return fault === null
-      ? []
-      : [{ path: `${path}/${member}`, message: `agent ${agentId} ${fault}` }];
+    const isKept = backend.settings?.includes(name) === true;
+    const fault = isKept ? (backend.settingFault?.(descriptor, { name, value }) ?? null) : unkept;
+    if (fault === null) return [];
+    const why = fault === unkept ? "不支持此项" : `不支持此值（${fault}）`;
+    return [
+      {
+        path: `${path}/${member}`,
+        message: `agent ${agentId} ${fault}`,
+        zh: `智能体 ${agentId} ${why}`,
+      },
+    ];
   });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
 }

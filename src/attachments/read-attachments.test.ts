@@ -32,7 +32,9 @@ test.each(["", "a", "aGVsbG8", "aGVs bG8=", "aGVsbG8-", "=aGVsbG8", "aGVsbG8====
     expect(() => readAttachments([given("ok"), given("bad", data)], 100)).toThrow(
       expect.objectContaining({
         type: "validation_failed",
-        details: [{ path: "/attachments/1/data", message: expect.any(String) }],
+        details: [
+          { path: "/attachments/1/data", message: expect.any(String), zh: expect.any(String) },
+        ],
       }),
     );
   },

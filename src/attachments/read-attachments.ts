@@ -39,7 +39,11 @@ export function readAttachments(
     const bytes = Buffer.from(data, "base64");
     total += bytes.length;
     if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
-      details.push({ path: `/attachments/${index}/data`, message: "must be Base64 of some bytes" });
+      details.push({
+        path: `/attachments/${index}/data`,
+        message: "must be Base64 of some bytes",
+        zh: "必须是非空内容的 Base64",
+      });
     }
     return { name: baseName(name), mediaType: mediaTypeOf(mediaType, bytes), bytes };
   });

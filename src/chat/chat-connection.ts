@@ -11,7 +11,7 @@ import type { Credentials, Identity } from "../identity/identity.ts";
 import { isId, newId } from "../lib/ids.ts";
 import type { Shares } from "../lib/shares.ts";
 import type { Language } from "../problems/catalogue.ts";
-import { Problem } from "../problems/problem.ts";
+import { mustBeOneOf, Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
 import { send } from "../replies/reading/websocket.ts";
@@ -192,6 +192,8 @@ export class ChatConnection {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
+    // One that is gone hands on all that was not read before.
+    if (this.#socket.readyState === this.#socket.CLOSING) return;
     if (this.#isRefused) return;
     if (isBinary && this.#caller !== null) return this.#hear(data);
     const message = isBinary ? noMessage() : parse(data, this.#options.maxBodyBytes);
@@ -205,7 +207,9 @@ export class ChatConnection {
       try {
         if (this.#isRefused) return;
         if (this.#caller === null) return await this.#signIn(message);
-        if (!(await this.#isInTime(this.#caller, data.length))) return;
+        // The text of an ended reply is shown whole, twice.
+        const count = type === "resume" ? 5 : 1;
+        if (!(await this.#isInTime(this.#caller, count, data.length))) return;
         if (message instanceof Problem) throw message;
         await this.#handle(this.#caller, message);
       } finally {
@@ -229,10 +233,10 @@ export class ChatConnection {
   }
 
   /** Waits until the user may send one more of this size; false when the socket is gone before. */
-  async #isInTime(caller: Caller, bytes: number): Promise<boolean> {
+  async #isInTime(caller: Caller, count: number, bytes: number): Promise<boolean> {
     const whose = this.#whose(caller);
     const { uploadRate } = this.#options;
-    if (!(await this.#take(whose, messageRate, 1))) return false;
+    if (!(await this.#take(whose, messageRate, count))) return false;
     if (uploadRate === 0) return true;
     const rate = { limit: Math.ceil(uploadRate / 1024), periodMs: 60_000 };
     return this.#take(`bytes:${whose}`, rate, Math.max(1, Math.ceil(bytes / 1024)));
@@ -321,8 +325,8 @@ export class ChatConnection {
           "resume",
           "ping",
           ...spokenMessageTypes,
-        ].join(", ");
-        const details = [{ path: "/type", message: `must be one of ${types}` }];
+        ];
+        const details = [{ path: "/type", ...mustBeOneOf(types) }];
         throw new Problem("validation_failed", {}, { details });
       }
     }
@@ -425,7 +429,7 @@ export class ChatConnection {
       error: problem.text(this.#opening.language),
       code: problem.status,
       error_type: problem.type,
-      ...(problem.details !== undefined && { details: problem.details }),
+      ...(problem.details !== undefined && { details: problem.faults(this.#opening.language) }),
       request_id: this.#opening.requestId,
       ...fields,
     });

@@ -293,8 +293,15 @@ function checkDecisions(
   const details = decisions.flatMap(({ id }, index) =>
     open.delete(id)
       ? []
-      : [{ path: `/decisions/${index}/id`, message: `${id} is not an open requirement` }],
+      : [
+          {
+            path: `/decisions/${index}/id`,
+            message: `${id} is not an open requirement`,
+            zh: `${id} 不是待处理的事项`,
+          },
+        ],
   );
-  for (const id of open) details.push({ path: "/decisions", message: `${id} is not decided` });
+  for (const id of open)
+    details.push({ path: "/decisions", message: `${id} is not decided`, zh: `${id} 尚未决定` });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
 }

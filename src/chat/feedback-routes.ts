@@ -140,7 +140,13 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
         await requireAction(request, identity, "access_chat_session");
         const message = await found(request, messageId, request.query.user_id);
         if (message.role !== "assistant") {
-          const details = [{ path: "/message_id", message: "must name an assistant message" }];
+          const details = [
+            {
+              path: "/message_id",
+              message: "must name an assistant message",
+              zh: "必须是助手的消息",
+            },
+          ];
           throw new Problem("validation_failed", {}, { details });
         }
         const { sessionId, agentId } = message;

@@ -8,7 +8,7 @@ import {
   type IdentityProvider,
 } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
-import { Problem } from "../problems/problem.ts";
+import { isRequired, Problem } from "../problems/problem.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -57,7 +57,7 @@ export function callerUser(
 ): string {
   if (identity === null) {
     if (named !== undefined) return named;
-    throw new Problem("validation_failed", {}, { details: [{ path, message: "is required" }] });
+    throw new Problem("validation_failed", {}, { details: [{ path, ...isRequired }] });
   }
   if (named === undefined || named === identity.userId) return identity.userId;
   if (isAdmin(identity)) return named;

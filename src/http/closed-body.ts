@@ -47,11 +47,13 @@ export function checkNames(fields: object, known: readonly string[]): void {
 const maxPathLength = 200;
 
 function describe(path: string, known: readonly string[]): ProblemDetail {
+  const names = known.join(", ");
+  const fault =
+    known.length === 0
+      ? { message: "is not known; nothing is known here", zh: "没有这一项；此处不接受任何成员" }
+      : { message: `is not known; known are ${names}`, zh: `没有这一项；可用的有 ${names}` };
   return {
     path: path.length > maxPathLength ? `${path.slice(0, maxPathLength)}…` : path,
-    message:
-      known.length === 0
-        ? "is not known; nothing is known here"
-        : `is not known; known are ${known.join(", ")}`,
+    ...fault,
   };
 }

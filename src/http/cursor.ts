@@ -22,7 +22,11 @@ export function decodeCursor<T extends object>(
     {},
     {
       details: [
-        { path: "/cursor", message: "must be a next_cursor that this list has returned before" },
+        {
+          path: "/cursor",
+          message: "must be a next_cursor that this list has returned before",
+          zh: "必须是此列表返回过的 next_cursor",
+        },
       ],
     },
   );

@@ -15,7 +15,7 @@ export function problemBody(
       code: problem.status,
       type: problem.type,
       message: problem.text(request.language),
-      ...(problem.details !== undefined && { details: problem.details }),
+      ...(problem.details !== undefined && { details: problem.faults(request.language) }),
     },
     request_id: request.id,
     timestamp: new Date().toISOString(),

@@ -48,5 +48,13 @@ function boundsOf(
 function tooLarge(value: unknown, path: string, maxBytes: number): ProblemDetail[] {
   if (typeof value !== "object" || value === null) return [];
   const isTooLarge = Buffer.byteLength(JSON.stringify(value)) > maxBytes;
-  return isTooLarge ? [{ path, message: `must not be larger than ${maxBytes} bytes as JSON` }] : [];
+  return isTooLarge
+    ? [
+        {
+          path,
+          message: `must not be larger than ${maxBytes} bytes as JSON`,
+          zh: `作为 JSON 不得超过 ${maxBytes} 字节`,
+        },
+      ]
+    : [];
 }

@@ -12,7 +12,10 @@ function faultsOf(body: unknown): string[] {
   try {
     checkMessage(body);
   } catch (error) {
-    return (error as Problem).details?.map(({ path, message }) => `${path} ${message}`) ?? [];
+    const details = (error as Problem).details ?? [];
+    // Whatever is wrong is told in both languages.
+    for (const { zh } of details) expect(zh).toMatch(/\p{Script=Han}/u);
+    return details.map(({ path, message }) => `${path} ${message}`);
   }
   return [];
 }

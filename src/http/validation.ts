@@ -2,8 +2,8 @@ import type { FastifySchemaCompiler } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import type { TLocalizedValidationError } from "typebox/error";
-import { Settings } from "typebox/system";
-import { Problem, type ProblemDetail } from "../problems/problem.ts";
+import { Locale, Settings } from "typebox/system";
+import { isRequired, mustBeOneOf, Problem, type ProblemDetail } from "../problems/problem.ts";
 import { closed, unknownMember } from "./closed-body.ts";
 import { completer } from "./defaults.ts";
 import { memberSizes } from "./member-size.ts";
@@ -87,8 +87,7 @@ function ofUnion(
       values.set(error.schemaPath, error.params.type);
     }
   }
-  const allowed = [...values.values()].map(String).join(", ");
-  return [{ path: pathOf(union), message: `must be one of ${allowed}` }];
+  return [{ path: pathOf(union), ...mustBeOneOf([...values.values()].map(String)) }];
 }
 
 /** Where a member says which alternative is meant, the faults of the others are nobody's. */
@@ -110,7 +109,7 @@ function ofOne(error: TLocalizedValidationError, schema: TSchema): ProblemDetail
     case "required":
       return error.params.requiredProperties.map((name) => ({
         path: `${error.instancePath}/${name}`,
-        message: "is required",
+        ...isRequired,
       }));
     // `additionalProperties` has an error for each of them too.
     case "boolean":
@@ -118,9 +117,15 @@ function ofOne(error: TLocalizedValidationError, schema: TSchema): ProblemDetail
     case "additionalProperties":
       return [];
     case "const":
-      return [{ path: pathOf(error), message: `must be ${String(error.params.allowedValue)}` }];
+      return [
+        {
+          path: pathOf(error),
+          message: `must be ${String(error.params.allowedValue)}`,
+          zh: `必须是 ${String(error.params.allowedValue)}`,
+        },
+      ];
     default:
-      return [{ path: pathOf(error), message: error.message }];
+      return [{ path: pathOf(error), message: error.message, zh: Locale.zh_Hans(error) }];
   }
 }
 

@@ -21,6 +21,7 @@ export function idempotencyKey(
           {
             path: "/headers/idempotency-key",
             message: "must be 1 to 255 printable ASCII characters",
+            zh: "必须是 1 至 255 个可打印的 ASCII 字符",
           },
         ],
       },

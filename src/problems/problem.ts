@@ -5,10 +5,19 @@ import {
   type ProblemType,
 } from "./catalogue.ts";
 
-/** One fault of one member of a request; `path` is a JSON pointer such as `/session_id`. */
+/** One fault of one member of a request, in both languages; `path` is a JSON pointer such as `/session_id`. */
 export interface ProblemDetail {
   readonly path: string;
   readonly message: string;
+  readonly zh: string;
+}
+
+export const isRequired = { message: "is required", zh: "必填" } as const;
+
+/** What may stand there instead. */
+export function mustBeOneOf(values: readonly string[]): Omit<ProblemDetail, "path"> {
+  const all = values.join(", ");
+  return { message: `must be one of ${all}`, zh: `必须是以下之一：${all}` };
 }
 
 interface ProblemOptions {
@@ -57,5 +66,13 @@ export class Problem<T extends ProblemType = ProblemType> extends Error {
   /** The message for people, in their language. */
   text(language: Language): string {
     return this.#texts[language];
+  }
+
+  /** What is wrong with which member, in their language; undefined where it is about none. */
+  faults(language: Language): readonly { path: string; message: string }[] | undefined {
+    return this.details?.map(({ path, message, zh }) => ({
+      path,
+      message: language === "zh" ? zh : message,
+    }));
   }
 }

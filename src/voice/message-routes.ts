@@ -13,7 +13,7 @@ import { problemResponses } from "../http/problem-docs.ts";
 import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
-import { Problem, type ProblemDetail } from "../problems/problem.ts";
+import { mustBeOneOf, Problem, type ProblemDetail } from "../problems/problem.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import type { AudioStore } from "./audio-store.ts";
@@ -212,8 +212,8 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
 /** Form fields are strings, members of the JSON part are not: both are taken. Raises `validation_failed`. */
 function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
   const details: ProblemDetail[] = [];
-  const refuse = (name: string, message: string) => {
-    details.push({ path: `/${name}`, message });
+  const refuse = (name: string, fault: Omit<ProblemDetail, "path">) => {
+    details.push({ path: `/${name}`, ...fault });
     return undefined;
   };
   const text = (name: string, maxLength = 200) => {
@@ -221,25 +221,29 @@ function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
     if (value === undefined || value === null || value === "") return undefined;
     return typeof value === "string" && value.length <= maxLength && /\S/.test(value)
       ? value
-      : refuse(name, `must be a text of at most ${maxLength} characters`);
+      : refuse(name, {
+          message: `must be a text of at most ${maxLength} characters`,
+          zh: `必须是不超过 ${maxLength} 个字符的文本`,
+        });
   };
   const flag = (name: string, fallback: boolean) => {
     const value = fields[name];
     if (value === undefined || value === null || value === "") return fallback;
     if (value === true || /^(true|1|yes|on)$/i.test(String(value))) return true;
     if (value === false || /^(false|0|no|off)$/i.test(String(value))) return false;
-    refuse(name, "must be true or false");
+    refuse(name, { message: "must be true or false", zh: "必须是 true 或 false" });
     return fallback;
   };
   const choice = text("on_busy");
-  const onBusy = (["enqueue", "reject", "interrupt"] as const).find((each) => each === choice);
+  const choices = ["enqueue", "reject", "interrupt"] as const;
+  const onBusy = choices.find((each) => each === choice);
   if (choice !== undefined && !onBusy) {
-    refuse("on_busy", "must be one of enqueue, reject, interrupt");
+    refuse("on_busy", mustBeOneOf(choices));
   }
   const given = fields["speed"];
   const speed = given === undefined || given === null || given === "" ? undefined : Number(given);
   if (speed !== undefined && !(speed >= 0.25 && speed <= 4)) {
-    refuse("speed", "must be from 0.25 to 4");
+    refuse("speed", { message: "must be from 0.25 to 4", zh: "必须在 0.25 到 4 之间" });
   }
   const [voice, format] = [text("voice"), text("format", 20)];
   const message = {

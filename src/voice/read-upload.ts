@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Multipart } from "@fastify/multipart";
 import { checkNames } from "../http/closed-body.ts";
-import { Problem } from "../problems/problem.ts";
+import { isRequired, Problem } from "../problems/problem.ts";
 
 /** A recording and the fields beside it. */
 export interface Upload {
@@ -16,7 +16,7 @@ const maxFieldBytes = 64 * 1024;
 const overheadBytes = 256 * 1024;
 
 function missing(): Problem<"validation_failed"> {
-  const details = [{ path: "/audio_file", message: "is required" }];
+  const details = [{ path: "/audio_file", ...isRequired }];
   return new Problem("validation_failed", {}, { details });
 }
 
@@ -88,7 +88,7 @@ function parseRequest(value: unknown): Record<string, unknown> {
   if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
     return parsed as Record<string, unknown>;
   }
-  const details = [{ path: "/request", message: "must be a JSON object" }];
+  const details = [{ path: "/request", message: "must be a JSON object", zh: "必须是 JSON 对象" }];
   throw new Problem("validation_failed", {}, { details });
 }
 

@@ -63,7 +63,7 @@ function invalid(en: string, zh: string): Problem<"validation_failed"> {
   return new Problem(
     "validation_failed",
     { en, zh },
-    { details: [{ path: "/audio_file", message: en }] },
+    { details: [{ path: "/audio_file", message: en, zh }] },
   );
 }
 
@@ -78,8 +78,12 @@ export function createRecognition(options: RecognitionOptions): Recognition {
       asked === undefined || asked === "" || asked === "auto" ? options.language : asked;
     if (named === null) return undefined;
     if (!/^[a-z]{2,3}([-_][a-z0-9-]{1,20})?$/i.test(named)) {
-      const message = "must be a language tag such as en or zh";
-      throw new Problem("validation_failed", {}, { details: [{ path: "/language", message }] });
+      const fault = {
+        path: "/language",
+        message: "must be a language tag such as en or zh",
+        zh: "必须是语言标记，例如 en 或 zh",
+      };
+      throw new Problem("validation_failed", {}, { details: [fault] });
     }
     return primaryLanguage(named);
   }

@@ -39,7 +39,9 @@ export async function speakText(
   const parts = partsOf(synthesis, text, options);
   const [first] = parts;
   if (!first) {
-    const details = [{ path: "/text", message: "holds nothing that can be spoken" }];
+    const details = [
+      { path: "/text", message: "holds nothing that can be spoken", zh: "没有可以朗读的内容" },
+    ];
     throw new Problem("validation_failed", {}, { details });
   }
   const [engine] = synthesis.enginesFor(first.language, style);

@@ -1,4 +1,4 @@
-import { Problem } from "../problems/problem.ts";
+import { mustBeOneOf, Problem, type ProblemDetail } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { AudioDecoder } from "./audio-decoder.ts";
 import type { AudioEncoder } from "./audio-encoder.ts";
@@ -146,18 +146,26 @@ export async function createSynthesis(options: SynthesisOptions): Promise<Synthe
 
   return {
     style({ voice, format, speed = 1 }) {
-      const details = [];
+      const details: ProblemDetail[] = [];
       const chosen = voice === undefined || voice === "" || voice === "default" ? undefined : voice;
       const hasServer = engines.some(({ provider }) => provider === "openai");
       if (chosen !== undefined && engines.length > 0 && !localVoices.has(chosen) && !hasServer) {
-        details.push({ path: "/voice", message: "is not one of GET /chat/voices" });
+        details.push({
+          path: "/voice",
+          message: "is not one of GET /chat/voices",
+          zh: "不在 GET /chat/voices 的列表中",
+        });
       }
       const wanted = (format ?? "wav").toLowerCase();
       if (!isAudioFormat(wanted)) {
-        details.push({ path: "/format", message: `must be one of ${audioFormats.join(", ")}` });
+        details.push({ path: "/format", ...mustBeOneOf(audioFormats) });
       }
       if (!(speed >= 0.25 && speed <= 4)) {
-        details.push({ path: "/speed", message: "must be from 0.25 to 4" });
+        details.push({
+          path: "/speed",
+          message: "must be from 0.25 to 4",
+          zh: "必须在 0.25 到 4 之间",
+        });
       }
       if (details.length > 0 || !isAudioFormat(wanted)) {
         throw new Problem("validation_failed", {}, { details });

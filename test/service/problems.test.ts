@@ -149,6 +149,19 @@ describe("problems", () => {
       "accept-language": "fr, en;q=0.5, zh;q=0.1",
     });
     expect(english.body.error.message).toContain("There is no session");
+    const faulty = (language: string) =>
+      client.send<ProblemBody>(
+        "POST",
+        "/chat/message",
+        { message: "", session_config: { temperature: 9 } },
+        { "accept-language": language },
+      );
+    const path = "/session_config/temperature";
+    expect((await faulty("zh")).body.error.details).toContainEqual({ path, message: "必须 <= 2" });
+    expect((await faulty("en")).body.error.details).toContainEqual({
+      path,
+      message: "must be <= 2",
+    });
   });
 
   it("takes a request id that is usable and makes one otherwise", async () => {
