@@ -14,7 +14,9 @@ export type AudioContainer =
   | "aac"
   | "amr"
   | "caf"
-  | "aiff";
+  | "aiff"
+  | "mp2"
+  | "asf";
 
 /** Speech without a container: one channel of signed 16-bit samples. */
 export interface PcmAudio {
@@ -51,6 +53,8 @@ const containerFiles: Record<AudioContainer, { extension: string; mediaType: str
   amr: { extension: "amr", mediaType: "audio/amr" },
   caf: { extension: "caf", mediaType: "audio/x-caf" },
   aiff: { extension: "aiff", mediaType: "audio/aiff" },
+  mp2: { extension: "mp2", mediaType: "audio/mpeg" },
+  asf: { extension: "wma", mediaType: "audio/x-ms-wma" },
 };
 
 /** Extension and media type under which a recording is sent on: speech servers choose the demuxer by them. */

@@ -34,7 +34,7 @@ test("Speex in Ogg tells its length by its last page", () => {
   expect(inspectRecorderFile("ogg", file)).toEqual({ codec: "speex", durationMs: 2_000 });
 });
 
-test.each(["amr", "caf", "aiff", "ogg"] as const)(
+test.each(["amr", "caf", "aiff", "ogg", "mp2", "asf"] as const)(
   "%s that is cut off says nothing",
   (container) => {
     for (const start of [
@@ -43,6 +43,8 @@ test.each(["amr", "caf", "aiff", "ogg"] as const)(
       "caff\0\x01\0\0desc",
       "FORM\0\0\0\x2eAIFFCOMM\0\0\0\x12",
       "OggS",
+      "\u00ff\u00fd",
+      `${"\0".repeat(30)}\u00a1\u00dc\u00ab\u008c${"\0".repeat(40)}`,
     ]) {
       expect(inspectRecorderFile(container, ascii(start))).toBeNull();
     }

@@ -6,7 +6,7 @@ export interface RecorderFile {
   readonly durationMs: number;
 }
 
-/** Reads the files that the demuxer does not know: AMR, CAF, AIFF, and Ogg with Speex or FLAC. */
+/** Reads the files that the demuxer does not know: AMR, CAF, AIFF, MP2, Windows Media, and Ogg with Speex or FLAC. */
 export function inspectRecorderFile(
   container: AudioContainer,
   bytes: Uint8Array,
@@ -22,6 +22,10 @@ export function inspectRecorderFile(
         return inspectAiff(view);
       case "ogg":
         return inspectOgg(view);
+      case "mp2":
+        return inspectMp2(view);
+      case "asf":
+        return inspectAsf(view);
       default:
         return null;
     }
@@ -104,6 +108,43 @@ function inspectAiff(view: DataView): RecorderFile | null {
       return file(isPlain ? "pcm" : textAt(view, body + 18).trim(), frames / rate);
     }
     at = body + length + (length & 1);
+  }
+  return null;
+}
+
+/** Kilobits a second of layer 2 by a frame's number for it, of MPEG-1 and of its halved sample rates (ISO 11172-3, 13818-3). */
+const bitRates = [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
+const halvedBitRates = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
+const mpegRates = [44_100, 48_000, 32_000];
+
+/** By its frames, of 1,152 samples each; a tag in front and one behind them are none. */
+function inspectMp2(view: DataView): RecorderFile | null {
+  let seconds = 0;
+  for (let at = 0; at + 4 <= view.byteLength;) {
+    const head = view.getUint32(at);
+    const kilobits = ((head >>> 19) & 1 ? bitRates : halvedBitRates)[(head >>> 12) & 15];
+    const rate = (mpegRates[(head >>> 10) & 3] ?? 0) / ((head >>> 19) & 1 ? 1 : 2);
+    if (head >>> 21 !== 0x7ff || ((head >>> 17) & 3) !== 2 || !kilobits || rate === 0) {
+      at += 1;
+      continue;
+    }
+    seconds += 1_152 / rate;
+    at += Math.floor((144_000 * kilobits) / rate) + ((head >>> 9) & 1);
+  }
+  return file("mp2", seconds);
+}
+
+/** The File Properties object tells the length, with what a player gathers before it begins. */
+function inspectAsf(view: DataView): RecorderFile | null {
+  for (let at = 30; at + 24 <= view.byteLength;) {
+    const length = Number(view.getBigUint64(at + 16, true));
+    if (view.getUint32(at) === 0xa1dcab8c) {
+      const played = Number(view.getBigUint64(at + 64, true)) / 1e7;
+      return file("wma", played - Number(view.getBigUint64(at + 80, true)) / 1e3);
+    }
+    // None is shorter than its own head.
+    if (length < 24) return null;
+    at += length;
   }
   return null;
 }

@@ -36,7 +36,7 @@ export const unvalidated = { validatorCompiler: () => () => true };
 
 export const uploadContent = {
   description:
-    "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf or aiff, told by its content; up to ten minutes.",
+    "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf, aiff, mp2 or wma, told by its content; up to ten minutes.",
   type: "string",
   format: "binary",
 };

@@ -19,6 +19,8 @@ test.each<[string, Uint8Array, string | null]>([
   ["AAC frames", bytes("\xff\xf1\x50\x80"), "aac"],
   ["AMR", bytes("#!AMR\n\x3c"), "amr"],
   ["wide-band AMR", bytes("#!AMR-WB\n\x3c"), "amr"],
+  ["MP2", new Uint8Array([0xff, 0xfd, 0x84, 0x00]), "mp2"],
+  ["Windows Media", new Uint8Array([0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11]), "asf"],
   ["CAF", bytes("caff\0\x01\0\0"), "caf"],
   ["AIFF", bytes("FORM\0\0\0\x2eAIFFCOMM"), "aiff"],
   ["AIFF-C", bytes("FORM\0\0\0\x2eAIFCCOMM"), "aiff"],

@@ -8,8 +8,11 @@ function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
   return true;
 }
 
-/** Whether four bytes are the header of an MPEG audio frame of layer 3 with a possible bit rate and sample rate. */
-function isMp3Frame(bytes: Uint8Array, offset: number): boolean {
+/** As the bits of a header have it. */
+const layers = { mp3: 1, mp2: 2 } as const;
+
+/** Whether four bytes are the header of an MPEG audio frame of that layer with a possible bit rate and sample rate. */
+function isMpegFrame(bytes: Uint8Array, offset: number, kind: keyof typeof layers): boolean {
   const [first, second, third] = [bytes[offset], bytes[offset + 1], bytes[offset + 2]];
   if (first !== 0xff || second === undefined || third === undefined) return false;
   const version = (second >> 3) & 3;
@@ -17,13 +20,16 @@ function isMp3Frame(bytes: Uint8Array, offset: number): boolean {
   const bitRate = third >> 4;
   const sampleRate = (third >> 2) & 3;
   const possible = version !== 1 && bitRate !== 0 && bitRate !== 15 && sampleRate !== 3;
-  return (second & 0xe0) === 0xe0 && layer === 1 && possible;
+  return (second & 0xe0) === 0xe0 && layer === layers[kind] && possible;
 }
 
 /** AAC in ADTS frames: the sync word with layer 0. */
 function isAdtsFrame(bytes: Uint8Array, offset: number): boolean {
   return bytes[offset] === 0xff && ((bytes[offset + 1] ?? 0) & 0xf6) === 0xf0;
 }
+
+/** The name of the first object of Windows Media. */
+const asfHeader = "\u0030\u0026\u00b2\u0075\u008e\u0066\u00cf\u0011";
 
 /** Bytes of an ID3v2 tag at the start, 0 without one. */
 function id3Length(bytes: Uint8Array): number {
@@ -46,8 +52,10 @@ export function sniffAudio(bytes: Uint8Array): AudioContainer | null {
   if (hasText(bytes, 0, "\u001aE\u00df\u00a3")) return "webm";
   const start = id3Length(bytes);
   if (hasText(bytes, start, "fLaC")) return "flac";
-  if (isMp3Frame(bytes, start)) return "mp3";
+  if (isMpegFrame(bytes, start, "mp3")) return "mp3";
+  if (isMpegFrame(bytes, start, "mp2")) return "mp2";
   if (isAdtsFrame(bytes, start)) return "aac";
+  if (hasText(bytes, 0, asfHeader)) return "asf";
   if (hasText(bytes, 0, "#!AMR")) return "amr";
   if (hasText(bytes, 0, "caff")) return "caf";
   if (hasText(bytes, 0, "FORM") && (hasText(bytes, 8, "AIFF") || hasText(bytes, 8, "AIFC"))) {
@@ -73,6 +81,8 @@ export function sniffSpeech(bytes: Uint8Array): AudioFormat | null {
     case "amr":
     case "caf":
     case "aiff":
+    case "mp2":
+    case "asf":
     case null:
       return null;
   }

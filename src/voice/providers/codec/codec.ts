@@ -15,7 +15,7 @@ export interface CodecOptions {
   readonly ffmpeg: { readonly program: string; readonly runner: ProgramRunner } | null;
 }
 
-const accepted = "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf or aiff";
+const accepted = "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf, aiff, mp2 or wma";
 
 /** Demuxers by container: left to itself, ffmpeg would also follow playlists that name other files. */
 const demuxers: Record<AudioContainer, string> = {
@@ -29,6 +29,8 @@ const demuxers: Record<AudioContainer, string> = {
   amr: "amr",
   caf: "caf",
   aiff: "aiff",
+  mp2: "mp3",
+  asf: "asf",
 };
 
 function corrupt(): Problem<"validation_failed"> {

@@ -87,7 +87,7 @@ async function inspect(container: AudioContainer, bytes: Uint8Array): Promise<Co
 
 /** Of phones and recorders; nothing here decodes them. */
 function isRecorders(container: AudioContainer): boolean {
-  return container === "amr" || container === "caf" || container === "aiff";
+  return ["amr", "caf", "aiff", "mp2", "asf"].includes(container);
 }
 
 async function decodeOpus(bytes: Uint8Array, maxSamples: number): Promise<CodecResponse> {
