@@ -1,6 +1,7 @@
 import type { Tool as ListedTool } from "@modelcontextprotocol/client";
 import type { Logger } from "../../../../telemetry/logger.ts";
 import type { BackendFinding } from "../../../agent-backend.ts";
+import { chosenTools, maxSchemaLength, maxToolsOfServer } from "./chosen-tools.ts";
 import { functionNameOf } from "../colleagues.ts";
 import type { ModelAgent } from "../default-agents.ts";
 import { ToolFault, type Tool } from "../tool.ts";
@@ -48,10 +49,9 @@ interface Use {
 }
 
 const maxResultBytes = 64 * 1024;
-const maxToolsOfServer = 128;
+/** Names of tools in one sentence. */
+const maxTold = 20;
 const maxDescriptionLength = 4_096;
-/** Of what a tool takes, as JSON. */
-const maxSchemaLength = 32 * 1024;
 /** For the first answer of all servers, where somebody looks after them. */
 const examinePatienceMs = 5_000;
 
@@ -75,6 +75,19 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
     .flat()
     .filter((use, index, all) => all.findIndex(({ server }) => server === use.server) === index);
 
+  /** What was told last of each agent's server: the same is told once. */
+  const told = new Map<string, string>();
+  const tellLeftOut = (agentId: string, server: string, names: readonly string[]) => {
+    const [key, text] = [`${agentId} ${server}`, names.join(", ")];
+    if ((told.get(key) ?? "") === text) return;
+    told.set(key, text);
+    if (text === "") return;
+    log.warn(
+      { agentId, server, tools: names.slice(0, maxTold) },
+      "tools of an MCP server are left out",
+    );
+  };
+
   const toolsOf = (agentId: string): ReadonlyMap<string, Tool> => {
     const agent = agents.get(agentId);
     const taken = new Set([
@@ -83,16 +96,13 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
     ]);
     const tools = new Map<string, Tool>();
     for (const { settings, server } of uses.get(agentId) ?? []) {
-      const allowed = server
-        .state()
-        .tools.filter(({ name }) => settings.tools?.includes(name) ?? true)
-        .slice(0, maxToolsOfServer);
-      for (const listed of allowed) {
+      const { offered, leftOut } = chosenTools(settings, server.state().tools);
+      tellLeftOut(agentId, settings.name, leftOut);
+      for (const listed of offered) {
         const name = toolNameOf(settings.name, listed.name, taken);
-        const tool = usable(listed) ? toolOf(name, listed, settings, server, log) : null;
-        if (tool === null || taken.has(name)) continue;
+        if (taken.has(name)) continue;
         taken.add(name);
-        tools.set(name, tool);
+        tools.set(name, toolOf(name, listed, settings, server, log));
       }
     }
     return tools;
@@ -145,11 +155,6 @@ async function allSettled(
   patience.addEventListener("abort", () => resolve(), { once: true });
   await Promise.race([promise, Promise.all(uses.map(({ server }) => server.settled()))]);
   signal.throwIfAborted();
-}
-
-/** A description is cut; what a tool takes cannot be. */
-function usable({ inputSchema }: ListedTool): boolean {
-  return JSON.stringify(inputSchema).length <= maxSchemaLength;
 }
 
 function toolOf(
@@ -214,7 +219,17 @@ function findingOf(agentId: string, { settings, server }: Use): BackendFinding {
       remedy: `Name in models.agents what it has: ${[...offered].slice(0, 20).join(", ")}`,
     };
   }
-  return { name, status: "ok", found: `${settings.tools?.length ?? offered.size} tools` };
+  const chosen = chosenTools(settings, tools);
+  const { leftOut } = chosen;
+  if (leftOut.length > 0) {
+    return {
+      name,
+      status: "warn",
+      found: `${chosen.offered.length} tools; left out: ${leftOut.slice(0, maxTold).join(", ")}${leftOut.length > maxTold ? " …" : ""}`,
+      remedy: `Name those that are needed as tools of ${settings.name} in models.agents: at most ${maxToolsOfServer}, each with a schema of at most ${maxSchemaLength / 1024} KiB`,
+    };
+  }
+  return { name, status: "ok", found: `${chosen.offered.length} tools` };
 }
 
 /** Two servers may have one name, with two agents. */
