@@ -23,6 +23,7 @@ const help = `chat-service [command] [options]
   doctor     check the machine and everything configured, and say what mends it
   config     show the configuration in force and where each value came from (--json)
   migrate    bring the database up to date
+  move       everything of the embedded database to the server of DATABASE_URL
   export     everything stored of a user
   erase      delete everything of a user, with a receipt
   token      an access token for a user, where auth.mode is jwt with a secret
@@ -125,6 +126,14 @@ async function run(): Promise<void> {
       const config = await connecting();
       const run = command === "export" ? runExport : runErase;
       process.exitCode = await run(config, args, processTerminal(false));
+      break;
+    }
+    case "move": {
+      const [{ runMove }, { processTerminal }] = await Promise.all([
+        import("./cli/move-database.ts"),
+        import("./cli/terminal.ts"),
+      ]);
+      process.exitCode = await runMove(await connecting(), args, processTerminal(false));
       break;
     }
     case "token": {

@@ -1,0 +1,48 @@
+import { openDatabase } from "../composition/open-database.ts";
+import type { Config } from "../config/settings.ts";
+import { copyDatabase } from "../database/copy-database.ts";
+import { silentLogger } from "../telemetry/logger.ts";
+import { explainFault } from "./explain-fault.ts";
+import type { Terminal } from "./terminal.ts";
+import { parseCommand, UsageFault } from "./usage.ts";
+
+const help = `DATABASE_URL=postgresql://… chat-service move [--config FILE]
+
+Copies everything that the embedded database in SERVICE_DATA_DIR holds into the PostgreSQL server of DATABASE_URL: all
+conversations with their files and sound. The service has to be stopped, and the database there empty. All is copied or
+nothing; the embedded database stays as it is.`;
+
+/** `chat-service move`. Returns the exit code. */
+export async function runMove(
+  config: Config,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  try {
+    const options = { config: { type: "string" }, help: { type: "boolean" } } as const;
+    const { values, positionals } = parseCommand(args, options, help);
+    if (values.help === true) {
+      terminal.output.write(`${help}\n`);
+      return 0;
+    }
+    if (positionals.length > 0) throw new UsageFault(help);
+    if (config.database.url === null) {
+      throw new UsageFault(`DATABASE_URL has to name the server to move to.\n\n${help}`);
+    }
+    const toOpen = { ...config, database: { ...config.database, url: null } };
+    await using from = await opened(toOpen);
+    // A batch takes as long as it takes.
+    const patient = { ...config, database: { ...config.database, statement_timeout_ms: 0 } };
+    await using to = await opened(patient);
+    const moved = await copyDatabase(from.database, to.database);
+    terminal.output.write(`${JSON.stringify({ receipt: "move", moved }, null, 2)}\n`);
+    return 0;
+  } catch (error) {
+    return explainFault(error, terminal);
+  }
+}
+
+async function opened(config: Config) {
+  const database = await openDatabase(config, silentLogger);
+  return { database, [Symbol.asyncDispose]: () => database.close() };
+}

@@ -1,0 +1,75 @@
+import { StartFault } from "../problems/start-fault.ts";
+import type { Database, Queryable } from "./database.ts";
+
+/** What nodes agree on among themselves, and what each database knows of itself. */
+const ownTables = new Set(["rounds", "schema_migrations"]);
+/** Files are of many mebibytes, and twice as long as text. */
+const batchOfFiles = 4;
+const batch = 50;
+
+interface Table {
+  readonly name: string;
+  readonly hasFiles: boolean;
+}
+
+/**
+ * Everything of one database into another that has the same migrations and nothing in it; all or nothing. Returns how many
+ * rows of which table. Raises StartFault where something is there already.
+ */
+export async function copyDatabase(
+  from: Database,
+  to: Database,
+): Promise<Readonly<Record<string, number>>> {
+  return from.transaction((source) =>
+    to.transaction(async (target) => {
+      await target.execute("SET LOCAL statement_timeout = 0");
+      const tables = await tablesOf(source);
+      for (const { name } of tables) {
+        const { rows } = await target.query(`SELECT 1 FROM "${name}" LIMIT 1`);
+        if (rows.length > 0) {
+          throw new StartFault(
+            "The database to move to holds conversations already: name an empty one in DATABASE_URL",
+          );
+        }
+      }
+      const copied: Record<string, number> = {};
+      for (const table of tables) copied[table.name] = await copyTable(source, target, table);
+      return copied;
+    }),
+  );
+}
+
+/** Those that others refer to come first. */
+async function tablesOf(source: Queryable): Promise<readonly Table[]> {
+  const { rows } = await source.query<Table>(
+    `SELECT c.relname AS name,
+       EXISTS (SELECT 1 FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype AND NOT a.attisdropped) AS "hasFiles"
+     FROM pg_class c
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace
+     ORDER BY EXISTS (SELECT 1 FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = c.oid), 1`,
+  );
+  return rows.filter(({ name }) => !ownTables.has(name));
+}
+
+async function copyTable(
+  source: Queryable,
+  target: Queryable,
+  { name, hasFiles }: Table,
+): Promise<number> {
+  await source.execute(`DECLARE moved CURSOR FOR SELECT to_jsonb(t)::text AS row FROM "${name}" t`);
+  let count = 0;
+  for (;;) {
+    const { rows } = await source.query<{ row: string }>(
+      `FETCH ${hasFiles ? batchOfFiles : batch} FROM moved`,
+    );
+    if (rows.length === 0) break;
+    await target.query(
+      `INSERT INTO "${name}" SELECT * FROM jsonb_populate_recordset(NULL::"${name}", $1::jsonb)`,
+      [`[${rows.map(({ row }) => row).join(",")}]`],
+    );
+    count += rows.length;
+  }
+  await source.execute("CLOSE moved");
+  return count;
+}
