@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDatabases } from "../../test/support/databases.ts";
 import type { Database } from "../database/database.ts";
+import { createAudioStore } from "../voice/audio-store.ts";
 import { newId } from "../lib/ids.ts";
-import { createAttachmentStore, describeAttachment } from "./attachment-store.ts";
+import { createAttachmentStore as createStore, describeAttachment } from "./attachment-store.ts";
+import { createStorageQuota } from "./storage-quota.ts";
 
 const databases = await startDatabases();
 afterAll(() => databases.stop());
 
 const file = (name: string, bytes: Uint8Array) => ({ name, mediaType: "image/png", bytes });
+const createAttachmentStore = (database: Database, maxBytes = 0) =>
+  createStore(database, createStorageQuota(maxBytes));
 const everyByte = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
 
 describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
@@ -52,6 +56,54 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     });
     expect(await store.find(newId())).toBeNull();
     expect(await store.ofMessage(newId())).toEqual([]);
+  });
+
+  test("a user has room for so many bytes in all sessions, however many come at once", async () => {
+    const user = newId();
+    const store = createAttachmentStore(database, 150_000);
+    const { bytes } = file("x", everyByte);
+    const info = describeAttachment(file("x", everyByte));
+    const send = async (userId: string) => {
+      const message = { sessionId: await createSession(userId), messageId: newId() };
+      const attachment_id = newId();
+      await database.transaction((tx) =>
+        store.insert(tx, message, [{ info: { ...info, attachment_id }, bytes }]),
+      );
+    };
+    const sent = await Promise.allSettled(Array.from({ length: 4 }, () => send(user)));
+    const refused = sent.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+    expect(refused).toEqual(
+      Array.from({ length: 2 }, () =>
+        expect.objectContaining({ type: "storage_quota_exceeded", status: 413 }),
+      ),
+    );
+    await send(newId());
+    // So do files of a message that is written anew, or goes into another session.
+    const { rows } = await database.query<{ messageId: string; id: string }>(
+      `SELECT message_id AS "messageId", attachment_id AS id FROM attachments a
+       JOIN sessions s USING (session_id) WHERE s.user_id = $1`,
+      [user],
+    );
+    const to = { sessionId: await createSession(user), messageId: newId() };
+    const of = { ...info, attachment_id: rows[0]?.id ?? "" };
+    await expect(
+      database.transaction((tx) => store.copy(tx, rows[0]?.messageId ?? "", to, [of])),
+    ).rejects.toMatchObject({ type: "storage_quota_exceeded" });
+    // Sound counts too, and gets no more room than files.
+    const sound = createAudioStore(database, 24, createStorageQuota(150_000));
+    const kept = { messageId: null, format: "wav", mediaType: "audio/wav", durationMs: 1 };
+    const sessionId = await createSession(user);
+    const save = (length: number) =>
+      sound.save({ ...kept, sessionId, userId: user, bytes: everyByte.subarray(0, length) });
+    await expect(save(10_001)).rejects.toMatchObject({ type: "storage_quota_exceeded" });
+    await save(10_000);
+    await expect(save(1)).rejects.toMatchObject({ type: "storage_quota_exceeded" });
+    const recording = { ...kept, sessionId: null, userId: "", bytes: everyByte };
+    const audioId = await sound.save(recording);
+    await sound.attach(audioId, sessionId, null);
+    expect(await sound.find(audioId)).toBeNull();
+    await database.query("DELETE FROM sessions WHERE user_id = $1", [user]);
+    await send(user);
   });
 
   test("go with their session, and with a transaction that is rolled back", async () => {

@@ -2,6 +2,7 @@ import type { Attachment } from "../agents/agent-backend.ts";
 import { fromBase64, toBase64 } from "../database/base64.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
+import type { StorageQuota } from "./storage-quota.ts";
 
 /** What a message shows of a file that came with it. */
 export interface AttachmentInfo {
@@ -21,9 +22,9 @@ export interface StoredAttachment extends Attachment {
 export type AttachmentStore = ReturnType<typeof createAttachmentStore>;
 
 /** All SQL of attachments. They are deleted with their session. */
-export function createAttachmentStore(database: Database) {
+export function createAttachmentStore(database: Database, quota: StorageQuota) {
   return {
-    /** Stores the files of a message as part of `tx`. */
+    /** Stores the files of a message as part of `tx`. Raises `storage_quota_exceeded`. */
     async insert(
       tx: Queryable,
       message: { readonly sessionId: string; readonly messageId: string },
@@ -46,9 +47,10 @@ export function createAttachmentStore(database: Database) {
           ],
         );
       }
+      if (files.length > 0) await quota.check(tx, message.sessionId);
     },
 
-    /** The same files with another message, as part of `tx`; how that one shows them. */
+    /** The same files with another message, as part of `tx`; how that one shows them. Raises `storage_quota_exceeded`. */
     async copy(
       tx: Queryable,
       messageId: string,
@@ -71,6 +73,7 @@ export function createAttachmentStore(database: Database) {
           copies.map(({ info }) => info.attachment_id),
         ],
       );
+      if (files.length > 0) await quota.check(tx, to.sessionId);
       return copies.map(({ info }) => info);
     },
 

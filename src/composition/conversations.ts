@@ -1,6 +1,7 @@
 import { createCatalogue } from "../agents/catalogue.ts";
 import { observeBackend } from "../agents/observe-backend.ts";
 import { createUpstreamJobs } from "../agents/upstream-jobs.ts";
+import { createStorageQuota } from "../attachments/storage-quota.ts";
 import { createAttachmentStore } from "../attachments/attachment-store.ts";
 import { createCommands } from "../chat/commands.ts";
 import { createFeedbackStore } from "../chat/feedback-store.ts";
@@ -57,7 +58,8 @@ export async function openConversations(
   });
   const jobs = createJobs({ database, handlers: createUpstreamJobs(catalogue), logger });
   closing.add("jobs", () => jobs.stop());
-  const speech = await createVoiceParts(config, database, metrics, logger);
+  const quota = createStorageQuota(limits.max_stored_bytes_per_user);
+  const speech = await createVoiceParts(config, database, quota, metrics, logger);
   closing.add("voice", () => speech.voice.close());
   const events = createEvents(config, { database, log: logger });
   closing.add("events", () => events.dispatcher?.stop());
@@ -68,7 +70,7 @@ export async function openConversations(
     logger,
   });
   closing.add("feeds", () => feeds.close());
-  const attachments = createAttachmentStore(database);
+  const attachments = createAttachmentStore(database, quota);
   const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
   const store = createReplyStore(database);
   const sessionStore = createSessionStore(database);

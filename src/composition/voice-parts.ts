@@ -1,4 +1,5 @@
 import { programEnvironment } from "../config/program-environment.ts";
+import type { StorageQuota } from "../attachments/storage-quota.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
 import type { Probe } from "../health/probe.ts";
@@ -24,6 +25,7 @@ interface VoiceParts {
 export async function createVoiceParts(
   { voice: settings, limits }: Config,
   database: Database,
+  quota: StorageQuota,
   metrics: Metrics,
   logger: Logger,
 ): Promise<VoiceParts> {
@@ -40,7 +42,7 @@ export async function createVoiceParts(
     observe: ({ direction, provider, outcome, durationMs }) =>
       metrics.speechDuration.observe({ direction, provider, outcome }, durationMs / 1000),
   });
-  const store = createAudioStore(database, settings.retention_hours);
+  const store = createAudioStore(database, settings.retention_hours, quota);
   return {
     voice,
     store,

@@ -499,13 +499,17 @@ export const settings = {
       "Request bodies and WebSocket messages a minute and user, on this node; 0: no limit",
       256 * 1024 * 1024,
     ),
+    max_stored_bytes_per_user: bytes(
+      "Files and sound that are kept for a user, in all sessions together; 0: no limit",
+      1024 * 1024 * 1024,
+    ),
     max_received_bytes: bytes(
       "Request bodies that are read or worked on at a time on this node; a quarter for each user",
       128 * 1024 * 1024,
       { minimum: 1024 * 1024 },
     ),
     max_concurrent_requests_per_user: integer(
-      "Short requests of one user that are worked on at a time on this node, others wait; 0: no limit",
+      "Short requests of one user that are worked on at a time on this node, pages of lists and searches count as four; others wait; 0: no limit",
       8,
     ),
     address_rate_limit: integer("Requests a minute and address; 0: no limit", 0),

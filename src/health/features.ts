@@ -51,6 +51,7 @@ export function describeLimits({ limits, sessions, streams }: Config) {
     writes_per_minute: orNull(limits.write_rate_limit),
     speech_requests_per_minute: orNull(limits.speech_rate_limit),
     upload_bytes_per_minute: orNull(limits.upload_rate_limit),
+    max_stored_bytes: orNull(limits.max_stored_bytes_per_user),
     max_queued_per_session: limits.max_queued_per_session,
     max_active_sessions: orNull(limits.max_concurrent_sessions),
     max_reply_seconds: streams.max_reply_seconds,

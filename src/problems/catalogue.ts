@@ -109,6 +109,13 @@ export const problemCatalogue = {
     en: `The request is too large. The limit is ${limit}.`,
     zh: `请求过大，上限为 ${limit}。`,
   })),
+  storage_quota_exceeded: define<{ maxBytes: number }>(413, ({ maxBytes }) => {
+    const room = Math.round(maxBytes / 1024 / 1024);
+    return {
+      en: `There is no room for these files: a user may have ${room} MiB stored. Delete conversations that have files, then send them again.`,
+      zh: `没有空间存放这些文件：每个用户最多可存储 ${room} MiB。请先删除含有文件的会话，然后重新发送。`,
+    };
+  }),
   unsupported_media_type: define<{ got: string; expected: string }>(415, ({ got, expected }) => ({
     en: `${got} is not supported here. Send ${expected}.`,
     zh: `此处不支持 ${got}。请发送 ${expected}。`,

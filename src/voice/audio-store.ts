@@ -1,6 +1,7 @@
 import { fromBase64, toBase64 } from "../database/base64.ts";
-import { sqlState, type Database } from "../database/database.ts";
+import { sqlState, type Database, type Queryable } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
+import { createStorageQuota, type StorageQuota } from "../attachments/storage-quota.ts";
 import { Problem } from "../problems/problem.ts";
 
 /** More is not stored of one recording or reply. */
@@ -33,11 +34,17 @@ const foreignKeyViolation = "23503";
 const purgeBatch = 500;
 
 /** All SQL of stored sound. It goes with its session; `retentionHours` 0: not before. Raises `storage_unavailable`. */
-export function createAudioStore(database: Database, retentionHours: number) {
+export function createAudioStore(
+  database: Database,
+  retentionHours: number,
+  quota: StorageQuota = createStorageQuota(0),
+) {
   /** False when it has changed nothing, because the session that it names does not exist or is just being deleted. */
-  const unlessGone = async (sql: string, params: readonly unknown[]): Promise<boolean> => {
+  const unlessGone = async (
+    change: (tx: Queryable) => Promise<{ readonly rowCount: number }>,
+  ): Promise<boolean> => {
     try {
-      return (await database.query(sql, params)).rowCount > 0;
+      return (await database.transaction(change)).rowCount > 0;
     } catch (error) {
       if (sqlState(error) === foreignKeyViolation) return false;
       throw error;
@@ -45,38 +52,56 @@ export function createAudioStore(database: Database, retentionHours: number) {
   };
 
   return {
-    /** The new audio's id. Raises `session_not_found` when its session was deleted meanwhile. */
+    /**
+     * The new audio's id. Raises `session_not_found` when its session was deleted meanwhile, and
+     * `storage_quota_exceeded`.
+     */
     async save(audio: NewAudio): Promise<string> {
       if (audio.bytes.length > maxStoredAudioBytes) throw new Error("the sound is too large");
       const audioId = newId();
-      const stored = await unlessGone(
-        `INSERT INTO audio (audio_id, session_id, user_id, message_id, format, media_type, duration_ms,
-                            bytes, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'),
-                 CASE WHEN $9::float8 > 0 THEN now() + make_interval(secs => $9::float8) END)`,
-        [
-          audioId,
-          audio.sessionId,
-          audio.userId,
-          audio.messageId,
-          audio.format,
-          audio.mediaType,
-          audio.durationMs,
-          toBase64(audio.bytes),
-          retentionHours * 3600,
-        ],
-      );
+      const stored = await unlessGone(async (tx) => {
+        const inserted = await tx.query(
+          `INSERT INTO audio (audio_id, session_id, user_id, message_id, format, media_type, duration_ms,
+                              bytes, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'),
+                   CASE WHEN $9::float8 > 0 THEN now() + make_interval(secs => $9::float8) END)`,
+          [
+            audioId,
+            audio.sessionId,
+            audio.userId,
+            audio.messageId,
+            audio.format,
+            audio.mediaType,
+            audio.durationMs,
+            toBase64(audio.bytes),
+            retentionHours * 3600,
+          ],
+        );
+        // What is nobody's yet is looked at when it becomes somebody's.
+        if (audio.sessionId !== null) await quota.check(tx, audio.sessionId);
+        return inserted;
+      });
       if (!stored) throw new Problem("session_not_found", { sessionId: audio.sessionId ?? "" });
       return audioId;
     },
 
-    /** Gives a recording to a session, and to the session's owner; deletes it when the session is gone. */
+    /**
+     * Gives a recording to a session, and to the session's owner; deletes it when the session is gone, or its owner has
+     * no room for it.
+     */
     async attach(audioId: string, sessionId: string, messageId: string | null): Promise<void> {
-      const attached = await unlessGone(
-        `UPDATE audio SET session_id = s.session_id, user_id = s.user_id, message_id = $3
-         FROM sessions s WHERE audio_id = $1 AND s.session_id = $2`,
-        [audioId, sessionId, messageId],
-      );
+      const attached = await unlessGone(async (tx) => {
+        const { rowCount } = await tx.query(
+          `UPDATE audio SET session_id = s.session_id, user_id = s.user_id, message_id = $3
+           FROM sessions s WHERE audio_id = $1 AND s.session_id = $2`,
+          [audioId, sessionId, messageId],
+        );
+        if (rowCount > 0) await quota.check(tx, sessionId);
+        return { rowCount };
+      }).catch((error: unknown) => {
+        if (error instanceof Problem && error.type === "storage_quota_exceeded") return false;
+        throw error;
+      });
       if (!attached) await database.query("DELETE FROM audio WHERE audio_id = $1", [audioId]);
     },
 

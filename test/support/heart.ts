@@ -1,6 +1,7 @@
 import { createCatalogue } from "../../src/agents/catalogue.ts";
 import { createUpstreamJobs } from "../../src/agents/upstream-jobs.ts";
 import { createAttachmentStore } from "../../src/attachments/attachment-store.ts";
+import { createStorageQuota } from "../../src/attachments/storage-quota.ts";
 import { createCommands } from "../../src/chat/commands.ts";
 import { CommitUnanswered, type Database, type Queryable } from "../../src/database/database.ts";
 import type { RecordEvent } from "../../src/events/business-event.ts";
@@ -236,7 +237,7 @@ export function createHeart(database: Database, options: HeartOptions) {
     });
     const feeds = createReplyFeeds({ log, heartbeatMs: 200, sweepMs: 100, logger });
     const store = createReplyStore(seen);
-    const attachments = createAttachmentStore(seen);
+    const attachments = createAttachmentStore(seen, createStorageQuota(0));
     const sessionStore = createSessionStore(seen);
     const recordEvent: RecordEvent = async (_, { type, data }) => {
       told.business.push(`${type} ${"message_id" in data ? data.message_id : data.session_id}`);
