@@ -28,6 +28,16 @@ export function cpuMs(child: ChildProcess): number {
   return nanoseconds / 1e6;
 }
 
+/** What the main thread of a process has run, and has stood in line for a processor, in milliseconds. */
+export function processorMs(child: ChildProcess): {
+  readonly ran: number;
+  readonly waited: number;
+} {
+  const text = readFileSync(`/proc/${child.pid}/task/${child.pid}/schedstat`, "utf8");
+  const [ran, waited] = text.split(" ").map((nanoseconds) => Number(nanoseconds) / 1e6);
+  return { ran: ran ?? Number.NaN, waited: waited ?? Number.NaN };
+}
+
 /** Resident memory of a process in MiB. */
 export function residentMiB(child: ChildProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");

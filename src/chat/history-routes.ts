@@ -110,7 +110,7 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           security: [{ bearer: [] }, { apiKey: [] }, {}],
           summary: "The messages of a session, oldest first",
           description:
-            "Of the active path, or of the one that `path` names: cursors, offset, total and filters count in that. A page has at most `limit` messages, and at most about 8 MiB of them: follow `next_cursor` while `has_more`.",
+            "Of the active path, or of the one that `path` names: cursors, offset, total and filters count in that. A page has at most `limit` messages, and at most about 1 MiB of them: follow `next_cursor` while `has_more`.",
           params: Type.Object({ session_id: idParameter("A session.") }),
           querystring: historyQuery,
           response: {

@@ -252,8 +252,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
   });
 
   describe("what is very long", () => {
-    const mebibyte = 1024 * 1024;
-    const long = "x".repeat(mebibyte);
+    const long = "x".repeat(maxPageBytes / 8);
 
     test.each<{ where: string; message: NewMessage }>([
       { where: "text", message: { content: long } },
@@ -261,7 +260,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       // Compressed in the table, a hundred to one.
       { where: "metadata", message: { metadata: { a: long } } },
       { where: "tool calls", message: { toolCalls: [{ result: long }] } },
-    ])("in $where: a page ends before 8 MiB, and the next goes on", async ({ message }) => {
+    ])("in $where: a page ends before 1 MiB, and the next goes on", async ({ message }) => {
       const { sessionId } = await createSession(Array.from({ length: 10 }, () => message));
       // Search entries of such texts are nobody's business here.
       expect(await read(sessionId, { kind: "after", seq: 0 }, 50)).toEqual({

@@ -1,8 +1,11 @@
 import sql, { type Sql } from "sql-template-tag";
 import type { Queryable } from "./database.ts";
 
-/** A page of this many bytes has enough for any reader; what it is asked for may be a hundred times as much. */
-export const maxPageBytes = 8 * 1024 * 1024;
+/**
+ * A page of this many bytes has enough for any reader; what it is asked for may be a hundred times as much. Everybody else
+ * waits while it is parsed and written: 15 ms a mebibyte.
+ */
+export const maxPageBytes = 1024 * 1024;
 
 interface PageQuery {
   /** In its order, one row more than `limit`, each with its size as "bytes". */
@@ -44,15 +47,12 @@ export async function selectPage<R>(
   };
 }
 
-/**
- * How long JSON columns are as text. Small ones are taken for what they need in the table, which costs nothing to know;
- * of a larger one that says little, for it is compressed.
- */
+/** How long JSON columns are as text: what they need in the table, but where that is compressed. */
 export function jsonBytes(columns: readonly string[]): string {
   return columns
     .map(
       (column) => `
-    CASE WHEN pg_column_size(${column}) > 2000 THEN octet_length(${column}::text)
+    CASE WHEN pg_column_compression(${column}) IS NOT NULL THEN octet_length(${column}::text)
       ELSE coalesce(pg_column_size(${column}), 0) END`,
     )
     .join(" + ");

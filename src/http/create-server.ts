@@ -15,6 +15,7 @@ import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { endRefusedUpgrades } from "./close-connections.ts";
 import { installErrorHandling, refuseUndecodable } from "./errors.ts";
+import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
 import { installOriginCheck } from "./origin-check.ts";
@@ -72,6 +73,7 @@ export async function createServer(options: ServerOptions) {
   const routes = installRouteTable(app);
   endRefusedUpgrades(app);
   installRequestContext(app, config.service.name, metrics);
+  installFairStart(app);
   installTracing(app, options.tracer);
   installErrorHandling(app, telemetry, routes);
   // Before authentication: browsers ask without credentials whether they may send them.

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
-import type { RateLimiter } from "../cache/rate-limiter.ts";
+import type { Rate, RateLimiter } from "../cache/rate-limiter.ts";
 import type { Config } from "../config/settings.ts";
 import { Shares } from "../lib/shares.ts";
 import { Problem } from "../problems/problem.ts";
@@ -17,26 +17,27 @@ declare module "fastify" {
 
 type Kind = "read" | "search" | "write" | "speech";
 
-/** What a request counts as in the rates of its user, and whether it is over as soon as it is answered. */
+/** What a request counts as in the rates of its user, and among what of its is worked on. */
 interface Terms {
   readonly kind: (request: FastifyRequest) => Kind | null;
   readonly count: number;
-  /** It holds one of the user's places; what lives as long as a reply is bounded by the replies and viewers there are. */
-  readonly isShort: boolean;
+  /** So many of the user's places it holds. None: what lives as long as a reply is bounded by the replies and viewers. */
+  readonly places: number;
 }
 
 const terms = {
-  read: { kind: () => "read", count: 1, isShort: true },
-  /** Read, unless words are looked for. */
-  list: { kind: ({ query }) => (isSearch(query) ? "search" : "read"), count: 1, isShort: true },
-  search: { kind: () => "search", count: 1, isShort: true },
-  write: { kind: () => "write", count: 1, isShort: true },
+  read: { kind: () => "read", count: 1, places: 1 },
+  /** Pages of up to a mebibyte; read, unless words are looked for. */
+  list: { kind: ({ query }) => (isSearch(query) ? "search" : "read"), count: 1, places: 4 },
+  search: { kind: () => "search", count: 1, places: 4 },
+  write: { kind: () => "write", count: 1, places: 1 },
   /** Up to a hundred sessions in one request. */
-  bulk: { kind: () => "write", count: 20, isShort: true },
-  steer: { kind: () => "write", count: 1, isShort: false },
-  follow: { kind: () => "read", count: 1, isShort: false },
-  message: { kind: () => null, count: 1, isShort: false },
-  speech: { kind: () => "speech", count: 1, isShort: false },
+  bulk: { kind: () => "write", count: 20, places: 4 },
+  steer: { kind: () => "write", count: 1, places: 0 },
+  /** The text of an ended reply comes whole, twice. */
+  follow: { kind: () => "read", count: 5, places: 0 },
+  message: { kind: () => null, count: 1, places: 0 },
+  speech: { kind: () => "speech", count: 1, places: 0 },
 } satisfies Record<string, Terms>;
 
 export type Cost = keyof typeof terms;
@@ -51,17 +52,19 @@ interface RequestLimitsOptions {
   readonly local: RateLimiter;
   /** For what is received, over whatever door. */
   readonly room: Shares;
+  /** A caller who takes nothing of an answer for this long is cut off. */
+  readonly stallMs?: number;
 }
 
 /** A caller waits so long for a place or for room for a body. */
 const patienceMs = 10_000;
 /** More requests of one user than this do not even wait. */
 const maxWaiting = 64;
-/** A caller who takes nothing of an answer for this long is cut off. */
-const stallMs = 60_000;
 /** Bodies below this are bounded by the connections there are. */
 const smallBytes = 4 * 1024;
 const minuteMs = 60_000;
+/** So much of a minute's rate may come at once, and a sixth of it where that is more; the rest comes evenly. */
+const leastBurst = 60;
 
 /**
  * Holds each user to a share: of requests a minute by what they cost, of bytes sent a minute, of requests worked on at a
@@ -70,7 +73,7 @@ const minuteMs = 60_000;
  * they are services that act for many.
  */
 export function installRequestLimits(app: FastifyInstance, options: RequestLimitsOptions): void {
-  const { costs, limits, shared, local, room } = options;
+  const { costs, limits, shared, local, room, stallMs = 60_000 } = options;
   const rates: Readonly<Record<Kind, { limiter: RateLimiter; limit: number }>> = {
     read: { limiter: local, limit: limits.read_rate_limit },
     search: { limiter: local, limit: limits.search_rate_limit },
@@ -87,18 +90,19 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
   app.decorateRequest("forgetBody", function forgetNothing() {});
 
   const enter = async (request: FastifyRequest, reply: FastifyReply, who: string) => {
-    const { kind, count, isShort } = terms[costOf(request, costs) ?? "read"];
+    const { kind, count, places: held } = terms[costOf(request, costs) ?? "read"];
     const rate = rates[kind(request) ?? "read"];
     if (kind(request) !== null && rate.limit > 0) {
       const key = `${kind(request)}:${who}`;
-      await take(rate.limiter, key, rate.limit, count);
+      await take(rate.limiter, key, requestRate(rate.limit), count);
     }
     const bytes = bodyBytes(request);
     if (bytes > 0 && limits.upload_rate_limit > 0) {
       const kibibytes = Math.ceil(limits.upload_rate_limit / 1024);
-      await take(local, `bytes:${who}`, kibibytes, Math.ceil(bytes / 1024));
+      const perMinute = { limit: kibibytes, periodMs: minuteMs };
+      await take(local, `bytes:${who}`, perMinute, Math.ceil(bytes / 1024));
     }
-    if (isShort) await hold(places, who, 1, reply, limited);
+    if (held > 0) await hold(places, who, held, reply, limited);
   };
 
   // Before the body is read: that of a user who has sent enough is not.
@@ -148,13 +152,14 @@ async function hold(
   return giveBack;
 }
 
-async function take(
-  limiter: RateLimiter,
-  key: string,
-  limit: number,
-  count: number,
-): Promise<void> {
-  const decision = await limiter.take(key, { limit, periodMs: minuteMs }, count);
+/** Of so many a minute. */
+export function requestRate(limit: number): Rate {
+  const burst = Math.max(Math.min(limit, leastBurst), Math.ceil(limit / 6));
+  return { limit, periodMs: minuteMs, burst };
+}
+
+async function take(limiter: RateLimiter, key: string, rate: Rate, count: number): Promise<void> {
+  const decision = await limiter.take(key, rate, count);
   if (!decision.allowed) throw limited(decision.retryAfterMs);
 }
 

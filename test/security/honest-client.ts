@@ -69,12 +69,12 @@ export async function createHonestClient({ url, authorizations }: HonestOptions)
   ] as const;
 
   return {
-    /** One after the other, two people at a time, until so much time has passed. */
-    async use(forMs: number): Promise<Sample[]> {
+    /** So many actions, one after the other, two people at a time; fewer where they take longer than `maxMs`. */
+    async use(count: number, maxMs = Infinity): Promise<Sample[]> {
       const samples: Sample[] = [];
-      const until = performance.now() + forMs;
+      const until = performance.now() + maxMs;
       const person = async (lane: number) => {
-        for (let turn = lane; performance.now() < until; turn += 2) {
+        for (let turn = lane; turn < count && performance.now() < until; turn += 2) {
           const place = places[turn % places.length] as Place;
           const [name, act] = actions[
             Math.floor(turn / 2) % actions.length

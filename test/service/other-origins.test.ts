@@ -94,6 +94,20 @@ describe("pages of other origins", () => {
     }
   });
 
+  it("may show what they are given where some of them may ask, and nowhere else", async () => {
+    const alone = await startService();
+    for (const [{ url }, expected] of [
+      [service, "cross-origin"],
+      [alone, "same-origin"],
+    ] as const) {
+      for (const path of ["/", "/chat/agents", "/nowhere", "/chat/attachments/x"]) {
+        const { headers } = await fetch(url + path);
+        expect([path, headers.get("cross-origin-resource-policy")]).toEqual([path, expected]);
+      }
+    }
+    await alone.stop();
+  });
+
   it("are told in the reader's language what to do about it", async () => {
     const client = createClient(service.url, { origin: evil });
     const { body } = await client.send("POST", "/sessions/cleanup", undefined, {
