@@ -8,6 +8,7 @@ import {
   type IdentityProvider,
 } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
+import { holdsUnseen } from "../lib/clean-text.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
 
 declare module "fastify" {
@@ -55,6 +56,13 @@ export function callerUser(
   named: string | undefined,
   path = "/user_id",
 ): string {
+  if (named !== undefined && holdsUnseen(named)) {
+    const fault = {
+      message: "must not hold characters that nobody sees",
+      zh: "不得含有不可见字符",
+    };
+    throw new Problem("validation_failed", {}, { details: [{ path, ...fault }] });
+  }
   if (identity === null) {
     if (named !== undefined) return named;
     throw new Problem("validation_failed", {}, { details: [{ path, ...isRequired }] });

@@ -1,6 +1,8 @@
+import { holdsUnseen } from "../lib/clean-text.ts";
+
 /**
  * The user that an issuer's statement names: text of 1..128 characters, or a whole number, which some user tables
- * have. Null for anything that cannot be an owner: empty, blank at an end, with control characters (PostgreSQL
+ * have. Null for anything that cannot be an owner: empty, blank at an end, with characters that nobody sees (PostgreSQL
  * stores no NUL) or half a character.
  */
 export function userIdOf(value: unknown): string | null {
@@ -9,7 +11,7 @@ export function userIdOf(value: unknown): string | null {
   }
   if (typeof value !== "string" || value.trim() !== value || !value.isWellFormed()) return null;
   const characters = [...value].length;
-  if (characters < 1 || characters > 128 || /\p{Cc}/u.test(value)) return null;
+  if (characters < 1 || characters > 128 || holdsUnseen(value)) return null;
   return value;
 }
 

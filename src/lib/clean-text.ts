@@ -5,6 +5,14 @@ export function cleanText(text: string): string {
   return text.replaceAll("\u0000", "\uFFFD").toWellFormed();
 }
 
+/**
+ * Whether a text holds what nobody sees: control characters, zero-width ones, marks of direction, separators of lines. A
+ * name with them looks like another's.
+ */
+export function holdsUnseen(text: string): boolean {
+  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
+}
+
 /** JSON that `jsonb` accepts, whatever strings are in it. */
 export function toJsonb(value: unknown): string {
   const json = JSON.stringify(value) ?? "null";
