@@ -1,8 +1,15 @@
 import { StartFault } from "../problems/start-fault.ts";
 import type { Database, Queryable } from "./database.ts";
 
-/** What nodes agree on among themselves, and what each database knows of itself. */
-const ownTables = new Set(["rounds", "schema_migrations"]);
+/** What nodes agree on among themselves, what each database knows of itself, and what is made anew of the rest. */
+const ownTables = new Set([
+  "rounds",
+  "schema_migrations",
+  "message_search",
+  "search_backfill",
+  "search_queue",
+  "session_search",
+]);
 /** Files are of many mebibytes, and twice as long as text. */
 const batchOfFiles = 4;
 const batch = 50;

@@ -56,8 +56,9 @@ describe.skipIf(postgres === null)("from the embedded database to a server", () 
     const after = await startService({ env: { DATABASE_URL: databaseUrl } });
     const there = createClient(after.url);
     expect((await there.get(`/chat/history/${sessionId}?user_id=alice`)).body).toEqual(history);
-    const found = await there.get(`/chat/history/${sessionId}?user_id=alice&q=2`);
-    expect(found.body).toMatchObject({ messages: [{ role: "user" }, {}] });
+    await expect
+      .poll(async () => (await there.get(`/chat/history/${sessionId}?user_id=alice&q=2`)).body)
+      .toMatchObject({ messages: [{ role: "user" }, {}] });
     const again = await there.send("POST", "/chat/message", message, { "idempotency-key": "once" });
     expect(again.body).toMatchObject({ session_id: sessionId });
     expect((await there.get(`/chat/history/${sessionId}?user_id=alice`)).body).toEqual(history);
