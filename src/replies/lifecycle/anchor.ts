@@ -52,11 +52,16 @@ export async function findAnchor(
     case "below":
       // After a deletion the head may be a user's message: who names it says what would be so anyway.
       if (row.role !== "assistant" && row.seq !== headOf(tree)) {
-        throw invalid("/parent_message_id", "must be a message of the assistant");
+        throw invalid(
+          "/parent_message_id",
+          "must be a message of the assistant",
+          "必须是助手的消息",
+        );
       }
       return { parent: row.seq, question: null };
     case "beside":
-      if (row.role !== "user") throw invalid("", "only messages of users can be edited");
+      if (row.role !== "user")
+        throw invalid("", "only messages of users can be edited", "只能编辑用户的消息");
       await checkAnswered(tx, sessionId, tree, row);
       return { parent: parentOf(tree, row.seq), question: row };
     case "again": {
@@ -65,7 +70,7 @@ export async function findAnchor(
         return { parent: row.seq, question: row };
       }
       if (isUnfinished(row.status)) throw new Problem("message_running", { messageId });
-      if (row.replyTo === null) throw invalid("", "is no reply");
+      if (row.replyTo === null) throw invalid("", "is no reply", "不是回复");
       const question = await find(tx, sessionId, row.replyTo);
       return { parent: question.seq, question };
     }
@@ -100,6 +105,6 @@ async function checkAnswered(
   }
 }
 
-function invalid(path: string, message: string): Problem {
-  return new Problem("validation_failed", {}, { details: [{ path, message }] });
+function invalid(path: string, message: string, zh: string): Problem {
+  return new Problem("validation_failed", {}, { details: [{ path, message, zh }] });
 }
