@@ -38,7 +38,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
     "agents attachments idempotency replies search sessions cache database http identity lib problems telemetry tree",
   ),
   voice: names(
-    "chat idempotency replies sessions config database http identity lib problems telemetry",
+    "attachments chat idempotency replies sessions config database http identity lib problems telemetry",
   ),
 };
 

@@ -80,6 +80,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       "session_archived",
       "idempotency_conflict",
       "queue_full",
+      "storage_quota_exceeded",
       "agent_failed",
       "agent_unavailable",
       "overloaded",
