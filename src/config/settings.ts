@@ -539,7 +539,7 @@ export const settings = {
       null,
     ),
     retention_days: integer(
-      "Sessions without activity are deleted after so many days; 0: never",
+      "Sessions without activity that nobody has pinned are deleted after so many days; 0: never",
       0,
       {
         maximum: 36_500,
