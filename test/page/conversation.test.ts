@@ -407,6 +407,21 @@ describeInBrowser("conversations on the page", () => {
     await page.getByLabel("Title of the conversation").fill("Oranges");
     await page.keyboard.press("Enter");
     await item("Oranges").waitFor();
+    // Made first, so last in the list, until it is pinned.
+    const first = page.locator(".session-item").first();
+    const choose = async (name: string) => {
+      await item("Oranges").hover();
+      await item("Oranges").getByLabel("What to do with").click();
+      await page.getByRole("menuitem", { name, exact: true }).click();
+    };
+    await first.filter({ hasText: "Plums" }).waitFor();
+    await choose("Pin");
+    await first.filter({ hasText: "Oranges" }).waitFor();
+    await page.getByText("Pinned", { exact: true }).waitFor();
+    await page.reload();
+    await first.filter({ hasText: "Oranges" }).waitFor();
+    await choose("Unpin");
+    await first.filter({ hasText: "Plums" }).waitFor();
     await item("Plums").hover();
     await item("Plums").getByLabel("What to do with").click();
     await page.getByRole("menuitem", { name: "Archive" }).click();

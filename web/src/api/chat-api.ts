@@ -97,7 +97,7 @@ export const chatApi = {
     limit?: number;
   }) =>
     requestJson<SessionPage>("GET", "/sessions", {
-      query: { ...query, limit: query.limit ?? 40, user_id: namedUser() },
+      query: { ...query, order: "pinned", limit: query.limit ?? 40, user_id: namedUser() },
     }),
 
   session: (sessionId: string, signal?: AbortSignal) =>
@@ -111,6 +111,7 @@ export const chatApi = {
     change: {
       title?: string | null;
       status?: "active" | "archived";
+      pinned?: boolean;
       agent_id?: string;
       head_message_id?: string;
       config?: SessionConfig;

@@ -13,6 +13,8 @@ export interface SessionInfo {
   /** Of the active path. */
   readonly message_count: number;
   readonly head_message_id: string | null;
+  readonly pinned: boolean;
+  readonly tags: readonly string[];
   readonly config: SessionConfig;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly active_message_id: string | null;

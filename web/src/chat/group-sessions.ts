@@ -8,7 +8,7 @@ export interface SessionGroup {
 
 const dayMs = 86_400_000;
 
-/** Sessions, newest first, by the day of their last activity. */
+/** Sessions in their order: those that are pinned, the others by the day of their last activity. */
 export function groupSessions(
   sessions: readonly SessionInfo[],
   texts: Texts,
@@ -18,8 +18,9 @@ export function groupSessions(
   const groups: SessionGroup[] = [];
   for (const session of sessions) {
     const time = Date.parse(session.last_activity);
-    const title =
-      time >= midnight
+    const title = session.pinned
+      ? texts.pinned
+      : time >= midnight
         ? texts.today
         : time >= midnight - dayMs
           ? texts.yesterday

@@ -3,7 +3,13 @@ import type { SessionInfo } from "../api/types.ts";
 import { conversation } from "../state/conversation.ts";
 import { goTo } from "../state/navigation.ts";
 import { notify, notifyError } from "../state/notices.ts";
-import { archiveSession, deleteSession, renameSession, undoDelete } from "../state/sessions.ts";
+import {
+  archiveSession,
+  deleteSession,
+  pinSession,
+  renameSession,
+  undoDelete,
+} from "../state/sessions.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
@@ -72,6 +78,11 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
         className="session-menu"
         items={[
           { label: texts.rename, icon: "pencil", run: () => setRenaming(true) },
+          {
+            label: session.pinned ? texts.unpin : texts.pin,
+            icon: "pin",
+            run: () => void pinSession(sessionId, !session.pinned).catch(notifyError),
+          },
           {
             label: isArchived ? texts.unarchive : texts.archive,
             icon: "archive",

@@ -83,16 +83,20 @@ export function chooseSessions(change: Partial<Pick<SessionList, "status" | "sea
   void refreshSessions();
 }
 
-/** Puts a session's newest state into the list; a new one comes first. */
+/** As the service sorts: what is pinned, then what happened last. */
+function standsBefore(session: SessionInfo, other: SessionInfo): boolean {
+  if (session.pinned !== other.pinned) return session.pinned;
+  return session.last_activity > other.last_activity;
+}
+
+/** Puts a session's newest state into the list, where it belongs. */
 export function noteSession(session: SessionInfo): void {
   sessionList.set((list) => {
     const others = list.sessions.filter(({ session_id: id }) => id !== session.session_id);
     const isNew = others.length === list.sessions.length;
     if (session.status !== list.status) return { ...list, sessions: others };
     if (isNew && list.search !== "") return list;
-    const before = others.findIndex(
-      ({ last_activity: activity }) => activity < session.last_activity,
-    );
+    const before = others.findIndex((other) => standsBefore(session, other));
     const at = before === -1 ? others.length : before;
     // Beyond the loaded part of the list.
     if (isNew && at === others.length && list.nextCursor !== null) return list;
@@ -102,6 +106,11 @@ export function noteSession(session: SessionInfo): void {
 
 export async function renameSession(sessionId: string, title: string): Promise<void> {
   noteSession(await chatApi.changeSession(sessionId, { title: title.trim() || null }));
+  tellTabs(sessionId);
+}
+
+export async function pinSession(sessionId: string, pinned: boolean): Promise<void> {
+  noteSession(await chatApi.changeSession(sessionId, { pinned }));
   tellTabs(sessionId);
 }
 

@@ -18,6 +18,7 @@ const paths = {
   back: <path d="M15 6l-6 6 6 6" />,
   chevron: <path d="M9 6l6 6-6 6" />,
   archive: <path d="M4 5h16v4H4zM5.5 9v10h13V9M10 13h4" />,
+  pin: <path d="M9 4h6l-1 7 3 3H7l3-3zM12 14v6" />,
   pencil: <path d="M4 20l1-4L16 5l3 3L8 19zM14 7l3 3" />,
   trash: <path d="M5 7h14M10 4h4M7 7l.8 13h8.4L17 7M10.3 11v5.5M13.7 11v5.5" />,
   sliders: <path d="M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4" />,
