@@ -12,6 +12,7 @@ const tables = [
   "messages",
   "attachments",
   "audio",
+  "feedback",
   "idempotency_keys",
   "outbox",
   "jobs",
@@ -48,6 +49,11 @@ async function fill(database: Database) {
       [newId(), session, message, position],
     );
   }
+  await database.query(
+    `INSERT INTO feedback (session_id, message_id, user_id, agent_id, rating, created_at)
+     VALUES ($1, $2, 'ann', 'a', 'up', now())`,
+    [session, message],
+  );
   await database.query(
     `INSERT INTO audio (audio_id, session_id, user_id, format, media_type, bytes)
      VALUES ($1, $2, 'ann', 'wav', 'audio/wav', '\\x')`,

@@ -46,17 +46,27 @@ export async function copyDatabase(
   );
 }
 
-/** Those that others refer to come first. */
+/** Each after those that it refers to. */
 async function tablesOf(source: Queryable): Promise<readonly Table[]> {
-  const { rows } = await source.query<Table>(
+  const { rows } = await source.query<Table & { readonly needs: readonly string[] }>(
     `SELECT c.relname AS name,
        EXISTS (SELECT 1 FROM pg_attribute a
-               WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype AND NOT a.attisdropped) AS "hasFiles"
+               WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype AND NOT a.attisdropped) AS "hasFiles",
+       ARRAY(SELECT p.relname::text FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid
+             WHERE k.contype = 'f' AND k.conrelid = c.oid AND p.oid <> c.oid) AS needs
      FROM pg_class c
      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace
-     ORDER BY EXISTS (SELECT 1 FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = c.oid), 1`,
+     ORDER BY 1`,
   );
-  return rows.filter(({ name }) => !ownTables.has(name));
+  const ordered: Table[] = [];
+  let left = rows.filter(({ name }) => !ownTables.has(name));
+  while (left.length > 0) {
+    const next = left.filter(({ needs }) => !left.some(({ name }) => needs.includes(name)));
+    if (next.length === 0) throw new Error("tables refer to each other in a circle");
+    ordered.push(...next);
+    left = left.filter((table) => !next.includes(table));
+  }
+  return ordered;
 }
 
 async function copyTable(
