@@ -1,7 +1,7 @@
 import { fromBase64, toBase64 } from "../database/base64.ts";
 import { sqlState, type Database, type Queryable } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
-import { createStorageQuota, type StorageQuota } from "../attachments/storage-quota.ts";
+import type { StorageQuota } from "../attachments/storage-quota.ts";
 import { Problem } from "../problems/problem.ts";
 
 /** More is not stored of one recording or reply. */
@@ -37,14 +37,17 @@ const purgeBatch = 500;
 export function createAudioStore(
   database: Database,
   retentionHours: number,
-  quota: StorageQuota = createStorageQuota(0),
+  /** Null: no limit. */
+  quota: StorageQuota | null = null,
 ) {
   /** False when it has changed nothing, because the session that it names does not exist or is just being deleted. */
   const unlessGone = async (
     change: (tx: Queryable) => Promise<{ readonly rowCount: number }>,
   ): Promise<boolean> => {
     try {
-      return (await database.transaction(change)).rowCount > 0;
+      return (
+        (await (quota === null ? change(database) : database.transaction(change))).rowCount > 0
+      );
     } catch (error) {
       if (sqlState(error) === foreignKeyViolation) return false;
       throw error;
@@ -78,7 +81,7 @@ export function createAudioStore(
           ],
         );
         // What is nobody's yet is looked at when it becomes somebody's.
-        if (audio.sessionId !== null) await quota.check(tx, audio.sessionId);
+        if (audio.sessionId !== null) await quota?.check(tx, audio.sessionId);
         return inserted;
       });
       if (!stored) throw new Problem("session_not_found", { sessionId: audio.sessionId ?? "" });
@@ -96,7 +99,7 @@ export function createAudioStore(
            FROM sessions s WHERE audio_id = $1 AND s.session_id = $2`,
           [audioId, sessionId, messageId],
         );
-        if (rowCount > 0) await quota.check(tx, sessionId);
+        if (rowCount > 0) await quota?.check(tx, sessionId);
         return { rowCount };
       }).catch((error: unknown) => {
         if (error instanceof Problem && error.type === "storage_quota_exceeded") return false;
