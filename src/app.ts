@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { agentSchema } from "./agents/routes.ts";
-import { answerSchema } from "./chat/answer.ts";
+import { acceptedSchema, answerSchema } from "./chat/answer.ts";
 import { messageSchema } from "./chat/message-info.ts";
 import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
@@ -34,6 +34,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       sessionInfoSchema,
       messageSchema,
       answerSchema,
+      acceptedSchema,
       agentSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,

@@ -36,6 +36,37 @@ export const answerSchema = Type.Object(
   { $id: "Answer", title: "Answer" },
 );
 
+/** What a caller is told who does not wait for the answer. */
+export const acceptedSchema = Type.Object(
+  {
+    success: Type.Literal(true),
+    session_id: Type.String({ format: "uuid" }),
+    message_id: Type.String({ format: "uuid", description: "The assistant's message." }),
+    user_message_id: Type.String({ format: "uuid" }),
+    agent_id: Type.String(),
+    processed_message: nullable(
+      Type.String({ description: "The transcript of a spoken message." }),
+    ),
+    status: Type.String({ examples: ["streaming", "queued"] }),
+    timestamp: timestampSchema,
+  },
+  { $id: "Accepted", title: "Accepted" },
+);
+
+/** The reply as it stands now: it runs, waits, or has ended where the same request came before. */
+export function accepted(reply: StoredMessage, processedMessage: string | null) {
+  return {
+    success: true as const,
+    session_id: reply.sessionId,
+    message_id: reply.messageId,
+    user_message_id: reply.replyTo ?? "",
+    agent_id: reply.agentId,
+    processed_message: processedMessage,
+    status: reply.status,
+    timestamp: reply.createdAt.toISOString(),
+  };
+}
+
 /** Raises the problem that the reply ended in, if it did. */
 export function answer(
   reply: StoredMessage,

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { requireAction } from "../http/caller.ts";
+import { acceptedResponse, prefersAsync, withPrefer } from "../http/prefer.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
@@ -40,6 +41,7 @@ const streamOrAnswer = {
     description: `${streamResponse.description} With \`Accept: application/json\` the whole reply instead.`,
     content: { ...streamResponse.content, "application/json": { schema: ref("Answer") } },
   },
+  202: acceptedResponse,
 };
 
 /** What people do with messages that are there: ask again, say otherwise, delete. */
@@ -66,7 +68,8 @@ export function branchRoutes(options: BranchRoutesOptions): FastifyPluginAsyncTy
     response: FastifyReply,
     send: () => Promise<SentMessage>,
   ) => {
-    if (wantsJson(request.headers.accept)) return options.wholeAnswer(await send(), response);
+    if (prefersAsync(request) || wantsJson(request.headers.accept))
+      return options.wholeAnswer(await send(), response);
     using viewer = sse.admit(request);
     const sent = await send();
     // Attachments may be large, are stored by now, and a request lives as long as its stream.
@@ -101,7 +104,7 @@ export function branchRoutes(options: BranchRoutesOptions): FastifyPluginAsyncTy
           summary: "Ask again: another reply to the same message, beside the one that is there",
           description:
             "Of an ended reply, or of the user's message itself. What is set holds for this turn only.",
-          headers: idempotencyHeaders,
+          headers: withPrefer(idempotencyHeaders),
           params,
           querystring,
           body: regenerateBody,
@@ -128,7 +131,7 @@ export function branchRoutes(options: BranchRoutesOptions): FastifyPluginAsyncTy
             "Say it otherwise: a message beside the user's message that is there, and its reply",
           description:
             "Without `attachments` those of the original go along; an empty list leaves them out.",
-          headers: idempotencyHeaders,
+          headers: withPrefer(idempotencyHeaders),
           params,
           querystring,
           body: editBody(options.maxMessageLength),

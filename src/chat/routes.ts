@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
+import { acceptedResponse, withPrefer } from "../http/prefer.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -96,9 +97,9 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
           tags,
           security,
           summary: "Send a message and wait for the whole reply",
-          headers: idempotencyHeaders,
+          headers: withPrefer(idempotencyHeaders),
           body,
-          response: { 200: ref("Answer"), ...sendProblems },
+          response: { 200: ref("Answer"), 202: acceptedResponse, ...sendProblems },
         },
       },
       async (request, response) => {

@@ -1,16 +1,19 @@
 import type { FastifyReply } from "fastify";
 import { goneSignal } from "../http/gone-signal.ts";
+import { acceptedAsync, prefersAsync } from "../http/prefer.ts";
 import { Problem } from "../problems/problem.ts";
-import { answer } from "./answer.ts";
+import { accepted, answer } from "./answer.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
 
 export type WholeAnswer = (
   sent: SentMessage,
   response: FastifyReply,
-) => Promise<ReturnType<typeof answer>>;
+) => Promise<ReturnType<typeof answer> | ReturnType<typeof accepted>>;
 
-/** The whole reply, as soon as it has ended. Raises the problem that it ended in, and `message_not_found` when it was deleted meanwhile. */
+/**
+ * The whole reply, as soon as it has ended; for who prefers not to wait, how it stands now. Raises the problem that it ended in, and `message_not_found` when it was deleted meanwhile.
+ */
 export function createWholeAnswer(
   commands: Pick<Commands, "ended">,
   messages: Pick<MessageStore, "find">,
@@ -22,6 +25,10 @@ export function createWholeAnswer(
     return message;
   };
   return async ({ replyId }, response) => {
+    if (prefersAsync(response.request)) {
+      acceptedAsync(response, `/chat/message/${replyId}`);
+      return accepted(await found(replyId), null);
+    }
     await commands.ended(replyId, goneSignal(response));
     const reply = await found(replyId);
     const question = await found(reply.replyTo ?? "");

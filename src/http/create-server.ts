@@ -82,7 +82,14 @@ export async function createServer(options: ServerOptions) {
     await app.register(cors, {
       origin: origins.includes("*") ? "*" : [...origins],
       methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-      exposedHeaders: ["X-Request-ID", "X-Session-ID", "X-Message-ID", "Retry-After"],
+      exposedHeaders: [
+        "X-Request-ID",
+        "X-Session-ID",
+        "X-Message-ID",
+        "Retry-After",
+        "Location",
+        "Preference-Applied",
+      ],
       maxAge: 600,
     });
   }

@@ -2,13 +2,14 @@ import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { createHash } from "node:crypto";
-import { answer } from "../chat/answer.ts";
+import { accepted, answer } from "../chat/answer.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
+import { acceptedAsync, acceptedResponse, prefersAsync, withPrefer } from "../http/prefer.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -141,6 +142,10 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       await viewer.stream(request, reply, { ...sent, after: 0 });
       return reply;
     }
+    if (prefersAsync(request)) {
+      acceptedAsync(reply, `/chat/message/${sent.replyId}`);
+      return accepted(await found(sent.replyId), heard.text);
+    }
     await commands.ended(sent.replyId, signal);
     const made = await found(sent.replyId);
     return answer(
@@ -167,7 +172,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
               "The answer is that of POST /chat/message, or with `stream` that of " +
               "POST /chat/message/stream. The members may also come in one JSON part `request`.",
             consumes: ["multipart/form-data"],
-            headers: idempotencyHeaders,
+            headers: withPrefer(idempotencyHeaders),
             body: {
               type: "object",
               required: ["audio_file"],
@@ -181,6 +186,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
                   ...streamResponse.content,
                 },
               },
+              202: acceptedResponse,
               ...problemResponses(
                 "malformed_json",
                 "session_not_found",
