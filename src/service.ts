@@ -71,7 +71,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
   closing.add("retention", () => retention.stop());
   jobs.start();
   conversations.searchIndex.start();
-  events.dispatcher?.start();
+  for (const dispatcher of events.dispatchers) dispatcher.start();
   await app.listen({ host: service.host, port: service.port });
   // Where there is a delay there are balancers: what they bring after it belongs to another node.
   if (server.shutdown_delay_seconds > 0) closing.add("listener", () => stopListening(app.server));

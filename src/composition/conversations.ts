@@ -62,7 +62,7 @@ export async function openConversations(
   const speech = await createVoiceParts(config, database, quota, metrics, logger);
   closing.add("voice", () => speech.voice.close());
   const events = createEvents(config, { database, log: logger });
-  closing.add("events", () => events.dispatcher?.stop());
+  closing.add("events", () => Promise.all(events.dispatchers.map((each) => each.stop())));
 
   const feeds = createReplyFeeds({
     log,

@@ -71,7 +71,7 @@ describe("faults", () => {
       "limits: {history_messages: 3}",
       "limits.history_messages (c.yaml line 1): is not a known key; did you mean sessions.history_messages?",
     ],
-    ["events: {zzzzzz: 3}", /^events\.zzzzzz .*The keys of events are url, secret$/],
+    ["events: {zzzzzz: 3}", /^events\.zzzzzz .*The keys of events are url, secret, receivers$/],
     [
       "database: {port: 3}",
       /did you mean database\.url\? The keys of database are url, pool_size,/,

@@ -27,7 +27,16 @@ export type Outbox = ReturnType<typeof createOutbox>;
  * A table of what has to happen outside the database because of what was committed in it. Entries are written in the
  * transaction of what they follow from, claimed by one node at a time, and removed when they are done.
  */
-export function createOutbox(table: "outbox" | "jobs") {
+export function createOutbox(
+  table: "outbox" | "jobs",
+  /** Only what is for this receiver; what is for none of the known ones is removed in time. Absent: everything. */
+  receiver?: { readonly mine: string; readonly known: readonly string[] },
+) {
+  const isMine = receiver === undefined ? "" : "AND receiver = $3";
+  const isOrphan =
+    receiver === undefined
+      ? ""
+      : "OR (receiver <> ALL($1::text[]) AND created_at < now() - interval '7 days')";
   return {
     /** Part of the caller's transaction: both are committed, or neither. Costs one insert and waits for nobody. */
     async insert(
@@ -37,6 +46,20 @@ export function createOutbox(table: "outbox" | "jobs") {
       await tx.query(
         `INSERT INTO ${table} (event_id, event_type, data) VALUES ($1, $2, $3::jsonb)`,
         [newId(), entry.type, toJsonb(entry.data)],
+      );
+    },
+
+    /** The same for each of these receivers, in one statement. */
+    async insertFor(
+      tx: Queryable,
+      entry: { readonly type: string; readonly data: JsonObject },
+      receivers: readonly string[],
+    ): Promise<void> {
+      await tx.query(
+        `INSERT INTO ${table} (event_id, event_type, data, receiver)
+         SELECT event_id, $1, $2::jsonb, receiver
+         FROM unnest($3::uuid[], $4::text[]) AS entry (event_id, receiver)`,
+        [entry.type, toJsonb(entry.data), receivers.map(() => newId()), receivers],
       );
     },
 
@@ -57,12 +80,12 @@ export function createOutbox(table: "outbox" | "jobs") {
         SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond'
       WHERE event_id IN (
         SELECT event_id FROM ${table}
-         WHERE dead_at IS NULL AND due_at <= now()
+         WHERE dead_at IS NULL AND due_at <= now() ${isMine}
          ORDER BY due_at, event_id
          LIMIT $1
            FOR UPDATE SKIP LOCKED)
       RETURNING event_id, event_type, data, created_at, attempts`,
-        [limit, claimMs],
+        [limit, claimMs, ...(receiver === undefined ? [] : [receiver.mine])],
       );
       // RETURNING keeps no order; ids do.
       return rows
@@ -126,11 +149,12 @@ export function createOutbox(table: "outbox" | "jobs") {
       return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
     },
 
-    /** Removes what was given up more than a week ago, a thousand at most; how many. */
+    /** Removes what was given up, or is for nobody any more, for more than a week; a thousand at most; how many. */
     async purgeDead(database: Queryable): Promise<number> {
       const { rowCount } = await database.query(
         `DELETE FROM ${table} WHERE event_id IN (
-       SELECT event_id FROM ${table} WHERE dead_at < now() - interval '7 days' LIMIT 1000)`,
+       SELECT event_id FROM ${table} WHERE dead_at < now() - interval '7 days' ${isOrphan} LIMIT 1000)`,
+        receiver === undefined ? [] : [receiver.known],
       );
       return rowCount;
     },

@@ -13,7 +13,13 @@ export type BusinessEvent =
       };
     }
   | {
-      readonly type: "chat_message.processed";
+      /** `processed`: it is complete. */
+      readonly type:
+        | "chat_message.processed"
+        | "chat_message.failed"
+        | "chat_message.cancelled"
+        | "chat_message.interrupted"
+        | "chat_message.paused";
       readonly data: {
         readonly session_id: string;
         /** Of the reply. */
@@ -21,9 +27,14 @@ export type BusinessEvent =
         readonly user_id: string;
         readonly agent_id: string;
         readonly message_type: "text" | "voice";
-        /** Seconds from acceptance to the stored reply. */
+        readonly status: "complete" | "failed" | "cancelled" | "interrupted" | "paused";
+        /** Why it ended, such as `stop`, `length`, `cancelled`, `session_deleted`. */
+        readonly finish_reason: string;
+        /** Of one that ended in a fault. */
+        readonly error_type?: string;
+        /** Seconds from acceptance to the stored end. */
         readonly processing_time: number;
-        /** When the reply was stored; ISO 8601. */
+        /** When that was stored; ISO 8601. */
         readonly timestamp: string;
       };
     };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
 import { createOutbox } from "../database/outbox.ts";
@@ -9,8 +10,18 @@ import { createWebhook } from "./webhook.ts";
 export interface Events {
   /** What features call in their own transactions. */
   readonly record: RecordEvent;
-  /** Null where no receiver is configured. */
-  readonly dispatcher: EventDispatcher | null;
+  /** One for each receiver: one that is away holds up none of the others. */
+  readonly dispatchers: readonly EventDispatcher[];
+}
+
+interface Receiver {
+  /** Names it in the outbox, on every node and after every restart. */
+  readonly key: string;
+  readonly name: string;
+  readonly url: string;
+  readonly secret: string | null;
+  /** Null: all. */
+  readonly types: readonly string[] | null;
 }
 
 /** Where no receiver is configured. */
@@ -20,14 +31,51 @@ export function createEvents(
   { events }: Pick<Config, "events">,
   { database, log }: { readonly database: Database; readonly log: Logger },
 ): Events {
-  if (events.url === null) return { record: ignoreEvent, dispatcher: null };
-  if (events.secret === null) {
-    log.warn({}, "events.secret is not set: receivers cannot tell our events from forged ones");
+  const receivers = receiversOf(events);
+  for (const { name, secret } of receivers) {
+    if (secret !== null) continue;
+    log.warn(
+      {},
+      `${name} has no secret (events.secret): it cannot tell our events from forged ones`,
+    );
   }
-  const webhook = createWebhook({ url: events.url, secret: events.secret });
+  if (receivers.length === 0) return { record: ignoreEvent, dispatchers: [] };
+  const keys = receivers.map(({ key }) => key);
   const outbox = createOutbox("outbox");
   return {
-    record: outbox.insert,
-    dispatcher: createEventDispatcher({ database, outbox, webhook, log }),
+    async record(tx, event) {
+      const wanted = receivers.filter(({ types }) => types?.includes(event.type) ?? true);
+      if (wanted.length > 0)
+        await outbox.insertFor(
+          tx,
+          event,
+          wanted.map(({ key }) => key),
+        );
+    },
+    dispatchers: receivers.map(({ key, name, url, secret }) =>
+      createEventDispatcher({
+        database,
+        outbox: createOutbox("outbox", { mine: key, known: keys }),
+        webhook: createWebhook({ url, secret }),
+        name,
+        log,
+      }),
+    ),
   };
+}
+
+function receiversOf({ url, secret, receivers }: Config["events"]): readonly Receiver[] {
+  const name = "the receiver of events";
+  const first = url === null ? [] : [{ key: "", name, url, secret, types: null }];
+  return [
+    ...first,
+    ...receivers.map((receiver) => ({
+      // The address may hold a token, and the table is read by people.
+      key: createHash("sha256").update(receiver.url).digest("hex").slice(0, 16),
+      name: `${name} at ${URL.parse(receiver.url)?.host ?? "?"}`,
+      url: receiver.url,
+      secret: receiver.secret ?? null,
+      types: receiver.events ?? null,
+    })),
+  ];
 }

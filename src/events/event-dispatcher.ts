@@ -34,6 +34,8 @@ interface EventDispatcherOptions {
   readonly outbox: Outbox;
   readonly webhook: Webhook;
   readonly log: Logger;
+  /** What the receiver is called in the log. */
+  readonly name?: string;
   /** How often the outbox is looked into when nothing is heard of. */
   readonly pollMs?: number;
   /** Deliveries of one event before it is given up; with the pauses between them about half a day. */
@@ -54,6 +56,7 @@ export function createEventDispatcher({
   outbox,
   webhook,
   log,
+  name = "the receiver of events",
   pollMs = 2_000,
   maxAttempts = 20,
   random = Math.random,
@@ -69,7 +72,7 @@ export function createEventDispatcher({
   let lastSuccessAt: string | null = null;
   let problem: string | null = null;
   let databaseAway = false;
-  const outage = outageOf(log, "the receiver of events");
+  const outage = outageOf(log, name);
   let nextPurgeAtMs = 0;
 
   /** After each round that did something: the pauses grow with rounds, not with what went wrong in one of them. */

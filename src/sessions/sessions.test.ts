@@ -44,7 +44,12 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
 
   const jobs = { insert: async () => {}, nudge: () => {} };
   const remove = async (sessionId: string, idleDays?: number): Promise<boolean> =>
-    (await createLifecycle({ database, jobs }).run(forget, { sessionId, idleDays })).result;
+    (
+      await createLifecycle({ database, jobs, recordEvent: ignoreEvent }).run(forget, {
+        sessionId,
+        idleDays,
+      })
+    ).result;
 
   /** Sessions over `store`, with what they told others. */
   function createStage(

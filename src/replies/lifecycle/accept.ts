@@ -152,6 +152,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       return {
         result: reply,
         jobs: place.jobs,
+        events: place.events,
         effects: [
           ...(newSession === null ? [] : [counted(newSession, agentId)]),
           ...place.effects,

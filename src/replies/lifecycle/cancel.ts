@@ -3,6 +3,7 @@ import type { Job } from "../../jobs/job.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
+import { endedEvent } from "./ended-event.ts";
 import type { ClaimedReply, ReplyState } from "./reply-store.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import type { Turn } from "../turn.ts";
@@ -78,6 +79,9 @@ async function cancelIdle(
       { do: "wake", sessionId },
     ],
     jobs: row.wasPaused ? abandonment({ ...row, replyId, sessionId }) : [],
+    events: [
+      endedEvent({ ...row, replyId, sessionId }, { status: "cancelled", finishReason: reason }),
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
+import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
 import { cancel } from "./cancel.ts";
@@ -26,6 +27,7 @@ const paused: ReplyEnd = {
 
 let database: Database;
 let jobs: Job[] = [];
+let events: BusinessEvent[] = [];
 
 beforeAll(async () => {
   database = await openEmbedded();
@@ -35,9 +37,11 @@ afterAll(() => database.close());
 /** A session whose first reply runs, and whose second one waits. */
 async function stage() {
   jobs = [];
+  events = [];
   const lifecycle = createLifecycle({
     database,
     jobs: { insert: async (_tx, job) => void jobs.push(job), nudge() {} },
+    recordEvent: async (_tx, event) => void events.push(event),
   });
   const [sessionId, asked, replyId, next, waiting] = [1, 2, 3, 4, 5].map(newId) as [
     string,
@@ -83,12 +87,12 @@ async function stage() {
     hasRoom: () => true,
   };
   const end = (
-    form: "whole" | "without details" | "without new text" = "whole",
+    form: "whole" | "without details" | "without new text" | "alone" = "whole",
     isRepeat = false,
     how: Partial<ReplyEnd> = {},
   ) =>
     lifecycle.run(
-      finish(claimant, () => Promise.resolve(), form),
+      finish(claimant, form),
       { ...request, end: { ...request.end, ...how } },
       isRepeat,
     );
@@ -177,6 +181,71 @@ test.each([
     { do: "tell", events: [stored.content === "" ? {} : { full_response: stored.content }] },
     { do: "wake" },
   ]);
+});
+
+const toldOthers = () =>
+  events.map(({ type, data }) => [
+    type,
+    "message_id" in data && [data.status, data.finish_reason, data.error_type],
+  ]);
+type Stage = Awaited<ReturnType<typeof stage>>;
+
+test.each<{ when: string; act: (on: Stage) => Promise<unknown>; told: unknown[] }>([
+  ...(["complete", "failed", "cancelled", "interrupted", "paused"] as const).flatMap((status) =>
+    (["whole", "without details"] as const).map((form) => ({
+      when: `it ends ${status}, ${form}`,
+      act: ({ end }: Stage) => end(form, false, { status, finishReason: "why" }),
+      told: [
+        [
+          status === "complete" ? "chat_message.processed" : `chat_message.${status}`,
+          [status, "why", undefined],
+        ],
+      ],
+    })),
+  ),
+  {
+    when: "its text cannot be stored",
+    act: ({ end }) => end("without new text"),
+    told: [["chat_message.failed", ["failed", "error", "internal_error"]]],
+  },
+  { when: "its event cannot be stored", act: ({ end }) => end("alone"), told: [] },
+  {
+    when: "its end is stored twice",
+    act: async ({ end }) => {
+      await end();
+      await end("whole", true);
+    },
+    told: [["chat_message.paused", ["paused", "paused", undefined]]],
+  },
+  {
+    when: "it waits and is cancelled",
+    act: ({ lifecycle, sessionId, waiting }) =>
+      lifecycle.run(cancel(claimant), { sessionId, replyId: waiting, reason: "cancelled" }),
+    told: [["chat_message.cancelled", ["cancelled", "cancelled", undefined]]],
+  },
+  {
+    when: "its session is deleted while one runs and one waits",
+    act: async ({ lifecycle, sessionId, end }) => {
+      await lifecycle.run(forget, { sessionId });
+      await end();
+    },
+    told: Array.from({ length: 2 }, () => [
+      "chat_message.cancelled",
+      ["cancelled", "session_deleted", undefined],
+    ]),
+  },
+  {
+    when: "it is given up",
+    act: async ({ lifecycle, replyId, expire }) => {
+      await database.query("UPDATE messages SET recoveries = 3 WHERE message_id = $1", [replyId]);
+      await expire();
+      await takeOverAll(lifecycle, true);
+    },
+    told: [["chat_message.failed", ["failed", "error", "internal_error"]]],
+  },
+])("other services are told once when $when", async ({ act, told }) => {
+  await act(await stage());
+  expect(toldOthers()).toEqual(told);
 });
 
 test("a reply that pauses and is wanted by all waits for a decision", async () => {

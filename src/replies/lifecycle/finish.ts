@@ -1,5 +1,4 @@
 import { sqlState, type Queryable } from "../../database/database.ts";
-import type { RecordEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -8,6 +7,7 @@ import { terminalEvent } from "../making/terminal-event.ts";
 import { abandonment } from "./cancel.ts";
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
 import type { Effect } from "./effect.ts";
+import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "./reply-store.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
@@ -27,24 +27,22 @@ export interface Finish {
 type Finished = ReplyEnd | null;
 
 /** How much of an end is stored. Each of these has to do where the one before it is refused by the database. */
-const forms = ["whole", "without details", "without new text"] as const;
+const forms = ["whole", "without details", "without new text", "alone"] as const;
 type Form = (typeof forms)[number];
+
+const keepsText = (form: Form) => form === "whole" || form === "without details";
 
 /**
  * Ends the attempt and takes the session's next waiting reply over, in one transaction. A reply that is gone (its
  * session was deleted meanwhile) is told its end all the same: it has readers.
  */
-export function finish(
-  claimant: Claimant,
-  recordEvent: RecordEvent,
-  form: Form = "whole",
-): Transition<Finish, Finished> {
+export function finish(claimant: Claimant, form: Form = "whole"): Transition<Finish, Finished> {
   return {
     name: "finish",
     async apply(tx, request, isRepeat) {
       const { reply, progress, hasRoom } = request;
       const { sessionId } = reply;
-      const end = form === "without new text" ? failed(request) : await wanted(tx, request);
+      const end = keepsText(form) ? await wanted(tx, request) : failed(request);
       // A run that waits at its source, and that nobody will decide about.
       const jobs =
         request.end.status === "paused" && end.status !== "paused" ? letGoOf(request) : [];
@@ -53,10 +51,12 @@ export function finish(
       const stored = await store(tx, { ...request, end }, form);
       if (stored !== null) {
         const told = tell(end, stored.content ?? progress.content);
-        if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs };
-        await record(tx, reply, end, recordEvent);
-        if (end.status === "paused") return ended(end, told, null);
-        return { ...ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom)), jobs };
+        const named = { ...reply, userId: reply.turn.userId };
+        const events = form === "alone" ? [] : [endedEvent(named, end)];
+        if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs, events };
+        if (end.status === "paused") return { ...ended(end, told, null), events };
+        const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
+        return { ...next, jobs, events };
       }
       const state = await standing(tx, reply);
       if (state === null) {
@@ -152,7 +152,6 @@ async function store(
   { reply, progress, end }: Finish,
   form: Form,
 ): Promise<{ readonly content: string | null } | null> {
-  const keepsText = form !== "without new text";
   const details = form === "whole" ? { progress, end } : null;
   const { rows } = await tx.query<{ content: string | null }>(
     `WITH session AS (
@@ -173,8 +172,8 @@ async function store(
       reply.sessionId,
       reply.replyId,
       reply.attempt,
-      keepsText ? progress.content : null,
-      keepsText && details !== null && progress.reasoning !== "" ? progress.reasoning : null,
+      keepsText(form) ? progress.content : null,
+      keepsText(form) && details !== null && progress.reasoning !== "" ? progress.reasoning : null,
       progress.eventSeq,
       jsonOrNull(listOrNull(details?.progress.toolCalls)),
       jsonOrNull(listOrNull(details?.progress.media)),
@@ -207,27 +206,6 @@ async function standing(
   return rows[0] ?? null;
 }
 
-async function record(
-  tx: Queryable,
-  { replyId, sessionId, agentId, turn }: ClaimedReply,
-  end: ReplyEnd,
-  recordEvent: RecordEvent,
-): Promise<void> {
-  if (end.status !== "complete") return;
-  await recordEvent(tx, {
-    type: "chat_message.processed",
-    data: {
-      session_id: sessionId,
-      message_id: replyId,
-      user_id: turn.userId,
-      agent_id: agentId,
-      message_type: turn.processedMessage === undefined ? "text" : "voice",
-      processing_time: end.durationMs / 1000,
-      timestamp: new Date().toISOString(),
-    },
-  });
-}
-
 function listOrNull(list: readonly object[] | undefined): readonly object[] | null {
   return list === undefined || list.length === 0 ? null : list;
 }
@@ -246,7 +224,6 @@ const finishPatienceMs = 60_000;
 export async function finishReply(
   lifecycle: Lifecycle,
   claimant: Claimant,
-  recordEvent: RecordEvent,
   request: Finish,
   logger: Logger,
   mayWait: () => boolean,
@@ -256,7 +233,7 @@ export async function finishReply(
     let isRepeat = false;
     try {
       return await withPatience(
-        () => lifecycle.run(finish(claimant, recordEvent, form), request, isRepeat),
+        () => lifecycle.run(finish(claimant, form), request, isRepeat),
         finishPatienceMs,
         (error) => {
           isRepeat = true;

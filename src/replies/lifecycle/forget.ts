@@ -1,8 +1,10 @@
+import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Turn } from "../turn.ts";
 import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import type { Effect } from "./effect.ts";
+import { endedEvent } from "./ended-event.ts";
 import type { ReplyState } from "./reply-store.ts";
 import { readTree, threadsOf, type TreeRow } from "../../tree/tree.ts";
 import { threadId } from "../thread-id.ts";
@@ -90,9 +92,21 @@ export const forget: Transition<Forget, boolean> = {
       result: true,
       effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted")),
       jobs,
+      events: rows.flatMap((row) =>
+        eventOfForgotten({ ...row, sessionId, userId: owner.userId }, "session_deleted"),
+      ),
     };
   },
 };
+
+/** What other services are told of one that was not over yet. */
+export function eventOfForgotten(
+  reply: ForgottenReply & { readonly sessionId: string; readonly userId: string },
+  reason: "session_deleted" | "message_deleted",
+): readonly BusinessEvent[] {
+  const isUnfinished = unfinishedStatuses.some((status) => status === reply.status);
+  return isUnfinished ? [endedEvent(reply, { status: "cancelled", finishReason: reason })] : [];
+}
 
 /** Its readers are told; nothing of it stays in the log. */
 export function endOfForgotten(

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { CommitUnanswered, type Database, type Queryable } from "../../database/database.ts";
+import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
 import { createLifecycle } from "./lifecycle.ts";
@@ -12,9 +13,15 @@ const unanswered = () => {
 const gaveWay = () => Object.assign(new Error("deadlock"), { code: "40P01" });
 const job: Job = { type: "forget-session", data: { sessionId: "s", userId: "u", agentIds: [] } };
 
+const event: BusinessEvent = {
+  type: "chat_session.created",
+  data: { session_id: "s", user_id: "u", agent_id: "a", creation_time: "" },
+};
+
 /** A database whose transactions end with these errors, one after the other, and then do not. */
 function stage(errors: readonly Error[], jobsOf: (isRepeat: boolean) => readonly Job[] = () => []) {
   const repeats: boolean[] = [];
+  const recorded: string[] = [];
   const inserted: Job[] = [];
   let nudges = 0;
   let runs = 0;
@@ -31,7 +38,7 @@ function stage(errors: readonly Error[], jobsOf: (isRepeat: boolean) => readonly
     name: "cancel",
     async apply(_, input, isRepeat) {
       repeats.push(isRepeat);
-      return { result: input, effects: [], jobs: jobsOf(isRepeat) };
+      return { result: input, effects: [], jobs: jobsOf(isRepeat), events: [event] };
     },
   };
   const lifecycle = createLifecycle({
@@ -44,21 +51,26 @@ function stage(errors: readonly Error[], jobsOf: (isRepeat: boolean) => readonly
         nudges += 1;
       },
     },
+    async recordEvent(_, { type }) {
+      recorded.push(type);
+    },
   });
   return {
     run: (isRepeat?: boolean) => lifecycle.run(transition, "input", isRepeat),
     repeats,
     inserted,
+    recorded,
     nudges: () => nudges,
   };
 }
 
 test("what must not be lost is written in the same transaction, and looked for at once", async () => {
-  const { run, repeats, inserted, nudges } = stage([], () => [job]);
+  const { run, repeats, inserted, recorded, nudges } = stage([], () => [job]);
   expect(await run()).toMatchObject({ result: "input" });
-  expect({ repeats, inserted, nudges: nudges() }).toEqual({
+  expect({ repeats, inserted, recorded, nudges: nudges() }).toEqual({
     repeats: [false],
     inserted: [job],
+    recorded: ["chat_session.created"],
     nudges: 1,
   });
 });

@@ -1,4 +1,5 @@
 import { CommitUnanswered, sqlState, type Database } from "../../database/database.ts";
+import type { RecordEvent } from "../../events/business-event.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Change, Transition } from "./transition.ts";
@@ -8,6 +9,7 @@ export type Lifecycle = ReturnType<typeof createLifecycle>;
 interface LifecycleOptions {
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
+  readonly recordEvent: RecordEvent;
 }
 
 /** Deadlocks and the like: the transaction gave way to another one, and nothing of it has happened. */
@@ -19,7 +21,7 @@ const maxRepeats = 2;
  * down what must not be lost. When it resolves, that is committed and the effects may be performed; nothing is told,
  * counted or logged before.
  */
-export function createLifecycle({ database, jobs }: LifecycleOptions) {
+export function createLifecycle({ database, jobs, recordEvent }: LifecycleOptions) {
   return {
     /**
      * Raises what the transition refuses, and `storage_unavailable`. A commit whose answer was lost is tried again, and
@@ -37,6 +39,7 @@ export function createLifecycle({ database, jobs }: LifecycleOptions) {
         database.transaction(async (tx) => {
           const change = await transition.apply(tx, input, again);
           for (const job of change.jobs ?? []) await jobs.insert(tx, job);
+          for (const event of change.events ?? []) await recordEvent(tx, event);
           return change;
         });
       const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {

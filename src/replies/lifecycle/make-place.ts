@@ -1,4 +1,5 @@
 import type { Queryable } from "../../database/database.ts";
+import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
 import { unfinishedReplies } from "./branches.ts";
@@ -15,10 +16,11 @@ export interface Place {
   readonly queuePosition: number | null;
   readonly effects: readonly Effect[];
   readonly jobs: readonly Job[];
+  readonly events: readonly BusinessEvent[];
 }
 
 /** Nothing else is unfinished in the session. */
-export const free: Place = { queuePosition: null, effects: [], jobs: [] };
+export const free: Place = { queuePosition: null, effects: [], jobs: [], events: [] };
 
 interface PlaceWanted {
   readonly sessionId: string;
@@ -51,6 +53,7 @@ export async function makePlace(
   }
   const effects: Effect[] = [];
   const jobs: Job[] = [];
+  const events: BusinessEvent[] = [];
   let isHeld = false;
   for (const { replyId } of unfinished) {
     const reason = "interrupted_by_user";
@@ -59,8 +62,9 @@ export async function makePlace(
     if (given.result === "stopping") isHeld = true;
     effects.push(...given.effects.filter((effect) => effect.do !== "wake"));
     jobs.push(...(given.jobs ?? []));
+    events.push(...(given.events ?? []));
   }
-  return { queuePosition: isHeld ? 1 : null, effects, jobs };
+  return { queuePosition: isHeld ? 1 : null, effects, jobs, events };
 }
 
 function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {

@@ -5,7 +5,12 @@ import { subtreeOf, threadOf, without } from "../../tree/tree.ts";
 import { threadId } from "../thread-id.ts";
 import { lockTree, seqOf, storeBranches } from "./branches.ts";
 import { abandonment } from "./cancel.ts";
-import { endOfForgotten, forgottenColumns, type ForgottenReply } from "./forget.ts";
+import {
+  endOfForgotten,
+  eventOfForgotten,
+  forgottenColumns,
+  type ForgottenReply,
+} from "./forget.ts";
 import { statesBefore, type Transition } from "./transition.ts";
 
 interface Removal {
@@ -63,6 +68,9 @@ export const remove: Transition<Removal, boolean> = {
         { do: "wake", sessionId },
       ],
       jobs,
+      events: replies.flatMap((reply) =>
+        eventOfForgotten({ ...reply, sessionId, userId }, "message_deleted"),
+      ),
     };
   },
 };

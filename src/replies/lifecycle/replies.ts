@@ -38,7 +38,7 @@ export interface ReplyParts extends RunnerParts {
   readonly idempotency: Pick<IdempotencyStore, "claim" | "find">;
   readonly attachments: AcceptParts["attachments"];
   readonly insertSession: AcceptParts["insertSession"];
-  /** Notes a completed reply for other services, in its own transaction. */
+  /** Notes for other services what has become of a reply, in its own transaction. */
   readonly recordEvent: RecordEvent;
 }
 
@@ -106,15 +106,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
         const request = { reply, progress, end: how, hasRoom };
         // A node that has to go leaves what it cannot store to those that take it over.
         const mayWait = () => !supervisor.isOver();
-        const { recordEvent } = parts;
-        const change = await finishReply(
-          lifecycle,
-          claimant,
-          recordEvent,
-          request,
-          logger,
-          mayWait,
-        );
+        const change = await finishReply(lifecycle, claimant, request, logger, mayWait);
         await perform(change.effects, { ticket: ticket ?? undefined });
         return change.result;
       } finally {

@@ -126,7 +126,7 @@ const each: Record<
   ],
   finish: (["complete", "paused"] as const).map((status) => ({
     from: "streaming",
-    apply: (tx, ids) => finish(claimant, async () => {}).apply(tx, finished(ids, status), false),
+    apply: (tx, ids) => finish(claimant).apply(tx, finished(ids, status), false),
   })),
   continue: [
     {

@@ -6,6 +6,7 @@ import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import { claimedColumns, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { StartMode } from "./effect.ts";
+import { endedEvent } from "./ended-event.ts";
 import type { ClaimedReply, ReplyEnd } from "./reply-store.ts";
 import { lockSession, statesBefore, type Transition } from "./transition.ts";
 
@@ -159,5 +160,11 @@ async function giveUp(
       { do: "wake", sessionId: reply.sessionId },
     ],
     jobs: abandonment({ ...reply, userId: reply.turn.userId }),
+    events: [
+      endedEvent(
+        { ...reply, userId: reply.turn.userId },
+        { status: end.status, finishReason: end.finishReason, error: end.error },
+      ),
+    ],
   };
 }

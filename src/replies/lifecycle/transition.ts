@@ -1,4 +1,5 @@
 import type { Queryable } from "../../database/database.ts";
+import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Effect } from "./effect.ts";
 
@@ -62,6 +63,8 @@ export interface Change<Result> {
   readonly effects: readonly Effect[];
   /** Effects that must happen even if this process dies now: rows of the same transaction. */
   readonly jobs?: readonly Job[];
+  /** What other services are told: rows of the same transaction too. */
+  readonly events?: readonly BusinessEvent[];
 }
 
 export interface Transition<Input, Result> {
