@@ -108,7 +108,17 @@ export type AgentEvent =
       readonly detail?: string;
     }
   /** Adds to what the reply has used so far. */
-  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  | {
+      readonly type: "usage";
+      readonly inputTokens: number;
+      readonly outputTokens: number;
+      /** Of the input, read from a cache; absent: not known. */
+      readonly cachedTokens?: number;
+      /** Of the output; absent: not known. */
+      readonly reasoningTokens?: number;
+      /** Absent: not known. */
+      readonly model?: string;
+    }
   /** What of the conversation the agent's model was sent; the last one counts. */
   | { readonly type: "context"; readonly context: SentContext }
   /** Media that the agent produced, by reference. */

@@ -87,6 +87,7 @@ export function branchRoutes(options: BranchRoutesOptions): FastifyPluginAsyncTy
       "session_busy",
       "session_archived",
       "idempotency_conflict",
+      "budget_exceeded",
       "queue_full",
       "agent_failed",
       "agent_unavailable",

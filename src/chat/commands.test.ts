@@ -5,6 +5,7 @@ import { Problem } from "../problems/problem.ts";
 import type { CancelResult } from "../replies/lifecycle/cancel.ts";
 import type { NewTurn } from "../replies/lifecycle/replies.ts";
 import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
+import type { Payer } from "../usage/budgets.ts";
 import { createCommands, type SendMessage } from "./commands.ts";
 
 const replyId = newId();
@@ -14,6 +15,12 @@ const bob: Identity = { userId: "bob", roles: [], kind: "token" };
 const admin: Identity = { userId: "eve", roles: ["admin"], kind: "token" };
 const anybody = { identity: null };
 
+const overdrawn = new Problem("budget_exceeded", {
+  scope: "user",
+  period: "day",
+  renewsAt: "2026-11-23T00:00:00.000Z",
+});
+
 interface Scene {
   readonly status?: string;
   /** What it has come to when it is looked at again. */
@@ -22,6 +29,7 @@ interface Scene {
   readonly earlierMessage?: string | null;
   readonly rateLimit?: number;
   readonly isAllowed?: boolean;
+  readonly isOverdrawn?: boolean;
 }
 
 /** The commands over a heart that holds one reply of Ann's. */
@@ -31,6 +39,7 @@ function stage(scene: Scene = {}) {
   const accepted: NewTurn[] = [];
   const scopes: string[] = [];
   const looked: string[] = [];
+  const payers: Payer[] = [];
   let looks = 0;
   let cancelled = 0;
   const find = async (id: string): Promise<ReplyState | null> => {
@@ -101,9 +110,15 @@ function stage(scene: Scene = {}) {
         return { allowed: scene.isAllowed ?? true, retryAfterMs: 1_500, remaining: 0 };
       },
     },
+    budgets: {
+      async check(payer) {
+        payers.push(payer);
+        return scene.isOverdrawn === true ? overdrawn : null;
+      },
+    },
     messageRateLimit: scene.rateLimit ?? 0,
   });
-  return { commands, done, accepted, scopes, looked };
+  return { commands, done, accepted, scopes, looked, payers };
 }
 
 const message = (more: Partial<SendMessage> = {}): SendMessage => ({
@@ -112,6 +127,7 @@ const message = (more: Partial<SendMessage> = {}): SendMessage => ({
   ownerId: "ann",
   userId: "ann",
   userToken: "secret",
+  keyName: undefined,
   sessionConfig: {},
   agentId: undefined,
   onBusy: null,
@@ -135,6 +151,18 @@ test("a message without a session makes one, for the agent that was asked for", 
   expect(accepted).toMatchObject([
     { sessionId, agentId: "resolved a", newSession: { userId: "ann", agentId: "resolved a" } },
   ]);
+});
+
+test("who has used up a budget is refused before anything is looked for, unless it may be a repeat", async () => {
+  const { commands, accepted, payers } = stage({ isOverdrawn: true });
+  const given = message({ keyName: "shop" });
+  await expect(commands.send(given)).rejects.toBe(overdrawn);
+  expect(payers).toEqual([{ userId: "ann", sessionId: undefined, keyName: "shop" }]);
+  expect(accepted).toEqual([]);
+  // Whoever takes it checks the key first, and then this.
+  await commands.send({ ...given, idempotency: { key: "k", fingerprint: "f" } });
+  expect(accepted[0]?.turn).toMatchObject({ keyName: "shop" });
+  expect(() => accepted[0]?.check?.("agent")).toThrow(overdrawn);
 });
 
 test("a message to a session is for its own agent unless another one is asked for", async () => {

@@ -15,6 +15,7 @@ import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyState, ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { Sessions } from "../sessions/sessions.ts";
+import type { Budgets } from "../usage/budgets.ts";
 
 interface CommandParts {
   readonly identity: IdentityProvider;
@@ -24,6 +25,7 @@ interface CommandParts {
   readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner">;
   readonly follow: FollowReply;
   readonly limiter: RateLimiter;
+  readonly budgets: Pick<Budgets, "check">;
   /** Messages a minute and user; 0: no limit. */
   readonly messageRateLimit: number;
 }
@@ -39,6 +41,8 @@ export interface SendMessage {
   /** For whom a session is made; also the scope of the rate limit. */
   readonly userId: string | undefined;
   readonly userToken: string | undefined;
+  /** Of the API key with which it came. */
+  readonly keyName: string | undefined;
   /** Of a session that is made; of one that exists, what is to be changed. */
   readonly sessionConfig: Readonly<Record<string, unknown>>;
   /** For this turn only. */
@@ -55,7 +59,7 @@ export interface SendMessage {
 /** What is asked of an agent at a message that is there. */
 export type TurnAt = Omit<
   SendMessage,
-  "sessionId" | "ownerId" | "userId" | "userToken" | "at" | "message"
+  "sessionId" | "ownerId" | "userId" | "userToken" | "keyName" | "at" | "message"
 >;
 
 /** The reply that a message has led to, now or when the same request came first. */
@@ -123,6 +127,10 @@ export function createCommands(parts: CommandParts) {
       throw new Problem("session_not_found", { sessionId });
     }
     await limitRate(userId ?? `session:${sessionId}`);
+    const { keyName } = request;
+    const overdrawn = await parts.budgets.check({ userId, sessionId, keyName });
+    // A repeat gets its first answer all the same, and only the database knows whether it is one.
+    if (overdrawn !== null && request.idempotency === null) throw overdrawn;
     const agentId =
       request.agentId === undefined
         ? undefined
@@ -141,6 +149,7 @@ export function createCommands(parts: CommandParts) {
     const own = settingsOf(ownSettings);
     const turn = {
       ...request.turn,
+      ...(keyName !== undefined && { keyName }),
       ...(Object.keys(own).length > 0 && { ownSettings: own }),
     };
     const accepted = await replies.accept(
@@ -155,6 +164,7 @@ export function createCommands(parts: CommandParts) {
         turn,
         ...(changesSession && { config: sessionConfig }),
         check(agentId) {
+          if (overdrawn !== null) throw overdrawn;
           const agent = catalogue.entry(agentId);
           if (agent === undefined) return;
           checkImages(message?.attachments ?? [], agent.descriptor.metadata["attachments"]);
@@ -184,7 +194,8 @@ export function createCommands(parts: CommandParts) {
     rest: Pick<SendMessage, "at" | "message">,
   ): Promise<SentMessage> => {
     const { sessionId, userId } = await owned(replyStore.messageOwner, caller, named);
-    const whose = { sessionId, ownerId: userId, userId, userToken: caller.identity?.token };
+    const { token: userToken, keyName } = caller.identity ?? {};
+    const whose = { sessionId, ownerId: userId, userId, userToken, keyName };
     return send({ ...turn, ...whose, ...rest });
   };
 

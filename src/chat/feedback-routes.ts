@@ -21,7 +21,7 @@ import {
 import type { FeedbackFilter, FeedbackPosition, FeedbackStore } from "./feedback-store.ts";
 import { messageInfo } from "./message-info.ts";
 import type { MessageStore } from "./message-store.ts";
-import { moment } from "./moment.ts";
+import { moment } from "../http/moment.ts";
 
 interface FeedbackRoutesOptions {
   readonly feedback: FeedbackStore;

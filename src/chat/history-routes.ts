@@ -12,7 +12,7 @@ import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
 import { holds, skip, type Ranges } from "../tree/ranges.ts";
 import { everything, headOf, newestBelow, pathTo } from "../tree/tree.ts";
 import { messageInfo } from "./message-info.ts";
-import { moment } from "./moment.ts";
+import { moment } from "../http/moment.ts";
 import type { HistoryFilter, HistoryRange, MessageStore } from "./message-store.ts";
 
 interface HistoryRoutesOptions {

@@ -80,6 +80,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       "session_busy",
       "session_archived",
       "idempotency_conflict",
+      "budget_exceeded",
       "queue_full",
       "storage_quota_exceeded",
       "agent_failed",

@@ -13,7 +13,7 @@ import {
   type SearchPosition,
   type SearchStore,
 } from "../search/search-store.ts";
-import { moment } from "./moment.ts";
+import { moment } from "../http/moment.ts";
 
 interface SearchRoutesOptions {
   readonly search: Pick<SearchStore, "find" | "count">;

@@ -44,6 +44,7 @@ export function toTurn(
     ownerId: userId ?? null,
     userId,
     userToken: identity?.token,
+    keyName: identity?.keyName,
     message: messageOf(body, origin),
   };
 }

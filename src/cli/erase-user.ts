@@ -89,15 +89,22 @@ async function eraseUser(client: ApiClient, userId: string) {
       );
     }
   }
+  // After the last reply has ended: each writes a row.
+  const { deleted: usage } = await client.call<{ deleted: number }>(
+    "DELETE",
+    `/usage?user_id=${encodeURIComponent(userId)}`,
+  );
   const left = await countOf(client, userId);
   return {
     ...about,
     /** Whether there was anything; a name that was mistyped has nothing to erase. */
-    found: sessions + messages + audio > 0,
+    found: sessions + messages + audio + usage > 0,
     sessions,
     messages,
     /** Recordings and stored speech. */
     audio,
+    /** Rows of what replies have used. */
+    usage,
     /** Of the deleted sessions' ids, one a line, in the order of deletion. */
     session_ids_sha256: hash.digest("hex"),
     verified: left.sessions === 0 && left.messages === 0 && left.audio === 0,

@@ -22,6 +22,8 @@ import { createForkSession } from "../sessions/fork.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
+import { createBudgets } from "../usage/budgets.ts";
+import { createUsageStore } from "../usage/usage-store.ts";
 import {
   configuredBackends,
   createAgentBackends,
@@ -64,6 +66,14 @@ export async function openConversations(
   const events = createEvents(config, { database, log: logger });
   closing.add("events", () => Promise.all(events.dispatchers.map((each) => each.stop())));
 
+  const budgets = createBudgets({
+    budgets: limits.budgets,
+    database,
+    recordEvent: events.record,
+    log: logger,
+  });
+  closing.add("budgets", () => budgets.idle());
+
   const feeds = createReplyFeeds({
     log,
     heartbeatMs: config.server.heartbeat_seconds * 1000,
@@ -93,6 +103,7 @@ export async function openConversations(
       logger,
       speak: speech.speak,
       recordEvent: events.record,
+      budgets,
       idempotency,
       attachments,
       attachmentsOf: (messageId) => attachments.ofMessage(messageId),
@@ -106,6 +117,7 @@ export async function openConversations(
       maxReplyMs: streams.max_reply_seconds * 1000,
       maxReplyBytes: streams.max_reply_length,
       maxQueued: limits.max_queued_per_session,
+      prices: config.models.prices,
       limits: {
         perNode: limits.max_concurrent_replies,
         perSource: limits.max_concurrent_replies_per_agent,
@@ -141,6 +153,7 @@ export async function openConversations(
     sessionStore,
     search,
     searchIndex,
+    usage: createUsageStore(database),
     messages: createMessageStore(database, search),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
     feedback: createFeedbackStore(database),
@@ -152,6 +165,7 @@ export async function openConversations(
       replyStore: store,
       follow,
       limiter: floors.limiter,
+      budgets,
       messageRateLimit: limits.message_rate_limit,
     }),
   };

@@ -16,6 +16,7 @@ import { Shares } from "../lib/shares.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
+import { usageRoutes } from "../usage/routes.ts";
 import { sessionRoutes } from "../sessions/routes.ts";
 import { version } from "../version.ts";
 import { createVoiceConversations } from "../voice/conversation/voice-conversation.ts";
@@ -118,6 +119,7 @@ export async function openDoors(
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
+      usageRoutes({ ...conversations, identity }),
       bulkSessionRoutes({
         ...conversations,
         store: sessionStore,

@@ -26,6 +26,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "DELETE /sessions/:session_id": "write",
     "DELETE /chat/session/:session_id": "write",
     "PUT /chat/message/:message_id/feedback": "write",
+    "DELETE /usage": "bulk",
     "POST /sessions/batch": "bulk",
     "POST /sessions/cleanup": "bulk",
 
@@ -34,6 +35,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /feedback": "list",
     "GET /chat/search": "search",
     "GET /sessions/user/:user_id/stats": "search",
+    "GET /usage": "search",
     "GET /sessions/:session_id": "read",
     "GET /chat/session/:session_id/status": "read",
     "GET /chat/message/:message_id": "read",

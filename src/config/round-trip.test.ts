@@ -50,6 +50,22 @@ const structures: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
       maxKeys: 3,
     }),
   ),
+  "models.prices": fc.dictionary(
+    fc.stringMatching(/^[a-z0-9:./-]{1,20}$/),
+    fc.record(
+      { input: fc.nat(99), output: fc.nat(99).map((cents) => cents / 100), cached: fc.nat(9) },
+      { requiredKeys: ["input", "output"] },
+    ),
+    { maxKeys: 3 },
+  ),
+  "limits.budgets": fc.array(
+    fc.record({
+      scope: fc.constantFrom("user", "key", "all"),
+      period: fc.constantFrom("day", "month"),
+      tokens: fc.integer({ min: 1, max: 9_999_999 }),
+    }),
+    { maxLength: 3 },
+  ),
   "models.agents": fc.uniqueArray(
     fc.record(
       {

@@ -74,7 +74,75 @@ const eventTypes: readonly string[] = [
   "chat_message.cancelled",
   "chat_message.interrupted",
   "chat_message.paused",
+  "budget.warning",
 ];
+
+/** Of a million tokens, as written in `models.prices`; all in one currency. */
+export interface ModelPrice {
+  readonly input: number;
+  readonly output: number;
+  /** Of input read from a cache; absent: as `input`. */
+  readonly cached?: number;
+  /** Of output that is thinking; absent: as `output`. */
+  readonly reasoning?: number;
+}
+
+const isPrice = (value: unknown) =>
+  typeof value === "number" && value >= 0 && value <= 1_000_000_000;
+const price = "a number from 0";
+const pricesFault = listOf(
+  "prices",
+  {
+    input: required(price, isPrice),
+    output: required(price, isPrice),
+    cached: optional(price, isPrice),
+    reasoning: optional(price, isPrice),
+  },
+  [],
+);
+
+function modelPrices(value: unknown): string | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return "must be an object of prices by model";
+  }
+  for (const [model, given] of Object.entries(value)) {
+    const fault = pricesFault([given]);
+    if (fault !== null) return fault.replace(/^item 1 /, `${model} `);
+  }
+  return null;
+}
+
+/** What may be used in a time, as written in `limits.budgets`: tokens or money. */
+export interface Budget {
+  /** `user`, `key`: of each of them. */
+  readonly scope: "user" | "key" | "all";
+  /** Of UTC. */
+  readonly period: "day" | "month";
+  readonly tokens?: number;
+  /** In the currency of `models.prices`. */
+  readonly money?: number;
+}
+
+const amount = (value: unknown) => typeof value === "number" && value > 0 && value <= 1e15;
+const budgetsFault = listOf(
+  "budgets",
+  {
+    scope: required("user, key or all", (value) => ["user", "key", "all"].includes(String(value))),
+    period: required("day or month", (value) => value === "day" || value === "month"),
+    tokens: optional("a number above 0", amount),
+    money: optional("a number above 0", amount),
+  },
+  [],
+);
+
+function budgetList(value: unknown): string | null {
+  const fault = budgetsFault(value);
+  if (fault !== null) return fault;
+  const index = (value as readonly Budget[]).findIndex(
+    ({ tokens, money }) => (tokens === undefined) === (money === undefined),
+  );
+  return index < 0 ? null : `item ${index + 1} needs either tokens or money, not both`;
+}
 
 /** A key for another service, as written in `auth.api_keys`. */
 export interface ConfiguredApiKey {
@@ -316,6 +384,12 @@ export const settings = {
       contextTokens,
       { example: { default: 32_768, "qwen3:8b": 8_192 } },
     ),
+    prices: json<Readonly<Record<string, ModelPrice>>>(
+      "What a million tokens cost, by model, all in one currency: input, output, cached (read from a cache), reasoning (thinking)",
+      {},
+      modelPrices,
+      { example: { "gpt-4o-mini": { input: 0.15, output: 0.6, cached: 0.075 } } },
+    ),
     timeout: number(
       "Seconds without any token, after the first, after which a reply has failed",
       60,
@@ -545,6 +619,17 @@ export const settings = {
     ),
     max_queued_per_session: integer("Messages that may wait in one session", 8),
     max_concurrent_sessions: integer("Active sessions of one user; 0: no limit", 0),
+    budgets: json<readonly Budget[]>(
+      "What may be used: scope (user: each; key: each API key; all: together), period (day, month; UTC), tokens or money (as in models.prices)",
+      [],
+      budgetList,
+      {
+        example: [
+          { scope: "user", period: "day", tokens: 200_000 },
+          { scope: "all", period: "month", money: 500 },
+        ],
+      },
+    ),
     max_viewers: integer("Open streams on this node", 5_000, { minimum: 1 }),
     max_viewers_per_user: integer(
       "Open streams and WebSockets of one user on this node; 0: no limit",

@@ -37,6 +37,22 @@ export type BusinessEvent =
         /** When that was stored; ISO 8601. */
         readonly timestamp: string;
       };
+    }
+  | {
+      /** Once for each budget, whose it is, and period. */
+      readonly type: "budget.warning";
+      readonly data: {
+        readonly scope: "user" | "key" | "all";
+        readonly user_id: string | null;
+        /** The name of the API key. */
+        readonly key: string | null;
+        readonly period: "day" | "month";
+        readonly unit: "tokens" | "money";
+        readonly used: number;
+        readonly limit: number;
+        /** ISO 8601. */
+        readonly renews_at: string;
+      };
     };
 
 /**

@@ -29,13 +29,13 @@ function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLook
 }
 
 function identityOf({ name, user_id: userId, roles = [], scopes }: ConfiguredApiKey): Identity {
-  if (scopes === undefined) return { userId, roles, kind: "api_key" };
+  if (scopes === undefined) return { userId, roles, kind: "api_key", keyName: name };
   const allowed = scopes.map((scope): Action => {
     const action = actions.find((known) => known === scope);
     if (action !== undefined) return action;
     throw new Error(`auth.api_keys: ${name}: no such scope; there are ${actions.join(", ")}`);
   });
-  return { userId, roles, kind: "api_key", scopes: allowed };
+  return { userId, roles, kind: "api_key", keyName: name, scopes: allowed };
 }
 
 /**

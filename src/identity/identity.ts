@@ -23,6 +23,8 @@ export interface Identity {
   readonly token?: string;
   /** What the token itself grants beside its roles, if it says so. */
   readonly permissions?: readonly string[];
+  /** Of an API key, as it is configured. */
+  readonly keyName?: string;
   /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */
   readonly scopes?: readonly Action[];
   /** When the proof runs out (epoch milliseconds), for connections that outlive a request. */

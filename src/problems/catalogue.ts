@@ -140,6 +140,14 @@ export const problemCatalogue = {
     en: `${limit} messages already wait in this session. Try again when some of them are answered.`,
     zh: `该会话已有 ${limit} 条消息在排队。请在部分消息得到回复后重试。`,
   })),
+  budget_exceeded: define<{
+    scope: "user" | "key" | "all";
+    period: "day" | "month";
+    renewsAt: string;
+  }>(429, ({ scope, period, renewsAt }) => ({
+    en: `${{ user: "Your", key: "This API key's", all: "The service's" }[scope]} budget for this ${period} is used up. It renews at ${renewsAt}.`,
+    zh: `${{ user: "您", key: "此 API 密钥", all: "本服务" }[scope]}${period === "day" ? "今日" : "本月"}的用量额度已用完，将于 ${renewsAt} 恢复。`,
+  })),
   internal_error: define(500, () => ({
     en: "Something went wrong inside the service. The request id leads to the cause in the log.",
     zh: "服务内部错误。可凭请求编号（request_id）在日志中查找原因。",

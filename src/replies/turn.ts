@@ -16,6 +16,8 @@ export interface VoiceRequest {
  */
 export interface Turn {
   readonly userId: string;
+  /** Of the API key with which the message came, if one did: its budget pays. */
+  readonly keyName?: string;
   readonly language: Language;
   readonly requestId: string;
   readonly traceparent?: string;

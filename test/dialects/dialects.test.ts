@@ -162,7 +162,7 @@ describe.each(dialects)("$name", (dialect) => {
     const events = await hear();
     expect(textOf(events, "text")).toBe(words);
     expect(textOf(events, "reasoning")).toBe(dialect.thinks ? thought : "");
-    expect(of(events, "usage")).toEqual([{ type: "usage", ...usage }]);
+    expect(of(events, "usage")).toMatchObject([{ ...usage, model: dialect.models.ids[0] }]);
     expect(events.at(-1)).toEqual({ type: "finish", reason: "stop" });
   });
 

@@ -129,6 +129,23 @@ export const accessTable: readonly Access[] = [
     expected: signedIn,
   },
   {
+    route: "GET /usage",
+    call: () => ({ path: "/usage" }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /usage",
+    note: "in the owner's name",
+    call: () => ({ path: `/usage?user_id=${users.owner}&group_by=model` }),
+    expected: ownName,
+  },
+  {
+    route: "DELETE /usage",
+    call: () => ({ path: `/usage?user_id=${users.owner}` }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+    consumes: true,
+  },
+  {
     route: "GET /chat/search",
     call: () => ({ path: "/chat/search?q=a" }),
     expected: signedIn,

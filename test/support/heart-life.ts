@@ -228,6 +228,7 @@ function createLife(database: Database, options: HeartOptions) {
       ownerId: null,
       userId,
       userToken: undefined,
+      keyName: undefined,
       sessionConfig: {},
       agentId: agent,
       onBusy,
@@ -276,6 +277,7 @@ function createLife(database: Database, options: HeartOptions) {
         ? commands.edit(caller, { messageId }, message, turn)
         : commands.send({
             ...turn,
+            keyName: undefined,
             sessionId,
             at: how === "head" ? { kind: how } : { kind: how, messageId: below },
             ownerId: null,

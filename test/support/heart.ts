@@ -1,3 +1,4 @@
+import { noBudgets } from "../../src/usage/budgets.ts";
 import { createCatalogue } from "../../src/agents/catalogue.ts";
 import { createUpstreamJobs } from "../../src/agents/upstream-jobs.ts";
 import { createAttachmentStore } from "../../src/attachments/attachment-store.ts";
@@ -240,7 +241,9 @@ export function createHeart(database: Database, options: HeartOptions) {
     const attachments = createAttachmentStore(seen, createStorageQuota(0));
     const sessionStore = createSessionStore(seen);
     const recordEvent: RecordEvent = async (_, { type, data }) => {
-      told.business.push(`${type} ${"message_id" in data ? data.message_id : data.session_id}`);
+      told.business.push(
+        `${type} ${"message_id" in data ? data.message_id : "session_id" in data ? data.session_id : ""}`,
+      );
     };
     const replies = createReplies(
       {
@@ -256,6 +259,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         logger,
         speak: () => null,
         recordEvent,
+        budgets: noBudgets,
         idempotency: createIdempotencyStore(seen, 24),
         attachments,
         attachmentsOf: (messageId) => attachments.ofMessage(messageId),
@@ -273,6 +277,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         maxReplyMs: 3_600_000,
         maxReplyBytes: 1024 * 1024,
         maxQueued: options.maxQueued,
+        prices: {},
         limits: options.limits,
       },
     );
@@ -293,6 +298,7 @@ export function createHeart(database: Database, options: HeartOptions) {
       catalogue,
       replies,
       replyStore: store,
+      budgets: noBudgets,
       follow,
       limiter: { take: () => Promise.resolve({ allowed: true, retryAfterMs: 0, remaining: 1 }) },
       messageRateLimit: 0,

@@ -84,6 +84,7 @@ async function stage() {
       backendState: state,
     },
     end: paused,
+    prices: {},
     hasRoom: () => true,
   };
   const end = (
@@ -246,6 +247,45 @@ test.each<{ when: string; act: (on: Stage) => Promise<unknown>; told: unknown[] 
 ])("other services are told once when $when", async ({ act, told }) => {
   await act(await stage());
   expect(toldOthers()).toEqual(told);
+});
+
+const spent = [{ model: "m", input: 7, output: 3, cached: 0, reasoning: 0 }];
+
+test.each<{ when: string; act: (on: Stage) => Promise<unknown> }>([
+  { when: "it ends", act: ({ end }) => end("whole", false, { spent }) },
+  { when: "it ends without details", act: ({ end }) => end("without details", false, { spent }) },
+  { when: "its text is refused", act: ({ end }) => end("without new text", false, { spent }) },
+  {
+    when: "it ends twice",
+    act: async ({ end }) => {
+      await end("whole", false, { spent });
+      await end("whole", true, { spent });
+    },
+  },
+  {
+    when: "its session is deleted meanwhile",
+    act: async ({ lifecycle, sessionId, end }) => {
+      await lifecycle.run(forget, { sessionId });
+      await end("whole", false, { spent });
+      await end("whole", true, { spent });
+    },
+  },
+])("what it has used is written once when $when", async ({ act }) => {
+  await database.query("DELETE FROM usage_totals");
+  const on = await stage();
+  await act(on);
+  const { rows } = await database.query(
+    "SELECT model, user_id, input_tokens::int AS input FROM usage WHERE message_id = $1",
+    [on.replyId],
+  );
+  expect(rows).toEqual([{ model: "m", user_id: "ann", input: 7 }]);
+  const { rows: totals } = await database.query(
+    "SELECT scope, tokens::int AS tokens FROM usage_totals ORDER BY scope",
+  );
+  expect(totals).toEqual([
+    { scope: "all", tokens: 10 },
+    { scope: "user", tokens: 10 },
+  ]);
 });
 
 test("a reply that pauses and is wanted by all waits for a decision", async () => {

@@ -3,6 +3,7 @@ import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { priced, type Prices } from "../../usage/spent.ts";
 import { terminalEvent } from "../making/terminal-event.ts";
 import { abandonment } from "./cancel.ts";
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
@@ -13,12 +14,16 @@ import type { ClaimedReply, ReplyEnd, ReplyProgress } from "./reply-store.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
 
+/** The days of all users together are spread over so many rows: each end waits for a sixteenth of the others. */
+const shardOf = (sessionId: string) => sessionId.slice(-1);
+
 /** The end of an attempt, as its owner says it. */
 export interface Finish {
   readonly reply: ClaimedReply;
   /** `eventSeq` is the number of the event that tells the end. */
   readonly progress: ReplyProgress;
   readonly end: ReplyEnd;
+  readonly prices: Prices;
   /** Whether what waits behind it may be made here; without room it is left to other nodes. */
   readonly hasRoom: HasRoom;
 }
@@ -62,6 +67,11 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
       if (state === null) {
         // Its session, or only this of it.
         const isLeft = await lockSession(tx, sessionId);
+        // Deleting gives nothing back of what was used until then.
+        await tx.query(
+          `WITH ended AS (SELECT 1 WHERE $1::uuid IS NOT NULL), ${spending("$1", 2)} SELECT 1`,
+          [reply.replyId, ...spendingOf(request, form)],
+        );
         const finishReason = isLeft ? "message_deleted" : "session_deleted";
         const gone = { ...end, status: "cancelled", finishReason } as const;
         return {
@@ -147,15 +157,60 @@ function tellEnd(
   };
 }
 
+/**
+ * What a reply has used, written where `ended` has a row: its own rows, and the running totals of whom it counts for. A
+ * reply that goes on after a pause replaces its rows, and only what is new is added to the totals; so does a repeat.
+ */
+function spending(message: string, from: number): string {
+  const [spent, user, agent, shard, key] = [0, 1, 2, 3, 4].map((more) => `$${from + more}`);
+  return `
+  spent AS (
+    SELECT s.* FROM ended CROSS JOIN jsonb_to_recordset(${spent}::jsonb)
+      AS s (model text, input bigint, output bigint, cached bigint, reasoning bigint, cost numeric)),
+  used AS (
+    INSERT INTO usage (message_id, model, user_id, agent_id, input_tokens, output_tokens,
+      cached_tokens, reasoning_tokens, cost)
+    SELECT ${message}::uuid, model, ${user}, ${agent}, input, output, cached, reasoning, cost FROM spent
+    ON CONFLICT (message_id, model) DO UPDATE SET ended_at = excluded.ended_at,
+      input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+      cached_tokens = excluded.cached_tokens, reasoning_tokens = excluded.reasoning_tokens,
+      cost = excluded.cost),
+  added AS (
+    SELECT sum(input + output - coalesce(u.input_tokens + u.output_tokens, 0)) AS tokens,
+      sum(coalesce(s.cost, 0) - coalesce(u.cost, 0)) AS cost
+    FROM spent s LEFT JOIN usage u ON u.message_id = ${message}::uuid AND u.model = s.model),
+  totals AS (
+    INSERT INTO usage_totals (scope, name, day, tokens, cost)
+    SELECT scope, name, (now() AT TIME ZONE 'UTC')::date, tokens, cost
+    FROM added CROSS JOIN (VALUES ('all', ${shard}), ('key', ${key}), ('user', ${user})) AS whose (scope, name)
+    WHERE name IS NOT NULL AND (tokens <> 0 OR cost <> 0)
+    -- Always in the same order, so that two ends never wait for each other.
+    ORDER BY scope, name
+    ON CONFLICT (scope, name, day) DO UPDATE SET
+      tokens = usage_totals.tokens + excluded.tokens, cost = usage_totals.cost + excluded.cost)`;
+}
+
+function spendingOf({ reply, end, prices }: Finish, form: Form): unknown[] {
+  return [
+    toJsonb(form === "alone" ? [] : priced(end.spent, prices)),
+    reply.turn.userId,
+    reply.agentId,
+    shardOf(reply.sessionId),
+    reply.turn.keyName ?? null,
+  ];
+}
+
 async function store(
   tx: Queryable,
-  { reply, progress, end }: Finish,
+  request: Finish,
   form: Form,
 ): Promise<{ readonly content: string | null } | null> {
+  const { reply, progress, end } = request;
   const details = form === "whole" ? { progress, end } : null;
   const { rows } = await tx.query<{ content: string | null }>(
     `WITH session AS (
-       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id)
+       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id),
+     ended AS (
      UPDATE messages m SET status = $10, content = coalesce($4, content),
        reasoning = CASE WHEN $4::text IS NULL THEN reasoning ELSE $5 END, event_seq = $6,
        tool_calls = $7::jsonb, media = $8::jsonb, backend_state = $9::jsonb, finish_reason = $11,
@@ -167,7 +222,9 @@ async function store(
      FROM session
      WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}
-     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content`,
+     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content),
+     ${spending("$2", 20)}
+     SELECT content FROM ended`,
     [
       reply.sessionId,
       reply.replyId,
@@ -189,6 +246,7 @@ async function store(
       end.timeToFirstTokenMs,
       jsonOrNull(details?.end.context),
       details?.end.outputFormat ?? null,
+      ...spendingOf(request, form),
     ],
   );
   return rows[0] ?? null;

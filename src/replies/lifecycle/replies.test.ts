@@ -44,6 +44,7 @@ const send = async (text: string, { sessionId, on = node, agent, onBusy }: Messa
     ownerId: null,
     userId: "ann",
     userToken: undefined,
+    keyName: undefined,
     sessionConfig: {},
     agentId: agent ?? "lasting",
     onBusy: onBusy ?? null,

@@ -12,6 +12,8 @@ import {
   type RunnerParts,
   type RunnerSettings,
 } from "../making/reply-runner.ts";
+import type { Budgets } from "../../usage/budgets.ts";
+import type { Prices } from "../../usage/spent.ts";
 import { accept, KeyTaken, openingEvent, type Acceptance, type AcceptParts } from "./accept.ts";
 import { createAdmission, type ReplyLimits, type Ticket } from "./admission.ts";
 import { cancel, type CancelRequest, type CancelResult } from "./cancel.ts";
@@ -40,6 +42,7 @@ export interface ReplyParts extends RunnerParts {
   readonly insertSession: AcceptParts["insertSession"];
   /** Notes for other services what has become of a reply, in its own transaction. */
   readonly recordEvent: RecordEvent;
+  readonly budgets: Pick<Budgets, "used">;
 }
 
 export interface ReplySettings extends RunnerSettings {
@@ -47,6 +50,7 @@ export interface ReplySettings extends RunnerSettings {
   readonly nodeId: string;
   readonly leaseSeconds: number;
   readonly maxQueued: number;
+  readonly prices: Prices;
   readonly limits: ReplyLimits;
 }
 
@@ -103,11 +107,12 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       const ticket = held ?? admission.tryTake();
       try {
         const hasRoom = admission.isOpen() ? roomOf(ticket) : () => false;
-        const request = { reply, progress, end: how, hasRoom };
+        const request = { reply, progress, end: how, prices: settings.prices, hasRoom };
         // A node that has to go leaves what it cannot store to those that take it over.
         const mayWait = () => !supervisor.isOver();
         const change = await finishReply(lifecycle, claimant, request, logger, mayWait);
         await perform(change.effects, { ticket: ticket ?? undefined });
+        if (change.result !== null && how.usage !== null) parts.budgets.used(reply.turn);
         return change.result;
       } finally {
         if (ticket !== held) ticket?.release();

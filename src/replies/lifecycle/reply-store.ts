@@ -2,6 +2,7 @@ import sql from "sql-template-tag";
 import type { Requirement } from "../../agents/agent-backend.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
+import type { Spent } from "../../usage/spent.ts";
 import type { OutputFormat } from "../structured-output.ts";
 import { rowsOf } from "../../tree/rows-of.ts";
 import { count, newest, type Ranges } from "../../tree/ranges.ts";
@@ -67,6 +68,8 @@ export interface ReplyEnd {
   readonly status: "complete" | "cancelled" | "interrupted" | "failed" | "paused";
   readonly finishReason: string;
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+  /** The same by model; absent or empty: nothing is known. */
+  readonly spent?: readonly Spent[];
   /** What its model was sent; absent where nobody said. */
   readonly context?: ReplyContext | null;
   /** The form that was asked for, of a reply that has come to its end. */

@@ -66,6 +66,7 @@ const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["
     timeToFirstTokenMs: null,
   },
   hasRoom: () => true,
+  prices: {},
 });
 
 /** Each transition as it changes a reply that stands where it may begin. */

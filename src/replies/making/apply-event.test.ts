@@ -15,6 +15,7 @@ const fresh: Draft = {
   media: [],
   backendState: null,
   usage: null,
+  spent: [],
   context: null,
   contentBytes: 0,
   isResumable: false,
@@ -394,13 +395,29 @@ const cases: Case[] = [
   {
     name: "the first usage",
     event: { type: "usage", inputTokens: 1, outputTokens: 2 },
-    draft: { usage: { input_tokens: 1, output_tokens: 2 } },
+    draft: {
+      usage: { input_tokens: 1, output_tokens: 2 },
+      spent: [{ model: "", input: 1, output: 2, cached: 0, reasoning: 0 }],
+    },
   },
   {
     name: "usage adds up",
-    before: { usage: { input_tokens: 1, output_tokens: 2 } },
-    event: { type: "usage", inputTokens: 10, outputTokens: 20 },
-    draft: { usage: { input_tokens: 11, output_tokens: 22 } },
+    before: {
+      usage: { input_tokens: 1, output_tokens: 2 },
+      spent: [{ model: "m", input: 1, output: 2, cached: 1, reasoning: 1 }],
+    },
+    event: {
+      type: "usage",
+      inputTokens: 10,
+      outputTokens: 20,
+      cachedTokens: 3,
+      reasoningTokens: 4,
+      model: "m",
+    },
+    draft: {
+      usage: { input_tokens: 11, output_tokens: 22 },
+      spent: [{ model: "m", input: 11, output: 22, cached: 4, reasoning: 5 }],
+    },
   },
   {
     name: "what was sent last counts",
@@ -536,6 +553,8 @@ test("an attempt begins with what was claimed", () => {
     media: [{ url: "u" }],
     backendState: claimed.backendState,
     usage: { input_tokens: 3, output_tokens: 4 },
+    // An older node has stored it.
+    spent: [{ model: "", input: 3, output: 4, cached: 0, reasoning: 0 }],
   });
   expect(draftOf({ ...claimed, toolCalls: null, media: null, backendState: null })).toEqual({
     ...fresh,

@@ -6,12 +6,15 @@ import type {
   ReplyProgress,
   StoredToolCall,
 } from "../lifecycle/reply-store.ts";
+import { withUse, type Spent } from "../../usage/spent.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 
 /** What a reply has come to so far. It is never changed: members that two drafts share have not changed between them. */
 export interface Draft extends Omit<ReplyProgress, "eventSeq"> {
   readonly usage: ReplyEnd["usage"];
+  /** The same by model. */
+  readonly spent: readonly Spent[];
   readonly context: NonNullable<ReplyEnd["context"]> | null;
   /** Of `content`, in UTF-8. */
   readonly contentBytes: number;
@@ -52,13 +55,15 @@ const maxReasoningLength = 1024 * 1024;
 
 /** Where an attempt begins: a new reply, an earlier attempt, or the time before a pause. */
 export function draftOf(reply: ClaimedReply): Draft {
+  const known = stateContext(reply.backendState);
   return {
     content: reply.content,
     reasoning: reply.reasoning,
     toolCalls: reply.toolCalls ?? [],
     media: reply.media ?? [],
     backendState: reply.backendState,
-    usage: stateContext(reply.backendState)?.usage ?? null,
+    usage: known?.usage ?? null,
+    spent: known?.spent ?? spentOf(known?.usage),
     context: null,
     contentBytes: Buffer.byteLength(reply.content),
     isResumable: false,
@@ -148,6 +153,13 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
           input_tokens: (draft.usage?.input_tokens ?? 0) + event.inputTokens,
           output_tokens: (draft.usage?.output_tokens ?? 0) + event.outputTokens,
         },
+        spent: withUse(draft.spent, {
+          model: event.model,
+          input: event.inputTokens,
+          output: event.outputTokens,
+          cached: event.cachedTokens ?? 0,
+          reasoning: event.reasoningTokens ?? 0,
+        }),
       });
     case "context": {
       const { messages, estimatedTokens, dropped } = event.context;
@@ -174,6 +186,13 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
   }
 }
 
+/** Of a state that an older node has stored. */
+function spentOf(usage: Draft["usage"] | undefined): Draft["spent"] {
+  if (usage === null || usage === undefined) return [];
+  const { input_tokens: input, output_tokens: output } = usage;
+  return withUse([], { input, output, cached: 0, reasoning: 0 });
+}
+
 function quietly(draft: Draft): Applied {
   return { draft, event: null, checkpoint: false, outcome: null };
 }
@@ -183,7 +202,9 @@ function tooLong(contentBytes: number, { maxReplyBytes }: Rules): Outcome | null
 }
 
 function withState(draft: Draft, state: NonNullable<Draft["backendState"]>): Draft {
-  const context = { contentLength: draft.content.length, usage: draft.usage };
+  const { spent } = draft;
+  const told = { contentLength: draft.content.length, usage: draft.usage };
+  const context = spent.length > 0 ? { ...told, spent } : told;
   return { ...draft, backendState: storedState(state, context) };
 }
 

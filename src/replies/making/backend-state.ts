@@ -1,3 +1,5 @@
+import type { Spent } from "../../usage/spent.ts";
+
 type State = Readonly<Record<string, unknown>>;
 
 /** What a reply had come to when its backend told its state. */
@@ -5,6 +7,8 @@ export interface StateContext {
   /** How much of the text the state stands for. */
   readonly contentLength: number;
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+  /** The same by model; absent: an older node has stored it, or nothing. */
+  readonly spent?: readonly Spent[];
 }
 
 /** Beside the backend's own members, whose names never begin with a colon. */

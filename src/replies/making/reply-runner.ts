@@ -372,6 +372,7 @@ export class ReplyRunner {
       status: end.status,
       finishReason: end.finishReason,
       usage: this.#draft.usage,
+      spent: this.#draft.spent,
       context: this.#draft.context,
       outputFormat: end.status === "complete" ? this.#outputFormat() : null,
       error:

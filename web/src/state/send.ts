@@ -87,7 +87,8 @@ async function deliver(entry: Outgoing): Promise<void> {
     } catch (error) {
       if (error instanceof ApiError) {
         const isPassing =
-          [429, 502, 503, 504].includes(error.status) && error.type !== "queue_full";
+          [429, 502, 503, 504].includes(error.status) &&
+          !["queue_full", "budget_exceeded"].includes(error.type);
         if (error.status === 401) {
           putOutgoing({ ...entry, state: "waiting", error: null });
           throw error;

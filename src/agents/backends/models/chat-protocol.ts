@@ -57,7 +57,13 @@ export type ModelDelta =
   /** The text of this answer so far was none; it has been told as reasoning. */
   | { readonly type: "retract" }
   | { readonly type: "media"; readonly kind: "image"; readonly url: string }
-  | { readonly type: "usage"; readonly inputTokens: number; readonly outputTokens: number }
+  | {
+      readonly type: "usage";
+      readonly inputTokens: number;
+      readonly outputTokens: number;
+      readonly cachedTokens?: number;
+      readonly reasoningTokens?: number;
+    }
   | {
       readonly type: "end";
       /** As `finishReasonOf` gives it. */

@@ -163,7 +163,7 @@ describe("a turn", () => {
       { type: "reasoning", text: "me" },
       { type: "text", text: "A" },
       { type: "text", text: "B" },
-      { type: "usage", inputTokens: 7, outputTokens: 4 },
+      { type: "usage", inputTokens: 7, outputTokens: 4, model: "test-model" },
       { type: "finish", reason: "stop" },
     ]);
     expect((await run("general-chat")).at(-1)).toEqual({ type: "finish", reason: "length" });
@@ -510,7 +510,7 @@ describe("handoffs", () => {
     });
     expect(events).toEqual([
       { type: "text", text: "One moment." },
-      { type: "usage", inputTokens: 10, outputTokens: 1 },
+      { type: "usage", inputTokens: 10, outputTokens: 1, model: "session-model" },
       { type: "agent", event: "handoff", agentId: "maths", name: "MATHS", parentAgentId: "boss" },
       {
         type: "agent",
@@ -520,7 +520,7 @@ describe("handoffs", () => {
         parentAgentId: "boss",
       },
       { type: "reasoning", text: "6*7", agentId: "maths" },
-      { type: "usage", inputTokens: 10, outputTokens: 3 },
+      { type: "usage", inputTokens: 10, outputTokens: 3, model: "maths-model" },
       {
         type: "agent",
         event: "member_completed",
@@ -531,7 +531,7 @@ describe("handoffs", () => {
       },
       { type: "text", text: "\n\nMaths " },
       { type: "text", text: "says 42." },
-      { type: "usage", inputTokens: 10, outputTokens: 2 },
+      { type: "usage", inputTokens: 10, outputTokens: 2, model: "session-model" },
       { type: "finish", reason: "stop" },
     ]);
     const [first, second, third] = server.requests;

@@ -160,7 +160,7 @@ async function* speak(
           return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
           windows.observe(model, estimatedTokens, delta.inputTokens);
-          return delta;
+          return { ...delta, model };
         case "end":
           turn.reason = delta.reason;
           calls = delta.toolCalls;

@@ -236,7 +236,7 @@ describe("models", () => {
     expect(await run({ attachments: [image] })).toEqual([
       { type: "text", text: "你" },
       { type: "text", text: "好" },
-      { type: "usage", inputTokens: 3, outputTokens: 2 },
+      { type: "usage", inputTokens: 3, outputTokens: 2, model: "zhipu/glm-4" },
       { type: "finish", reason: "stop" },
     ]);
     const messages = service.requests[0]?.body["messages"] as { content: unknown }[];

@@ -18,3 +18,19 @@ test.each<[usage: object, counts: readonly [number, number] | null]>([
     counts === null ? null : { type: "usage", inputTokens: counts[0], outputTokens: counts[1] };
   expect(usageOf({ ...usage })).toEqual(expected);
 });
+
+test.each<[usage: object, more: object]>([
+  [{ prompt_tokens_details: { cached_tokens: 2 } }, { cachedTokens: 2 }],
+  [{ input_tokens_details: { cached_tokens: 2 } }, { cachedTokens: 2 }],
+  [{ prompt_cache_hit_tokens: 2 }, { cachedTokens: 2 }],
+  [{ completion_tokens_details: { reasoning_tokens: "4" } }, { reasoningTokens: 4 }],
+  [{ output_tokens_details: { reasoning_tokens: 4 } }, { reasoningTokens: 4 }],
+  [{ prompt_tokens_details: null, completion_tokens_details: { reasoning_tokens: 0 } }, {}],
+])("with %j", (details, more) => {
+  expect(usageOf({ prompt_tokens: 3, completion_tokens: 5, ...details })).toEqual({
+    type: "usage",
+    inputTokens: 3,
+    outputTokens: 5,
+    ...more,
+  });
+});

@@ -7,7 +7,35 @@ const mostTokens = 1_000_000_000;
 export function usageOf(usage: Readonly<Record<string, unknown>>): ModelDelta | null {
   const inputTokens = count(usage["prompt_tokens"] ?? usage["input_tokens"]);
   const outputTokens = count(usage["completion_tokens"] ?? usage["output_tokens"]);
-  return inputTokens + outputTokens === 0 ? null : { type: "usage", inputTokens, outputTokens };
+  if (inputTokens + outputTokens === 0) return null;
+  const cachedTokens = count(
+    detail(usage, ["prompt_tokens_details", "input_tokens_details"], "cached_tokens") ??
+      usage["prompt_cache_hit_tokens"],
+  );
+  const reasoningTokens = count(
+    detail(usage, ["completion_tokens_details", "output_tokens_details"], "reasoning_tokens"),
+  );
+  return {
+    type: "usage",
+    inputTokens,
+    outputTokens,
+    ...(cachedTokens > 0 && { cachedTokens }),
+    ...(reasoningTokens > 0 && { reasoningTokens }),
+  };
+}
+
+function detail(
+  usage: Readonly<Record<string, unknown>>,
+  groups: readonly string[],
+  name: string,
+): unknown {
+  for (const group of groups) {
+    const details = usage[group];
+    if (typeof details === "object" && details !== null) {
+      return (details as Readonly<Record<string, unknown>>)[name];
+    }
+  }
+  return undefined;
 }
 
 /** Whatever is no count of tokens is none; some send it as a text. */

@@ -1,0 +1,79 @@
+import type { Database } from "../database/database.ts";
+
+const groups = {
+  day: "(ended_at AT TIME ZONE 'UTC')::date::text",
+  agent: "agent_id",
+  model: "model",
+} as const;
+
+export type UsageGroup = keyof typeof groups;
+
+export interface UsageFilter {
+  readonly userId: string;
+  /** ISO 8601; from this moment on. */
+  readonly since?: string | undefined;
+  /** ISO 8601; before this moment. */
+  readonly until?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly kind?: string | undefined;
+}
+
+export interface UsageSum {
+  readonly replies: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
+  /** Null: nothing of it had a price. */
+  readonly cost: number | null;
+}
+
+export interface UsageRow extends UsageSum {
+  /** Null: the sum of all. Of models '' is not known. */
+  readonly name: string | null;
+}
+
+export type UsageStore = ReturnType<typeof createUsageStore>;
+
+/** What users have used. Rows are written where replies end (`replies/lifecycle/finish.ts`). */
+export function createUsageStore(database: Database) {
+  return {
+    /** One row for each name, in their order, and the sum of all as the last one, also of nothing. */
+    async sums(filter: UsageFilter, group: UsageGroup): Promise<readonly UsageRow[]> {
+      const { rows } = await database.query<UsageRow>(
+        `WITH wanted AS (
+           SELECT *, ${groups[group]} AS name FROM usage
+           WHERE user_id = $1 AND ($2::timestamptz IS NULL OR ended_at >= $2)
+             AND ($3::timestamptz IS NULL OR ended_at < $3) AND ($4::text IS NULL OR agent_id = $4)
+             AND ($5::text IS NULL OR model = $5) AND ($6::text IS NULL OR kind = $6))
+         SELECT name, count(DISTINCT message_id) FILTER (WHERE kind = 'reply')::int AS replies,
+           coalesce(sum(input_tokens), 0)::float8 AS "inputTokens",
+           coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
+           coalesce(sum(cached_tokens), 0)::float8 AS "cachedTokens",
+           coalesce(sum(reasoning_tokens), 0)::float8 AS "reasoningTokens",
+           sum(cost)::float8 AS cost
+         FROM wanted GROUP BY GROUPING SETS ((name), ()) ORDER BY GROUPING(name), name COLLATE "C"`,
+        [
+          filter.userId,
+          filter.since ?? null,
+          filter.until ?? null,
+          filter.agentId ?? null,
+          filter.model ?? null,
+          filter.kind ?? null,
+        ],
+      );
+      return rows;
+    },
+
+    /** Nothing of the user is left, his running totals included; how many rows there were. */
+    async erase(userId: string): Promise<number> {
+      return database.transaction(async (tx) => {
+        const { rowCount } = await tx.query("DELETE FROM usage WHERE user_id = $1", [userId]);
+        await tx.query("DELETE FROM usage_totals WHERE scope = 'user' AND name = $1", [userId]);
+        await tx.query("DELETE FROM budget_warnings WHERE name = $1", [`user:${userId}`]);
+        return rowCount;
+      });
+    },
+  };
+}
