@@ -32,6 +32,7 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
         case "assistant_chunk":
           return text(event.chunk, event.agent_id);
         case "snapshot":
+        case "replaced":
           if (event.content.startsWith(shown)) return text(event.content.slice(shown.length), "…");
           line("(the text so far was replaced)");
           shown = "";

@@ -140,9 +140,14 @@ export const replyEventSchemas = {
       requirements: Type.Array(RequirementSchema),
     },
   ),
+  replaced: event(
+    "replaced",
+    "The agent has taken back its text so far: this stands in its place, and chunks go on behind it.",
+    { content: Type.String() },
+  ),
   snapshot: event(
     "snapshot",
-    "The text so far in one piece, replacing every chunk before it; its id is the last event it covers.",
+    "The text so far in one piece, for a reader that has missed events of it; its id is the last event it covers.",
     { content: Type.String(), reasoning: Type.Optional(Type.String()) },
   ),
   conversation_complete: event("conversation_complete", "The reply is stored. Terminal.", {

@@ -126,7 +126,7 @@ function checkView({ replyId, events }: View, rows: readonly StoredRow[]): strin
     else if (id !== last + 1 && type !== "snapshot") fault(`event ${id} follows event ${last}`);
     last = Math.max(last, id);
     if (type === "assistant_chunk") text += event.chunk ?? "";
-    if (type === "snapshot") text = event.content ?? "";
+    if (type === "snapshot" || type === "replaced") text = event.content ?? "";
     if (type in terminalStatuses) ends += 1;
   }
   const end = events.at(-1);

@@ -80,6 +80,7 @@ describe("a reply from its events", () => {
     const chunk = (text: string) => ({ type: "assistant_chunk", chunk: text, agent_id: "a" });
     assert.equal(after(started, chunk("a"), chunk("b")).content, "ab");
     assert.equal(after(started, chunk("a"), { type: "snapshot", content: "abc" }).content, "abc");
+    assert.equal(after(started, chunk("a"), { type: "replaced", content: "b" }).content, "b");
     const failed = after(started, chunk("a"), {
       type: "error",
       error: "gone",

@@ -151,6 +151,7 @@ describe("the OpenAPI document", () => {
         "audio_chunk",
         "audio_response",
         "paused",
+        "replaced",
         "snapshot",
         "conversation_complete",
         "cancelled",

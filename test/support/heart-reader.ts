@@ -28,7 +28,7 @@ export function createHeartReader(replyId: string, sessionId: string) {
     cursor = seq;
     isPaused = event.type === "paused";
     if (event.type === "assistant_chunk") text += event.chunk;
-    if (event.type === "snapshot") text = event.content;
+    if (event.type === "snapshot" || event.type === "replaced") text = event.content;
     if (isTerminal(event.type)) end = event;
   };
 

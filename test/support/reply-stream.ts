@@ -85,7 +85,7 @@ export function textOf(events: readonly SeenEvent[]): string {
   let text = "";
   for (const event of events) {
     if (event.type === "assistant_chunk") text += event["chunk"] as string;
-    if (event.type === "snapshot") text = event["content"] as string;
+    if (event.type === "snapshot" || event.type === "replaced") text = event["content"] as string;
   }
   return text;
 }

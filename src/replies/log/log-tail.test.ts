@@ -34,6 +34,11 @@ describe("a reply as far as it really came", () => {
       [event(4, { type: "snapshot", content: "new " }), word(5)],
       { content: "new 5 ", ...after(5) },
     ],
+    [
+      "its text was taken back",
+      [event(4, { type: "replaced", content: "new " }), word(5)],
+      { content: "new 5 ", ...after(5) },
+    ],
     ["the next event is missing", [word(5), word(6)], after(6)],
     ["one further on is missing", [word(4), word(6), word(7)], { content: "2 3 4 ", ...after(7) }],
   ])("%s", async (_name, events, expected) => {

@@ -47,7 +47,7 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
         content += event.chunk;
       } else if (event.type === "reasoning_chunk" && !keepState) {
         reasoning += event.chunk;
-      } else if (event.type === "snapshot") {
+      } else if (event.type === "snapshot" || event.type === "replaced") {
         content = event.content;
       }
     }

@@ -115,14 +115,14 @@ const cases: Case[] = [
     before: { content: "one", textHalf: "\uD83D" },
     event: { type: "replace", text: "two\uD83D" },
     draft: { content: "two\uFFFD", textHalf: "" },
-    told: { type: "snapshot", content: "two\uFFFD" },
+    told: { type: "replaced", content: "two\uFFFD" },
   },
   {
     name: "no text in its place",
     before: { content: "one" },
     event: { type: "replace", text: "" },
     draft: { content: "" },
-    told: { type: "snapshot", content: "" },
+    told: { type: "replaced", content: "" },
   },
   {
     name: "the same text in its place is not told",
@@ -134,7 +134,7 @@ const cases: Case[] = [
     name: "too long a text in its place",
     event: { type: "replace", text: "x".repeat(101) },
     draft: { content: "x".repeat(101) },
-    told: { type: "snapshot", content: "x".repeat(101) },
+    told: { type: "replaced", content: "x".repeat(101) },
     outcome: { kind: "too_long" },
   },
   {

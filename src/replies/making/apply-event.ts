@@ -93,7 +93,7 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
       const contentBytes = Buffer.byteLength(content);
       return {
         draft: { ...draft, content, contentBytes, textHalf: "" },
-        event: { type: "snapshot", content },
+        event: { type: "replaced", content },
         checkpoint: false,
         outcome: tooLong(contentBytes, rules),
       };

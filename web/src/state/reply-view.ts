@@ -75,6 +75,8 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
       return { ...message, live };
     case "paused":
       return { ...message, status: "paused", requirements: event.requirements, live };
+    case "replaced":
+      return { ...running, content: event.content };
     case "snapshot":
       return {
         ...running,
