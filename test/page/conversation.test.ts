@@ -491,14 +491,21 @@ describeInBrowser("conversations on the page", () => {
   test("a search over everything leads from one conversation to a message of another", async () => {
     const user = "wanderer";
     const tell = async (message: string) => {
-      const { body } = await stage.client.send<{ session_id: string }>("POST", "/chat/message", {
-        user_id: user,
-        message,
-      });
-      return body.session_id;
+      const { body } = await stage.client.send<{
+        session_id: string;
+        user_message_id: string;
+      }>("POST", "/chat/message", { user_id: user, message });
+      return body;
     };
-    await tell("where the Zirkon lies");
-    const other = await tell("another matter");
+    // It was said otherwise since: the branch that it is on is shown.
+    const { user_message_id: said } = await tell("where the Zirkon lies");
+    await stage.client.send(
+      "POST",
+      `/chat/message/${said}/edit`,
+      { message: "where it lies" },
+      { accept: "application/json" },
+    );
+    const { session_id: other } = await tell("another matter");
     const { page } = await visit({ user, path: `/?session=${other}` });
     await page.locator(".message.user", { hasText: "another matter" }).waitFor();
     await page.keyboard.press("Control+k");

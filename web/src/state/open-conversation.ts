@@ -59,7 +59,14 @@ async function loadWindow(
   signal: AbortSignal,
 ): Promise<void> {
   if (target !== null) {
-    const around = await loadAround(sessionId, target.messageId, signal);
+    const around = await loadAround(sessionId, target.messageId, signal).catch(
+      async (error: unknown) => {
+        if (!(error instanceof ApiError && error.type === "message_not_found")) throw error;
+        // It is on another branch: that is shown then.
+        await chatApi.changeSession(sessionId, { head_message_id: target.messageId });
+        return loadAround(sessionId, target.messageId, signal);
+      },
+    );
     signal.throwIfAborted();
     updateConversation({ ...around, state: "ready", target });
   } else {
