@@ -79,7 +79,7 @@ async function eraseUser(client: ApiClient, userId: string) {
       const sessionId = String(session["session_id"]);
       if (!(await deleteSession(client, userId, sessionId))) continue;
       sessions += 1;
-      messages += Number(session["message_count"]);
+      messages += Number(session["total_message_count"]);
       hash.update(`${sessionId}\n`);
     }
     if (found === 0) break;

@@ -31,7 +31,7 @@ export async function* messagesOf(
     do {
       const page = await client.call<Page & { messages: readonly Item[] }>(
         "GET",
-        `/chat/history/${sessionId}?user_id=${encodeURIComponent(userId)}&limit=200${cursor}`,
+        `/chat/history/${sessionId}?user_id=${encodeURIComponent(userId)}&path=all&limit=200${cursor}`,
       );
       yield* page.messages;
       cursor = next(page);

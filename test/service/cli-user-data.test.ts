@@ -52,6 +52,8 @@ async function converse(client: Client, userId: string, sessions: number): Promi
         session_id: sessionId,
         user_id: userId,
         message,
+        // Each is a branch of its own: all of them are the user's.
+        parent_message_id: null,
       });
       expect(status).toBe(200);
     }
