@@ -169,6 +169,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       ...(parent === message.seq - 1 ? [] : [parent]),
       ...(children.length > 1 ? children : []),
     ]);
+    if (seqs.length === 0) return [...messages];
     const { rows } = await database.query<Pick<StoredMessage, "seq" | "messageId" | "role">>(
       `SELECT seq, message_id AS "messageId", role FROM messages
        WHERE session_id = $1 AND seq = ANY($2::int[])`,
