@@ -316,6 +316,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       replyTo: null,
       parentId: null,
       outputFormat: null,
+      feedback: null,
       metadata: { a: [1] },
       createdAt: new Date("2026-01-02T03:04:05Z"),
       usage: null,
