@@ -114,6 +114,7 @@ describe("metrics of a running service", () => {
     gate.resolve();
     await Promise.all([stream.all(), waiting.all()]);
     await client.send("POST", "/chat/voice/synthesize", { text: "hello" });
+    await client.send("PUT", `/chat/message/${String(replyId)}/feedback`, { rating: "down" });
     await client.get("/nowhere");
     await client.get("/chat/history/nowhere");
 
@@ -123,6 +124,7 @@ describe("metrics of a running service", () => {
     const { body: text } = await client.get<string>("/metrics");
     const all = [...text.matchAll(/^# TYPE (chat_\w+)/gm)].map(([, name]) => name ?? "");
     expect(all.filter((name) => !moved.has(name))).toEqual([]);
+    expect(after("chat_feedback_total", { agent: "general-chat", rating: "down" })).toBe(1);
     expect(after("chat_sessions_created_total")).toBe(4);
     expect(after("chat_sessions", { status: "active" })).toBe(4);
     expect(after("chat_messages_total", { type: "text" })).toBe(5);
