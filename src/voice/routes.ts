@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { mayAccess, requireAction } from "../http/caller.ts";
+import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable } from "../http/schemas.ts";
@@ -203,6 +203,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
               properties: {
                 audio_file: uploadContent,
                 language: { type: "string", examples: ["en", "zh"] },
+                user_id: { type: "string", description: "In auth.mode open: who is speaking." },
               },
             },
             response: {
@@ -225,12 +226,15 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
           await requireAction(request, identity, "send_message");
           const { file, fields } = await readUpload(request, options.maxUploadBytes, [
             "language",
+            "user_id",
           ]).catch((error: unknown) => {
             // The rest of a body that is refused is not read.
             void reply.header("Connection", "close");
             throw error;
           });
           const language = typeof fields["language"] === "string" ? fields["language"] : undefined;
+          // Names nobody else; without identities a name proves nothing, and each address has its share.
+          if (typeof fields["user_id"] === "string") callerUser(request, fields["user_id"]);
           const heard = await voice.transcribe(file, {
             language,
             owner: request.identity?.userId ?? request.ip,
