@@ -193,7 +193,13 @@ export function createCommands(parts: CommandParts) {
     turn: TurnAt,
     rest: Pick<SendMessage, "at" | "message">,
   ): Promise<SentMessage> => {
-    const { sessionId, userId } = await owned(replyStore.messageOwner, caller, named);
+    const { sessionId, userId } = await owned(replyStore.messageOwner, caller, named).catch(
+      async (error: unknown) => {
+        // Looking for messages is not free either.
+        await limitRate(caller.identity?.userId ?? named.userId ?? "");
+        throw error;
+      },
+    );
     const { token: userToken, keyName } = caller.identity ?? {};
     const whose = { sessionId, ownerId: userId, userId, userToken, keyName };
     return send({ ...turn, ...whose, ...rest });

@@ -64,7 +64,11 @@ describe("with one request a minute of each kind", () => {
     for (const { name, method, path, responses } of operations) {
       const isPublic = path.startsWith("/health") || path.startsWith("/metrics");
       const client = isPublic ? createClient(service.url) : await clientOf(service, name);
-      const body = /^\/chat\/message(\/stream)?$/.test(path) ? { message: "hi" } : undefined;
+      const body = path.endsWith("/regenerate")
+        ? {}
+        : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path)
+          ? { message: "hi" }
+          : undefined;
       const ask = () => client.send(method, path, body);
       const first = await ask();
       // Those that are open share the rate of their address.
