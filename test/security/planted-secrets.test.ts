@@ -249,8 +249,11 @@ async function speak(): Promise<void> {
   const sound = new Uint8Array(await spoken.arrayBuffer());
   for (const works of [true, false]) {
     transcribes = works;
-    for (const path of ["/chat/voice", "/chat/voice/transcribe"]) {
-      const form = recordingForm(sound, { enable_tts: "false" });
+    for (const [path, fields] of [
+      ["/chat/voice", { enable_tts: "false" }],
+      ["/chat/voice/transcribe", {}],
+    ] as const) {
+      const form = recordingForm(sound, fields);
       form.set("audio_file", new Blob([sound]), `${secrets["file name"]}.wav`);
       const { status } = await ask(path, { method: "POST", body: form });
       expect(status === 200).toBe(works);
