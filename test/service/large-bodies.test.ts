@@ -65,7 +65,7 @@ it("bounds each object of a caller's own, also what patches add up to", async ()
       },
     },
   });
-  for (const name of ["metadata", "context", "session_config", "voice_config"]) {
+  for (const name of ["metadata", "context", "session_config"]) {
     const body = { user_id: "alice", message: "hi", [name]: { text } };
     expect(await client.send("POST", "/chat/message", body)).toMatchObject(refused(name));
     const chat = connectSocket(`${service.url}/chat/ws`);

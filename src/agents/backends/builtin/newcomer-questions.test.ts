@@ -41,7 +41,7 @@ const questions: readonly (readonly [question: string, sections: readonly string
   ["how do I delete a session", ["List, rename and delete sessions"]],
   ["rename a conversation", ["List, rename and delete sessions"]],
   ["how do I read the history", ["Read the history", "History and search"]],
-  ["how do I search messages", ["Search in a conversation", "History and search"]],
+  ["how do I search messages", ["Search", "Search in a conversation", "History and search"]],
   ["send a message", ["Send a message and watch the reply stream", "Messages"]],
   ["create a session", ["Create a session", "Sessions"]],
   ["what does session_busy mean", ["session_busy (409)"]],
