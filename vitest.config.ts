@@ -11,7 +11,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
-    // Services, databases and streams are started for real: two files at a time suit a small machine.
-    maxWorkers: 2,
+    // Services, databases and streams are started for real, and waited for: three files at a time keep two cores busy.
+    maxWorkers: 3,
   },
 });
