@@ -65,6 +65,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
       floors.database.kind === "embedded" || claimRound(floors.database, "retention", everyMs),
     purge: async () => {
       await conversations.speech.store.purge();
+      await conversations.usage.purge();
     },
     logger,
   });

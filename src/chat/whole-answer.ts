@@ -12,7 +12,8 @@ export type WholeAnswer = (
 ) => Promise<ReturnType<typeof answer> | ReturnType<typeof accepted>>;
 
 /**
- * The whole reply, as soon as it has ended; for who prefers not to wait, how it stands now. Raises the problem that it ended in, and `message_not_found` when it was deleted meanwhile.
+ * The whole reply, as soon as it has ended; for who prefers not to wait, how it stands now. Raises the problem that it
+ * ended in, and `message_not_found` when it was deleted meanwhile.
  */
 export function createWholeAnswer(
   commands: Pick<Commands, "ended">,

@@ -204,7 +204,7 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       return { seqs, next: after };
     },
 
-    /** Sessions of a user whose titles match, the newest ones; null where nothing can be looked for. */
+    /** Sessions of a user whose titles match, the newest ones; none where nothing can be looked for. */
     async titled(q: string, userId: string): Promise<string[]> {
       const query = readQuery(q);
       if (query === null) return [];

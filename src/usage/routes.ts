@@ -60,14 +60,6 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
             ),
             agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
             model: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
-            kind: Type.Optional(
-              Type.Union(
-                (["reply", "title", "summary"] as const).map((kind) => Type.Literal(kind)),
-                {
-                  description: "What the tokens were for. Absent: all of it.",
-                },
-              ),
-            ),
           }),
           response: {
             200: Type.Object({
@@ -100,7 +92,6 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
             until: moment("until", query.until),
             agentId: query.agent_id,
             model: query.model,
-            kind: query.kind,
           },
           group,
         );

@@ -16,7 +16,6 @@ export interface UsageFilter {
   readonly until?: string | undefined;
   readonly agentId?: string | undefined;
   readonly model?: string | undefined;
-  readonly kind?: string | undefined;
 }
 
 export interface UsageSum {
@@ -46,7 +45,7 @@ export function createUsageStore(database: Database) {
            SELECT *, ${groups[group]} AS name FROM usage
            WHERE user_id = $1 AND ($2::timestamptz IS NULL OR ended_at >= $2)
              AND ($3::timestamptz IS NULL OR ended_at < $3) AND ($4::text IS NULL OR agent_id = $4)
-             AND ($5::text IS NULL OR model = $5) AND ($6::text IS NULL OR kind = $6))
+             AND ($5::text IS NULL OR model = $5))
          SELECT name, count(DISTINCT message_id) FILTER (WHERE kind = 'reply')::int AS replies,
            coalesce(sum(input_tokens), 0)::float8 AS "inputTokens",
            coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
@@ -60,10 +59,16 @@ export function createUsageStore(database: Database) {
           filter.until ?? null,
           filter.agentId ?? null,
           filter.model ?? null,
-          filter.kind ?? null,
         ],
       );
       return rows;
+    },
+
+    /** Running totals that no budget is compared with any more, because their month is over. */
+    async purge(): Promise<void> {
+      const isOver = "day < date_trunc('month', now() AT TIME ZONE 'UTC')::date";
+      await database.query(`DELETE FROM usage_totals WHERE ${isOver}`);
+      await database.query(`DELETE FROM budget_warnings WHERE ${isOver}`);
     },
 
     /** Nothing of the user is left, his running totals included; how many rows there were. */

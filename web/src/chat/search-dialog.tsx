@@ -8,6 +8,7 @@ import { useTexts } from "../text/use-texts.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import type { TextPart } from "./highlight-words.ts";
+import { MarkedText } from "./marked-text.tsx";
 import { shortTime } from "./words.ts";
 
 interface SearchDialogProps {
@@ -112,15 +113,7 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
                     </span>
                     <time dateTime={hit.timestamp}>{shortTime(hit.timestamp, chosenLanguage)}</time>
                   </span>
-                  <span dir="auto">
-                    {partsOf(hit).map((part, index) =>
-                      part.isFound ? (
-                        <mark key={index}>{part.text}</mark>
-                      ) : (
-                        <span key={index}>{part.text}</span>
-                      ),
-                    )}
-                  </span>
+                  <MarkedText parts={partsOf(hit)} />
                 </button>
               </li>
             ))}

@@ -9,6 +9,7 @@ import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { excerpt } from "./highlight-words.ts";
+import { MarkedText } from "./marked-text.tsx";
 import { shortTime } from "./words.ts";
 
 interface SearchPanelProps {
@@ -120,15 +121,7 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
                       {shortTime(message.timestamp, chosenLanguage)}
                     </time>
                   </span>
-                  <span dir="auto">
-                    {excerpt(message.content, hits.words).map((part, index) =>
-                      part.isFound ? (
-                        <mark key={index}>{part.text}</mark>
-                      ) : (
-                        <span key={index}>{part.text}</span>
-                      ),
-                    )}
-                  </span>
+                  <MarkedText parts={excerpt(message.content, hits.words)} />
                 </button>
               </li>
             ))}
