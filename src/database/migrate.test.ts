@@ -192,10 +192,13 @@ describe.skipIf(postgres === null)("migrations beside nodes that serve", () => {
     const { lines, log, next } = heard();
     const waiting = next("waiting for another node");
     const { promise: isDone, resolve: done } = Promise.withResolvers<void>();
+    const { promise: isHeld, resolve: held } = Promise.withResolvers<void>();
     const holding = other.transaction(async (tx) => {
       await tx.query("SELECT pg_advisory_xact_lock(4812001)");
+      held();
       await isDone;
     });
+    await isHeld;
     const migrating = migrate(open(url), { log });
     await waiting;
     await other.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_sleep(0.7); COMMIT");
@@ -216,10 +219,13 @@ describe.skipIf(postgres === null)("migrations beside nodes that serve", () => {
     const waiting = next("a table that others are using");
     const backup = open(url);
     const { promise: isDone, resolve: done } = Promise.withResolvers<void>();
+    const { promise: isRead, resolve: read } = Promise.withResolvers<void>();
     const reading = backup.transaction(async (tx) => {
       await tx.query("SELECT * FROM used");
+      read();
       await isDone;
     });
+    await isRead;
     const migrating = migrate(open(url), { from, log });
     await waiting;
     // Would wait behind the migration, and be cut off by its statement time-out.
