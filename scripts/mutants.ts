@@ -551,7 +551,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/making/checkpoint-pump.ts",
     tests: making("checkpoint-pump"),
     mutants: [
-      ["const leastPart = 1 / 4;", "const leastPart = 0;"],
+      ["const leastPart = 1 / 2;", "const leastPart = 0;"],
       ["changes === null && now - this.#renewedMs < leaseRenewalMs", "changes === null"],
       ["const firstTextMs = 250;", "const firstTextMs = 2_500;"],
       ["this.#isEnding ? this.#stored : progress()", "progress()"],

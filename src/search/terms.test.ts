@@ -101,7 +101,10 @@ describe("a text's terms", () => {
     await fc.assert(
       fc.asyncProperty(anyText, fc.nat(), async (text, at) => {
         // Between quotation marks is a phrase, which is more than a word.
-        const words = text.replaceAll(/[\0"“”„«»＂]/g, "").toWellFormed().split(/\s+/);
+        const words = text
+          .replaceAll(/[\0"“”„«»＂]/g, "")
+          .toWellFormed()
+          .split(/\s+/);
         const word = words[at % words.length]?.slice(0, 60) ?? "";
         const query = readQuery(word);
         if (query === null) return;

@@ -30,9 +30,15 @@ describe.skipIf(postgres === null)("what a reply writes to the database", () => 
       );
       return Number(rows[0]?.bytes);
     };
+    /** What is made of earlier replies for search, behind them, counts with none. */
+    const searchIsMade = () =>
+      expect
+        .poll(() => postgres.query("SELECT 1 FROM search_queue LIMIT 1", [], databaseUrl))
+        .toEqual([]);
     const written = async (length: number) => {
       const sessionId = await client.session("alice");
       model.enqueue({ tokens: noise(length), delayMs: 1 });
+      await searchIsMade();
       const before = await position();
       const stream = await client.stream({ session_id: sessionId, message: "noise" });
       const end = (await stream.all()).at(-1);

@@ -35,9 +35,9 @@ const firstTextMs = 250;
 /** Between the beats, when so much text is new … */
 const leastLength = 4_096;
 /** … and this part of all there is: a reply of n characters writes some n of them, not n². */
-const leastPart = 1 / 4;
+const leastPart = 1 / 2;
 /** Up to so much, all of it may be written for one event. */
-const smallLength = leastLength / leastPart;
+const smallLength = 16_384;
 /** Numbers of events must not run away from those that are stored: a take-over leaps over 1,024. */
 const mostEvents = 500;
 
