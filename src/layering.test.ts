@@ -95,6 +95,21 @@ test("a folder uses those in front of it that it names, and no other", () => {
   expect(wrong).toEqual([]);
 });
 
+/** What is kept of a reply and told of it is read by those who follow it and by those who make it. */
+const ofReplies = ["", "log", "reading", "making", "lifecycle"];
+
+test("of the folders of replies each uses those in front of it", () => {
+  const roomOf = (file: string) => {
+    const [, name, room = "", more] = file.split("/");
+    return name === "replies" ? ofReplies.indexOf(more === undefined ? "" : room) : null;
+  };
+  const wrong = imports.filter(({ file, target }) => {
+    const [from, to] = [roomOf(file), roomOf(target)];
+    return from !== null && to !== null && (from < 0 || to > from);
+  });
+  expect(wrong).toEqual([]);
+});
+
 test("every arrow that is allowed is used", () => {
   const used = new Set(
     imports.map(({ file, target }) => `${folderOf(file)} → ${folderOf(target)}`),

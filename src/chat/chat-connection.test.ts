@@ -8,7 +8,7 @@ import type { Identity } from "../identity/identity.ts";
 import { isId, newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
-import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/reply.ts";
 import { ChatConnection } from "./chat-connection.ts";
 import type { Commands, SendMessage } from "./commands.ts";
 import { messageBody } from "./message-body.ts";

@@ -13,7 +13,7 @@ import type { Shares } from "../lib/shares.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { mustBeOneOf, Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
-import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/reply.ts";
 import { send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { decisionsBody } from "./decisions-body.ts";

@@ -4,7 +4,7 @@ import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { CancelResult } from "../replies/lifecycle/cancel.ts";
 import type { NewTurn } from "../replies/lifecycle/replies.ts";
-import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/reply.ts";
 import type { Payer } from "../usage/budgets.ts";
 import { createCommands, type SendMessage } from "./commands.ts";
 

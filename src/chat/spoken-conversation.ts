@@ -1,6 +1,6 @@
 import type { Language } from "../problems/catalogue.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
-import type { ReplyState } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/reply.ts";
 
 /** A message made of speech. */
 export interface SpokenMessage {

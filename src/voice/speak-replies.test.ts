@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ClaimedReply } from "../replies/lifecycle/reply-store.ts";
+import type { ClaimedReply } from "../replies/reply.ts";
 import type { ReplyEventBody } from "../replies/reply-event.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import type { AudioStore, NewAudio } from "./audio-store.ts";

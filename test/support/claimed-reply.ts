@@ -1,4 +1,4 @@
-import type { ClaimedReply } from "../../src/replies/lifecycle/reply-store.ts";
+import type { ClaimedReply } from "../../src/replies/reply.ts";
 
 /** A reply that has just been claimed, but for what is given. */
 export function claimedReply(changes: Partial<ClaimedReply> = {}): ClaimedReply {

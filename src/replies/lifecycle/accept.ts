@@ -26,7 +26,7 @@ import { findAnchor, type Anchor, type Anchored, type Question } from "./anchor.
 import { claimedColumns, conversationOf, leaseUntil, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { free, makePlace, type OnBusy } from "./make-place.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
 
 /** A session that begins with a message. */

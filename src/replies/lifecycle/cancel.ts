@@ -4,7 +4,7 @@ import { ReplyStopped } from "../making/reply-stopped.ts";
 import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
-import type { ClaimedReply, ReplyState } from "./reply-store.ts";
+import type { ClaimedReply, ReplyState } from "../reply.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import type { Turn } from "../turn.ts";
 

@@ -1,7 +1,7 @@
 import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { statesBefore } from "./transition.ts";
 
 /** Who claims, and for how long without a sign of life. */

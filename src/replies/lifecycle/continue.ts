@@ -1,6 +1,6 @@
 import type { Decision, Requirement } from "../../agents/agent-backend.ts";
 import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { lockSession, statesBefore, type Transition } from "./transition.ts";
 
 interface Continuation {

@@ -2,7 +2,7 @@ import type { ReplyEventBody } from "../reply-event.ts";
 import type { Decision } from "../../agents/agent-backend.ts";
 import type { ReplyStopped } from "../making/reply-stopped.ts";
 import type { Ticket } from "./admission.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 
 /** A reply as far as its events are concerned. */
 export interface ToldReply {

@@ -1,7 +1,7 @@
 import type { BusinessEvent } from "../../events/business-event.ts";
 import { timeOfId } from "../../lib/ids.ts";
 import type { Turn } from "../turn.ts";
-import type { ReplyEnd } from "./reply-store.ts";
+import type { ReplyEnd } from "../reply.ts";
 
 interface EndedReply {
   readonly replyId: string;

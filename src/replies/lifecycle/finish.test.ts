@@ -8,7 +8,7 @@ import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { lostReplies, takeOver } from "./take-over.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import type { ReplyEnd } from "./reply-store.ts";
+import type { ReplyEnd } from "../reply.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
 import { openEmbedded } from "../../../test/support/databases.ts";
 

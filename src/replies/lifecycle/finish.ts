@@ -4,13 +4,13 @@ import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { priced, type Prices } from "../../usage/spent.ts";
-import { terminalEvent } from "../making/terminal-event.ts";
+import { terminalEvent } from "../terminal-event.ts";
 import { abandonment } from "./cancel.ts";
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import type { ClaimedReply, ReplyEnd, ReplyProgress } from "./reply-store.ts";
+import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
 

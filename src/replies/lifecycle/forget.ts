@@ -5,7 +5,7 @@ import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
-import type { ReplyState } from "./reply-store.ts";
+import type { ReplyState } from "../reply.ts";
 import { readTree, threadsOf, type TreeRow } from "../../tree/tree.ts";
 import { threadId } from "../thread-id.ts";
 import { statesBefore, unfinishedStatuses, type Transition } from "./transition.ts";

@@ -23,10 +23,11 @@ import { goOn } from "./continue.ts";
 import { finishReply } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { createLifecycle } from "./lifecycle.ts";
+import type { ReplyStore } from "./reply-store.ts";
 import type { Handover } from "./effect.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
 import { remove } from "./remove.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { lostReplies, stalledSessions, takeOver, type LostReply } from "./take-over.ts";
@@ -34,6 +35,7 @@ import type { Transition } from "./transition.ts";
 
 /** What replies are made with. */
 export interface ReplyParts extends RunnerParts {
+  readonly store: ReplyStore;
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
   readonly catalogue: Pick<Catalogue, "find">;

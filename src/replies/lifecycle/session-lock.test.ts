@@ -9,7 +9,7 @@ import { cutToHeard } from "./cut-to-heard.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { remove } from "./remove.ts";
-import type { ReplyEnd } from "./reply-store.ts";
+import type { ReplyEnd } from "../reply.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { takeOver } from "./take-over.ts";
 import type { ReplyStatus, TransitionName } from "./transition.ts";

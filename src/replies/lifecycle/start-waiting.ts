@@ -1,5 +1,5 @@
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
-import type { ClaimedReply } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { lockSession, type Transition } from "./transition.ts";
 
 interface StartWaiting {

@@ -9,7 +9,8 @@ import type { ReplyRunner, RunMode } from "../making/reply-runner.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import { createAdmission } from "./admission.ts";
 import type { StartMode } from "./effect.ts";
-import type { ClaimedReply, ReplyStore } from "./reply-store.ts";
+import type { ReplyStore } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
 

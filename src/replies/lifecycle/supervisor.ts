@@ -7,7 +7,8 @@ import type { ReplyRunner, RunMode } from "../making/reply-runner.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import type { Ticket } from "./admission.ts";
 import type { Handover, StartMode } from "./effect.ts";
-import type { ClaimedReply, ReplyStore } from "./reply-store.ts";
+import type { ReplyStore } from "./reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 
 interface SupervisorParts {
   readonly log: ReplyLog;

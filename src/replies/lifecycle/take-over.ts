@@ -1,13 +1,13 @@
 import type { Database } from "../../database/database.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
-import { terminalEvent } from "../making/terminal-event.ts";
+import { terminalEvent } from "../terminal-event.ts";
 import { Problem } from "../../problems/problem.ts";
 import { newestOf } from "../log/log-tail.ts";
 import { abandonment } from "./cancel.ts";
 import { claimedColumns, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
 import type { StartMode } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
-import type { ClaimedReply, ReplyEnd } from "./reply-store.ts";
+import type { ClaimedReply, ReplyEnd } from "../reply.ts";
 import { lockSession, statesBefore, type Transition } from "./transition.ts";
 
 /** A reply that nobody makes any more although its row says so. */

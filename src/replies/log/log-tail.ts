@@ -1,7 +1,6 @@
 import type { ReplyEvent } from "../reply-event.ts";
-import { pageBytes, pageEvents } from "../reading/reply-feeds.ts";
-import type { ReplyLog } from "./reply-log.ts";
-import type { ClaimedReply } from "../lifecycle/reply-store.ts";
+import { pageBytes, pageEvents, type ReplyLog } from "./reply-log.ts";
+import type { ClaimedReply } from "../reply.ts";
 
 /**
  * An owner that has lost its reply may have told events after the last checkpoint, and goes on until it hears of it.

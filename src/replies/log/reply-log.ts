@@ -28,6 +28,10 @@ export class ReplyFenced extends Error {
   override readonly name = "ReplyFenced";
 }
 
+/** What the log is asked for, and what a follower is handed, at once. */
+export const pageEvents = 200;
+export const pageBytes = 64 * 1024;
+
 /**
  * The events of each reply, in order, for delivery: a rebuildable tail, the truth is in the database. Trims the head of
  * a reply past a byte limit, and drops replies that have ended or been released after the retention time. What a node

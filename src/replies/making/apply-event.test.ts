@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AgentEvent } from "../../agents/agent-backend.ts";
 import { cleanText } from "../../lib/clean-text.ts";
-import type { ClaimedReply } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 import { applyEvent, draftOf, type Applied, type Draft } from "./apply-event.ts";
 import { stateContext } from "./backend-state.ts";
 

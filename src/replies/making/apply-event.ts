@@ -1,11 +1,6 @@
 import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
-import type {
-  ClaimedReply,
-  ReplyEnd,
-  ReplyProgress,
-  StoredToolCall,
-} from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
 import { withUse, type Spent } from "../../usage/spent.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";

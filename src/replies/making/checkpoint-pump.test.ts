@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ClaimedReply, ReplyProgress } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, ReplyProgress } from "../reply.ts";
 import { CheckpointPump } from "./checkpoint-pump.ts";
 import type { Kept } from "./checkpoints.ts";
 

@@ -1,4 +1,4 @@
-import type { ClaimedReply, ReplyProgress } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, ReplyProgress } from "../reply.ts";
 import type { Checkpoints, Kept } from "./checkpoints.ts";
 
 export interface Clock {

@@ -1,6 +1,6 @@
 import { sqlState, type Database } from "../../database/database.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
-import type { ClaimedReply, ReplyProgress } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, ReplyProgress } from "../reply.ts";
 
 /** Stores what running replies have come to so far. */
 export interface Checkpoints {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { AgentInterrupted } from "../../agents/agent-backend.ts";
 import { Problem } from "../../problems/problem.ts";
-import type { ReplyEnd } from "../lifecycle/reply-store.ts";
+import type { ReplyEnd } from "../reply.ts";
 import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
-import { terminalEvent } from "./terminal-event.ts";
+import { terminalEvent } from "../terminal-event.ts";
 
 const away = new Problem("agent_unavailable", { agentId: "a" });
 

@@ -1,6 +1,6 @@
 import { AgentInterrupted } from "../../agents/agent-backend.ts";
 import { Problem } from "../../problems/problem.ts";
-import type { ReplyEnd } from "../lifecycle/reply-store.ts";
+import type { ReplyEnd } from "../reply.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 
 /** How a reply ends that did not end by itself. */

@@ -7,7 +7,7 @@ import {
 import { Problem } from "../../problems/problem.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
-import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { createMemoryReplyLog } from "../log/memory.ts";
 import type { ReplyLog } from "../log/reply-log.ts";
 import type { ReplyEvent } from "../reply-event.ts";

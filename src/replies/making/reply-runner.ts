@@ -17,18 +17,14 @@ import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
 import { applyEvent, draftOf, type Draft, type Outcome } from "./apply-event.ts";
 import { CheckpointPump } from "./checkpoint-pump.ts";
 import type { SpeakReply } from "./reply-speech.ts";
-import type {
-  ClaimedReply,
-  ReplyEnd,
-  ReplyProgress,
-  ReplyStore,
-} from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, HistoryMessage, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 import { runRequestOf } from "./run-request.ts";
 import { skipText } from "./skip-text.ts";
 import type { OutputFormat } from "../structured-output.ts";
+import type { Ranges } from "../../tree/ranges.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
@@ -39,12 +35,24 @@ export type RunMode =
   /** Not at all: it ends with what had arrived. */
   | { readonly kind: "end"; readonly why: ReplyStopped };
 
+/** What is asked of the store while a reply is made. */
+interface ConversationStore {
+  /** This node does not make it: whoever looks for lost replies finds it at once. */
+  letGo(reply: Pick<ClaimedReply, "sessionId" | "replyId" | "attempt">): Promise<void>;
+  /** The last messages of a path that have something to say, oldest first; 0: any number. */
+  history(
+    sessionId: string,
+    path: Ranges,
+    bounds: { readonly messages: number; readonly maxBytes?: number },
+  ): Promise<HistoryMessage[]>;
+}
+
 /** What replies are made with. */
 export interface RunnerParts {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly beat: FlushBeat;
-  readonly store: ReplyStore;
+  readonly store: ConversationStore;
   readonly checkpoints: Checkpoints;
   readonly telemetry: Telemetry;
   readonly logger: Logger;

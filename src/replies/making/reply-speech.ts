@@ -1,5 +1,5 @@
 import type { ReplyEventBody } from "../reply-event.ts";
-import type { ClaimedReply } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply } from "../reply.ts";
 
 /** Says one reply while it is being written. */
 export interface ReplySpeech {

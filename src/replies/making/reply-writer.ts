@@ -2,6 +2,7 @@ import type { Flushable, FlushBeat } from "./flush-beat.ts";
 import type { ReplyEventBody, ReplyEventType } from "../reply-event.ts";
 import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
+import { createStamp, type EventFields, type StampEvent } from "../log/stamp.ts";
 
 interface WriterOptions {
   readonly replyId: string;
@@ -147,22 +148,4 @@ export class ReplyWriter implements Flushable {
       this.#appending = null;
     }
   }
-}
-
-/** The members of an event beside its type, before it has ids and a time. */
-type EventFields<B extends ReplyEventBody = ReplyEventBody> = B extends ReplyEventBody
-  ? Omit<B, "type">
-  : never;
-
-/** Makes events of one reply as they stand in the log, with the time at which it is called. */
-type StampEvent = (seq: number, type: ReplyEventType, fields: EventFields) => LoggedEvent;
-
-/** What is the same in all events of a reply is serialised once: this is done for every piece of text. */
-export function createStamp(sessionId: string, replyId: string): StampEvent {
-  const ids = JSON.stringify({ session_id: sessionId, message_id: replyId }).slice(1, -1);
-  return (seq, type, fields) => {
-    const members = JSON.stringify(fields).slice(1);
-    const stamp = `{"type":"${type}",${ids},"timestamp":"${new Date().toISOString()}"`;
-    return { seq, type, json: members === "}" ? `${stamp}}` : `${stamp},${members}` };
-  };
 }

@@ -6,7 +6,7 @@ import type {
 } from "../../agents/agent-backend.ts";
 import { clip, count, type Ranges } from "../../tree/ranges.ts";
 import { parentOf, pathTo, readTree, threadOf } from "../../tree/tree.ts";
-import type { ClaimedReply, HistoryMessage } from "../lifecycle/reply-store.ts";
+import type { ClaimedReply, HistoryMessage } from "../reply.ts";
 import { threadId } from "../thread-id.ts";
 
 interface Surroundings {

@@ -5,7 +5,7 @@ import { createMemoryReplyLog } from "../log/memory.ts";
 import { createReplyFeeds } from "./reply-feeds.ts";
 import { textEvent } from "../log/reply-log.contract.ts";
 import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
-import type { ReplyState } from "../lifecycle/reply-store.ts";
+import type { ReplyState } from "../reply.ts";
 
 const running: ReplyState = {
   replyId: "reply",

@@ -1,19 +1,24 @@
 import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { isTerminal } from "../reply-event.ts";
-import { pageBytes, pageEvents, type Cursor, type ReplyFeeds } from "./reply-feeds.ts";
+import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
 import { logTail } from "../log/log-tail.ts";
-import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
-import type { ReplyRunner } from "../making/reply-runner.ts";
-import type { ReplyState, ReplyStore } from "../lifecycle/reply-store.ts";
-import { createStamp } from "../making/reply-writer.ts";
-import { terminalEvent } from "../making/terminal-event.ts";
+import { pageBytes, pageEvents, type LoggedEvent, type ReplyLog } from "../log/reply-log.ts";
+import type { ReplyProgress, ReplyState } from "../reply.ts";
+import { createStamp } from "../log/stamp.ts";
+import { terminalEvent } from "../terminal-event.ts";
+
+/** A reply that is being made here: what it has come to by now. */
+interface RunningReply {
+  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "eventSeq">;
+}
 
 interface FollowerOptions {
   readonly feeds: ReplyFeeds;
   readonly log: ReplyLog;
-  readonly store: Pick<ReplyStore, "find">;
-  readonly runnerOf: (replyId: string) => ReplyRunner | undefined;
+  /** Null when there is no such reply (any more). */
+  readonly store: { find(replyId: string): Promise<ReplyState | null> };
+  readonly runnerOf: (replyId: string) => RunningReply | undefined;
 }
 
 /** The next events, or null when nothing happened for the heartbeat time. */
@@ -33,7 +38,7 @@ const maxFruitlessGaps = 60;
  */
 export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptions) {
   /** The events after `after` of a running reply, or what stands for those that are not kept; empty when there are none. */
-  const catchUp = async (state: ReplyState, after: number, runner: ReplyRunner | undefined) => {
+  const catchUp = async (state: ReplyState, after: number, runner: RunningReply | undefined) => {
     if (runner !== undefined) {
       const current = runner.snapshot();
       return after < current.eventSeq ? [snapshotEvent(state, current, current.eventSeq)] : [];

@@ -1,5 +1,11 @@
 import type { Logger } from "../../telemetry/logger.ts";
-import type { LoggedEvent, LogPage, ReplyLog } from "../log/reply-log.ts";
+import {
+  pageBytes,
+  pageEvents,
+  type LoggedEvent,
+  type LogPage,
+  type ReplyLog,
+} from "../log/reply-log.ts";
 
 /** What a follower is handed next. */
 export type FeedItem =
@@ -71,9 +77,6 @@ export interface Cursor {
 
 /** Followers of a reply that the log does not have look at its row this often. */
 const lostMs = 2_000;
-/** What a follower is handed, and what the log is asked for, at once. */
-export const pageEvents = 200;
-export const pageBytes = 64 * 1024;
 
 /**
  * One feed for each watched reply, however many watch: followers read from its ring; only who has fallen behind the

@@ -4,7 +4,8 @@ import { Problem } from "../../problems/problem.ts";
 import type { Replies } from "../../replies/lifecycle/replies.ts";
 import { isTerminal } from "../../replies/reply-event.ts";
 import type { LoggedEvent, ReplyLog } from "../../replies/log/reply-log.ts";
-import type { ReplyState, ReplyStore } from "../../replies/lifecycle/reply-store.ts";
+import type { ReplyStore } from "../../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../../replies/reply.ts";
 import { createPlayback, type Playback, type SpokenChunk } from "./playback.ts";
 
 export interface SpokenRepliesOptions {

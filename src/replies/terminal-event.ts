@@ -1,6 +1,6 @@
-import type { ReplyEventBody } from "../reply-event.ts";
-import { outputOf } from "../structured-output.ts";
-import type { ReplyEnd } from "../lifecycle/reply-store.ts";
+import type { ReplyEventBody } from "./reply-event.ts";
+import { outputOf } from "./structured-output.ts";
+import type { ReplyEnd } from "./reply.ts";
 
 /** The event that tells how a reply ended; made from the stored end, so that any node can make it again. */
 export function terminalEvent(
