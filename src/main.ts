@@ -23,6 +23,7 @@ const help = `chat-service [command] [options]
   doctor     check the machine and everything configured, and say what mends it
   config     show the configuration in force and where each value came from (--json)
   migrate    bring the database up to date
+  reindex    try again what could not be made searchable
   move       everything of the embedded database to the server of DATABASE_URL
   export     everything stored of a user
   erase      delete everything of a user, with a receipt
@@ -134,6 +135,14 @@ async function run(): Promise<void> {
         import("./cli/terminal.ts"),
       ]);
       process.exitCode = await runMove(await connecting(), args, processTerminal(false));
+      break;
+    }
+    case "reindex": {
+      const [{ runReindex }, { processTerminal }] = await Promise.all([
+        import("./cli/reindex.ts"),
+        import("./cli/terminal.ts"),
+      ]);
+      process.exitCode = await runReindex(await connecting(), args, processTerminal(false));
       break;
     }
     case "token": {

@@ -104,6 +104,7 @@ export async function openConversations(
       speak: speech.speak,
       recordEvent: events.record,
       budgets,
+      onCommitted: () => searchIndex.ring(),
       idempotency,
       attachments,
       attachmentsOf: (messageId) => attachments.ofMessage(messageId),

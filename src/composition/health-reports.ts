@@ -5,6 +5,7 @@ import type { MessageStore } from "../chat/message-store.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
 import { createOutbox } from "../database/outbox.ts";
+import { countNotes } from "../search/search-index.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { watchEventLoop } from "../health/event-loop.ts";
 import type { BuiltFeatures } from "../health/features.ts";
@@ -94,11 +95,12 @@ export function createHealthReports(options: HealthReportsOptions): {
     sessions: () => options.sessionStore.overview(),
     queued: () => options.messages.countQueued(),
     outboxes: async () => {
-      const [events, jobs] = await Promise.all([
+      const [events, jobs, search] = await Promise.all([
         createOutbox("outbox").count(database),
         createOutbox("jobs").count(database),
+        countNotes(database),
       ]);
-      return { events, jobs };
+      return { events, jobs, search };
     },
     logger,
   });

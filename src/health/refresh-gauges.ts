@@ -39,7 +39,7 @@ export function createRefreshGauges(options: RefreshGaugesOptions): () => Promis
     for (const [outbox, { waiting, dead, oldestSeconds }] of Object.entries(figures.outboxes)) {
       metrics.outboxEntries.set({ outbox, state: "waiting" }, waiting);
       metrics.outboxEntries.set({ outbox, state: "dead" }, dead);
-      metrics.outboxOldest.set({ outbox }, oldestSeconds);
+      if (oldestSeconds !== undefined) metrics.outboxOldest.set({ outbox }, oldestSeconds);
     }
     metrics.eventLoopDelay.set(eventLoop.recentDelayMs() / 1000);
     const { pool } = database.describe();

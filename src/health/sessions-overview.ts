@@ -8,11 +8,14 @@ export interface SessionCount {
   readonly sessions: number;
 }
 
+/** Where nobody has to care how long something has waited, the oldest is not told. */
+type Waiting = Pick<OutboxFigures, "waiting" | "dead"> & Partial<OutboxFigures>;
+
 export interface SessionFigures {
   readonly counts: readonly SessionCount[];
   readonly queued: { readonly queued: number; readonly oldestSeconds: number };
   /** By name. */
-  readonly outboxes: Readonly<Record<string, OutboxFigures>>;
+  readonly outboxes: Readonly<Record<string, Waiting>>;
 }
 
 interface SessionsOverviewOptions {

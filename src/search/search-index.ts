@@ -3,13 +3,15 @@ import type { Database, Queryable } from "../database/database.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { markOf, ownerPrefix, termsOf } from "./terms.ts";
+import { markOf, ownerPrefix, searchRule, termsOf } from "./terms.ts";
 import { maxReadLength } from "./units.ts";
 
 export interface SearchIndex {
-  /** What a user has written last can be found when this resolves. */
+  /** What a user has written last can be found when this resolves, unless it cannot be made searchable. */
   catchUp(userId: string): Promise<void>;
   start(): void;
+  /** This node has written something: saves it the wait. However often, it is looked at most once in `ringMs`. */
+  ring(): void;
   /** Resolves when nothing is being written any more. */
   stop(): Promise<void>;
 }
@@ -17,11 +19,17 @@ export interface SearchIndex {
 interface SearchIndexOptions {
   readonly database: Database;
   readonly logger: Logger;
+  /** How often is looked when nothing rings: for what dead nodes have left, and for what was there before search. */
   readonly pollMs?: number;
+  readonly ringMs?: number;
+  readonly rule?: number;
+  readonly makeTerms?: (text: string) => Promise<string[]>;
 }
 
 interface Note {
   readonly queueId: number;
+  /** How often it was taken, this time too. */
+  readonly attempts: number;
   readonly sessionId: string;
   /** Null: the session's title. */
   readonly seq: number | null;
@@ -39,8 +47,10 @@ interface Text {
 const batchSize = 20;
 /** For more than that (an import, say) nobody who searches waits. */
 const maxCaughtUp = 100;
-/** Then another node may do what this one has taken. */
+/** Then another node may do what this one has taken; twice as long after each try. */
 const takenForSeconds = 60;
+/** Tries of one text, in about an hour; then it is given up. */
+const maxAttempts = 6;
 /** So many notes of what was there before are made at once, when there is nothing newer to do. */
 const backfillSize = 500;
 
@@ -51,52 +61,76 @@ const backfillSize = 500;
 export function createSearchIndex({
   database,
   logger,
-  pollMs = 1_000,
+  pollMs = 30_000,
+  ringMs = 1_000,
+  rule = searchRule,
+  makeTerms = termsOf,
 }: SearchIndexOptions): SearchIndex {
   const stopping = new AbortController();
   const { signal } = stopping;
   let timer: NodeJS.Timeout | undefined;
   let round = Promise.resolve();
-  let isBackfilled = false;
+  let isInRound = false;
+  let isRung = false;
 
   /** Makes the entries of these notes; one that cannot be made keeps the others from nothing. */
   const work = async (notes: readonly Note[]): Promise<void> => {
     try {
-      await writeEntries(database, notes);
+      await writeEntries(database, notes, makeTerms);
     } catch (error) {
-      if (error instanceof Problem) throw error; // the database is away
       if (notes.length > 1) {
+        // The database may be away, or one of these may take it longer than it has.
+        if (error instanceof Problem && notes.every(isFirstTry)) throw error;
         for (const note of notes) await work([note]);
         return;
       }
       const [note] = notes;
-      logger.error({ err: error, ...note }, "a text cannot be made searchable; trying again");
+      if (note === undefined) return;
+      if (error instanceof Problem && isFirstTry(note)) throw error;
+      logger.debug({ err: error, ...note }, "a text cannot be made searchable");
+      if (note.attempts < maxAttempts) return;
+      await giveUp(database, note, rule);
+      const { sessionId, seq } = note;
+      logger.error(
+        { err: error, sessionId, seq },
+        "a text that cannot be made searchable is given up",
+      );
     }
   };
 
   const doRound = async () => {
     while (!signal.aborted) {
+      isRung = false;
       const startedMs = performance.now();
       const notes = await take(database);
-      await work(notes);
+      // One that has failed may be to blame for those that were taken with it.
+      await work(notes.filter(isFirstTry));
+      for (const note of notes) if (!isFirstTry(note)) await work([note]);
       if (notes.length > 0) {
         // Half of the time is everybody else's, however much there is to do.
         await delay(performance.now() - startedMs);
         continue;
       }
-      isBackfilled ||= !(await database.transaction(noteEarlier));
-      if (isBackfilled) return;
+      if ((await takeUpAgain(database, rule)) > 0) continue;
+      if (!(await database.transaction(noteEarlier))) return;
     }
   };
 
   const schedule = (delayMs: number) => {
     if (signal.aborted) return;
+    clearTimeout(timer);
     timer = setTimeout(() => {
+      isInRound = true;
       round = doRound()
-        .catch((error: unknown) =>
-          logger.warn({ err: error }, "what was written last cannot be found yet; trying again"),
-        )
-        .then(() => schedule(pollMs));
+        .catch((error: unknown) => {
+          // The database tells its outage itself.
+          const level = error instanceof Problem ? "debug" : "warn";
+          logger[level]({ err: error }, "what was written last cannot be found yet; trying again");
+        })
+        .then(() => {
+          isInRound = false;
+          schedule(isRung ? ringMs : pollMs);
+        });
     }, delayMs);
     timer.unref();
   };
@@ -105,14 +139,20 @@ export function createSearchIndex({
     async catchUp(userId) {
       // Also what another node has taken: it may be dead, and twice does no harm.
       const { rows } = await database.query<Note>(
-        `SELECT ${noteColumns} FROM search_queue WHERE user_id = $1 ORDER BY queue_id DESC LIMIT $2`,
+        `SELECT ${noteColumns} FROM search_queue WHERE user_id = $1 AND attempts < 2 AND due_at < 'infinity'
+         ORDER BY queue_id DESC LIMIT $2`,
         [userId, maxCaughtUp],
       );
       for (let at = 0; at < rows.length; at += batchSize) {
         await work(rows.slice(at, at + batchSize));
       }
     },
-    start: () => schedule(pollMs),
+    start: () => schedule(ringMs),
+    ring() {
+      if (isRung) return;
+      isRung = true;
+      if (!isInRound && timer !== undefined) schedule(ringMs);
+    },
     stop() {
       stopping.abort();
       clearTimeout(timer);
@@ -121,11 +161,53 @@ export function createSearchIndex({
   };
 }
 
-const noteColumns = `queue_id AS "queueId", session_id AS "sessionId", seq`;
+/** How many texts have yet to be made searchable, and how many were given up. */
+export async function countNotes(
+  database: Queryable,
+): Promise<{ readonly waiting: number; readonly dead: number }> {
+  const { rows } = await database.query<{ waiting: number; dead: number }>(
+    `SELECT count(*) FILTER (WHERE given_up_rule IS NULL)::int AS waiting, count(given_up_rule)::int AS dead
+     FROM search_queue`,
+  );
+  return rows[0] ?? { waiting: 0, dead: 0 };
+}
+
+/** What rules before this one could not make searchable is tried anew; how many texts. */
+export async function takeUpAgain(database: Queryable, rule: number): Promise<number> {
+  const { rowCount } = await database.query(
+    `UPDATE search_queue SET due_at = '-infinity', attempts = 0, given_up_rule = NULL WHERE given_up_rule < $1`,
+    [rule],
+  );
+  return rowCount;
+}
+
+/** Everything is made searchable anew, by the nodes and in the background; what there is stays until then. */
+export async function beginAnew(database: Queryable): Promise<void> {
+  await database.query(
+    `INSERT INTO search_backfill (kind, session_id, seq)
+     SELECT kind, 'ffffffff-ffff-ffff-ffff-ffffffffffff', 0 FROM unnest(ARRAY['messages', 'titles']) AS kind
+     ON CONFLICT (kind) DO UPDATE SET session_id = excluded.session_id, seq = excluded.seq`,
+  );
+}
+
+function isFirstTry({ attempts }: Note): boolean {
+  return attempts < 2;
+}
+
+async function giveUp(database: Queryable, { queueId }: Note, rule: number): Promise<void> {
+  await database.query(
+    "UPDATE search_queue SET due_at = 'infinity', given_up_rule = $2 WHERE queue_id = $1",
+    [queueId, rule],
+  );
+}
+
+const noteColumns = `queue_id AS "queueId", attempts, session_id AS "sessionId", seq`;
 
 async function take(database: Queryable): Promise<Note[]> {
   const { rows } = await database.query<Note>(
-    `UPDATE search_queue SET due_at = now() + interval '${takenForSeconds} seconds' WHERE queue_id IN (
+    `UPDATE search_queue
+     SET due_at = now() + interval '${takenForSeconds} seconds' * 2 ^ least(attempts, ${maxAttempts}), attempts = attempts + 1
+     WHERE queue_id IN (
        SELECT queue_id FROM search_queue WHERE due_at <= now() ORDER BY queue_id LIMIT $1
        FOR UPDATE SKIP LOCKED)
      RETURNING ${noteColumns}`,
@@ -135,12 +217,16 @@ async function take(database: Queryable): Promise<Note[]> {
 }
 
 /** Reading takes its time, and is done before anything is locked. */
-async function writeEntries(database: Database, notes: readonly Note[]): Promise<void> {
+async function writeEntries(
+  database: Database,
+  notes: readonly Note[],
+  makeTerms: (text: string) => Promise<string[]>,
+): Promise<void> {
   if (notes.length === 0) return;
   const ofMessages = notes.filter(({ seq }) => seq !== null);
   const ofTitles = notes.filter(({ seq }) => seq === null);
-  const messages = await entriesOf(ofMessages, await readMessages(database, ofMessages));
-  const titles = await entriesOf(ofTitles, await readTitles(database, ofTitles));
+  const messages = await entriesOf(ofMessages, await readMessages(database, ofMessages), makeTerms);
+  const titles = await entriesOf(ofTitles, await readTitles(database, ofTitles), makeTerms);
   await database.transaction(async (tx) => {
     // Whoever deletes one locks its row first, so he never waits for what is written here while this waits for him.
     await tx.query(
@@ -149,9 +235,16 @@ async function writeEntries(database: Database, notes: readonly Note[]): Promise
     );
     if (ofMessages.length > 0) await writeMessages(tx, messages);
     if (ofTitles.length > 0) await writeTitles(tx, titles);
-    await tx.query("DELETE FROM search_queue WHERE queue_id = ANY($1::bigint[])", [
-      notes.map(({ queueId }) => queueId),
-    ]);
+    // With those of what these texts were before, which may have been given up.
+    await tx.query(
+      `DELETE FROM search_queue q USING unnest($1::bigint[], $2::uuid[], $3::int[]) AS done (queue_id, session_id, seq)
+       WHERE q.session_id = done.session_id AND q.seq IS NOT DISTINCT FROM done.seq AND q.queue_id <= done.queue_id`,
+      [
+        notes.map(({ queueId }) => queueId),
+        notes.map(({ sessionId }) => sessionId),
+        notes.map(({ seq }) => seq),
+      ],
+    );
   });
 }
 
@@ -179,7 +272,11 @@ async function readTitles(database: Queryable, notes: readonly Note[]): Promise<
   return rows;
 }
 
-async function entriesOf(notes: readonly Note[], texts: readonly Text[]): Promise<string> {
+async function entriesOf(
+  notes: readonly Note[],
+  texts: readonly Text[],
+  makeTerms: (text: string) => Promise<string[]>,
+): Promise<string> {
   const keyOf = (item: Pick<Note, "sessionId" | "seq">) => `${item.sessionId} ${item.seq}`;
   const versions = new Map<string, number>();
   for (const note of notes) {
@@ -192,7 +289,7 @@ async function entriesOf(notes: readonly Note[], texts: readonly Text[]): Promis
     // Two notes of one text are one entry.
     if (version === undefined || !versions.delete(key)) continue;
     const prefix = ownerPrefix(text.userId);
-    const terms = [...marksOf(text), ...(await termsOf(text.text))].map((term) => prefix + term);
+    const terms = [...marksOf(text), ...(await makeTerms(text.text))].map((term) => prefix + term);
     entries.push({ session_id: text.sessionId, seq: text.seq, version, terms });
   }
   return toJsonb(entries);

@@ -144,7 +144,7 @@ describe.each(databases.kinds)("search on $kind", ({ open }) => {
   let store: SearchStore;
   beforeAll(async () => {
     database = await open();
-    index = createSearchIndex({ database, logger: silentLogger, pollMs: 1 });
+    index = createSearchIndex({ database, logger: silentLogger, pollMs: 1, ringMs: 1 });
     store = createSearchStore(database, (userId) => index.catchUp(userId));
   });
   afterAll(async () => {

@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { unitsOf, type Unit } from "./units.ts";
 
+/** Goes up whenever what follows changes: what an older rule could not do is tried again. */
+export const searchRule = 1;
+
 /** A tsvector holds less than 1 MiB of lexemes, in UTF-8, and what is before each of them counts. */
 const maxBytes = 512 * 1024;
 const maxTerms = 20_000;

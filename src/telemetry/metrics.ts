@@ -107,7 +107,7 @@ export function createMetrics(version = "unknown") {
     }),
     outboxEntries: new Gauge({
       name: "chat_outbox_entries",
-      help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); the same on every node",
+      help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); texts that have yet to be made searchable (search), and those that cannot be (dead); the same on every node",
       labelNames: ["outbox", "state"] as const,
       registers,
     }),

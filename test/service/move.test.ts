@@ -11,18 +11,24 @@ afterAll(() => postgres?.stop());
 const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** Exit code and what was said. */
-function move(dataDir: string, databaseUrl?: string): Promise<{ code: number; said: string }> {
+function command(
+  args: string[],
+  dataDir: string,
+  databaseUrl?: string,
+): Promise<{ code: number; said: string }> {
   const env = {
     PATH: process.env["PATH"],
     SERVICE_DATA_DIR: dataDir,
     ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
   };
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, "move"], { env, cwd: dataDir }, (error, out, err) => {
+    execFile(process.execPath, [main, ...args], { env, cwd: dataDir }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), said: out + err });
     });
   });
 }
+
+const move = (dataDir: string, databaseUrl?: string) => command(["move"], dataDir, databaseUrl);
 
 describe.skipIf(postgres === null)("from the embedded database to a server", () => {
   it("goes everything, once, and only into an empty one", async () => {
@@ -63,6 +69,17 @@ describe.skipIf(postgres === null)("from the embedded database to a server", () 
     expect(again.body).toMatchObject({ session_id: sessionId });
     expect((await there.get(`/chat/history/${sessionId}?user_id=alice`)).body).toEqual(history);
     await after.stop();
+
+    expect(await command(["reindex", "--all"], dataDir, databaseUrl)).toEqual({
+      code: 0,
+      said: "given-up texts that are tried again: 0; everything else is made searchable anew\n",
+    });
+    const backfill = "SELECT kind FROM search_backfill ORDER BY kind";
+    expect(await postgres?.query(backfill, [], databaseUrl)).toEqual([
+      { kind: "messages" },
+      { kind: "titles" },
+    ]);
+    expect(await command(["reindex", "all"], dataDir, databaseUrl)).toMatchObject({ code: 2 });
     await rm(dataDir, { recursive: true });
   });
 });

@@ -10,6 +10,8 @@ interface LifecycleOptions {
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
   readonly recordEvent: RecordEvent;
+  /** Something was written: whoever looks for what is new need not wait. */
+  readonly onCommitted?: () => void;
 }
 
 /** Deadlocks and the like: the transaction gave way to another one, and nothing of it has happened. */
@@ -21,7 +23,8 @@ const maxRepeats = 2;
  * down what must not be lost. When it resolves, that is committed and the effects may be performed; nothing is told,
  * counted or logged before.
  */
-export function createLifecycle({ database, jobs, recordEvent }: LifecycleOptions) {
+export function createLifecycle(options: LifecycleOptions) {
+  const { database, jobs, recordEvent, onCommitted } = options;
   return {
     /**
      * Raises what the transition refuses, and `storage_unavailable`. A commit whose answer was lost is tried again, and
@@ -57,6 +60,7 @@ export function createLifecycle({ database, jobs, recordEvent }: LifecycleOption
       };
       const change = await attempt(isRepeat, maxRepeats);
       if (isUnanswered || (change.jobs ?? []).length > 0) jobs.nudge();
+      onCommitted?.();
       return change;
     },
   };

@@ -45,6 +45,8 @@ export interface ReplyParts extends RunnerParts {
   /** Notes for other services what has become of a reply, in its own transaction. */
   readonly recordEvent: RecordEvent;
   readonly budgets: Pick<Budgets, "used">;
+  /** A reply or a message has got into another state, in the database. */
+  readonly onCommitted?: () => void;
 }
 
 export interface ReplySettings extends RunnerSettings {
