@@ -60,6 +60,8 @@ test.each<[string, string]>([
   ["a | b\nno table", "a   b\nno table"],
   ["Text:\n\n    code\n\n    more\n\nAfter", "Text:\n\nThe code is in the text.\n\n\nAfter"],
   ["- item\n\n    its paragraph\n", "item\n\nits paragraph\n"],
+  ["<tr><td>one</td><td>two</td></tr> three<hr>four<b>five</b>", "one\ntwo\n three\nfourfive"],
+  ["<pre class='x'>\nnever closed", "\nnever closed"],
 ])("%j", (source, expected) => {
   expect(spoken(source)).toBe(expected);
 });
@@ -117,6 +119,8 @@ describe("speech never falls silent", () => {
     ["【1†source "],
     ["`unfinished "],
     ["<div>\n```\n</div>\n\n"],
+    ["```js\nx = 1\n``` Then restart the server. "],
+    ["```js\nx = 1\n```Then restart the server.\nDo it now.\n"],
     ["see https://a.example/b "],
     ["    code\n\n"],
   ])("%j", (before) => {

@@ -195,7 +195,7 @@ const tagBlock: BlockRule = (line) => {
       return { token: silent(end), state: { ...state, place: "text", block: { kind: "heading" } } };
     }
     if (!ahead.complete) return null;
-    return text(line, { kind: "html" }, opener.length);
+    return text(line, { kind: "html" }, /^<[^<>]*>/.exec(head.text)?.[0].length ?? opener.length);
   }
   if (head.text === "<!" || head.text === "<!-") return head.complete ? undefined : null;
   const name = /^<\/?([a-z][a-z0-9-]*)(?=[\s>]|\/>|$)/i.exec(head.text)?.[1]?.toLowerCase();

@@ -1,4 +1,5 @@
 import { decodeNamedCharacterReference } from "decode-named-character-reference";
+import { blockElements } from "./block-elements.ts";
 import { lineAhead, paragraphAhead, reach, type Ahead } from "./look-ahead.ts";
 import { silent, words, type MarkdownState, type Step, type Token } from "./tokens.ts";
 
@@ -254,7 +255,8 @@ const angle: InlineRule = (place) => {
     // Spoken of, not used.
     return complete ? step(state, words(end, name)) : null;
   }
-  return step(state, name === "br" ? words(end, "\n") : silent(end));
+  const parts = name === "br" || (blockElements.has(name) && isWord(place.before));
+  return step(state, parts ? words(end, "\n") : silent(end));
 };
 
 /** Elements whose content is not for people. */

@@ -49,10 +49,16 @@ export function scanRest(source: string, at: number, state: MarkdownState): Step
   };
 }
 
+/** Behind a closing mark that CommonMark takes for none. */
+const afterMark = /^[ \t]*(?:`{3,}|~{3,})[ \t]*(?=\S+[ \t,.:!?])/;
+
 function keep(kept: Kept, line: string, written: string): Kept {
   const blank = line.trim() === "";
-  if (kept.text === "" && !(kept.blank && isProse(line))) return { text: "", blank };
-  const text = kept.text + written;
+  const mark = afterMark.exec(line)?.[0];
+  const begins =
+    mark === undefined ? kept.blank && isProse(line) : isProse(line.slice(mark.length));
+  if (kept.text === "" && !begins) return { text: "", blank };
+  const text = kept.text + (kept.text === "" ? written.slice(mark?.length ?? 0) : written);
   return { text: text.length > maxKept ? "" : text, blank };
 }
 
