@@ -365,10 +365,24 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: ["src/replies/making/run-request.test.ts"],
     mutants: [
       ["count(clip(path, 0, number))", "number"],
-      ["pathTo(tree, parentOf(tree, messageSeq))", "pathTo(tree, messageSeq)"],
+      ["parentOf(tree, messageSeq)", "messageSeq"],
       ["...(thread !== 0 && { thread: threadId(sessionId, thread) }),", ""],
-      ['status === "complete" &&', ""],
+      ["speaker?.backend !== backend", "speaker === undefined"],
+      ["(context?.messages ?? 1) - 1", "context?.messages ?? 0"],
       ["threadOf(tree, number) === thread", "true"],
+    ],
+  },
+  {
+    file: "src/agents/backends/agno/agent-memory.ts",
+    tests: ["src/agents/backends/agno/agent-memory.test.ts"],
+    mutants: [
+      ['place === "unclear" || own.status === "interrupted"', "false"],
+      ['own.status === "complete"', "true"],
+      ["index - 1 - own.told", "index - 1"],
+      ["known.slice(-runs)", "known"],
+      ["first <= 0", "true"],
+      ["first === before.last + 1", "true"],
+      ["{ told: history.length, shown: 0 }", "everything"],
     ],
   },
   {

@@ -61,7 +61,7 @@ assistant = Agent(
     tools=[current_time, add],
     # AgentOS remembers the conversation, under the session id of the chat service.
     add_history_to_context=True,
-    num_history_runs=5,
+    num_history_runs=50,
 )
 
 service_desk = Agent(
@@ -71,6 +71,7 @@ service_desk = Agent(
     model=model(),
     tools=[list_tickets, close_ticket],
     add_history_to_context=True,
+    num_history_runs=50,
 )
 
 researcher = Agent(id="researcher", name="Researcher", role="Collects the facts", model=model())

@@ -64,6 +64,8 @@ export function runRequest(agentId: string, changes: Partial<RunRequest> = {}): 
     replyId: "01990000-0000-7000-8000-000000000001",
     attempt: 1,
     sessionId: "01990000-0000-7000-8000-000000000002",
+    seq: 2,
+    after: 0,
     userId: "contract",
     agentId,
     message: "Hello",

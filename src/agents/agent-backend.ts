@@ -66,8 +66,16 @@ export interface HistoryMessage {
   /** Its place in the conversation, from 1. */
   readonly seq?: number;
   readonly files?: readonly HistoryFile[];
-  /** With `RunRequest.thread`: a whole reply that belongs to that. */
-  readonly isOfThread?: boolean;
+  /** Of a reply that an agent of the same source made in the same line of the conversation: it may remember it. */
+  readonly own?: OwnReply;
+}
+
+export interface OwnReply {
+  /** As in the backend's own list. */
+  readonly agentId: string;
+  readonly status: "complete" | "cancelled" | "interrupted";
+  /** How many of the messages before the user's were told with it (`SentContext`). */
+  readonly told: number;
 }
 
 /**
@@ -198,6 +206,10 @@ export interface RunRequest {
   /** 1, 2, … A later attempt of the same reply has a higher number. */
   readonly attempt: number;
   readonly sessionId: string;
+  /** The reply's number in the session, ascending but not without gaps … */
+  readonly seq: number;
+  /** … and that of the message which the user's one follows; 0: none. */
+  readonly after: number;
   /**
    * Given where the conversation has branches: under this name an agent that remembers by itself may remember what
    * belongs to this line of it. Of what came before that line it has to be told; else it is the session's id.

@@ -14,6 +14,8 @@ const request: RunRequest = {
   replyId: "r",
   attempt: 1,
   sessionId: "s",
+  seq: 2,
+  after: 0,
   userId: "u",
   agentId: "analyst",
   message: "geheim",

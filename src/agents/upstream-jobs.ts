@@ -29,6 +29,8 @@ export function createUpstreamJobs(
           attachments: [],
           settings: {},
           language: language === "zh" ? "zh" : "en",
+          seq: 0,
+          after: 0,
           history: () => Promise.resolve([]),
         },
         state,

@@ -117,6 +117,8 @@ export interface HistoryMessage {
   readonly status: string;
   readonly agentId: string | null;
   readonly seq: number;
+  /** Of a reply: what its agent was sent. */
+  readonly context: ReplyContext | null;
   readonly files?: readonly {
     readonly id: string;
     readonly name: string;

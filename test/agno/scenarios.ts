@@ -45,6 +45,8 @@ export function request(
     replyId: `01990000-0000-7000-8000-${String(sessions).padStart(12, "0")}`,
     attempt: 1,
     sessionId: `session-${process.pid}-${sessions}`,
+    seq: 2,
+    after: 0,
     userId: "user-1",
     agentId,
     message,
@@ -477,12 +479,16 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "earlier messages go along when AgentOS has lost the session",
     async play(stage) {
+      const own = { agentId: "assistant", status: "complete", told: 0 } as const;
       const history = () =>
-        Promise.resolve([{ role: "user" as const, content: "My name is Ann", agentId: null }]);
-      const asked = request("assistant", "Who am I?", { history });
+        Promise.resolve([
+          { role: "user" as const, content: "My name is Ann", agentId: null },
+          { role: "assistant" as const, content: "Hello", agentId: "assistant", own },
+        ]);
+      const asked = request("assistant", "Who am I?", { history, seq: 4, after: 2 });
       assert.equal((await collect(stage.backend.run(asked, never))).error, null);
       // From now on it knows.
-      const again = { ...asked, message: "And now?" };
+      const again = { ...asked, message: "And now?", seq: 6, after: 4 };
       assert.equal((await collect(stage.backend.run(again, never))).error, null);
       const sent = forms(stage, /assistant\/runs$/).map((form) => String(form["message"]));
       assert.match(sent[0] ?? "", /My name is Ann[^]*Who am I\?$/);

@@ -133,6 +133,60 @@ forEachAgno((version, python) => {
       assert.deepEqual(knows("Ada", "start over", "Tom"), [true, false, false]);
     });
 
+    test("the agent knows what the user sees: the conversation in order, each message once", async () => {
+      const sessionId = await client.session("ann", { agent_id: "assistant" });
+      const seen = async (): Promise<string[]> => {
+        const { body } = await client.get<{ messages: Message[] }>(
+          `/chat/history/${sessionId}?limit=100`,
+        );
+        return body.messages.flatMap(({ content, status }) =>
+          status === "failed" || content === "" ? [] : [content],
+        );
+      };
+      /** What the model was sent last, whether as messages of their own or as lines of one. */
+      const heard = (): string[] => {
+        const sent = (model.requests.at(-1)?.body["messages"] ?? []) as Record<string, unknown>[];
+        return sent.flatMap(({ role, content }) => {
+          if (role === "system" || role === "developer") return [];
+          const [before = "", after] = String(content).split("</conversation_so_far>");
+          if (after === undefined) return [String(content)];
+          const lines = before.split("\n").filter((line) => line.startsWith("{"));
+          const told = lines.map((line) => (JSON.parse(line) as Message).content);
+          return [...told, after.split("to be answered:\n")[1] ?? ""];
+        });
+      };
+      const say = async (message: string, more: object = {}, expected = true) => {
+        const before = await seen();
+        await client.send(
+          "POST",
+          "/chat/message",
+          { session_id: sessionId, message, ...more },
+          { accept: "application/json" },
+        );
+        if (expected) assert.deepEqual(heard(), [...before, message], message);
+      };
+      await say("I am Ada");
+      const stream = await client.stream({ session_id: sessionId, message: "slowly" });
+      await stream.next((event) => event.type === "assistant_chunk");
+      await client.send("POST", `/chat/message/${stream.headers.get("x-message-id")}/cancel`);
+      await say("shorter");
+      await say("explode", {}, false);
+      await say("again");
+      // Answered by somebody whose memory is not here.
+      await say("What is 2 + 2?", { agent_id: "calculator" }, false);
+      await say("so?");
+      // Of the same place, but without a memory of its own.
+      await say("and you?", { agent_id: "forgetful" });
+      // More than the five runs that it remembers, from here on.
+      for (const word of ["a", "b", "c", "d"]) await say(word);
+      await service.kill();
+      await start();
+      await say("still there?");
+      // A team's runs are of another kind.
+      await say("Write about cats", { agent_id: "crew" }, false);
+      await say("thanks");
+    }, 120_000);
+
     test("a team, its members beside the text", async () => {
       const { stream } = await ask("crew", "Write about cats");
       const events = await stream.all();

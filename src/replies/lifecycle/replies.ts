@@ -1,4 +1,3 @@
-import type { Catalogue } from "../../agents/catalogue.ts";
 import type { Decision, Requirement } from "../../agents/agent-backend.ts";
 import type { Database } from "../../database/database.ts";
 import type { RecordEvent } from "../../events/business-event.ts";
@@ -38,7 +37,6 @@ export interface ReplyParts extends RunnerParts {
   readonly store: ReplyStore;
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
-  readonly catalogue: Pick<Catalogue, "find">;
   readonly idempotency: Pick<IdempotencyStore, "claim" | "find">;
   readonly attachments: AcceptParts["attachments"];
   readonly insertSession: AcceptParts["insertSession"];

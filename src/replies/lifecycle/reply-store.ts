@@ -101,10 +101,10 @@ export function createReplyStore(database: Database) {
         const part = newest(path, span);
         // Lengths are known without reading the texts: of those that are too much nothing is read.
         const { text, values } = sql`
-          SELECT role, content, status, agent_id AS "agentId", seq, attachments, newer FROM (
-            SELECT role, content, status, agent_id, seq, attachments,
+          SELECT role, content, status, agent_id AS "agentId", seq, context, attachments, newer FROM (
+            SELECT role, content, status, agent_id, seq, context, attachments,
               (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
-            FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, attachments")}
+            FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, context, attachments")}
             WHERE content <> '' AND status <> 'failed'
           ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit}`;
         const { rows } = await database.query<HistoryRow>(text, values);
@@ -132,6 +132,7 @@ function toHistory({
   status,
   agentId,
   seq,
+  context,
   attachments,
 }: HistoryRow): HistoryMessage {
   const files = attachments?.map((file) => ({
@@ -140,5 +141,5 @@ function toHistory({
     mediaType: file.media_type,
     size: file.size,
   }));
-  return { role, content, status, agentId, seq, ...(files && { files }) };
+  return { role, content, status, agentId, seq, context, ...(files && { files }) };
 }

@@ -85,6 +85,7 @@ function stage(script: Script, setting: Setting = {}) {
         replyEnded: (_fields, outcome) => outcomes.push(outcome),
       } as Partial<Telemetry> as Telemetry,
       logger: silentLogger,
+      catalogue: { find: () => undefined },
       speak: (_reply, emit) =>
         setting.speaks === true
           ? {

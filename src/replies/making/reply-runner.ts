@@ -52,6 +52,7 @@ export interface RunnerParts {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly beat: FlushBeat;
+  readonly catalogue: { find(agentId: string): FoundAgent | undefined };
   readonly store: ConversationStore;
   readonly checkpoints: Checkpoints;
   readonly telemetry: Telemetry;
@@ -323,6 +324,7 @@ export class ReplyRunner {
     const request = runRequestOf(reply, agent, {
       attachments,
       userToken: this.#userToken,
+      find: (agentId) => this.#options.catalogue.find(agentId),
       history: (sessionId, path, { messages = historyMessages, maxBytes } = {}) =>
         store.history(sessionId, path, { messages, ...(maxBytes && { maxBytes }) }),
       files: (sessionId, ids) => this.#options.filesOf(sessionId, ids),

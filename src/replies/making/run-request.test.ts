@@ -25,11 +25,20 @@ const reply = claimedReply({
   conversation: { lastSeq: 8, tree: null },
 });
 const agent = { backend: {} as AgentBackend, agentId: "agent-there" };
+const other = { backend: {} as AgentBackend, agentId: "other" };
+const find = (id: string) => ({ "agent-here": agent, other })[id];
 const files = async (sessionId: string, ids: readonly string[]) =>
   ids.map((id) => ({ id, name: sessionId, mediaType: "text/plain", bytes: new Uint8Array() }));
 const history = async (...asked: unknown[]) =>
   [
-    { role: "user", content: JSON.stringify(asked), agentId: null, status: "complete", seq: 1 },
+    {
+      role: "user",
+      content: JSON.stringify(asked),
+      agentId: null,
+      status: "complete",
+      seq: 1,
+      context: null,
+    },
   ] as const;
 
 test("an agent is called with all that a turn says, under the name that its source knows it by", async () => {
@@ -42,6 +51,7 @@ test("an agent is called with all that a turn says, under the name that its sour
   } = runRequestOf(whole, agent, {
     attachments,
     userToken: "token",
+    find,
     history,
     files,
   });
@@ -49,6 +59,8 @@ test("an agent is called with all that a turn says, under the name that its sour
     replyId: "reply",
     attempt: 3,
     sessionId: "session",
+    seq: 8,
+    after: 6,
     userId: "ann",
     userToken: "token",
     agentId: "agent-there",
@@ -71,6 +83,7 @@ test("what a turn does not say is absent", () => {
   const request = runRequestOf(reply, agent, {
     attachments: [],
     userToken: undefined,
+    find,
     history,
     files,
   });
@@ -86,21 +99,25 @@ test("on a branch an agent is told its line, the path to it, and what of that is
   const told = [1, 2, 5, 6, 7, 8].map((seq) => ({
     role: seq % 2 === 0 ? ("assistant" as const) : ("user" as const),
     content: `${seq}`,
-    agentId: null,
+    agentId: "agent-here",
     status: seq === 8 ? "cancelled" : "complete",
+    context: seq === 6 ? { messages: 3, estimated_tokens: 30, dropped: 0 } : null,
     seq,
   }));
   const asked: unknown[] = [];
-  const request = runRequestOf({ ...reply, messageSeq: 9, seq: 10, conversation }, agent, {
-    attachments: [],
-    userToken: undefined,
-    history: async (_, path) => {
-      asked.push(path);
-      return told;
-    },
-    files,
-  });
-  expect(request.thread).toBe("session-1");
+  const ask = (changes: object = {}) =>
+    runRequestOf({ ...reply, messageSeq: 9, seq: 10, conversation }, agent, {
+      attachments: [],
+      userToken: undefined,
+      find,
+      history: async (_, path) => {
+        asked.push(path);
+        return told.map((message) => ({ ...message, ...changes }));
+      },
+      files,
+    });
+  const request = ask();
+  expect([request.thread, request.seq, request.after]).toEqual(["session-1", 10, 8]);
   const said = await request.history();
   expect(asked).toEqual([
     [
@@ -108,12 +125,22 @@ test("on a branch an agent is told its line, the path to it, and what of that is
       { first: 5, last: 8 },
     ],
   ]);
-  expect(said.map(({ seq, content, isOfThread }) => [seq, content, isOfThread])).toEqual([
-    [1, "1", false],
-    [2, "2", false],
-    [3, "5", false],
-    [4, "6", true],
-    [5, "7", false],
-    [6, "8", false],
+  const own = (status: string, told: number) => ({ agentId: "agent-there", status, told });
+  expect(said.map(({ seq, content, own }) => [seq, content, own])).toEqual([
+    [1, "1", undefined],
+    [2, "2", undefined],
+    [3, "5", undefined],
+    [4, "6", own("complete", 2)],
+    [5, "7", undefined],
+    [6, "8", own("cancelled", 0)],
   ]);
+  for (const changes of [
+    { agentId: "other" },
+    { agentId: null },
+    { agentId: "gone" },
+    { status: "failed" },
+  ]) {
+    const foreign = await ask(changes).history();
+    expect(foreign.map((message) => message.own)).toEqual(Array(6).fill(undefined));
+  }
 });

@@ -1,7 +1,9 @@
 import type {
+  AgentBackend,
   Attachment,
   FoundAgent,
   HistoryBounds,
+  OwnReply,
   RunRequest,
 } from "../../agents/agent-backend.ts";
 import { clip, count, type Ranges } from "../../tree/ranges.ts";
@@ -12,6 +14,8 @@ import { threadId } from "../thread-id.ts";
 interface Surroundings {
   readonly attachments: readonly Attachment[];
   readonly userToken: string | undefined;
+  /** The agent behind an id that callers use. */
+  readonly find: (agentId: string) => FoundAgent | undefined;
   /** The last messages of this path. */
   readonly history: (
     sessionId: string,
@@ -27,17 +31,20 @@ interface Surroundings {
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
   { replyId, attempt, sessionId, message, messageSeq, seq, conversation, turn }: ClaimedReply,
-  { agentId }: FoundAgent,
-  { attachments, userToken, history, files }: Surroundings,
+  { agentId, backend }: FoundAgent,
+  { attachments, userToken, find, history, files }: Surroundings,
 ): RunRequest {
   const { userId, settings, ownSettings, language, requestId, context, traceparent } = turn;
   const tree = readTree(conversation);
-  const path = pathTo(tree, parentOf(tree, messageSeq));
+  const after = parentOf(tree, messageSeq);
+  const path = pathTo(tree, after);
   const thread = threadOf(tree, seq);
   return {
     replyId,
     attempt,
     sessionId,
+    seq,
+    after,
     ...(thread !== 0 && { thread: threadId(sessionId, thread) }),
     userId,
     ...(userToken !== undefined && { userToken }),
@@ -50,16 +57,30 @@ export function runRequestOf(
     requestId,
     ...(traceparent !== undefined && { traceparent }),
     history: async (bounds) =>
-      (await history(sessionId, path, bounds)).map(({ status, seq: number, ...message }) => ({
-        ...message,
-        seq: count(clip(path, 0, number)),
-        ...(thread !== 0 && {
-          isOfThread:
-            message.role === "assistant" &&
-            status === "complete" &&
-            threadOf(tree, number) === thread,
-        }),
-      })),
+      (await history(sessionId, path, bounds)).map(({ seq: number, ...message }) => {
+        const own = threadOf(tree, number) === thread ? ownReply(message, backend, find) : null;
+        const { role, content, agentId: speaker, files: attached } = message;
+        return {
+          role,
+          content,
+          agentId: speaker,
+          seq: count(clip(path, 0, number)),
+          ...(attached && { files: attached }),
+          ...(own && { own }),
+        };
+      }),
     files: (ids) => files(sessionId, ids),
   };
+}
+
+/** Null where an agent of this backend cannot know it. */
+function ownReply(
+  { role, status, agentId, context }: Omit<HistoryMessage, "seq">,
+  backend: AgentBackend,
+  find: Surroundings["find"],
+): OwnReply | null {
+  const speaker = role === "assistant" && agentId !== null ? find(agentId) : undefined;
+  if (speaker?.backend !== backend) return null;
+  if (status !== "complete" && status !== "cancelled" && status !== "interrupted") return null;
+  return { agentId: speaker.agentId, status, told: (context?.messages ?? 1) - 1 };
 }

@@ -51,14 +51,17 @@ describe("a component", () => {
     assert.equal(toComponent("agent", { name: "without an id" }, "list"), null);
   });
 
-  test("remembers when it says so; summaries and factories do not tell", () => {
-    const remembers = (entry: object, source: "list" | "config" = "list") =>
-      toComponent("agent", { id: "a", ...entry }, source)?.remembers;
-    assert.equal(remembers({ sessions: { add_history_to_context: true } }), true);
-    assert.equal(remembers({ default_tools: { read_chat_history: true } }), true);
-    assert.equal(remembers({ sessions: {} }), false);
-    assert.equal(remembers({}), false);
-    assert.equal(remembers({}, "config"), null);
-    assert.equal(remembers({ is_factory: true }), null);
+  test("remembers as much as it says; of summaries and factories Agno's own number is taken", () => {
+    const runs = (entry: object, source: "list" | "config" = "list") =>
+      toComponent("agent", { id: "a", ...entry }, source)?.historyRuns;
+    assert.equal(runs({ sessions: { add_history_to_context: true } }), 3);
+    assert.equal(runs({ sessions: { add_history_to_context: true, num_history_runs: 9 } }), 9);
+    assert.equal(runs({ sessions: { num_history_runs: 9 } }), 0);
+    assert.equal(runs({ default_tools: { read_chat_history: true } }), Number.POSITIVE_INFINITY);
+    assert.equal(runs({ sessions: {} }), 0);
+    assert.equal(runs({}), 0);
+    assert.equal(runs({}, "config"), 3);
+    assert.equal(runs({ is_factory: true }), 3);
+    assert.equal(toComponent("workflow", { id: "w" }, "list")?.historyRuns, 0);
   });
 });

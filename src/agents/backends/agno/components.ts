@@ -15,8 +15,8 @@ export interface Component {
   readonly members: readonly string[];
   /** Where its sessions are; null: it has no database, so it can neither remember nor run in the background. */
   readonly databaseId: string | null;
-  /** Whether it puts earlier turns of a session before its model; null when AgentOS does not tell. */
-  readonly remembers: boolean | null;
+  /** How many of the last runs of a session it puts before its model, or can look up; as good as known. */
+  readonly historyRuns: number;
   /** Wants an object as its input, not a chat message with more around it. */
   readonly structuredInput: boolean;
   /** For callers. */
@@ -58,7 +58,7 @@ export function toComponent(
     tools,
     members,
     databaseId: asText(entry["db_id"]) ?? null,
-    remembers: kind === "workflow" || source === "config" ? null : remembers(entry),
+    historyRuns: kind === "workflow" ? 0 : source === "config" ? defaultRuns : historyRuns(entry),
     structuredInput: Object.keys(asRecord(entry["input_schema"])).length > 0,
     metadata: {
       ...(mode ? { mode } : {}),
@@ -70,16 +70,19 @@ export function toComponent(
   };
 }
 
+/** Of an agent that puts any before its model and does not say how many. */
+const defaultRuns = 3;
+
 /** Lists leave out what is at its default; of a factory they know nothing. */
-function remembers(entry: Wire): boolean | null {
-  if (entry["is_factory"] === true) return null;
+function historyRuns(entry: Wire): number {
   const sessions = asRecord(entry["sessions"]);
+  if (entry["is_factory"] === true || sessions["add_history_to_context"] === true) {
+    const runs = sessions["num_history_runs"];
+    return typeof runs === "number" ? runs : defaultRuns;
+  }
   const tools = asRecord(entry["default_tools"]);
-  return [
-    sessions["add_history_to_context"],
-    tools["read_chat_history"],
-    tools["read_team_history"],
-  ].includes(true);
+  const looksUp = [tools["read_chat_history"], tools["read_team_history"]].includes(true);
+  return looksUp ? Number.POSITIVE_INFINITY : 0;
 }
 
 /** What callers see of it. */

@@ -1,3 +1,4 @@
+import type { SentContext } from "../../agent-backend.ts";
 import type { ComponentKind } from "./components.ts";
 import type { TextMark } from "./text-trace.ts";
 import { asCount, asRecord, asText, type Wire } from "./wire.ts";
@@ -10,6 +11,8 @@ export interface RunRef {
   readonly runId: string;
   /** Of AgentOS, where that is not the conversation's. */
   readonly sessionId?: string;
+  /** What of the conversation was told with it; absent: nothing. */
+  readonly context?: SentContext;
   /** Whether it lives on without its connection. */
   readonly background: boolean;
 }
@@ -68,6 +71,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       componentId,
       runId,
       ...(sessionId !== undefined && { sessionId }),
+      ...(run["context"] !== undefined && { context: readContext(asRecord(run["context"])) }),
       background: run["background"] === true,
     },
     progress: {
@@ -86,6 +90,14 @@ export function readPausedState(state: Wire): PausedState | null {
   const resumable = readResumableState(state);
   const pause = state["pause"];
   return resumable && Array.isArray(pause) ? { ...resumable, pause: pause.map(asRecord) } : null;
+}
+
+function readContext(context: Wire): SentContext {
+  return {
+    messages: asCount(context["messages"]),
+    estimatedTokens: asCount(context["estimatedTokens"]),
+    dropped: asCount(context["dropped"]),
+  };
 }
 
 function readMark(value: unknown): TextMark | null {

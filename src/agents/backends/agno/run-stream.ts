@@ -32,8 +32,8 @@ export interface RunStream {
   readonly eventIndex: number;
   /** AgentOS has taken the run: it can be asked about it. */
   readonly accepted: boolean;
-  /** Told when AgentOS has taken it. */
-  readonly onAccepted?: () => void;
+  /** Told when it has come to its end, not to a pause. */
+  readonly onFinished?: () => void;
   /** What is raised instead of an error. */
   readonly explain: (error: unknown) => unknown;
   /** How long a broken connection is mended without any progress. */
@@ -94,10 +94,7 @@ export async function* relayRun(
     const event = asRecord(parsed);
     const name = asText(event["event"]) ?? frame.event ?? "";
     if (controlEvents.has(name)) return;
-    if (!progress.accepted) {
-      progress.accepted = true;
-      stream.onAccepted?.();
-    }
+    progress.accepted = true;
     if (name === runOutputFrame && event["event"] === undefined) {
       if (event["status"] === "PAUSED") translator.settle(event, into);
       return;
@@ -140,6 +137,7 @@ export async function* relayRun(
   }
 
   try {
+    if (stream.run.context !== undefined) yield { type: "context", context: stream.run.context };
     let failure: unknown = null;
     try {
       // As `relay` does, but without a generator in between, which would cost as much as parsing.
@@ -188,6 +186,7 @@ export async function* relayRun(
       const paused: PausedState = { ...state(), pause: outcome.pause.echo };
       yield { type: "paused", requirements: outcome.pause.requirements, state: { ...paused } };
     } else {
+      stream.onFinished?.();
       yield { type: "finish", reason: "stop" };
     }
   } catch (error) {

@@ -14,7 +14,8 @@ import { applyDecisions } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
 import { outputSchema } from "./output-schema.ts";
 import { isBackgroundRefusal, refusalProblem, refusesBackground } from "./faults.ts";
-import type { HistoryReplay } from "./history-replay.ts";
+import type { Place } from "./agent-memory.ts";
+import type { HistoryReplay, ToldMessage } from "./history-replay.ts";
 import { pauseField } from "./requirements.ts";
 import { relayRun, type RunStream } from "./run-stream.ts";
 import { readPausedState, readResumableState, sessionOf, type RunRef } from "./run-state.ts";
@@ -100,6 +101,22 @@ export function createRuns(options: RunsOptions): Runs {
     }
   }
 
+  /** AgentOS shows all runs of a session to agents of one kind that share a database. */
+  async function placesAround(
+    { server, component }: Entry,
+    signal: AbortSignal,
+  ): Promise<(agentId: string) => Place> {
+    const entries = await directory.entries(signal);
+    return (agentId) => {
+      const other = entries.find((each) => each.agentId === agentId);
+      if (other === undefined) return "unclear";
+      const { kind, databaseId } = other.component;
+      if (other.server !== server || databaseId === null || databaseId !== component.databaseId)
+        return "other";
+      return kind === component.kind ? "same" : "unclear";
+    };
+  }
+
   async function* run(request: RunRequest, signal: AbortSignal): Events {
     const entry = await directory.find(request.agentId, signal);
     if (!entry) throw new Problem("agent_not_found", { agentId: request.agentId });
@@ -108,15 +125,16 @@ export function createRuns(options: RunsOptions): Runs {
     const where = { kind: component.kind, componentId: component.id };
     const key = `${server.name} ${component.kind} ${component.id}`;
     const files = toFiles(component, request.attachments);
-    const message = await history.messageFor(request, component, server.name, () =>
-      knowsSession(request, entry, signal),
-    );
+    const told = await history.tell(request, component, server.name, {
+      sessionExists: () => knowsSession(request, entry, signal),
+      places: () => placesAround(entry, signal),
+    });
 
     let background = options.background && entry.detachable && !foregroundOnly.has(key);
     for (;;) {
       // Never used twice: a run with a known id would take the place of the older one.
       const runId = v4();
-      const form = runForm(request, message, files, { runId, background });
+      const form = runForm(request, told, files, { runId, background });
       // Only a durable queue looks at it.
       const idempotencyKey =
         entry.durable && background ? `${request.replyId}-${request.attempt}` : null;
@@ -129,13 +147,14 @@ export function createRuns(options: RunsOptions): Runs {
           ...where,
           runId,
           ...(request.thread !== undefined && { sessionId: request.thread }),
+          ...(told.context !== null && { context: told.context }),
           background,
         },
         open: (connection: AbortSignal) =>
           server.start(where, form, idempotencyKey, caller, connection),
         eventIndex: -1,
         accepted: false,
-        onAccepted: () => history.remember(server.name, request.thread ?? request.sessionId),
+        onFinished: () => history.remember(request, server.name, told),
       };
       try {
         yield* await relay(stream, {}, signal);
@@ -238,12 +257,13 @@ export function callerOf(request: RunRequest): Caller {
 
 function runForm(
   request: RunRequest,
-  message: string,
+  told: ToldMessage,
   files: readonly File[],
   { runId, background }: Pick<RunRef, "runId" | "background">,
 ): FormData {
   const form = new FormData();
-  form.set("message", message);
+  form.set("message", told.text);
+  if (told.shown === null) form.set("add_history_to_context", "false");
   form.set("stream", "true");
   form.set("session_id", request.thread ?? request.sessionId);
   form.set("user_id", request.userId);

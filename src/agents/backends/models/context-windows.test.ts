@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { silentLogger } from "../../../telemetry/logger.ts";
 import { createContextWindows, type ContextTokens } from "./context-windows.ts";
-import { tokensOfText } from "./token-estimate.ts";
+import { tokensOfText } from "../../tokens-of-text.ts";
 
 const clock = { ms: 0 };
 const create = (contextTokens: ContextTokens = null) => {

@@ -1,7 +1,8 @@
 import type { Attachment, HistoryFile, HistoryMessage, RunRequest } from "../../agent-backend.ts";
 import type { ChatMessage, ContentPart } from "./chat-protocol.ts";
 import { isImage, isTextFile, maxFileLength, withFiles } from "./files-in-prompt.ts";
-import { tokensOfContent, tokensOfImage, tokensOfText } from "./token-estimate.ts";
+import { tokensOfText } from "../../tokens-of-text.ts";
+import { tokensOfContent, tokensOfImage } from "./token-estimate.ts";
 
 /** What was said before: it is told to a model in whole turns, the newest ones. */
 export interface Past {
