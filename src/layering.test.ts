@@ -38,6 +38,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   chat: names(
     "agents attachments idempotency replies search sessions usage cache database http identity lib problems telemetry tree",
   ),
+  transfer: names("attachments chat sessions http identity lib problems tree"),
   voice: names(
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",
   ),

@@ -11,8 +11,9 @@ import { searchRoutes } from "../chat/search-routes.ts";
 import { createWholeAnswer } from "../chat/whole-answer.ts";
 import { createWebSocketRoutes } from "../chat/websocket-routes.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
-import { PlacesByOwner } from "../lib/places.ts";
+import { Places, PlacesByOwner } from "../lib/places.ts";
 import { Shares } from "../lib/shares.ts";
+import { exportRoutes } from "../transfer/export-routes.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
@@ -28,6 +29,9 @@ import type { Conversations } from "./conversations.ts";
 import type { Floors } from "./floors.ts";
 import { createHealthReports } from "./health-reports.ts";
 import { requestCosts } from "./request-costs.ts";
+
+/** Exports at a time on this node: each holds a page of messages or a file. */
+const maxTransfers = 8;
 
 interface State {
   readonly gateway: GatewayRegistration | null;
@@ -149,6 +153,12 @@ export async function openDoors(
       searchRoutes({ search, identity }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       feedbackRoutes({ ...conversations, sessions: sessionStore, identity, telemetry }),
+      exportRoutes({
+        ...conversations,
+        sessions: sessionStore,
+        identity,
+        places: new Places(maxTransfers),
+      }),
       agentRoutes({
         catalogue,
         listModels: (signal) => listAllModels(configured, signal),

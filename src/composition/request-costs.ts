@@ -30,6 +30,9 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "POST /sessions/batch": "bulk",
     "POST /sessions/cleanup": "bulk",
 
+    "GET /sessions/:session_id/export": "transfer",
+    "GET /export": "transfer",
+
     "GET /sessions": "list",
     "GET /chat/history/:session_id": "list",
     "GET /feedback": "list",

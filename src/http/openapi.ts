@@ -40,6 +40,7 @@ export async function installOpenApi(app: FastifyInstance, options: OpenApiOptio
         { name: "Messages", description: "Sent, streamed, followed, stopped; the history" },
         { name: "Agents", description: "Whom to talk to" },
         { name: "Voice", description: "Speech in and out" },
+        { name: "Import and export", description: "Conversations as files" },
         { name: "Usage", description: "What was used, and what it costs" },
         { name: "Service", description: "Health, metrics and documents" },
       ],

@@ -31,6 +31,8 @@ const terms = {
   list: { kind: ({ query }) => (isSearch(query) ? "search" : "read"), count: 1, places: 4 },
   search: { kind: () => "search", count: 1, places: 4 },
   write: { kind: () => "write", count: 1, places: 1 },
+  /** Everything of a conversation, or of a user. */
+  transfer: { kind: () => "search", count: 5, places: 4 },
   /** Up to a hundred sessions in one request. */
   bulk: { kind: () => "write", count: 20, places: 4 },
   steer: { kind: () => "write", count: 1, places: 0 },

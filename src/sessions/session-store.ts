@@ -255,6 +255,15 @@ export function createSessionStore(database: Database) {
       return { sessions, hasMore };
     },
 
+    /** All of a user's, oldest first. */
+    async idsOf(userId: string): Promise<string[]> {
+      const { rows } = await database.query<{ sessionId: string }>(
+        `SELECT session_id AS "sessionId" FROM sessions WHERE user_id = $1 ORDER BY created_at, session_id`,
+        [userId],
+      );
+      return rows.map(({ sessionId }) => sessionId);
+    },
+
     async count(filter: SessionFilter): Promise<number> {
       const { text, values } = sql`
         SELECT count(*)::int AS count FROM ${sourceOf(filter)} WHERE ${join(conditionsOf(filter), " AND ")}`;

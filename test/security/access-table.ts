@@ -325,6 +325,28 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "GET /sessions/:session_id/export",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/export` }),
+    expected: owned,
+  },
+  {
+    route: "GET /sessions/:session_id/export",
+    note: "as Markdown",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/export?format=markdown` }),
+    expected: owned,
+  },
+  {
+    route: "GET /export",
+    call: () => ({ path: "/export" }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /export",
+    note: "of a user who is named",
+    call: () => ({ path: `/export?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
     route: "PUT /chat/message/:message_id/feedback",
     call: ({ replyId }) => ({
       path: `/chat/message/${replyId}/feedback`,

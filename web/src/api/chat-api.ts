@@ -135,6 +135,18 @@ export const chatApi = {
       ...(signal && { signal }),
     }),
 
+  /** One conversation, or all of them where none is named. */
+  exported: (sessionId: string | null, format: "json" | "markdown") =>
+    request(
+      "GET",
+      sessionId === null ? "/export" : `/sessions/${encodeURIComponent(sessionId)}/export`,
+      {
+        headers: { Accept: "*/*" },
+        query: { ...(sessionId !== null && { format }), user_id: namedUser() },
+        timeoutMs: uploadTimeoutMs,
+      },
+    ),
+
   search: (query: { q: string; cursor?: string }, signal?: AbortSignal) =>
     requestJson<SearchPage>("GET", "/chat/search", {
       query: { ...query, limit: 30, user_id: namedUser() },

@@ -3,7 +3,9 @@ import { serviceConfig } from "../state/catalogue.ts";
 import { forgetDrafts } from "../state/draft-files.ts";
 import { identity, signOut } from "../state/identity.ts";
 import { outbox, removeOutgoing } from "../state/outbox.ts";
+import { notifyError } from "../state/notices.ts";
 import { language, theme } from "../state/preferences.ts";
+import { saveExport } from "../state/save-export.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
@@ -43,6 +45,11 @@ export function PreferencesMenu() {
             run: () => theme.set(name),
           })),
           "separator",
+          {
+            label: texts.exportEverything,
+            icon: "down",
+            run: () => void saveExport(null, "json").catch(notifyError),
+          },
           {
             label: texts.statusPage,
             icon: "pulse",

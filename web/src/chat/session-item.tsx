@@ -3,6 +3,7 @@ import type { SessionInfo } from "../api/types.ts";
 import { conversation } from "../state/conversation.ts";
 import { goTo } from "../state/navigation.ts";
 import { notify, notifyError } from "../state/notices.ts";
+import { saveExport } from "../state/save-export.ts";
 import {
   archiveSession,
   deleteSession,
@@ -87,6 +88,16 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             label: isArchived ? texts.unarchive : texts.archive,
             icon: "archive",
             run: () => void archiveSession(sessionId, !isArchived).catch(notifyError),
+          },
+          {
+            label: texts.exportText,
+            icon: "file",
+            run: () => void saveExport(sessionId, "markdown").catch(notifyError),
+          },
+          {
+            label: texts.exportAll,
+            icon: "down",
+            run: () => void saveExport(sessionId, "json").catch(notifyError),
           },
           "separator",
           { label: texts.delete, icon: "trash", isDangerous: true, run: remove },
