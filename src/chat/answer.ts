@@ -9,6 +9,8 @@ import {
   UsageSchema,
 } from "../replies/reply-event.ts";
 import { outputMembers, outputOf } from "../replies/structured-output.ts";
+import type { LoggedEvent } from "../replies/log/reply-log.ts";
+import type { SentMessage } from "./commands.ts";
 import type { StoredMessage } from "./message-store.ts";
 
 /** The answer of POST /chat/message and /chat/voice. */
@@ -92,6 +94,32 @@ export function answer(
     finish_reason: reply.finishReason ?? "stop",
     status: reply.status,
     ...(reply.requirements !== null && { requirements: reply.requirements }),
+  };
+}
+
+/** Of a message that was withdrawn before its turn came, and is stored nowhere any more; null when it was not. */
+export function withdrawnAnswer(
+  { sessionId, replyId, made }: SentMessage,
+  end: LoggedEvent | null,
+  processedMessage: string | null,
+) {
+  if (made === undefined || end?.type !== "cancelled") return null;
+  const { reason, timestamp } = JSON.parse(end.json) as { reason: string; timestamp: string };
+  if (reason !== "withdrawn") return null;
+  return {
+    success: true as const,
+    session_id: sessionId,
+    message_id: replyId,
+    user_message_id: made.userMessageId,
+    response: "",
+    timestamp,
+    agent_id: made.agentId,
+    original_message: made.message,
+    processed_message: processedMessage,
+    audio_response: null,
+    usage: null,
+    finish_reason: reason,
+    status: "cancelled",
   };
 }
 

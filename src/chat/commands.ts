@@ -1,4 +1,4 @@
-import type { Decision, Requirement } from "../agents/agent-backend.ts";
+import type { Attachment, Decision, Requirement } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
 import { checkSettings, settingsOf } from "../agents/run-settings.ts";
 import { checkImages } from "../attachments/taken-images.ts";
@@ -13,7 +13,9 @@ import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
 import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
-import type { ReplyState } from "../replies/reply.ts";
+import type { Amendment } from "../replies/lifecycle/waiting.ts";
+import type { LoggedEvent } from "../replies/log/reply-log.ts";
+import type { ClaimedReply, ReplyState } from "../replies/reply.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Budgets } from "../usage/budgets.ts";
@@ -63,10 +65,22 @@ export type TurnAt = Omit<
   "sessionId" | "ownerId" | "userId" | "userToken" | "keyName" | "at" | "message"
 >;
 
+/** What of a waiting message is to be otherwise; what is absent stays as it is. */
+export interface WaitingChange extends Pick<
+  Amendment,
+  "text" | "attachments" | "metadata" | "agentId" | "turn"
+> {
+  readonly sessionConfig: Readonly<Record<string, unknown>>;
+  /** For this turn only, as callers write them. */
+  readonly ownSettings: Readonly<Record<string, unknown>>;
+}
+
 /** The reply that a message has led to, now or when the same request came first. */
 export interface SentMessage {
   readonly sessionId: string;
   readonly replyId: string;
+  /** Of one that this request has made: what it was made of. */
+  readonly made?: Pick<ClaimedReply, "agentId" | "userMessageId" | "message">;
 }
 
 /** A reply as a caller names it. */
@@ -115,11 +129,26 @@ export function createCommands(parts: CommandParts) {
   const state = (caller: Caller, named: NamedReply): Promise<ReplyState> =>
     owned((replyId) => replyStore.find(replyId), caller, named);
 
-  /** Resolves when the reply has ended or paused, or when `signal` aborts. */
-  const ended = async (replyId: string, signal: AbortSignal): Promise<void> => {
+  /** Resolves with its last event when the reply has ended or paused, or when `signal` aborts. */
+  const ended = async (replyId: string, signal: AbortSignal): Promise<LoggedEvent | null> => {
+    let last: LoggedEvent | null = null;
     // Its opening events interest nobody here.
-    const events = parts.follow(replyId, 1, signal);
-    while (!(await events.next()).done);
+    for await (const events of parts.follow(replyId, 1, signal)) last = events?.at(-1) ?? last;
+    return last;
+  };
+
+  /** Raises when the agent cannot do what a message and its settings ask for. */
+  const checkTurn = (
+    agentId: string,
+    attachments: readonly Attachment[],
+    sessionConfig: Readonly<Record<string, unknown>>,
+    ownSettings: Readonly<Record<string, unknown>>,
+  ): void => {
+    const agent = catalogue.entry(agentId);
+    if (agent === undefined) return;
+    checkImages(attachments, agent.descriptor.metadata["attachments"]);
+    checkSettings(sessionConfig, "/session_config", agent);
+    checkSettings(ownSettings, "", agent);
   };
 
   const send = async (request: SendMessage): Promise<SentMessage> => {
@@ -166,17 +195,15 @@ export function createCommands(parts: CommandParts) {
         ...(changesSession && { config: sessionConfig }),
         check(agentId) {
           if (overdrawn !== null) throw overdrawn;
-          const agent = catalogue.entry(agentId);
-          if (agent === undefined) return;
-          checkImages(message?.attachments ?? [], agent.descriptor.metadata["attachments"]);
-          checkSettings(sessionConfig, "/session_config", agent);
-          checkSettings(ownSettings, "", agent);
+          checkTurn(agentId, message?.attachments ?? [], sessionConfig, ownSettings);
         },
         idempotency,
       },
       request.userToken,
     );
-    if (!("earlier" in accepted)) return accepted;
+    if (!("earlier" in accepted)) {
+      return { sessionId: accepted.sessionId, replyId: accepted.replyId, made: accepted };
+    }
     const { sessionId: earlierSession, messageId } = accepted.earlier;
     // The key was used to create a session: that is another request.
     if (messageId === null) throw new Problem("idempotency_conflict", {});
@@ -187,6 +214,14 @@ export function createCommands(parts: CommandParts) {
     return { sessionId: earlierSession, replyId: messageId };
   };
 
+  /** Where a message is that somebody wants something said at. */
+  const placeOf = (caller: Caller, named: NamedReply) =>
+    owned(replyStore.messageOwner, caller, named).catch(async (error: unknown) => {
+      // Looking for messages is not free either.
+      await limitRate(caller.identity?.userId ?? named.userId ?? "");
+      throw error;
+    });
+
   /** A turn at a message, in the session that has it. */
   const sendAt = async (
     caller: Caller,
@@ -194,13 +229,7 @@ export function createCommands(parts: CommandParts) {
     turn: TurnAt,
     rest: Pick<SendMessage, "at" | "message">,
   ): Promise<SentMessage> => {
-    const { sessionId, userId } = await owned(replyStore.messageOwner, caller, named).catch(
-      async (error: unknown) => {
-        // Looking for messages is not free either.
-        await limitRate(caller.identity?.userId ?? named.userId ?? "");
-        throw error;
-      },
-    );
+    const { sessionId, userId } = await placeOf(caller, named);
     const { token: userToken, keyName } = caller.identity ?? {};
     const whose = { sessionId, ownerId: userId, userId, userToken, keyName };
     return send({ ...turn, ...whose, ...rest });
@@ -234,7 +263,32 @@ export function createCommands(parts: CommandParts) {
         message,
       }),
 
-    /** Deletes a message and all that hangs below it. What runs or waits among it ends as cancelled. */
+    /** A message that still waits, said otherwise. Raises `message_not_queued`. */
+    async amend(
+      caller: Caller,
+      named: NamedReply,
+      change: WaitingChange,
+    ): Promise<{ readonly userMessageId: string }> {
+      const { sessionId, userId } = await placeOf(caller, named);
+      await limitRate(userId);
+      const { sessionConfig, ownSettings, turn, ...rest } = change;
+      const agentId =
+        change.agentId === undefined
+          ? undefined
+          : (await catalogue.resolve(change.agentId)).agentId;
+      const own = settingsOf(ownSettings);
+      return replies.amend({
+        ...rest,
+        agentId,
+        sessionId,
+        messageId: named.messageId,
+        ...(Object.keys(sessionConfig).length > 0 && { config: sessionConfig }),
+        turn: { ...turn, ...(Object.keys(own).length > 0 && { ownSettings: own }) },
+        check: (agent) => checkTurn(agent, change.attachments ?? [], sessionConfig, ownSettings),
+      });
+    },
+
+    /** Deletes a message and all that hangs below it; one that waits alone is withdrawn. What runs or waits among it ends as cancelled. */
     async remove(caller: Caller, named: NamedReply): Promise<void> {
       const { messageId } = named;
       const { sessionId } = await owned(replyStore.messageOwner, caller, named);

@@ -70,6 +70,17 @@ export function editBody(maxLength: number) {
   });
 }
 
+/** A message that waits, said otherwise: what becomes of it at a busy session is decided already. */
+export function amendBody(maxLength: number) {
+  const { on_busy: _onBusy, ...properties } = editBody(maxLength).properties;
+  return Type.Object(properties, {
+    title: "Amend",
+    examples: [{ message: "What is 2 + 3?" }],
+  });
+}
+
+export type AmendBody = Static<ReturnType<typeof amendBody>>;
+
 export type EditBody = Static<ReturnType<typeof editBody>>;
 
 /** The body of both paths that send a message. */

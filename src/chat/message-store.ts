@@ -273,6 +273,34 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       return rows[0]?.count ?? 0;
     },
 
+    /** What waits in a session, in its order, each with the message that it will answer in front of it. */
+    async waiting({
+      sessionId,
+      tree,
+    }: {
+      readonly sessionId: string;
+      readonly tree: Tree;
+    }): Promise<StoredMessage[]> {
+      const { rows: pairs } = await database.query<{ reply: number; question: number }>(
+        `SELECT m.seq AS reply, u.seq AS question
+         FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+         WHERE m.session_id = $1 AND m.status = 'queued' ORDER BY m.seq`,
+        [sessionId],
+      );
+      const seqs = [...new Set(pairs.flatMap(({ reply, question }) => [question, reply]))];
+      const ranges = seqs.sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
+      const found = new Map<number, StoredMessage>();
+      // Pages are bounded in bytes; what waits is bounded in number.
+      for (let rest: Ranges = ranges; rest.length > 0;) {
+        const { messages, last } = await select(sessionId, rest, [], "ASC", { limit: rest.length });
+        for (const message of await related(tree, messages)) found.set(message.seq, message);
+        rest = last === null ? [] : clip(rest, last + 1, Infinity);
+      }
+      return pairs.flatMap(({ reply, question }) =>
+        [question, reply].flatMap((seq) => found.get(seq) ?? []),
+      );
+    },
+
     /** Messages that wait for an earlier reply of their session, in all sessions. */
     async countQueued(): Promise<{ readonly queued: number; readonly oldestSeconds: number }> {
       const { rows } = await database.query<{ queued: number; oldestSeconds: number }>(

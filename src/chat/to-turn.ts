@@ -5,8 +5,8 @@ import type { Language } from "../problems/catalogue.ts";
 import type { UserMessage } from "../replies/lifecycle/accept.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { MessageBody, RegenerateBody } from "./message-body.ts";
-import type { SendMessage, TurnAt } from "./commands.ts";
+import type { AmendBody, MessageBody, RegenerateBody } from "./message-body.ts";
+import type { SendMessage, TurnAt, WaitingChange } from "./commands.ts";
 
 type TurnBody = Partial<
   Pick<
@@ -89,6 +89,23 @@ export function editOf(
 ): UserMessage {
   const message = messageOf(body, origin);
   return body.attachments ? message : { ...message, attachments: null };
+}
+
+/** What of a waiting message is to be otherwise. Raises `validation_failed`, `payload_too_large`. */
+export function amendmentOf(
+  body: AmendBody,
+  { maxUploadBytes }: Pick<Origin, "maxUploadBytes">,
+): WaitingChange {
+  const { context, voice_config: voice, response_format: format } = body;
+  return {
+    text: body.message,
+    attachments: body.attachments ? readAttachments(body.attachments, maxUploadBytes) : null,
+    metadata: body.metadata ?? undefined,
+    agentId: body.agent_id ?? undefined,
+    sessionConfig: body.session_config ?? {},
+    ownSettings: { ...(format && { response_format: format }) },
+    turn: { ...(context && { context }), ...(voice && { voice }) },
+  };
 }
 
 /** For one turn, as callers write them. */

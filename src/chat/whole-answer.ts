@@ -2,7 +2,7 @@ import type { FastifyReply } from "fastify";
 import { goneSignal } from "../http/gone-signal.ts";
 import { acceptedAsync, prefersAsync } from "../http/prefer.ts";
 import { Problem } from "../problems/problem.ts";
-import { accepted, answer } from "./answer.ts";
+import { accepted, answer, withdrawnAnswer } from "./answer.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
 
@@ -25,12 +25,15 @@ export function createWholeAnswer(
     if (message === null) throw new Problem("message_not_found", { messageId });
     return message;
   };
-  return async ({ replyId }, response) => {
+  return async (sent, response) => {
+    const { replyId } = sent;
     if (prefersAsync(response.request)) {
       acceptedAsync(response, `/chat/message/${replyId}`);
       return accepted(await found(replyId), null);
     }
-    await commands.ended(replyId, goneSignal(response));
+    const end = await commands.ended(replyId, goneSignal(response));
+    const withdrawn = withdrawnAnswer(sent, end, null);
+    if (withdrawn !== null) return withdrawn;
     const reply = await found(replyId);
     const question = await found(reply.replyTo ?? "");
     return answer(reply, question, null, await audioResponse(reply));

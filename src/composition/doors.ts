@@ -6,6 +6,7 @@ import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { branchRoutes } from "../chat/branch-routes.ts";
 import { feedbackRoutes } from "../chat/feedback-routes.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
+import { queueRoutes } from "../chat/queue-routes.ts";
 import { chatRoutes } from "../chat/routes.ts";
 import { searchRoutes } from "../chat/search-routes.ts";
 import { createWholeAnswer } from "../chat/whole-answer.ts";
@@ -151,6 +152,7 @@ export async function openDoors(
       sockets.routes,
       attachmentRoutes({ store: conversations.attachments, identity }),
       searchRoutes({ search, identity }),
+      queueRoutes({ ...conversations, sessions: sessionStore, identity, ...bounds }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
       feedbackRoutes({ ...conversations, sessions: sessionStore, identity, telemetry }),
       exportRoutes({

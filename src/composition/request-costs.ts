@@ -20,6 +20,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /chat/message/:message_id/stream": "follow",
 
     "DELETE /chat/message/:message_id": "write",
+    "PATCH /chat/message/:message_id": "message",
     "POST /sessions/:session_id/fork": "write",
     "POST /chat/session": "write",
     "PATCH /sessions/:session_id": "write",
@@ -39,6 +40,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /chat/search": "search",
     "GET /sessions/user/:user_id/stats": "search",
     "GET /usage": "search",
+    "GET /sessions/:session_id/queue": "list",
     "GET /sessions/:session_id": "read",
     "GET /chat/session/:session_id/status": "read",
     "GET /chat/message/:message_id": "read",

@@ -105,6 +105,10 @@ export const problemCatalogue = {
       zh: `回复 ${messageId} 未在进行中，当前状态为 ${status}。`,
     }),
   ),
+  message_not_queued: define<{ messageId: string }>(409, ({ messageId }) => ({
+    en: `Message ${messageId} does not wait any more: it is being answered, or has been. Edit it instead: POST /chat/message/${messageId}/edit.`,
+    zh: `消息 ${messageId} 已不在排队中：正在回复或已经回复。请改为编辑：POST /chat/message/${messageId}/edit。`,
+  })),
   payload_too_large: define<{ limit: string }>(413, ({ limit }) => ({
     en: `The request is too large. The limit is ${limit}.`,
     zh: `请求过大，上限为 ${limit}。`,

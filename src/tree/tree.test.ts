@@ -14,6 +14,7 @@ import {
   threadOf,
   withHead,
   withMessages,
+  withdrawn,
   without,
   type Tree,
 } from "./tree.ts";
@@ -212,5 +213,45 @@ test("ranges are counted, cut and looked into as the numbers that they stand for
       expect(numbers(oldest(ranges, one))).toEqual(list.slice(0, one));
       expect(numbers(newest(ranges, one))).toEqual(one === 0 ? [] : list.slice(-one));
     }),
+  );
+});
+
+test("a pair that is withdrawn is gone, what hangs below it hangs below the one before it, and the head stays where it can", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(), { minLength: 1, maxLength: 20 }),
+      fc.array(fc.nat(), { maxLength: 6 }),
+      (places, choices) => {
+        let tree: Tree = empty;
+        /** The parents of the first messages of pairs. */
+        const pairs = new Map<number, number>();
+        const replies = () => [0, ...[...pairs.keys()].map((first) => first + 1)];
+        for (const at of places) {
+          const parent = replies()[at % replies().length] ?? 0;
+          tree = withMessages(tree, parent, 2);
+          pairs.set(tree.lastSeq - 1, parent);
+        }
+        for (const choice of choices) {
+          const first = [...pairs.keys()][choice % Math.max(1, pairs.size)];
+          if (first === undefined) continue;
+          const head = headOf(tree);
+          const parent = pairs.get(first) ?? 0;
+          pairs.delete(first);
+          for (const [each, above] of pairs) if (above === first + 1) pairs.set(each, parent);
+          tree = withdrawn(tree, first, first + 1);
+          if (head !== first + 1) expect(headOf(tree)).toBe(head);
+          // What is stored says the same.
+          tree = readTree({ lastSeq: tree.lastSeq, tree: storeTree(tree) });
+          expect(numbers(everything(tree))).toEqual(
+            [...pairs.keys()].flatMap((each) => [each, each + 1]).sort((a, b) => a - b),
+          );
+          for (const [each, above] of pairs) {
+            expect(parentOf(tree, each)).toBe(above);
+            expect(parentOf(tree, each + 1)).toBe(each);
+          }
+          expect([0, ...replies()]).toContain(headOf(tree));
+        }
+      },
+    ),
   );
 });

@@ -173,6 +173,30 @@ export function without(tree: Tree, seq: number, isKnown: boolean): Tree {
   return withHead({ ...left, segments: [...segments, closed(left)] }, head);
 }
 
+/**
+ * Without messages that follow one another and of which no agent knows: what hangs below them hangs below the one before
+ * them then. The head moves as when they are deleted.
+ */
+export function withdrawn(tree: Tree, first: number, last: number): Tree {
+  const parent = parentOf(tree, first);
+  const isGone = (seq: number) => first <= seq && seq <= last;
+  const before = headOf(tree);
+  const segments = tree.segments
+    .map((segment) => (isGone(segment.parent) ? { ...segment, parent } : segment))
+    .flatMap((segment) =>
+      segment.last < first || last < segment.first
+        ? [segment]
+        : [
+            { ...segment, last: first - 1 },
+            { ...segment, first: last + 1, parent },
+          ],
+    )
+    .filter((segment) => !isEmpty(segment));
+  const left = { ...tree, segments };
+  const head = isGone(before) ? newestBelow(left, parent) : before;
+  return withHead({ ...left, segments: [...segments, closed(left)] }, head);
+}
+
 /** A place for the head that no message is at. */
 function closed({ lastSeq }: Tree): Segment {
   return { first: lastSeq + 1, parent: -1, last: lastSeq, thread: 0 };

@@ -2,7 +2,7 @@ import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { createHash } from "node:crypto";
-import { accepted, answer } from "../chat/answer.ts";
+import { accepted, answer, withdrawnAnswer } from "../chat/answer.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
@@ -147,7 +147,9 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       acceptedAsync(reply, `/chat/message/${sent.replyId}`);
       return accepted(await found(sent.replyId), heard.text);
     }
-    await commands.ended(sent.replyId, signal);
+    const end = await commands.ended(sent.replyId, signal);
+    const withdrawn = withdrawnAnswer(sent, end, heard.text);
+    if (withdrawn !== null) return withdrawn;
     const made = await found(sent.replyId);
     return answer(
       made,

@@ -200,12 +200,19 @@ describeInBrowser("conversations on the page", () => {
     ]);
     session.open();
     await page.locator(".message.queued").nth(1).getByText("Withdraw").click();
-    await page.locator(".message.assistant.cancelled").waitFor();
-    first.open();
+    await page.locator(".message.user", { hasText: "the third" }).waitFor({ state: "detached" });
+    assert.equal(await page.locator(".message.queued").count(), 1);
+    // What waits can be said otherwise; nothing is asked beside it.
     await page
-      .locator(".message.assistant.complete", { hasText: "You said: the second" })
-      .waitFor();
-    assert.equal(await page.getByText("You said: the third").count(), 0);
+      .locator(".message.user", { hasText: "the second" })
+      .getByLabel("Edit the message")
+      .click();
+    await page.locator(".edit-message textarea").fill("the other");
+    await page.locator(".edit-message textarea").press("Enter");
+    await page.locator(".message.user .bubble", { hasText: "the other" }).waitFor();
+    first.open();
+    await page.locator(".message.assistant.complete", { hasText: "You said: the other" }).waitFor();
+    assert.equal(await page.locator(".message.user").count(), 2);
   });
 
   test("tools are shown at work, with what they were given and what came of it", async () => {

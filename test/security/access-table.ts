@@ -310,6 +310,17 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "PATCH /chat/message/:message_id",
+    note: "a message that does not wait",
+    call: ({ messageId }) => ({ path: `/chat/message/${messageId}`, body: { message: "Hi" } }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /sessions/:session_id/queue",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/queue` }),
+    expected: owned,
+  },
+  {
     route: "DELETE /chat/message/:message_id",
     call: ({ replyId }) => ({ path: `/chat/message/${replyId}` }),
     expected: owned,

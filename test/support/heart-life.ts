@@ -323,7 +323,10 @@ function createLife(database: Database, options: HeartOptions) {
       }
       const below = role === "assistant" ? placed.get(messageId) : undefined;
       const above = parent && (bySeq.get(parentOf(tree, parent.seq))?.messageId ?? null);
-      if (below !== undefined && above !== below) found.push(`${messageId} hangs elsewhere`);
+      // What it was to hang below may have been withdrawn while both waited: then it hangs below what was above that.
+      const isThere = below === null || all.some((each) => each.messageId === below);
+      if (below !== undefined && isThere && above !== below)
+        found.push(`${messageId} hangs elsewhere`);
     }
     return found;
   };

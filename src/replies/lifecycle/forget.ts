@@ -99,10 +99,13 @@ export const forget: Transition<Forget, boolean> = {
   },
 };
 
+/** Why there is no row any more. */
+type GoneReason = "session_deleted" | "message_deleted" | "withdrawn";
+
 /** What other services are told of one that was not over yet. */
 export function eventOfForgotten(
   reply: ForgottenReply & { readonly sessionId: string; readonly userId: string },
-  reason: "session_deleted" | "message_deleted",
+  reason: GoneReason,
 ): readonly BusinessEvent[] {
   const isUnfinished = unfinishedStatuses.some((status) => status === reply.status);
   return isUnfinished ? [endedEvent(reply, { status: "cancelled", finishReason: reason })] : [];
@@ -112,7 +115,7 @@ export function eventOfForgotten(
 export function endOfForgotten(
   row: ForgottenReply,
   sessionId: string,
-  reason: "session_deleted" | "message_deleted",
+  reason: GoneReason,
 ): readonly Effect[] {
   const { replyId, status, isLost, content, attempt, eventSeq } = row;
   // Its owner finds no row, tells the end and drops the log.

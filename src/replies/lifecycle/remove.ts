@@ -12,6 +12,7 @@ import {
   type ForgottenReply,
 } from "./forget.ts";
 import { statesBefore, type Transition } from "./transition.ts";
+import { findWaiting, withdraw } from "./waiting.ts";
 
 interface Removal {
   readonly sessionId: string;
@@ -26,7 +27,8 @@ const removed = `
 /**
  * Deletes a message with all that hangs below it; false when it is gone already. What runs or waits among it is stopped
  * wherever that is, and readers are told. What agents remember of that line of the conversation they forget, however
- * long that takes; what is left of it is told to them anew.
+ * long that takes; what is left of it is told to them anew. A message that only waits is withdrawn: what waits behind it
+ * stays.
  */
 export const remove: Transition<Removal, boolean> = {
   name: "remove",
@@ -36,6 +38,8 @@ export const remove: Transition<Removal, boolean> = {
     // Gone at the second try: the first one was committed. Readers find no row, and end.
     if (session === null || seq === null) return { result: isRepeat, effects: [] };
     const { tree, userId } = session;
+    const waiting = await findWaiting(tx, sessionId, messageId);
+    if (waiting !== null) return withdraw(tx, { sessionId, ...session }, waiting);
     const gone = subtreeOf(tree, seq);
     const replies = await repliesIn(tx, sessionId, gone);
     // What has only ever waited no agent knows of.

@@ -29,6 +29,7 @@ import { remove } from "./remove.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
+import { amend, type Amendment } from "./waiting.ts";
 import { lostReplies, stalledSessions, takeOver, type LostReply } from "./take-over.ts";
 import type { Transition } from "./transition.ts";
 
@@ -249,6 +250,10 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     /** Deletes a message with all that hangs below it; false when it is gone already. */
     remove: (sessionId: string, messageId: string): Promise<boolean> =>
       run(remove, { sessionId, messageId }),
+
+    /** Says a message otherwise that still waits; resolves with its id. Raises `message_not_queued`. */
+    amend: (amendment: Amendment): Promise<{ readonly userMessageId: string }> =>
+      run(amend(parts.attachments), amendment),
 
     /** Of an ended reply that was talked over, keeps what was heard; false when that is not what its text is any more. */
     cutToHeard: (cut: Cut): Promise<boolean> => run(cutToHeard, cut),

@@ -12,6 +12,7 @@ import { remove } from "./remove.ts";
 import type { ReplyEnd } from "../reply.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { takeOver } from "./take-over.ts";
+import { amend } from "./waiting.ts";
 import type { ReplyStatus, TransitionName } from "./transition.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
@@ -149,6 +150,31 @@ const each: Record<
     {
       from: "complete",
       apply: (tx, ids) => cutToHeard.apply(tx, { ...ids, content: "text", length: 2 }, false),
+    },
+  ],
+  amend: [
+    {
+      from: "queued",
+      apply: (tx, { sessionId, userMessageId }) =>
+        amend({ insert: async () => {} }).apply(
+          tx,
+          {
+            sessionId,
+            messageId: userMessageId,
+            text: "more",
+            attachments: null,
+            turn: {},
+            check() {},
+          },
+          false,
+        ),
+    },
+  ],
+  withdraw: [
+    {
+      from: "queued",
+      apply: (tx, { sessionId, userMessageId }) =>
+        remove.apply(tx, { sessionId, messageId: userMessageId }, false),
     },
   ],
   remove: (["queued", "paused", "streaming", "complete"] as const).map((from) => ({

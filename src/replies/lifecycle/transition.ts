@@ -41,6 +41,10 @@ export const transitionTable = {
   "give up": { from: ["streaming"], to: ["failed", "cancelled"] },
   /** Of a spoken reply that was talked over: its text is what was heard. */
   "cut to what was heard": { from: ended, to: ended },
+  /** What will be answered is said otherwise before its time has come. */
+  amend: { from: ["queued"], to: ["queued"] },
+  /** It goes with its message before its time has come; what waits behind it stays. */
+  withdraw: { from: ["queued"], to: [] },
   /** Its message, or one above it, is deleted. */
   remove: { from: [...unfinishedStatuses, ...ended], to: [] },
   /** Its session is deleted. */

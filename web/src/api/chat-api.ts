@@ -194,6 +194,19 @@ export const chatApi = {
       signal,
     }),
 
+  /** Of a message that waits. */
+  amend: (messageId: string, text: string) =>
+    requestJson<Message>("PATCH", `/chat/message/${encodeURIComponent(messageId)}`, {
+      query: { user_id: namedUser() },
+      body: { message: text },
+    }),
+
+  deleteMessage: async (messageId: string) => {
+    await request("DELETE", `/chat/message/${encodeURIComponent(messageId)}`, {
+      query: { user_id: namedUser() },
+    });
+  },
+
   sendVoice: (
     message: {
       readonly sessionId: string | null;

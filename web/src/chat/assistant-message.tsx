@@ -1,7 +1,7 @@
 import { memo, useState } from "react";
 import { Markdown } from "../markdown/markdown.tsx";
 import { agentName, agents } from "../state/catalogue.ts";
-import { stopReply } from "../state/turns.ts";
+import { withdraw } from "../state/waiting.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { regenerate } from "../state/branches.ts";
@@ -55,11 +55,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
         <p className="message-note">
           <Icon name="clock" size={15} />
           <span>{position === null ? texts.queuedShort : texts.queued(position)}</span>
-          <button
-            type="button"
-            className="link-button"
-            onClick={() => void stopReply(message.message_id)}
-          >
+          <button type="button" className="link-button" onClick={() => void withdraw(message)}>
             {texts.withdraw}
           </button>
         </p>

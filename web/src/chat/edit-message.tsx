@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import { edit } from "../state/branches.ts";
 import type { MessageView } from "../state/reply-view.ts";
+import { amend, waits } from "../state/waiting.ts";
 import { useTexts } from "../text/use-texts.ts";
 
 /** A message of the user, to be said otherwise. */
@@ -27,7 +28,8 @@ export function EditMessage({
   const send = async () => {
     if (!canSend) return;
     setSending(true);
-    if (await edit(message, text.trim())) onEnd();
+    const say = waits(message) ? amend : edit;
+    if (await say(message, text.trim())) onEnd();
     else setSending(false);
   };
   const onKeyDown = (event: KeyboardEvent) => {

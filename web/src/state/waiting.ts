@@ -1,0 +1,55 @@
+import { chatApi } from "../api/chat-api.ts";
+import { ApiError } from "../api/request.ts";
+import { conversation } from "./conversation.ts";
+import { notifyError } from "./notices.ts";
+import type { MessageView } from "./reply-view.ts";
+import { syncConversation } from "./sync.ts";
+import { tellTabs } from "./tabs.ts";
+
+/** Whether the reply to a message of the user waits, and nothing else has answered it. */
+export function waits(question: MessageView): boolean {
+  const replies = conversation
+    .get()
+    .messages.filter(({ reply_to: answered }) => answered === question.message_id);
+  return replies.some(({ status, siblings }) => status === "queued" && siblings === undefined);
+}
+
+/** Says a waiting message otherwise; false when it could not be done. */
+export async function amend(question: MessageView, text: string): Promise<boolean> {
+  try {
+    const changed = await chatApi.amend(question.message_id, text);
+    conversation.set((current) => ({
+      ...current,
+      messages: current.messages.map((message) =>
+        message.message_id === changed.message_id ? { ...message, ...changed } : message,
+      ),
+    }));
+    tellTabs(question.session_id);
+    return true;
+  } catch (error) {
+    notifyError(error);
+    void syncConversation();
+    return false;
+  }
+}
+
+/** Takes a waiting message back, with its reply. */
+export async function withdraw({
+  message_id: replyId,
+  reply_to: questionId,
+  session_id: sessionId,
+  siblings,
+}: MessageView): Promise<void> {
+  try {
+    await chatApi.deleteMessage(replyId);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 404)) return notifyError(error);
+  }
+  const gone = siblings === undefined ? [replyId, questionId] : [replyId];
+  conversation.set((current) => ({
+    ...current,
+    messages: current.messages.filter(({ message_id: id }) => !gone.includes(id)),
+  }));
+  tellTabs(sessionId);
+  await syncConversation();
+}
