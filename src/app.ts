@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { agentSchema } from "./agents/routes.ts";
 import { acceptedSchema, answerSchema } from "./chat/answer.ts";
 import { messageSchema } from "./chat/message-info.ts";
+import { sessionEventSchema } from "./devices/session-event.ts";
 import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
 import { installOpenApi } from "./http/openapi.ts";
@@ -36,6 +37,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       answerSchema,
       acceptedSchema,
       agentSchema,
+      sessionEventSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,
         $id: `event_${name}`,

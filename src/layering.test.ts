@@ -39,6 +39,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
     "agents attachments idempotency replies search sessions usage cache database http identity lib problems telemetry tree",
   ),
   transfer: names("attachments chat sessions http identity lib problems tree"),
+  devices: names("chat replies sessions database http identity telemetry tree"),
   voice: names(
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",
   ),

@@ -66,6 +66,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
     purge: async () => {
       await conversations.speech.store.purge();
       await conversations.usage.purge();
+      await conversations.sessionEvents.purge();
     },
     logger,
   });

@@ -117,6 +117,7 @@ function stage(scene: Scene = {}) {
           signal.addEventListener("abort", () => resolve());
         });
       },
+      async *followSessions() {},
       sessions: {
         async find(id) {
           if (!isId(id)) throw new Error("the database takes none but ids");
@@ -303,7 +304,7 @@ describe("a message", () => {
     await say({ type: "shout" });
     expect(last()).toMatchObject({ error_type: "validation_failed" });
     expect(JSON.stringify(last())).toContain(
-      "chat, regenerate, edit, cancel, continue, resume, ping, voice_start",
+      "chat, regenerate, edit, cancel, continue, resume, subscribe, ping, voice_start",
     );
   });
 

@@ -14,7 +14,8 @@ import type { Language } from "../problems/catalogue.ts";
 import { mustBeOneOf, Problem } from "../problems/problem.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { ReplyState } from "../replies/reply.ts";
-import { send } from "../replies/reading/websocket.ts";
+import type { ShownEvent } from "../replies/reading/sse.ts";
+import { onStream, send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { decisionsBody } from "./decisions-body.ts";
 import { dismiss } from "./dismiss.ts";
@@ -40,6 +41,12 @@ export interface ChatConnectionOptions {
   readonly commands: Commands;
   readonly follow: FollowReply;
   readonly sessions: Pick<SessionStore, "find">;
+  /** What happens to a user's sessions after a number; null: from now on. */
+  readonly followSessions: (
+    userId: string,
+    after: number | null,
+    signal: AbortSignal,
+  ) => AsyncIterable<readonly ShownEvent[] | null>;
   readonly openConversation: OpenSpokenConversation;
   /** Raises `validation_failed`. Compiled once for all connections. */
   readonly checkMessage: (body: unknown) => MessageBody;
@@ -70,6 +77,14 @@ const checkReference = createBodyCheck(
   Type.Object({
     type: Type.String(),
     message_id: Type.String({ maxLength: 64 }),
+    after: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
+);
+
+const checkSubscription = createBodyCheck(
+  Type.Object({
+    type: Type.String(),
+    user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" })),
     after: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
 );
@@ -107,6 +122,7 @@ export class ChatConnection {
   #caller: Caller | null = null;
   #authenticate: ((credentials: Credentials) => Promise<Identity | null>) | null = null;
   #isRefused = false;
+  #subscription: AbortController | null = null;
   readonly #ownShare = newId();
 
   constructor(socket: WebSocket, opening: Opening, options: ChatConnectionOptions) {
@@ -288,6 +304,11 @@ export class ChatConnection {
         this.#followed.show({ replyId, after, isSpoken: false, isResumed: true });
         return;
       }
+      case "subscribe": {
+        const { user_id: named, after = null } = checkSubscription(message);
+        this.#subscribe(callerUser(caller, named ?? this.#opening.userId), after);
+        return;
+      }
       case "regenerate": {
         const { type: _type, ...given } = message;
         const body = checkRegeneration(given);
@@ -323,6 +344,7 @@ export class ChatConnection {
           "cancel",
           "continue",
           "resume",
+          "subscribe",
           "ping",
           ...spokenMessageTypes,
         ];
@@ -396,6 +418,25 @@ export class ChatConnection {
     { voice_config: voice }: Pick<MessageBody, "voice_config">,
   ): void {
     this.#followed.show({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
+  }
+
+  /** Shows what happens to the user's sessions, in place of what was shown of them before. */
+  #subscribe(userId: string, after: number | null): void {
+    this.#subscription?.abort();
+    const subscription = new AbortController();
+    this.#subscription = subscription;
+    const signal = AbortSignal.any([subscription.signal, this.#closed.signal]);
+    const show = async () => {
+      for await (const events of this.#options.followSessions(userId, after, signal)) {
+        for (const event of signal.aborted ? [] : (events ?? [])) {
+          await send(this.#socket, onStream("sessions", event));
+        }
+      }
+    };
+    show().catch((error: unknown) => {
+      // A socket that is gone needs no telling; the client subscribes on another.
+      if (!signal.aborted) this.#tell(error);
+    });
   }
 
   /** The session's owner. Raises `session_not_found` when it does not exist for the caller. */

@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { mayAccess, requireAction } from "../http/caller.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
+import { eventNumber } from "../http/event-number.ts";
 import { acceptedResponse, withPrefer } from "../http/prefer.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, ref } from "../http/schemas.ts";
@@ -184,7 +185,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         },
       },
       async (request, reply) => {
-        const after = cursorOf(request.headers["last-event-id"] ?? request.query.after);
+        const after = eventNumber(request.headers["last-event-id"] ?? request.query.after) ?? 0;
         await requireAction(request, identity, "access_chat_session");
         const shown = await commands.owner(request, named(request));
         using viewer = sse.admit(request);
@@ -244,16 +245,6 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       },
     );
   };
-}
-
-/** Strict: anything but digits would otherwise replay everything to a client that is merely confused. */
-function cursorOf(value: string | string[] | undefined): number {
-  if (value === undefined || value === "") return 0;
-  if (typeof value === "string" && /^\d{1,15}$/.test(value)) return Number(value);
-  throw new Problem("bad_request", {
-    en: "Last-Event-ID and after must be the id of an event: digits only.",
-    zh: "Last-Event-ID 与 after 必须是事件编号，只能包含数字。",
-  });
 }
 
 function named({

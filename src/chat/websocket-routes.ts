@@ -224,6 +224,8 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
             cancel: "{type, message_id}",
             continue: "{type, message_id, decisions}: as POST /chat/message/{message_id}/continue",
             resume: "{type, message_id, after}",
+            subscribe:
+              "{type, after, user_id}: what happens to the user's sessions, as GET /sessions/events",
             ping: "{type}",
             voice_start: "{type, sample_rate, language, turn_detection, barge_in, voice_config, …}",
             voice_commit: "{type}: the turn is over now",
@@ -243,7 +245,8 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
             "stop_playback",
             "playback_interrupted",
             "voice_stopped",
-            "the events of POST /chat/message/stream with their id as seq",
+            "the events of POST /chat/message/stream with their id as seq, and stream: reply",
+            "after subscribe the events of GET /sessions/events with their id as seq, and stream: sessions",
           ],
           supported_features: [
             "real_time_chat",

@@ -6,6 +6,8 @@ import { createAttachmentStore } from "../attachments/attachment-store.ts";
 import { createCommands } from "../chat/commands.ts";
 import { createFeedbackStore } from "../chat/feedback-store.ts";
 import { createMessageStore } from "../chat/message-store.ts";
+import { createSessionFollowers } from "../devices/follow-sessions.ts";
+import { createSessionEventStore } from "../devices/session-event-store.ts";
 import { createEvents } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { createJobs } from "../jobs/jobs.ts";
@@ -84,6 +86,13 @@ export async function openConversations(
   const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
   const store = createReplyStore(database);
   const sessionStore = createSessionStore(database);
+  const sessionEvents = createSessionEventStore(database, sessionStore);
+  const sessionFollowers = createSessionFollowers({
+    store: sessionEvents,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
+    logger,
+  });
+  closing.add("session events", () => sessionFollowers.close());
   const searchIndex = createSearchIndex({ database, logger });
   closing.add("search", () => searchIndex.stop());
   const search = createSearchStore(database, (userId) => searchIndex.catchUp(userId));
@@ -154,6 +163,8 @@ export async function openConversations(
     sessionStore,
     search,
     searchIndex,
+    sessionEvents,
+    sessionFollowers,
     usage: createUsageStore(database),
     messages: createMessageStore(database, search),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),

@@ -3,6 +3,7 @@ import { agentRoutes } from "../agents/routes.ts";
 import { createApp } from "../app.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
+import { deviceRoutes } from "../devices/routes.ts";
 import { branchRoutes } from "../chat/branch-routes.ts";
 import { feedbackRoutes } from "../chat/feedback-routes.ts";
 import { historyRoutes } from "../chat/history-routes.ts";
@@ -84,6 +85,7 @@ export async function openDoors(
     ...conversations,
     identity,
     sessions: sessionStore,
+    followSessions: conversations.sessionFollowers.follow,
     openConversation: createVoiceConversations({
       voice: speech.voice,
       audio: speech.store,
@@ -124,7 +126,8 @@ export async function openDoors(
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
-      usageRoutes({ ...conversations, identity }),
+      deviceRoutes({ followers: conversations.sessionFollowers, sse, identity }),
+      usageRoutes({ usage: forgetful(conversations), identity }),
       bulkSessionRoutes({
         ...conversations,
         store: sessionStore,
@@ -171,4 +174,16 @@ export async function openDoors(
   });
   closing.add("HTTP", () => app.close());
   return app;
+}
+
+/** Whose use is erased is being erased: what his devices were told is too. */
+function forgetful({ usage, sessionEvents }: Pick<Conversations, "usage" | "sessionEvents">) {
+  return {
+    ...usage,
+    async erase(userId: string): Promise<number> {
+      const deleted = await usage.erase(userId);
+      await sessionEvents.erase(userId);
+      return deleted;
+    },
+  };
 }

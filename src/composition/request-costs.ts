@@ -18,6 +18,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "POST /chat/message/:message_id/continue": "steer",
     "POST /chat/message/:message_id/cancel": "steer",
     "GET /chat/message/:message_id/stream": "follow",
+    "GET /sessions/events": "follow",
 
     "DELETE /chat/message/:message_id": "write",
     "PATCH /chat/message/:message_id": "message",

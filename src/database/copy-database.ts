@@ -6,6 +6,8 @@ const ownTables = new Set([
   "rounds",
   "schema_migrations",
   "message_search",
+  "session_events",
+  "session_event_counters",
   "search_backfill",
   "search_queue",
   "session_search",
@@ -30,6 +32,7 @@ export async function copyDatabase(
   return from.transaction((source) =>
     to.transaction(async (target) => {
       await target.execute("SET LOCAL statement_timeout = 0");
+      await target.execute("SET LOCAL chat.quiet = 'on'");
       const tables = await tablesOf(source);
       for (const { name } of tables) {
         const { rows } = await target.query(`SELECT 1 FROM "${name}" LIMIT 1`);

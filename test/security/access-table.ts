@@ -18,6 +18,8 @@ export interface Access {
   readonly consumes?: boolean;
   /** Nothing of anybody's: keys without any scope may read it too. */
   readonly needsNoAction?: boolean;
+  /** Its answer has no end, where there is one. */
+  readonly isEndless?: boolean;
   /** Those beside the owner who may do it do it for themselves: rows of theirs may appear. */
   readonly isForThemselves?: boolean;
 }
@@ -106,6 +108,21 @@ export const accessTable: readonly Access[] = [
       path: `/chat/session/${sessionId}/status?user_id=${users.owner}`,
     }),
     expected: ownName,
+  },
+  {
+    route: "GET /sessions/events",
+    call: () => ({ path: "/sessions/events" }),
+    expected: signedIn,
+    isEndless: true,
+    // Where nothing was told yet, what is to come gets its number.
+    isForThemselves: true,
+  },
+  {
+    route: "GET /sessions/events",
+    note: "in the owner's name",
+    call: () => ({ path: `/sessions/events?user_id=${users.owner}` }),
+    expected: ownName,
+    isEndless: true,
   },
   {
     route: "GET /sessions",

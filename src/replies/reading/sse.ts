@@ -32,6 +32,8 @@ export interface SseView {
 }
 
 interface Viewer extends Disposable {
+  /** The same of any numbered events. */
+  show(request: FastifyRequest, reply: FastifyReply, shown: ShownEvents): Promise<void>;
   /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
   stream(request: FastifyRequest, reply: FastifyReply, shown: Shown): Promise<void>;
 }
@@ -40,6 +42,17 @@ interface Shown {
   readonly replyId: string;
   readonly sessionId: string;
   readonly after: number;
+}
+
+/** What a view needs of an event. */
+export type ShownEvent = Pick<LoggedEvent, "seq" | "json">;
+
+interface ShownEvents {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** For the log. */
+  readonly fields: object;
+  /** Null: nothing has happened for the time of a heartbeat. */
+  follow(signal: AbortSignal): AsyncIterable<readonly ShownEvent[] | null>;
 }
 
 /** Browsers and clients reconnect after this; sent once. */
@@ -58,7 +71,7 @@ export function createSseView(options: SseViewOptions): SseView {
   const encode = createEncoder();
   let isClosing = false;
 
-  const stream: Viewer["stream"] = async (request, reply, shown) => {
+  const show: Viewer["show"] = async (request, reply, shown) => {
     reply.hijack();
     const { raw } = reply;
     const gone = new AbortController();
@@ -73,16 +86,17 @@ export function createSseView(options: SseViewOptions): SseView {
       "Content-Type": "text/event-stream; charset=utf-8",
       "Cache-Control": "no-cache, no-transform",
       "X-Accel-Buffering": "no",
-      "X-Session-ID": shown.sessionId,
-      "X-Message-ID": shown.replyId,
+      ...shown.headers,
       "X-Process-Time": processTime(request),
     });
+    // Of what may have no end, the head alone has one.
+    if (request.method === "HEAD") gone.abort();
     raw.write(retryLine);
     const sender = createSender(raw, stallMs, gone);
     const stopWatching = watchCaller(request, identity, () => gone.abort());
     try {
       let isOver = true;
-      for await (const events of follow(shown.replyId, shown.after, gone.signal)) {
+      for await (const events of shown.follow(gone.signal)) {
         if (gone.signal.aborted) {
           isOver = false;
           break;
@@ -94,7 +108,7 @@ export function createSseView(options: SseViewOptions): SseView {
       if (isOver && !gone.signal.aborted) raw.write(endLine);
     } catch (error) {
       // The client comes back with its cursor; what it has seen so far stays right.
-      request.log.warn({ err: error, replyId: shown.replyId }, "stream ended early");
+      request.log.warn({ err: error, ...shown.fields }, "stream ended early");
     } finally {
       stopWatching();
       raw.end();
@@ -102,6 +116,13 @@ export function createSseView(options: SseViewOptions): SseView {
       telemetry.viewers(-1);
     }
   };
+
+  const stream: Viewer["stream"] = (request, reply, { replyId, sessionId, after }) =>
+    show(request, reply, {
+      headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
+      fields: { replyId },
+      follow: (signal) => follow(replyId, after, signal),
+    });
 
   return {
     admit({ identity: caller }) {
@@ -115,6 +136,7 @@ export function createSseView(options: SseViewOptions): SseView {
         throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
       }
       return {
+        show,
         stream,
         [Symbol.dispose]() {
           giveBack();
@@ -131,12 +153,12 @@ export function createSseView(options: SseViewOptions): SseView {
 }
 
 /** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
-function createEncoder(): (events: readonly LoggedEvent[]) => Buffer {
-  let first: LoggedEvent | undefined;
-  let last: LoggedEvent | undefined;
+function createEncoder(): (events: readonly ShownEvent[]) => Buffer {
+  let first: ShownEvent | undefined;
+  let last: ShownEvent | undefined;
   let bytes = Buffer.alloc(0);
   return (events) => {
-    // Events of a reply have no gaps: between the same two there are the same others.
+    // Events of a reply have no gaps, those of sessions are read as pages: between the same two there are the same others.
     if (events[0] !== first || events.at(-1) !== last) {
       first = events[0];
       last = events.at(-1);
@@ -146,7 +168,7 @@ function createEncoder(): (events: readonly LoggedEvent[]) => Buffer {
   };
 }
 
-function frame({ seq, json }: LoggedEvent): string {
+function frame({ seq, json }: ShownEvent): string {
   return `id: ${seq}\ndata: ${json}\n\n`;
 }
 

@@ -13,7 +13,7 @@ export async function showOnWebSocket(
 ): Promise<void> {
   for await (const page of events) {
     for (const event of page ?? []) {
-      await send(socket, withSeq(event));
+      await send(socket, onStream("reply", event));
       onShown(event);
     }
   }
@@ -26,7 +26,10 @@ export function send(socket: WebSocket, text: string): Promise<void> {
   });
 }
 
-/** The event is JSON already: its number goes in front. */
-function withSeq({ seq, json }: LoggedEvent): string {
-  return `{"seq":${seq},${json.slice(1)}`;
+/** The event is JSON already: which stream it is of, and its number, go in front. */
+export function onStream(
+  stream: "reply" | "sessions",
+  { seq, json }: Pick<LoggedEvent, "seq" | "json">,
+): string {
+  return `{"stream":"${stream}","seq":${seq},${json.slice(1)}`;
 }

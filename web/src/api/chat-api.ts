@@ -100,6 +100,17 @@ export const chatApi = {
       query: { ...query, order: "pinned", limit: query.limit ?? 40, user_id: namedUser() },
     }),
 
+  /** What happens to the user's sessions after an event; null: from now on. */
+  sessionEvents: (after: number | null, signal: AbortSignal) =>
+    request("GET", "/sessions/events", {
+      headers: {
+        Accept: "text/event-stream",
+        ...(after !== null && { "Last-Event-ID": String(after) }),
+      },
+      query: { user_id: namedUser() },
+      signal,
+    }),
+
   session: (sessionId: string, signal?: AbortSignal) =>
     requestJson<SessionInfo>("GET", `/sessions/${encodeURIComponent(sessionId)}`, {
       query: { user_id: namedUser() },

@@ -3,18 +3,18 @@ import { Unreachable } from "./request.ts";
 import type { ReplyEvent } from "./types.ts";
 
 /** `done`: the service has said that nothing more will come. */
-export type StreamItem =
-  | { readonly kind: "event"; readonly id: number; readonly event: ReplyEvent }
+export type StreamItem<Event = ReplyEvent> =
+  | { readonly kind: "event"; readonly id: number; readonly event: Event }
   | { readonly kind: "done" };
 
 /** Heartbeats come more often than this; a connection that is silent longer is dead (sleep, a lost network). */
 const maxSilenceMs = 60_000;
 
 /** The events of a stream. Ends with it; raises Unreachable when it breaks or falls silent. */
-export async function* readEventStream(
+export async function* readEventStream<Event = ReplyEvent>(
   response: Response,
   signal: AbortSignal,
-): AsyncGenerator<StreamItem, void, void> {
+): AsyncGenerator<StreamItem<Event>, void, void> {
   if (response.body === null) throw new Unreachable("The answer has no body");
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   const received: EventSourceMessage[] = [];
@@ -38,7 +38,7 @@ export async function* readEventStream(
       parser.feed(text);
       for (const { id, data } of received.splice(0)) {
         if (data === "[DONE]") yield { kind: "done" };
-        else yield { kind: "event", id: Number(id), event: JSON.parse(data) as ReplyEvent };
+        else yield { kind: "event", id: Number(id), event: JSON.parse(data) as Event };
       }
     }
   } finally {

@@ -104,6 +104,14 @@ export function noteSession(session: SessionInfo): void {
   });
 }
 
+/** It is deleted. */
+export function dropSession(sessionId: string): void {
+  sessionList.set((list) => {
+    const sessions = list.sessions.filter(({ session_id: id }) => id !== sessionId);
+    return sessions.length === list.sessions.length ? list : { ...list, sessions };
+  });
+}
+
 export async function renameSession(sessionId: string, title: string): Promise<void> {
   noteSession(await chatApi.changeSession(sessionId, { title: title.trim() || null }));
   tellTabs(sessionId);

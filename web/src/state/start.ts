@@ -10,10 +10,12 @@ import { tidyFiles } from "./kept-files.ts";
 import { startNavigation } from "./navigation.ts";
 import { language } from "./preferences.ts";
 import { deliverAll } from "./send.ts";
+import { isTold, listenAnew, setListening } from "./session-events.ts";
 import { refreshSessions } from "./sessions.ts";
 import { onTabNews } from "./tabs.ts";
 import { speaking } from "../voice/player.ts";
 
+/** While the service does not tell what happens by itself. */
 const conversationPollMs = 3_000;
 const sessionsPollMs = 12_000;
 /** A tab that nobody looks at lets go of its streams after this. */
@@ -33,6 +35,7 @@ export async function startChat(): Promise<void> {
     if (!isStarted) startNavigation();
     else void syncConversation();
     isStarted = true;
+    listenAnew();
     deliverAll();
   };
   enter();
@@ -97,21 +100,23 @@ function keepUpToDate(): void {
     deliverAll();
   };
   setInterval(() => {
-    if (isSeen() && isIn()) void syncConversation();
+    if (isSeen() && isIn() && !isTold.get()) void syncConversation();
   }, conversationPollMs);
   setInterval(() => {
-    if (isSeen() && isIn()) void refreshSessions();
+    if (isSeen() && isIn() && !isTold.get()) void refreshSessions();
   }, sessionsPollMs);
   let hidden: ReturnType<typeof setTimeout> | undefined;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hidden);
     if (isSeen()) {
       setFollowing(true);
+      if (isIn()) setListening(true);
       everything();
     } else {
       hidden = setTimeout(() => {
         // What is being read aloud is listened to.
         if (speaking.get() === null) setFollowing(false);
+        setListening(false);
       }, hiddenMs);
     }
   });
