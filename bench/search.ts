@@ -1,3 +1,4 @@
+import type { QueryResultRow } from "pg";
 import { createClient } from "../test/support/client.ts";
 import { startPostgres, type TestPostgres } from "../test/support/postgres.ts";
 import { startService, type TestService } from "../test/support/start-service.ts";
@@ -30,7 +31,15 @@ export async function benchSearch(): Promise<void> {
   const given = process.argv.indexOf("--messages");
   const large = given === -1 ? 1_000_000 : Number(process.argv[given + 1]);
   const postgres = await startPostgres({
-    settings: ["shared_buffers=1GB", "maintenance_work_mem=512MB", "max_wal_size=8GB", "jit=off"],
+    settings: [
+      "shared_buffers=1GB",
+      "maintenance_work_mem=2GB",
+      "max_wal_size=8GB",
+      "wal_level=minimal",
+      "max_wal_senders=0",
+      "autovacuum=off",
+      "jit=off",
+    ],
     own: true,
   });
   if (postgres === null) throw new Error("needs the programs of a PostgreSQL server");
@@ -85,7 +94,13 @@ async function measure(service: TestService, path: string) {
   return { p50: median(times), p95: sorted[Math.floor(samples * 0.95)] ?? 0 };
 }
 
-/** A service on a database of so many messages, which it makes with the terms that the service would. */
+/** So many different texts are said, by everybody in another order. */
+const texts = 20_000;
+
+/**
+ * A service on a database of so many messages, which it makes with the terms that the service would. The database does it
+ * alone, messages and what is searched at the same time, and indexes last.
+ */
 async function fill(postgres: TestPostgres, messages: number) {
   const url = await postgres.freshDatabase();
   const service = await startService({
@@ -96,11 +111,9 @@ async function fill(postgres: TestPostgres, messages: number) {
       LIMITS_ADDRESS_RATE_LIMIT: "0",
     },
   });
-  const run = (sql: string) => postgres.query(sql, [], url);
+  const run = <R extends QueryResultRow>(sql: string) => postgres.query<R>(sql, [], url);
   const startedMs = performance.now();
   await run("DELETE FROM search_backfill");
-  await run("DROP INDEX message_search_terms");
-  await run("ALTER TABLE messages DISABLE TRIGGER USER");
   await run(`CREATE TABLE plan AS SELECT md5('usual ' || n)::uuid AS session_id, 'usual' AS user_id, 20 AS size
     FROM generate_series(1, ${usual.sessions}) n`);
   await run(`INSERT INTO plan VALUES (md5('single')::uuid, 'single', ${single.messages})`);
@@ -110,38 +123,86 @@ async function fill(postgres: TestPostgres, messages: number) {
   }
   await run(`INSERT INTO plan SELECT md5('other ' || n)::uuid, 'user ' || n / 50, 20
     FROM generate_series(1, (${messages} - (SELECT sum(size) FROM plan)) / 20) n`);
+  await run(`ALTER TABLE plan ADD COLUMN prefix text, ADD COLUMN mark text`);
+  await run(
+    `UPDATE plan SET prefix = ${hash("user_id", 5)}, mark = '=s' || ${hash("session_id::text", 10)}`,
+  );
   await run(`INSERT INTO sessions (session_id, user_id, agent_id, last_seq, message_count)
     SELECT session_id, user_id, 'general-chat', size, size FROM plan`);
-  // Sessions of all users are written at the same time; words come as often as in any language.
-  await run(`INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, created_at)
-    SELECT session_id, md5(session_id || ' ' || seq)::uuid, seq,
-      CASE seq % 2 WHEN 1 THEN 'user' ELSE 'assistant' END, 'complete', 'general-chat',
-      'the ' || (SELECT string_agg('w' || floor(power(random(), 4) * 50000)::int, ' ')
-        FROM generate_series(1, 40) WHERE plan.size > 0 AND seq > 0)
-        || CASE WHEN seq % 3 = 0 THEN ' 数据库' ELSE '' END
-        || CASE WHEN seq % 19 = 0 THEN ' quick brown fox' ELSE '' END
-        || CASE WHEN seq = 7 AND session_id::text < '1' THEN ' needle' ELSE '' END
-        || CASE WHEN seq <= size / 4 THEN ' early' ELSE '' END,
-      '2026-01-01'::timestamptz + seq * interval '1 hour' + random() * interval '1 hour'
-    FROM plan, generate_series(1, size) AS seq ORDER BY seq`);
-  await run(`INSERT INTO message_search (session_id, seq, user_id, created_at, version, terms)
-    SELECT m.session_id, seq, user_id, created_at, 0, array_to_tsvector(ARRAY(
-      SELECT ${hash("user_id", 5)} || word FROM (
-        SELECT DISTINCT unnest(string_to_array(replace(content, '数据库', '数 据 库 数据 据库'), ' ')) AS word
-        UNION ALL SELECT '=s' || ${hash("m.session_id::text", 10)}
-        UNION ALL SELECT '=r' || ${hash("role", 10)}
-        UNION ALL SELECT '=a' || ${hash("agent_id", 10)}) AS words))
-    FROM messages m JOIN plan USING (session_id)`);
-  await run(
-    "CREATE INDEX message_search_terms ON message_search USING gin (terms) WITH (fastupdate = off)",
+  // Words come as often as in any language.
+  await run(`CREATE TABLE said AS
+    SELECT n, string_agg('w' || floor(power(random(), 4) * 50000)::int, ' ') AS words
+    FROM generate_series(0, ${texts - 1}) AS n, generate_series(1, 40) GROUP BY n`);
+  await run(`ALTER TABLE said ADD PRIMARY KEY (n)`);
+  await run(`ANALYZE plan, said`);
+  // Sessions of all users are written at the same time.
+  const eachNumber = async (insert: (seq: number) => string) => {
+    const [longest] = await run<{ size: number }>("SELECT max(size) AS size FROM plan");
+    for (let seq = 1; seq <= (longest?.size ?? 0); seq += 1) {
+      await run(`${insert(seq)}
+        FROM plan JOIN said ON n = abs(hashint8(hashtext(session_id::text)::bigint * 1000 + ${seq})::bigint) % ${texts}
+        WHERE size >= ${seq}`);
+    }
+  };
+  const role = (seq: number) => (seq % 2 === 1 ? "user" : "assistant");
+  const createdAt = (seq: number) =>
+    `'2026-01-01'::timestamptz + ${seq} * interval '1 hour' + hashtext(session_id::text) % 1800 * interval '1 second'`;
+  const [agentMark] = await run<{ mark: string }>(
+    `SELECT '=a' || ${hash("'general-chat'", 10)} AS mark`,
   );
-  await run("VACUUM ANALYZE");
+  const marks: Record<string, string> = {};
+  for (const each of ["user", "assistant"]) {
+    const [row] = await run<{ mark: string }>(`SELECT '=r' || ${hash(`'${each}'`, 10)} AS mark`);
+    marks[each] = `${row?.mark} ${agentMark?.mark}`;
+  }
+  /** What is said besides, for one who searches: apart, and as terms. */
+  const besides = (seq: number, chinese: string) =>
+    `'${seq % 3 === 0 ? ` ${chinese}` : ""}${seq % 19 === 0 ? " quick brown fox" : ""}'
+      || CASE WHEN ${seq} = 7 AND session_id::text < '1' THEN ' needle' ELSE '' END
+      || CASE WHEN ${seq} <= size / 4 THEN ' early' ELSE '' END`;
+  await Promise.all([
+    withoutIndexes(run, "messages", () =>
+      eachNumber(
+        (
+          seq,
+        ) => `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, created_at)
+          SELECT session_id, md5(session_id || ' ${seq}')::uuid, ${seq}, '${role(seq)}', 'complete', 'general-chat',
+            'the ' || words || ${besides(seq, "数据库")}, ${createdAt(seq)}`,
+      ),
+    ),
+    withoutIndexes(run, "message_search", () =>
+      eachNumber(
+        (seq) => `INSERT INTO message_search (session_id, seq, user_id, created_at, version, terms)
+          SELECT session_id, ${seq}, user_id, ${createdAt(seq)}, 0,
+            (prefix || replace('the ' || words || ${besides(seq, "数 据 库 数据 据库")} || ' ' || mark || ' ${marks[role(seq)]}',
+              ' ', ' ' || prefix))::tsvector`,
+      ),
+    ),
+  ]);
   const [size] = await run(
     `SELECT pg_size_pretty(pg_table_size('messages')) AS messages, pg_size_pretty(pg_table_size('message_search')) AS entries,
-       pg_size_pretty(pg_relation_size('message_search_terms')) AS terms`,
+       pg_size_pretty(pg_relation_size('message_search_terms')) AS terms, pg_size_pretty(pg_database_size(current_database())) AS all`,
   );
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
   console.log(`  ${messages} messages in ${seconds} s: ${JSON.stringify(size)}`);
   const [row] = await postgres.query<{ id: string }>("SELECT md5('single')::uuid AS id", []);
   return { service, messages, sessionId: row?.id ?? "" };
+}
+
+/** Triggers, of foreign keys too, rest while the table is filled, and its indexes are made when all is there. */
+async function withoutIndexes(
+  run: <R extends QueryResultRow>(sql: string) => Promise<R[]>,
+  table: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const indexes = await run<{ name: string; sql: string }>(
+    `SELECT indexname AS name, indexdef AS sql FROM pg_indexes
+     WHERE tablename = '${table}' AND indexname NOT IN (SELECT conname FROM pg_constraint)`,
+  );
+  for (const { name } of indexes) await run(`DROP INDEX ${name}`);
+  await run(`ALTER TABLE ${table} DISABLE TRIGGER ALL`);
+  await work();
+  await run(`ALTER TABLE ${table} ENABLE TRIGGER ALL`);
+  for (const { sql } of indexes) await run(sql);
+  await run(`VACUUM ANALYZE ${table}`);
 }
