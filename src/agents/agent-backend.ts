@@ -115,7 +115,7 @@ export type AgentEvent =
       /** What the member or step produced; detail, never part of the reply. */
       readonly detail?: string;
     }
-  /** Adds to what the reply has used so far. */
+  /** Adds to what the reply has used so far. Nothing but a model: it was asked, what it used it tells later or never. */
   | {
       readonly type: "usage";
       readonly inputTokens: number;

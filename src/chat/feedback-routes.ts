@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Readable } from "node:stream";
 import { Type } from "typebox";
-import type { Catalogue } from "../agents/catalogue.ts";
 import { mayAccess, requireAction, requireAdmin, type Caller } from "../http/caller.ts";
 import { decodeCursor, encodeCursor, isMoment } from "../http/cursor.ts";
 import { problemResponses } from "../http/problem-docs.ts";
@@ -9,7 +8,6 @@ import { idParameter, nullable, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { SessionStore } from "../sessions/session-store.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import {
   feedbackInfo,
@@ -26,8 +24,6 @@ import { moment } from "../http/moment.ts";
 interface FeedbackRoutesOptions {
   readonly feedback: FeedbackStore;
   readonly messages: Pick<MessageStore, "find">;
-  readonly sessions: Pick<SessionStore, "find">;
-  readonly catalogue: Pick<Catalogue, "entry">;
   readonly identity: IdentityProvider;
   readonly telemetry: Pick<Telemetry, "rated">;
 }
@@ -72,7 +68,7 @@ const pageResponse: object = {
 
 /** Users say what they think of a reply; administrators see what all of them have said. */
 export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsyncTypebox {
-  const { feedback, messages, sessions, catalogue, identity, telemetry } = options;
+  const { feedback, messages, identity, telemetry } = options;
 
   const found = async (caller: Caller, messageId: string, named: string | undefined) => {
     const message = isId(messageId) ? await messages.find(messageId) : null;
@@ -82,12 +78,6 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
       throw new Problem("message_not_found", { messageId });
     }
     return message;
-  };
-
-  const modelOf = async (sessionId: string, agentId: string): Promise<string | null> => {
-    const chosen = (await sessions.find(sessionId))?.config["model"];
-    if (typeof chosen === "string") return chosen;
-    return catalogue.entry(agentId)?.descriptor.model ?? null;
   };
 
   async function* linesOf(
@@ -159,10 +149,9 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
                 comment: comment?.trim() ? comment : null,
                 timestamp: new Date().toISOString(),
               };
-        const model = given === null ? null : await modelOf(sessionId, agentId);
-        if (!(await feedback.put({ ...message, messageId, model }, given))) {
-          throw new Problem("message_not_found", { messageId });
-        }
+        const rated = await feedback.put({ ...message, messageId }, given);
+        if (rated === null) throw new Problem("message_not_found", { messageId });
+        const { model } = rated;
         if (given !== null && given.rating !== message.feedback?.rating) {
           telemetry.rated({ sessionId, replyId: messageId, agentId, model, rating: given.rating });
         }

@@ -19,11 +19,11 @@ export interface RatedReply {
   readonly messageId: string;
   readonly userId: string;
   readonly agentId: string;
-  /** Null: the agent does not say. */
-  readonly model: string | null;
 }
 
 export interface GivenFeedback extends RatedReply {
+  /** That answered; null: the agent does not say. */
+  readonly model: string | null;
   readonly feedback: Feedback;
   /** Null: it is gone. */
   readonly question: string | null;
@@ -45,33 +45,40 @@ export interface FeedbackPosition {
 
 export type FeedbackStore = ReturnType<typeof createFeedbackStore>;
 
+/** The model that said most of a reply, by what it has used. */
+const answeredBy = (messageId: Sql) => sql`
+  SELECT model FROM usage WHERE message_id = ${messageId} AND kind = 'reply' AND model <> ''
+  ORDER BY output_tokens DESC, input_tokens DESC, model LIMIT 1`;
+
 /** All SQL of feedback. It goes with its message. */
 export function createFeedbackStore(database: Database) {
   return {
-    /** In place of what there was; null takes it back. False when the message is gone. */
-    put: (reply: RatedReply, feedback: Feedback | null): Promise<boolean> =>
+    /** In place of what there was; null takes it back. Tells which model is rated; null when the message is gone. */
+    put: (reply: RatedReply, feedback: Feedback | null): Promise<{ model: string | null } | null> =>
       database.transaction(async (tx) => {
-        const { sessionId, messageId, userId, agentId, model } = reply;
+        const { sessionId, messageId, userId, agentId } = reply;
         // Whoever rates it at the same moment waits here, so both places say the same in the end.
         const { rowCount } = await tx.query(
           "UPDATE messages SET feedback = $3::jsonb WHERE session_id = $1 AND message_id = $2",
           [sessionId, messageId, feedback === null ? null : toJsonb(feedback)],
         );
+        if (rowCount === 0) return null;
         if (feedback === null) {
           await tx.query("DELETE FROM feedback WHERE session_id = $1 AND message_id = $2", [
             sessionId,
             messageId,
           ]);
-        } else if (rowCount > 0) {
-          await tx.query(
-            `INSERT INTO feedback (session_id, message_id, user_id, agent_id, model, rating, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (session_id, message_id) DO UPDATE SET
-               model = excluded.model, rating = excluded.rating, created_at = excluded.created_at`,
-            [sessionId, messageId, userId, agentId, model, feedback.rating, feedback.timestamp],
-          );
+          return { model: null };
         }
-        return rowCount > 0;
+        const { text, values } = sql`
+          INSERT INTO feedback (session_id, message_id, user_id, agent_id, model, rating, created_at)
+          VALUES (${sessionId}, ${messageId}, ${userId}, ${agentId}, (${answeredBy(sql`${messageId}`)}),
+            ${feedback.rating}, ${feedback.timestamp})
+          ON CONFLICT (session_id, message_id) DO UPDATE SET
+            model = excluded.model, rating = excluded.rating, created_at = excluded.created_at
+          RETURNING model`;
+        const { rows } = await tx.query<{ model: string | null }>(text, values);
+        return rows[0] ?? null;
       }),
 
     /** Newest first, fewer than `limit` where they are very long; `after` continues behind that position. */
@@ -92,7 +99,7 @@ export function createFeedbackStore(database: Database) {
       const { rows, hasMore } = await selectPage<GivenFeedback>(database, {
         rows: sql`
           SELECT f.session_id AS "sessionId", f.message_id AS "messageId", f.user_id AS "userId",
-            f.agent_id AS "agentId", f.model, f.created_at AS "createdAt", a.feedback, q.content AS question,
+            f.agent_id AS "agentId", coalesce((${answeredBy(raw("f.message_id"))}), f.model) AS model, f.created_at AS "createdAt", a.feedback, q.content AS question,
             a.content AS answer, octet_length(a.content) + coalesce(octet_length(q.content), 0) AS "bytes"
           FROM (SELECT * FROM feedback f WHERE ${join(conditions, " AND ")}
             ORDER BY f.created_at DESC, f.message_id DESC LIMIT ${limit + 1}) f

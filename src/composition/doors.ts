@@ -157,7 +157,7 @@ export async function openDoors(
       searchRoutes({ search, identity }),
       queueRoutes({ ...conversations, sessions: sessionStore, identity, ...bounds }),
       historyRoutes({ messages, sessions: sessionStore, identity }),
-      feedbackRoutes({ ...conversations, sessions: sessionStore, identity, telemetry }),
+      feedbackRoutes({ ...conversations, identity, telemetry }),
       exportRoutes({
         ...conversations,
         sessions: sessionStore,

@@ -42,12 +42,16 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
         schema: {
           tags,
           security,
-          summary: "What a user's replies have used",
+          summary: "What the replies of a user, or of all, have used",
           description:
             "Exact as soon as a reply has ended. Replies of messages and sessions that were deleted count too; " +
             "those that ended without any token count as replies.",
           querystring: Type.Object({
             user_id: Type.Optional(userIdSchema),
+            all_users: Type.Boolean({
+              default: false,
+              description: "Of everybody, whatever `user_id` says; administrators only.",
+            }),
             group_by: Type.Union(
               (["day", "agent", "model"] as const).map((group) => Type.Literal(group)),
               { default: "day", description: "Days are those of UTC." },
@@ -82,7 +86,8 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
       },
       async (request) => {
         const { query } = request;
-        const userId = callerUser(request, query.user_id);
+        if (query.all_users) requireAdmin(request);
+        const userId = query.all_users ? null : callerUser(request, query.user_id);
         await requireAction(request, identity, "access_chat_session");
         const group = query.group_by as UsageGroup;
         const sums = await usage.sums(

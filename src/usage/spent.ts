@@ -51,11 +51,14 @@ export function costOf(
   return (millions / 1_000_000).toFixed(12);
 }
 
-/** As the statement that ends a reply takes it. A reply that says nothing of it has used nothing that is known. */
+/** As the statement that ends a reply takes it. A model that says nothing of it has used nothing that is known. */
 export function priced(
   spent: readonly Spent[] | undefined,
   prices: Prices,
 ): readonly (Spent & { readonly cost: string | null })[] {
   const known = spent === undefined || spent.length === 0 ? [{ model: "", ...none }] : spent;
-  return known.map((each) => ({ ...each, cost: costOf(each, prices) }));
+  return known.map((each) => ({
+    ...each,
+    cost: each.input + each.output === 0 ? null : costOf(each, prices),
+  }));
 }

@@ -9,7 +9,8 @@ const groups = {
 export type UsageGroup = keyof typeof groups;
 
 export interface UsageFilter {
-  readonly userId: string;
+  /** Null: everybody. */
+  readonly userId: string | null;
   /** ISO 8601; from this moment on. */
   readonly since?: string | undefined;
   /** ISO 8601; before this moment. */
@@ -43,7 +44,7 @@ export function createUsageStore(database: Database) {
       const { rows } = await database.query<UsageRow>(
         `WITH wanted AS (
            SELECT *, ${groups[group]} AS name FROM usage
-           WHERE user_id = $1 AND ($2::timestamptz IS NULL OR ended_at >= $2)
+           WHERE ${filter.userId === null ? "$1::text IS NULL" : "user_id = $1"} AND ($2::timestamptz IS NULL OR ended_at >= $2)
              AND ($3::timestamptz IS NULL OR ended_at < $3) AND ($4::text IS NULL OR agent_id = $4)
              AND ($5::text IS NULL OR model = $5))
          SELECT name, count(DISTINCT message_id) FILTER (WHERE kind = 'reply')::int AS replies,

@@ -149,7 +149,8 @@ export const scenarios: readonly Scenario[] = [
       assertAnswer(answer, "You said: hello there");
       assert.ok(only(answer, "text").length > 1, "it is streamed");
       assert.deepEqual(only(answer, "usage"), [
-        { type: "usage", inputTokens: 10, outputTokens: 4 },
+        { type: "usage", inputTokens: 0, outputTokens: 0, model: "test-model" },
+        { type: "usage", inputTokens: 10, outputTokens: 4, model: "test-model" },
       ]);
       assert.ok(only(answer, "resumable").length > 0);
       const run = stage.exchanges.find((each) => each.path === "/agents/assistant/runs");

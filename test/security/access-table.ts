@@ -157,6 +157,12 @@ export const accessTable: readonly Access[] = [
     expected: ownName,
   },
   {
+    route: "GET /usage",
+    note: "of all users",
+    call: () => ({ path: "/usage?all_users=true" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+  },
+  {
     route: "DELETE /usage",
     call: () => ({ path: `/usage?user_id=${users.owner}` }),
     expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },

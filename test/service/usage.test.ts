@@ -122,8 +122,38 @@ describe.each([
     model.enqueue({ tokens: ["half"], fault: { kind: "die" } });
     await client.send("POST", "/chat/message", { user_id: "cleo", message: "b" });
     const { rows, total } = await usageOf("cleo", "&group_by=model");
-    expect(rows[0]).toMatchObject({ model: null });
+    expect(rows).toMatchObject([
+      { model: null, replies: 1 },
+      { model: "test-model", replies: 1, cost: null },
+    ]);
     expect(total).toMatchObject({ replies: 2 });
+  });
+
+  it("is told of all users together", async () => {
+    const before = (await client.get<Usage>("/usage?all_users=true&group_by=model")).body;
+    await say({ user_id: "fred", message: "a" }, 3, 4);
+    await say({ user_id: "gina", message: "a" }, 5, 6);
+    const { rows, total } = (await client.get<Usage>("/usage?all_users=true&group_by=model")).body;
+    expect(total["replies"]).toBe(Number(before.total["replies"]) + 2);
+    expect(total["input_tokens"]).toBe(Number(before.total["input_tokens"]) + 8);
+    expect(rows.map((row) => row["model"])).toContain("test-model");
+  });
+
+  it("says which model a rating is of, whatever the session says by then", async () => {
+    model.enqueue({ tokens: ["well"], usage: null });
+    const { body: asked } = await client.send<{ session_id: string; message_id: string }>(
+      "POST",
+      "/chat/message",
+      { user_id: "rita", message: "a", session_config: { model: "first-model" } },
+    );
+    await client.send("PATCH", `/sessions/${asked.session_id}`, { config: { model: "other" } });
+    const path = `/chat/message/${asked.message_id}/feedback`;
+    expect((await client.send("PUT", path, { rating: "up" })).status).toBe(200);
+    const { body } = await client.get<{ feedback: object[] }>("/feedback");
+    expect(body.feedback).toMatchObject([{ user_id: "rita", model: "first-model" }]);
+    expect((await client.get<string>("/metrics")).body).toMatch(
+      /^chat_feedback_total\{[^}]*model="first-model",rating="up"/m,
+    );
   });
 
   it("is erased with the user, and only then", async () => {

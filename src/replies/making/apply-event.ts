@@ -144,10 +144,13 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
     case "usage":
       return quietly({
         ...draft,
-        usage: {
-          input_tokens: (draft.usage?.input_tokens ?? 0) + event.inputTokens,
-          output_tokens: (draft.usage?.output_tokens ?? 0) + event.outputTokens,
-        },
+        usage:
+          event.inputTokens + event.outputTokens === 0
+            ? draft.usage
+            : {
+                input_tokens: (draft.usage?.input_tokens ?? 0) + event.inputTokens,
+                output_tokens: (draft.usage?.output_tokens ?? 0) + event.outputTokens,
+              },
         spent: withUse(draft.spent, {
           model: event.model,
           input: event.inputTokens,

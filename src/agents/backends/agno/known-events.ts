@@ -2,7 +2,6 @@
 export const quietEvents: ReadonlySet<string> = new Set([
   "RunContentCompleted",
   "RunContinued",
-  "ModelRequestStarted",
   "PreHookStarted",
   "PreHookCompleted",
   "PostHookStarted",

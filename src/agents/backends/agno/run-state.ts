@@ -1,5 +1,7 @@
 import type { SentContext } from "../../agent-backend.ts";
+import type { Spent } from "../../../usage/spent.ts";
 import type { ComponentKind } from "./components.ts";
+import { createRunUsage, readSpent } from "./run-usage.ts";
 import type { TextMark } from "./text-trace.ts";
 import { asCount, asRecord, asText, type Wire } from "./wire.ts";
 
@@ -29,6 +31,8 @@ export interface Progress {
   readonly leg: TextMark | null;
   /** In workflows: the inner run whose text the reply is. */
   readonly textRunId: string | null;
+  readonly spent: readonly Spent[];
+  /** Of all models, for nodes of an older version. */
   readonly inputTokens: number;
   readonly outputTokens: number;
 }
@@ -80,8 +84,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       text,
       leg: readMark(progress["leg"]),
       textRunId: asText(progress["textRunId"]) ?? null,
-      inputTokens: asCount(progress["inputTokens"]),
-      outputTokens: asCount(progress["outputTokens"]),
+      ...createRunUsage(readSpent(progress)).progress,
     },
   };
 }

@@ -5,6 +5,7 @@ import { contentText, createReplyText } from "./reply-text.ts";
 import { readPause, type Pause } from "./requirements.ts";
 import { createRunActivity } from "./run-activity.ts";
 import type { Progress } from "./run-state.ts";
+import { createRunUsage } from "./run-usage.ts";
 import { asCount, asList, asRecord, asText, type Wire } from "./wire.ts";
 
 /** How a run ended. */
@@ -49,8 +50,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   let runId = begun?.runId ?? null;
   let startedAt = begun?.progress.startedAt ?? 0;
   let textRunId = begun?.progress.textRunId ?? null;
-  let inputTokens = begun?.progress.inputTokens ?? 0;
-  let outputTokens = begun?.progress.outputTokens ?? 0;
+  const usage = createRunUsage(begun?.progress.spent);
   let reasoned = false;
   let reasonedInDeltas = false;
   let innerFailure: RunOutcome | null = null;
@@ -78,18 +78,6 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     // A workflow's own agent may answer without running any step.
     if (event["workflow_agent"] === true && !asText(event["step_id"])) return true;
     return answeringSteps.has(asText(event["step_name"]) ?? "");
-  }
-
-  function use(input: number, output: number, into: AgentEvent[]): void {
-    if (input === 0 && output === 0) return;
-    inputTokens += input;
-    outputTokens += output;
-    into.push({ type: "usage", inputTokens: input, outputTokens: output });
-  }
-
-  /** Totals at the end: servers before 2.4 tell nothing on the way, and members may be hidden. */
-  function useAtLeast(input: number, output: number, into: AgentEvent[]): void {
-    use(Math.max(0, input - inputTokens), Math.max(0, output - outputTokens), into);
   }
 
   function think(thought: unknown, event: Wire, top: boolean, into: AgentEvent[]): void {
@@ -127,8 +115,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   }
 
   function completed(event: Wire, into: AgentEvent[]): void {
-    const used = usageOf(kind, event);
-    useAtLeast(used.input, used.output, into);
+    usage.ended(kind, event, into);
     const failure = kind === "workflow" ? failedStep(event, innerFailure) : null;
     if (failure) {
       end(failure, into);
@@ -182,8 +169,11 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       case "ReasoningStep":
         if (!reasonedInDeltas) think(stepOfThought(event), event, top, into);
         return false;
+      case "ModelRequestStarted":
+        usage.asked(event, into);
+        return false;
       case "ModelRequestCompleted":
-        use(asCount(event["input_tokens"]), asCount(event["output_tokens"]), into);
+        usage.answered(event, into);
         return false;
       case "RunStarted":
       case "WorkflowStarted":
@@ -244,7 +234,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       return runId;
     },
     get progress() {
-      return { startedAt, ...text.marks(), textRunId, inputTokens, outputTokens };
+      return { startedAt, ...text.marks(), textRunId, ...usage.progress };
     },
   };
 }
@@ -268,16 +258,6 @@ function failedStep(event: Wire, innerFailure: RunOutcome | null): RunOutcome | 
     return { kind: "failed", errorType: "step_failed", message: asText(last["error"]) ?? "" };
   }
   return innerFailure && contentText(event["content"]) === "" ? innerFailure : null;
-}
-
-function usageOf(kind: ComponentKind, event: Wire): { input: number; output: number } {
-  const metrics = asRecord(event["metrics"]);
-  const parts =
-    kind === "workflow"
-      ? Object.values(asRecord(metrics["steps"])).map((each) => asRecord(asRecord(each)["metrics"]))
-      : [metrics];
-  const sum = (key: string) => parts.reduce((total, part) => total + asCount(part[key]), 0);
-  return { input: sum("input_tokens"), output: sum("output_tokens") };
 }
 
 function stepOfThought(event: Wire): string {

@@ -140,6 +140,7 @@ async function* speak(
     let calls: readonly ModelToolCall[] = [];
     let members: Readonly<Record<string, unknown>> = {};
     let text = "";
+    let hasToldUsage = false;
     const hear = (delta: ModelDelta): AgentEvent | null => {
       switch (delta.type) {
         case "text": {
@@ -159,6 +160,7 @@ async function* speak(
             return hear({ type: "text", text: imageLeftOut[request.language] });
           return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
+          hasToldUsage = true;
           windows.observe(model, estimatedTokens, delta.inputTokens);
           return { ...delta, model };
         case "end":
@@ -176,6 +178,9 @@ async function* speak(
           if (event !== null) yield event;
         }
       }
+      // It is known all the same who has answered.
+      if (addressed && !hasToldUsage)
+        yield { type: "usage", inputTokens: 0, outputTokens: 0, model };
     } finally {
       completion.close();
     }
