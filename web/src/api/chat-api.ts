@@ -8,6 +8,7 @@ import type {
   Metrics,
   Model,
   Pagination,
+  Rating,
   Readiness,
   ServiceConfig,
   SessionConfig,
@@ -49,6 +50,24 @@ export interface SearchHit {
 interface SearchPage {
   readonly hits: readonly SearchHit[];
   readonly pagination: Pick<Pagination, "has_more" | "next_cursor">;
+}
+
+export type UsageGroup = "day" | "agent" | "model";
+
+export interface UsageSum {
+  readonly replies: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cost: number | null;
+}
+
+export interface UsageReport {
+  readonly rows: readonly (UsageSum & {
+    readonly day?: string;
+    readonly agent_id?: string;
+    readonly model?: string | null;
+  })[];
+  readonly total: UsageSum;
 }
 
 export interface NewMessage {
@@ -93,6 +112,8 @@ export const chatApi = {
   sessions: (query: {
     status: "active" | "archived";
     q?: string | undefined;
+    tag?: string | undefined;
+    pinned?: "true" | undefined;
     cursor?: string | undefined;
     limit?: number;
   }) =>
@@ -123,6 +144,7 @@ export const chatApi = {
       title?: string | null;
       status?: "active" | "archived";
       pinned?: boolean;
+      tags?: readonly string[];
       agent_id?: string;
       head_message_id?: string;
       config?: SessionConfig;
@@ -167,6 +189,21 @@ export const chatApi = {
   message: (messageId: string) =>
     requestJson<Message>("GET", `/chat/message/${encodeURIComponent(messageId)}`, {
       query: { user_id: namedUser() },
+    }),
+
+  rate: (
+    messageId: string,
+    opinion: { rating: Rating | null; tags?: readonly string[]; comment?: string },
+  ) =>
+    requestJson<Message>("PUT", `/chat/message/${encodeURIComponent(messageId)}/feedback`, {
+      query: { user_id: namedUser() },
+      body: opinion,
+    }),
+
+  usage: (query: { group_by: UsageGroup; since: string }, signal: AbortSignal) =>
+    requestJson<UsageReport>("GET", "/usage", {
+      query: { ...query, user_id: namedUser() },
+      signal,
     }),
 
   send: (message: NewMessage, files: readonly EncodedFile[], signal: AbortSignal) =>

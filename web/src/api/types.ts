@@ -71,6 +71,15 @@ export interface Usage {
   readonly output_tokens: number;
 }
 
+export type Rating = "up" | "down";
+
+/** What the user thinks of a reply. */
+export interface Feedback {
+  readonly rating: Rating;
+  readonly tags: readonly string[];
+  readonly comment: string | null;
+}
+
 export type MessageStatus =
   | "queued"
   | "streaming"
@@ -95,6 +104,7 @@ export interface Message {
   readonly siblings?: { readonly ids: readonly string[]; readonly index: number };
   readonly reply_to?: string | null;
   readonly usage?: Usage | null;
+  readonly feedback?: Feedback | undefined;
   readonly finish_reason?: string | null;
   readonly reasoning?: string;
   readonly tool_calls?: readonly ToolCall[];

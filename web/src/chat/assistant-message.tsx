@@ -13,8 +13,10 @@ import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { ReadAloud } from "../voice/read-aloud.tsx";
 import { Approvals } from "./approvals.tsx";
+import { DeleteMessage } from "./delete-message.tsx";
 import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
+import { RateReply, RatingReasons } from "./rate-reply.tsx";
 import { Reasoning } from "./reasoning.tsx";
 import { Steps } from "./steps.tsx";
 import { Versions } from "./versions.tsx";
@@ -31,6 +33,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
   const list = useStore(agents);
   const chosenLanguage = useStore(language);
   const [isExplained, setExplained] = useState(false);
+  const [isGivingReasons, setGivingReasons] = useState(false);
   const { status, content } = message;
   const position = message.live?.position ?? null;
   const isRunning = status === "streaming";
@@ -85,6 +88,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
           <Versions message={message} />
           <CopyButton text={content} />
           <ReadAloud message={message} />
+          <RateReply message={message} onRated={setGivingReasons} />
           <IconButton
             icon="retry"
             size={17}
@@ -98,8 +102,12 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
             aria-expanded={isExplained}
             onClick={() => setExplained(!isExplained)}
           />
+          <DeleteMessage message={message} />
           <time dateTime={message.timestamp}>{shortTime(message.timestamp, chosenLanguage)}</time>
         </div>
+      )}
+      {isGivingReasons && (
+        <RatingReasons message={message} onClose={() => setGivingReasons(false)} />
       )}
       {isExplained && <Figures message={message} />}
     </article>

@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { apiUrl } from "../api/request.ts";
 import { serviceConfig } from "../state/catalogue.ts";
 import { forgetDrafts } from "../state/draft-files.ts";
@@ -10,6 +11,7 @@ import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
+import { UsageDialog } from "./usage-dialog.tsx";
 
 /** Language, appearance, and the ways out of the page. */
 export function PreferencesMenu() {
@@ -18,6 +20,7 @@ export function PreferencesMenu() {
   const chosenTheme = useStore(theme);
   const who = useStore(identity);
   const config = useStore(serviceConfig);
+  const [isShowingUsage, setShowingUsage] = useState(false);
   const leave = () => {
     if (outbox.get().length > 0 && !window.confirm(texts.signOutWarning)) return;
     for (const { key } of outbox.get()) removeOutgoing(key);
@@ -45,6 +48,7 @@ export function PreferencesMenu() {
             run: () => theme.set(name),
           })),
           "separator",
+          { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
           {
             label: texts.exportEverything,
             icon: "down",
@@ -72,6 +76,7 @@ export function PreferencesMenu() {
         <Icon name="sliders" size={18} />
         <span>{texts.settings}</span>
       </Menu>
+      {isShowingUsage && <UsageDialog onClose={() => setShowingUsage(false)} />}
     </div>
   );
 }

@@ -14,6 +14,7 @@ import {
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
+import { SessionTags } from "./session-tags.tsx";
 
 interface SessionItemProps {
   readonly session: SessionInfo;
@@ -26,6 +27,7 @@ const undoShownMs = 6_500;
 export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) => {
   const texts = useTexts();
   const [isRenaming, setRenaming] = useState(false);
+  const [isTagging, setTagging] = useState(false);
   const { session_id: sessionId } = session;
   const title = session.title ?? texts.untitled;
 
@@ -73,6 +75,11 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             <span className="off-screen">{texts.statusNames[session.active_message_status]}</span>
           </span>
         )}
+        {session.tags.length > 0 && (
+          <span className="session-tags" dir="auto">
+            {session.tags.join(" · ")}
+          </span>
+        )}
       </button>
       <Menu
         label={texts.sessionMenu(title)}
@@ -84,6 +91,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             icon: "pin",
             run: () => void pinSession(sessionId, !session.pinned).catch(notifyError),
           },
+          { label: texts.tags.edit, icon: "tag", run: () => setTagging(true) },
           {
             label: isArchived ? texts.unarchive : texts.archive,
             icon: "archive",
@@ -105,6 +113,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
       >
         <Icon name="more" size={18} />
       </Menu>
+      {isTagging && <SessionTags session={session} onClose={() => setTagging(false)} />}
     </li>
   );
 });

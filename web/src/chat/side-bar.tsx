@@ -12,6 +12,7 @@ import { usePart, useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
+import { MarkFilter } from "./mark-filter.tsx";
 import { PreferencesMenu } from "./preferences-menu.tsx";
 import { SessionItem } from "./session-item.tsx";
 import { groupSessions } from "./group-sessions.ts";
@@ -94,9 +95,14 @@ export function SideBar({ isOpen, onClose, onSearch }: SideBarProps) {
           </button>
         ))}
       </div>
+      <MarkFilter />
       <nav className="session-list" aria-label={texts.conversations}>
         {list.isLoaded && shown.length === 0 && (
-          <p className="quiet">{list.search === "" ? texts.noSessions : texts.nothingFound}</p>
+          <p className="quiet">
+            {list.search === "" && list.tag === null && !list.isPinned
+              ? texts.noSessions
+              : texts.nothingFound}
+          </p>
         )}
         {groupSessions(shown, texts).map((group) => (
           <section key={group.title}>

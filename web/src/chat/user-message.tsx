@@ -6,6 +6,7 @@ import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Attachments } from "./attachments.tsx";
 import { IconButton } from "../ui/icon-button.tsx";
+import { DeleteMessage } from "./delete-message.tsx";
 import { EditMessage } from "./edit-message.tsx";
 import { Versions } from "./versions.tsx";
 import { shortTime } from "./words.ts";
@@ -41,6 +42,7 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
           />
         )}
         <CopyButton text={message.content} />
+        <DeleteMessage message={message} />
       </div>
     </article>
   );

@@ -9,6 +9,10 @@ interface SessionList {
   readonly status: "active" | "archived";
   /** Part of the title looked for. */
   readonly search: string;
+  /** Only those with it; null: whatever their tags. */
+  readonly tag: string | null;
+  /** Only those that are pinned. */
+  readonly isPinned: boolean;
   readonly sessions: readonly SessionInfo[];
   readonly nextCursor: string | null;
   readonly isLoaded: boolean;
@@ -17,10 +21,32 @@ interface SessionList {
 export const sessionList = createStore<SessionList>({
   status: "active",
   search: "",
+  tag: null,
+  isPinned: false,
   sessions: [],
   nextCursor: null,
   isLoaded: false,
 });
+
+/** Tags that were seen on conversations. */
+export const knownTags = createStore<ReadonlySet<string>>(new Set());
+
+function noteTags(sessions: readonly SessionInfo[]): void {
+  const seen = sessions.flatMap(({ tags }) => tags);
+  knownTags.set((known) =>
+    seen.every((tag) => known.has(tag)) ? known : new Set([...known, ...seen]),
+  );
+}
+
+/** What the list is narrowed by, as the service takes it. */
+function wanted({ status, search, tag, isPinned }: SessionList) {
+  return {
+    status,
+    q: search.trim() || undefined,
+    tag: tag ?? undefined,
+    pinned: isPinned ? ("true" as const) : undefined,
+  };
+}
 
 /** Deleted by the user, while that can still be undone. */
 export const deletedSessions = createStore<ReadonlySet<string>>(new Set());
@@ -31,12 +57,13 @@ let newestLoad = 0;
 
 /** Loads the list anew, as long as it was. Failures leave what is shown. */
 export async function refreshSessions(): Promise<void> {
-  const { status, search, sessions } = sessionList.get();
+  const { sessions } = sessionList.get();
   const load = ++newestLoad;
   const limit = Math.min(maxPageSize, Math.max(pageSize, sessions.length));
   try {
-    const page = await chatApi.sessions({ status, limit, q: search.trim() || undefined });
+    const page = await chatApi.sessions({ ...wanted(sessionList.get()), limit });
     if (load !== newestLoad) return;
+    noteTags(page.sessions);
     const shown = new Set(page.sessions.map(({ session_id: id }) => id));
     const rest = sessions.length > maxPageSize ? sessions.slice(maxPageSize) : [];
     sessionList.set((list) => ({
@@ -53,16 +80,16 @@ export async function refreshSessions(): Promise<void> {
 }
 
 export async function loadMoreSessions(): Promise<void> {
-  const { status, search, nextCursor } = sessionList.get();
+  const { nextCursor } = sessionList.get();
   if (nextCursor === null) return;
   const load = ++newestLoad;
   const page = await chatApi.sessions({
-    status,
-    q: search.trim() || undefined,
+    ...wanted(sessionList.get()),
     cursor: nextCursor,
     limit: pageSize,
   });
   if (load !== newestLoad) return;
+  noteTags(page.sessions);
   sessionList.set((list) => {
     const shown = new Set(list.sessions.map(({ session_id: id }) => id));
     const added = page.sessions.filter(({ session_id: id }) => !shown.has(id));
@@ -74,11 +101,13 @@ export async function loadMoreSessions(): Promise<void> {
   });
 }
 
-export function chooseSessions(change: Partial<Pick<SessionList, "status" | "search">>): void {
+export function chooseSessions(
+  change: Partial<Pick<SessionList, "status" | "search" | "tag" | "isPinned">>,
+): void {
   sessionList.set((list) => ({
     ...list,
     ...change,
-    ...(change.status !== undefined && { sessions: [], nextCursor: null, isLoaded: false }),
+    ...(change.search === undefined && { sessions: [], nextCursor: null, isLoaded: false }),
   }));
   void refreshSessions();
 }
@@ -91,10 +120,15 @@ function standsBefore(session: SessionInfo, other: SessionInfo): boolean {
 
 /** Puts a session's newest state into the list, where it belongs. */
 export function noteSession(session: SessionInfo): void {
+  noteTags([session]);
   sessionList.set((list) => {
     const others = list.sessions.filter(({ session_id: id }) => id !== session.session_id);
     const isNew = others.length === list.sessions.length;
-    if (session.status !== list.status) return { ...list, sessions: others };
+    const isListed =
+      session.status === list.status &&
+      (session.pinned || !list.isPinned) &&
+      (list.tag === null || session.tags.includes(list.tag));
+    if (!isListed) return { ...list, sessions: others };
     if (isNew && list.search !== "") return list;
     const before = others.findIndex((other) => standsBefore(session, other));
     const at = before === -1 ? others.length : before;
@@ -119,6 +153,11 @@ export async function renameSession(sessionId: string, title: string): Promise<v
 
 export async function pinSession(sessionId: string, pinned: boolean): Promise<void> {
   noteSession(await chatApi.changeSession(sessionId, { pinned }));
+  tellTabs(sessionId);
+}
+
+export async function tagSession(sessionId: string, tags: readonly string[]): Promise<void> {
+  noteSession(await chatApi.changeSession(sessionId, { tags }));
   tellTabs(sessionId);
 }
 

@@ -19,6 +19,14 @@ const paths = {
   chevron: <path d="M9 6l6 6-6 6" />,
   archive: <path d="M4 5h16v4H4zM5.5 9v10h13V9M10 13h4" />,
   pin: <path d="M9 4h6l-1 7 3 3H7l3-3zM12 14v6" />,
+  tag: <path d="M4 4h7l9 9-7 7-9-9zM8 8v.01" />,
+  chart: <path d="M5 20V11M12 20V4M19 20v-6" />,
+  thumbUp: (
+    <path d="M7.5 11v9H4v-9zM7.5 11l3.7-7c1.6 0 2.4 1 2 2.600L12.4 10H18a2 2 0 0 1 2 2.300l-1 6a2 2 0 0 1-2 1.700H7.5" />
+  ),
+  thumbDown: (
+    <path d="M7.5 13V4H4v9zM7.5 13l3.7 7c1.6 0 2.4-1 2-2.600L12.4 14H18a2 2 0 0 0 2-2.300l-1-6A2 2 0 0 0 17 4H7.5" />
+  ),
   pencil: <path d="M4 20l1-4L16 5l3 3L8 19zM14 7l3 3" />,
   trash: <path d="M5 7h14M10 4h4M7 7l.8 13h8.4L17 7M10.3 11v5.5M13.7 11v5.5" />,
   sliders: <path d="M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4" />,

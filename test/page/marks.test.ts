@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, test } from "vitest";
+import { faults } from "./axe.ts";
+import { describeInBrowser } from "./browser.ts";
+import { openStage, say, type Stage } from "./stage.ts";
+
+interface Message {
+  content: string;
+  feedback?: { rating: string; tags: string[]; comment: string | null };
+}
+
+describeInBrowser("what users mark", () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await openStage();
+  }, 120_000);
+  afterAll(() => stage?.close());
+
+  const answered = async (page: Page, question: string, answer: string, count: number) => {
+    stage.model.enqueue({
+      tokens: [answer],
+      usage: { prompt_tokens: 1_200, completion_tokens: 34 },
+    });
+    await say(page, question);
+    await page
+      .locator(".message.assistant.complete")
+      .nth(count - 1)
+      .waitFor();
+  };
+  const messages = async (user: string): Promise<Message[]> => {
+    const { sessions } = (
+      await stage.client.get<{ sessions: { session_id: string }[] }>(`/sessions?user_id=${user}`)
+    ).body;
+    const path = `/chat/history/${sessions[0]?.session_id ?? ""}`;
+    return (await stage.client.get<{ messages: Message[] }>(path)).body.messages;
+  };
+
+  test("a reply is rated by keyboard, with reasons and a word, and the rating is taken back", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "rater" });
+    await answered(page, "first", "one", 1);
+    await page.getByLabel("Bad reply").focus();
+    await page.keyboard.press("Enter");
+    const form = page.getByRole("form", { name: "Why?" });
+    await form.waitFor();
+    // The first reason has the focus.
+    await page.keyboard.press("Space");
+    assert.equal(await form.getByText("Wrong").getAttribute("aria-pressed"), "true");
+    assert.deepEqual(await faults(page), []);
+    await form.getByRole("textbox").fill("it is two");
+    await form.getByRole("button", { name: "Send" }).press("Enter");
+    await form.waitFor({ state: "detached" });
+    const { feedback } = (await messages("rater"))[1] ?? {};
+    assert.partialDeepStrictEqual(feedback, {
+      rating: "down",
+      tags: ["wrong"],
+      comment: "it is two",
+    });
+    await page.reload();
+    const down = page.getByLabel("Bad reply");
+    await page.locator('.rating [aria-label="Bad reply"][aria-pressed="true"]').waitFor();
+    await down.press("Enter");
+    await page.locator('.rating [aria-label="Bad reply"][aria-pressed="false"]').waitFor();
+    assert.equal((await messages("rater"))[1]?.feedback, undefined);
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("a message is deleted with what follows, when that is confirmed", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "deleter" });
+    await answered(page, "first", "one", 1);
+    await answered(page, "second", "two", 2);
+    const second = page.locator(".message.user", { hasText: "second" });
+    await second.getByLabel("Delete the message").press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    assert.deepEqual(await faults(page), []);
+    // What does no harm has the focus.
+    await page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "detached" });
+    assert.equal((await messages("deleter")).length, 4);
+    await second.getByLabel("Delete the message").press("Enter");
+    await dialog.getByRole("button", { name: "Delete" }).press("Enter");
+    await second.waitFor({ state: "detached" });
+    assert.equal(await page.locator(".message").count(), 2);
+    assert.deepEqual(
+      (await messages("deleter")).map(({ content }) => content),
+      ["first", "one"],
+    );
+    await answered(page, "third", "three", 2);
+    assert.equal(await page.locator(".message").count(), 4);
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("conversations are tagged, and listed by tag and pin", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "tagger", locale: "zh-CN" });
+    await answered(page, "alpha", "one", 1);
+    await page.getByRole("button", { name: "新对话", exact: true }).click();
+    await answered(page, "beta", "two", 1);
+    const item = (title: string) => page.locator(".session-item", { hasText: title });
+    const menu = async (title: string, entry: string) => {
+      await item(title)
+        .getByRole("button", { name: `“${title}”的操作` })
+        .press("Enter");
+      await page.getByRole("menuitem", { name: entry, exact: true }).press("Enter");
+    };
+    await menu("alpha", "标签");
+    await page.keyboard.type("工作");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("later");
+    assert.deepEqual(await faults(page), []);
+    await page.getByRole("dialog").getByRole("button", { name: "保存" }).press("Enter");
+    await item("alpha").getByText("工作 · later").waitFor();
+    const filter = page.getByRole("group", { name: "仅显示" });
+    await filter.getByRole("button", { name: "工作" }).press("Enter");
+    await item("beta").waitFor({ state: "detached" });
+    await item("alpha").waitFor();
+    assert.deepEqual(await faults(page), []);
+    await filter.getByRole("button", { name: "工作" }).press("Enter");
+    await item("beta").waitFor();
+
+    await menu("beta", "置顶");
+    await page.locator(".session-list h2", { hasText: "置顶" }).waitFor();
+    await filter.getByRole("button", { name: "置顶" }).press("Enter");
+    await item("alpha").waitFor({ state: "detached" });
+    await item("beta").waitFor();
+    assert.equal(await page.locator(".session-item").count(), 1);
+
+    await filter.getByRole("button", { name: "置顶" }).press("Enter");
+    await menu("alpha", "标签");
+    await page.getByRole("button", { name: "移除标签“later”" }).press("Enter");
+    await page.getByRole("dialog").getByRole("button", { name: "保存" }).press("Enter");
+    await item("alpha").getByText("工作", { exact: true }).waitFor();
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("what was used is shown on a telephone, by day, agent and model", async () => {
+    const { page, context, incidents } = await stage.visit({
+      user: "user-of-tokens",
+      viewport: { width: 380, height: 740 },
+    });
+    await answered(page, "first", "one", 1);
+    await page.getByLabel("Open the list of conversations").click();
+    await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
+    await page.getByRole("menuitem", { name: "Usage" }).press("Enter");
+    const dialog = page.getByRole("dialog");
+    const total = dialog.locator("tfoot");
+    await total.getByText("1,200").waitFor();
+    assert.match(await total.innerText(), /Total\s+1\s+1,200\s+34/);
+    await dialog.getByRole("button", { name: "Model" }).press("Enter");
+    await dialog.locator("tbody", { hasText: "test-model" }).waitFor();
+    assert.deepEqual(await faults(page), []);
+    const [width, shown] = await dialog.evaluate((element) => [
+      element.scrollWidth,
+      element.clientWidth,
+    ]);
+    assert.equal(width, shown);
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+});

@@ -1,0 +1,49 @@
+import { chatApi } from "../api/chat-api.ts";
+import type { Rating } from "../api/types.ts";
+import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
+import { loadTail } from "./load-pages.ts";
+import { notifyError } from "./notices.ts";
+import type { MessageView } from "./reply-view.ts";
+import { noteSession } from "./sessions.ts";
+import { followActive } from "./sync.ts";
+import { tellTabs } from "./tabs.ts";
+
+/** What the user thinks of a reply; `rating: null` takes it back. False when it could not be told. */
+export async function rate(
+  { message_id: messageId }: MessageView,
+  opinion: { rating: Rating | null; tags?: readonly string[]; comment?: string },
+): Promise<boolean> {
+  try {
+    const { feedback } = await chatApi.rate(messageId, opinion);
+    conversation.set((current) => ({
+      ...current,
+      messages: current.messages.map((message) =>
+        message.message_id === messageId ? { ...message, feedback } : message,
+      ),
+    }));
+    return true;
+  } catch (error) {
+    notifyError(error);
+    return false;
+  }
+}
+
+/** Deletes a message with all that follows it, and shows what is left. */
+export async function deleteMessage({
+  message_id: messageId,
+  session_id: sessionId,
+}: MessageView): Promise<void> {
+  const signal = conversationSignal();
+  try {
+    await chatApi.deleteMessage(messageId);
+    tellTabs(sessionId);
+    const session = await chatApi.session(sessionId, signal);
+    const { messages, offset } = await loadTail(session, signal);
+    signal.throwIfAborted();
+    noteSession(session);
+    updateConversation({ session, messages, hasOlder: offset > 0, hasNewer: false });
+    followActive();
+  } catch (error) {
+    if (!signal.aborted) notifyError(error);
+  }
+}
