@@ -233,6 +233,39 @@ describe.each(databases.kinds)("search on $kind", ({ open }) => {
     },
   );
 
+  test("says what is on the path that a session shows, and reads its branches once", async () => {
+    const userId = newId();
+    const sessionId = await makeSession(userId);
+    for (let seq = 1; seq <= 30; seq += 1) await say(sessionId, seq, `word ${seq}`);
+    // 11 to 20 and 21 to 30 follow 10; the last is shown.
+    const segments = [
+      [1, 0, 10, 0],
+      [11, 10, 20, 1],
+      [21, 10, null, 2],
+    ];
+    await database.query(
+      "UPDATE sessions SET last_seq = 30, tree = $2::jsonb WHERE session_id = $1",
+      [sessionId, JSON.stringify({ segments, threads: 2, removed: 0 })],
+    );
+    await store.find("word", { userId }, null, 1);
+    const trees: unknown[] = [];
+    const watching: Database = {
+      ...database,
+      query: async (sql, params = []) => {
+        const result = await database.query(sql, params);
+        for (const row of result.rows) if ("tree" in row) trees.push(row);
+        return result;
+      },
+    };
+    const watched = createSearchStore(watching, () => Promise.resolve());
+    const { hits } = await watched.find("word", { userId }, null, 100);
+    expect(hits.map(({ isInActivePath }) => isInActivePath)).toEqual(
+      hits.map(({ seq }) => seq <= 10 || seq > 20),
+    );
+    expect(hits).toHaveLength(30);
+    expect(trees).toHaveLength(1);
+  });
+
   describe("what is filtered", () => {
     const userId = "filters";
     let first: string;

@@ -79,7 +79,7 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
   /** What is shown of them; those that are gone meanwhile are left out. */
   const read = async (positions: readonly SearchPosition[]): Promise<Found[]> => {
     const { text, values } = sql`
-      SELECT s.session_id AS "sessionId", n.seq, s.last_seq AS "lastSeq", s.tree, s.title AS "sessionTitle", s.status AS "sessionStatus",
+      SELECT s.session_id AS "sessionId", n.seq, s.title AS "sessionTitle", s.status AS "sessionStatus",
         m.message_id AS "messageId", m.role, coalesce(m.agent_id, s.agent_id) AS "agentId",
         coalesce(m.created_at, s.created_at) AS "createdAt",
         CASE WHEN n.seq = 0 THEN coalesce(s.title, '') ELSE left(m.content, ${maxReadLength}) END AS text
@@ -88,20 +88,35 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       JOIN sessions s ON s.session_id = n.session_id
       LEFT JOIN messages m ON m.session_id = n.session_id AND m.seq = n.seq
       WHERE n.seq = 0 OR m.message_id IS NOT NULL`;
-    const { rows } = await database.query<Omit<Found, "position" | "isInActivePath"> & TreeRow>(
-      text,
-      values,
-    );
+    const { rows } = await database.query<Omit<Found, "position">>(text, values);
     return positions.flatMap((position) => {
       const row = rows.find(
         ({ sessionId, seq }) => sessionId === position.sessionId && seq === position.seq,
       );
-      if (row === undefined) return [];
-      const { lastSeq, tree: stored, ...found } = row;
-      const tree = readTree({ lastSeq, tree: stored });
-      const isInActivePath = found.seq === 0 || holds(pathTo(tree, headOf(tree)), found.seq);
-      return [{ ...found, isInActivePath, position }];
+      return row === undefined ? [] : [{ ...row, position }];
     });
+  };
+
+  /** Whether hits are on what their session shows; its tree, which may be large, is read once. */
+  const placed = async (
+    hits: readonly Omit<SearchHit, "isInActivePath">[],
+  ): Promise<SearchHit[]> => {
+    const sessionIds = new Set(hits.filter(({ seq }) => seq > 0).map(({ sessionId }) => sessionId));
+    const paths = new Map<string, Ranges>();
+    if (sessionIds.size > 0) {
+      const { rows } = await database.query<TreeRow & { readonly sessionId: string }>(
+        `SELECT session_id AS "sessionId", last_seq AS "lastSeq", tree FROM sessions WHERE session_id = ANY($1::uuid[])`,
+        [[...sessionIds]],
+      );
+      for (const { sessionId, ...row } of rows) {
+        const tree = readTree(row);
+        paths.set(sessionId, pathTo(tree, headOf(tree)));
+      }
+    }
+    return hits.map((hit) => ({
+      ...hit,
+      isInActivePath: hit.seq === 0 || holds(paths.get(hit.sessionId) ?? [], hit.seq),
+    }));
   };
 
   const matching = async (query: SearchQuery, sessionId: string, seqs: readonly number[]) => {
@@ -115,8 +130,8 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
     filter: SearchFilter,
     from: SearchPosition,
     limit: number,
-  ): Promise<SearchPage> => {
-    const hits: SearchHit[] = [];
+  ): Promise<FoundPage> => {
+    const hits: Omit<SearchHit, "isInActivePath">[] = [];
     let after = from;
     for (let readCount = 0; readCount < maxRead;) {
       const wanted = query.needsReading ? lookedUpAtOnce : limit - hits.length;
@@ -152,7 +167,8 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
       const query = readQuery(q);
       if (query === null) return { hits: [], next: null };
       await catchUp(filter.userId);
-      return collect(query, filter, after ?? end, limit);
+      const { hits, next } = await collect(query, filter, after ?? end, limit);
+      return { hits: await placed(hits), next };
     },
 
     /** Up to `maxCounted`; `isMore`: there are more. */
@@ -222,8 +238,13 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
   };
 }
 
-interface Found extends Omit<SearchHit, "snippet" | "matches"> {
+interface Found extends Omit<SearchHit, "snippet" | "matches" | "isInActivePath"> {
   readonly text: string;
+}
+
+interface FoundPage {
+  readonly hits: readonly Omit<SearchHit, "isInActivePath">[];
+  readonly next: SearchPosition | null;
 }
 
 function newestFirst(left: SearchPosition, right: SearchPosition): number {
