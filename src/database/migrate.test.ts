@@ -234,4 +234,41 @@ describe.skipIf(postgres === null)("migrations beside nodes that serve", () => {
     await reading;
     expect((await migrating).applied).toEqual(["0002-b.sql"]);
   });
+
+  test("end nobody who has the tables in another order: they let go, and try again", async () => {
+    const url = (await postgres?.freshDatabase()) ?? "";
+    const from = await mkdtemp(join(tmpdir(), "chat-migrations-"));
+    cleanUp.push(() => rm(from, { recursive: true }));
+    await writeFile(join(from, "0001-a.sql"), "CREATE TABLE one (a int); CREATE TABLE two (a int)");
+    await migrate(open(url), { from });
+    await writeFile(
+      join(from, "0002-b.sql"),
+      "ALTER TABLE two ADD b int; ALTER TABLE one ADD b int",
+    );
+    const watcher = open(url);
+    const { log } = heard();
+    const { promise: isWriting, resolve: began } = Promise.withResolvers<void>();
+    const { promise: isWaiting, resolve: waits } = Promise.withResolvers<void>();
+    const writing = open(url).transaction(async (tx) => {
+      await tx.execute("SET LOCAL statement_timeout = 0");
+      await tx.query("INSERT INTO one VALUES (1)");
+      began();
+      await isWaiting;
+      await tx.query("INSERT INTO two VALUES (1)");
+    });
+    await isWriting;
+    const migrating = migrate(open(url), { from, log });
+    await expect
+      .poll(
+        async () => (await watcher.query("SELECT 1 FROM pg_locks WHERE NOT granted")).rowCount,
+        {
+          interval: 10,
+        },
+      )
+      .toBe(1);
+    waits();
+    await writing;
+    expect((await migrating).applied).toEqual(["0002-b.sql"]);
+    expect((await watcher.query("SELECT 1 FROM two")).rowCount).toBe(1);
+  });
 });

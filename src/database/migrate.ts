@@ -28,11 +28,16 @@ const directory = join(import.meta.dirname, "migrations");
 /** Any number will do, as long as every node uses the same one. */
 const advisoryLock = 4_812_001;
 
-/** So long a migration may stand in the queue of a table: whoever comes behind it waits as well. */
-const lockTimeoutMs = 2_000;
+/**
+ * So long a migration may stand in the queue of a table: whoever comes behind it waits as well. It may have other tables
+ * by then, which those wait for that it waits for: it gives up before the server (`deadlock_timeout`, 1 s) ends one of
+ * them.
+ */
+const lockTimeoutMs = 400;
 /** Then everybody else gets as long a turn. */
 const lockPauseMs = 2_000;
-const lockNotAvailable = "55P03";
+/** `lock_not_available`, `deadlock_detected`. */
+const tableIsInUse: ReadonlySet<string | undefined> = new Set(["55P03", "40P01"]);
 
 interface MigrateOptions {
   readonly log?: Logger;
@@ -66,7 +71,7 @@ export async function migrate(
       const name = await database.transaction((tx) => applyNext(tx, migrations, tell, applying));
       if (name !== null) applied.push(name);
     } catch (error) {
-      if (sqlState(error) !== lockNotAvailable) throw error;
+      if (!tableIsInUse.has(sqlState(error))) throw error;
       tell("a migration waits for a table that others are using; the service goes on meanwhile");
       await delay(lockPauseMs);
     }
