@@ -251,9 +251,11 @@ describe.each(databases.kinds)("search on $kind", ({ open }) => {
     const trees: unknown[] = [];
     const watching: Database = {
       ...database,
-      query: async (sql, params = []) => {
-        const result = await database.query(sql, params);
-        for (const row of result.rows) if ("tree" in row) trees.push(row);
+      query: async <R>(sql: string, params: readonly unknown[] = []) => {
+        const result = await database.query<R>(sql, params);
+        for (const row of result.rows) {
+          if (Object.hasOwn(row as object, "tree")) trees.push(row);
+        }
         return result;
       },
     };
