@@ -4,6 +4,7 @@ import { boundedObject } from "../http/member-size.ts";
 import { nullable } from "../http/schemas.ts";
 import {
   metadataSchema,
+  onBusySchema,
   responseFormatSchema,
   sessionConfigSchema,
 } from "../sessions/session-config.ts";
@@ -26,11 +27,6 @@ export function maxMessageBytes(maxBodyBytes: number, maxUploadBytes: number): n
   return maxBodyBytes + Math.ceil((maxUploadBytes * 4) / 3);
 }
 
-const onBusySchema = Type.Union([
-  Type.Literal("enqueue"),
-  Type.Literal("reject"),
-  Type.Literal("interrupt"),
-]);
 const turnAgentSchema = nullable(
   Type.String({ minLength: 1, maxLength: 200, description: "For this turn only." }),
 );

@@ -162,7 +162,9 @@ export const replyEventSchemas = {
   }),
   cancelled: event("cancelled", "Stopped on purpose; what had been said is kept. Terminal.", {
     full_response: Type.String(),
-    reason: Type.String({ examples: ["cancelled", "interrupted_by_user", "session_deleted"] }),
+    reason: Type.String({
+      examples: ["cancelled", "interrupted_by_user", "rolled_back", "session_deleted"],
+    }),
   }),
   error: event("error", "The reply ended in a fault. Terminal.", {
     error: Type.String(),

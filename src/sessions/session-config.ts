@@ -26,6 +26,16 @@ export const responseFormatSchema = Type.Union(
 
 const stopWord = Type.String({ minLength: 1, maxLength: 200 });
 
+export const onBusySchema = Type.Union(
+  [
+    Type.Literal("enqueue"),
+    Type.Literal("reject"),
+    Type.Literal("interrupt"),
+    Type.Literal("rollback"),
+  ],
+  { description: "What becomes of a message for a session that is still answering." },
+);
+
 const members = {
   title: Type.String({ maxLength: 500 }),
   model: Type.String({
@@ -50,7 +60,7 @@ const members = {
   }),
   response_format: responseFormatSchema,
   voice: Type.Record(Type.String(), Type.Unknown(), { description: "Defaults for voice_config." }),
-  on_busy: Type.Union([Type.Literal("enqueue"), Type.Literal("reject"), Type.Literal("interrupt")]),
+  on_busy: onBusySchema,
 };
 
 /** `session_config`: the members that mean something here; others are kept as given. */

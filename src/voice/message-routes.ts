@@ -15,6 +15,7 @@ import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { mustBeOneOf, Problem, type ProblemDetail } from "../problems/problem.ts";
+import { onBusyChoices } from "../replies/lifecycle/make-place.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import type { AudioStore } from "./audio-store.ts";
@@ -61,7 +62,7 @@ const describedFields = {
   speed: { type: "number", minimum: 0.25, maximum: 4, default: 1 },
   language: textField("Spoken in the recording, such as en or zh."),
   agent_id: textField("For this turn only."),
-  on_busy: { type: "string", enum: ["enqueue", "reject", "interrupt"] },
+  on_busy: { type: "string", enum: [...onBusyChoices] },
   stream: { type: "boolean", default: false },
 };
 const names = Object.keys(describedFields);
@@ -245,10 +246,9 @@ function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
     return fallback;
   };
   const choice = text("on_busy");
-  const choices = ["enqueue", "reject", "interrupt"] as const;
-  const onBusy = choices.find((each) => each === choice);
+  const onBusy = onBusyChoices.find((each) => each === choice);
   if (choice !== undefined && !onBusy) {
-    refuse("on_busy", mustBeOneOf(choices));
+    refuse("on_busy", mustBeOneOf(onBusyChoices));
   }
   const given = fields["speed"];
   const speed = given === undefined || given === null || given === "" ? undefined : Number(given);

@@ -100,6 +100,60 @@ describe("turns of a session", () => {
     expect(await upstream?.closed).toBe("aborted");
   });
 
+  it("rolls a running reply back: it stays as a branch, and the message takes the place of its", async () => {
+    const sessionId = await client.session("alice");
+    await client.send("POST", "/chat/message", { session_id: sessionId, message: "before" });
+    const held = await hold(sessionId, "half a ");
+    const waiting = await client.stream({ session_id: sessionId, message: "waits" });
+    await waiting.next((event) => event.type === "queued");
+    const next = await client.stream({
+      session_id: sessionId,
+      message: "rather this",
+      on_busy: "rollback",
+    });
+    for (const stream of [held.stream, waiting]) {
+      expect((await stream.all()).at(-1)).toMatchObject({
+        type: "cancelled",
+        reason: "rolled_back",
+      });
+    }
+    expect(textOf(await next.all())).toBe("You said: rather this");
+    expect(await contents(sessionId)).toEqual([
+      "user:complete:before",
+      "assistant:complete:You said: before",
+      "user:complete:rather this",
+      "assistant:complete:You said: rather this",
+    ]);
+    const told = JSON.stringify(model.requests.at(-1)?.body["messages"]);
+    expect([told.includes("before"), told.includes("hold"), told.includes("waits")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const { body } = await client.get<Messages>(
+      `/chat/history/${sessionId}?path=${held.messageId}`,
+    );
+    expect(body.messages.map(({ content }) => content)).toEqual([
+      "before",
+      "You said: before",
+      "hold",
+      "half a ",
+      "waits",
+      "",
+    ]);
+  });
+
+  it("rolls back the first message of a session", async () => {
+    const sessionId = await client.session("alice", { session_config: { on_busy: "rollback" } });
+    const held = await hold(sessionId);
+    const next = await client.stream({ session_id: sessionId, message: "rather this" });
+    await Promise.all([held.stream.all(), next.all()]);
+    expect(await contents(sessionId)).toEqual([
+      "user:complete:rather this",
+      "assistant:complete:You said: rather this",
+    ]);
+  });
+
   it("cancels a running reply: partial text kept, upstream stopped, repeatable", async () => {
     const sessionId = await client.session("alice");
     const held = await hold(sessionId, "so far ");

@@ -221,7 +221,8 @@ function createLife(database: Database, options: HeartOptions) {
     const session = sessionOf(number);
     const userId = `user ${number % 3}`;
     session.last = { message, key };
-    if (onBusy === "interrupt" && session.sessionId !== null) stopped.add(session.sessionId);
+    if ((onBusy === "interrupt" || onBusy === "rollback") && session.sessionId !== null)
+      stopped.add(session.sessionId);
     const sent = await node.commands.send({
       sessionId: session.sessionId ?? undefined,
       at: { kind: "head" },
@@ -258,7 +259,7 @@ function createLife(database: Database, options: HeartOptions) {
     const all = await messagesOf(sessionId);
     const chosen = all[at % (all.length + 1)];
     if (sessionId === null || (chosen === undefined && how !== "below")) return;
-    if (onBusy === "interrupt") stopped.add(sessionId);
+    if (onBusy === "interrupt" || onBusy === "rollback") stopped.add(sessionId);
     const messageId = chosen?.messageId ?? "";
     const caller = { identity: null };
     const turn = {

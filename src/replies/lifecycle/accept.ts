@@ -13,6 +13,7 @@ import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
 import {
   headOf,
+  parentOf,
   readTree,
   storeTree,
   withMessages,
@@ -141,7 +142,13 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
-      const tree = await hang(tx, sessionId, before, anchored.parent, manyOf(request));
+      const { insteadOf } = place;
+      // Its message leaves the path as well: this one hangs where that does.
+      const parent =
+        insteadOf === null || request.at.kind !== "head"
+          ? anchored.parent
+          : parentOf(before, parentOf(before, insteadOf));
+      const tree = await hang(tx, sessionId, before, parent, manyOf(request));
       const reply = await insertMessages(tx, parts, request, {
         session,
         anchored,

@@ -8,19 +8,32 @@ import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 
 /** What becomes of a message for a session that is still answering. */
-export type OnBusy = "enqueue" | "reject" | "interrupt";
+export const onBusyChoices = ["enqueue", "reject", "interrupt", "rollback"] as const;
+
+export type OnBusy = (typeof onBusyChoices)[number];
+
+/** Why what is unfinished ends, as it is told. */
+const givesWay = { interrupt: "interrupted_by_user", rollback: "rolled_back" } as const;
 
 /** Where the new reply stands, and what had to give way to it. */
 export interface Place {
   /** From 1; null when it may start at once. */
   readonly queuePosition: number | null;
+  /** The number of a reply that leaves the path with its message, for the new one to stand there; null: none. */
+  readonly insteadOf: number | null;
   readonly effects: readonly Effect[];
   readonly jobs: readonly Job[];
   readonly events: readonly BusinessEvent[];
 }
 
 /** Nothing else is unfinished in the session. */
-export const free: Place = { queuePosition: null, effects: [], jobs: [], events: [] };
+export const free: Place = {
+  queuePosition: null,
+  insteadOf: null,
+  effects: [],
+  jobs: [],
+  events: [],
+};
 
 interface PlaceWanted {
   readonly sessionId: string;
@@ -56,7 +69,7 @@ export async function makePlace(
   const events: BusinessEvent[] = [];
   let isHeld = false;
   for (const { replyId } of unfinished) {
-    const reason = "interrupted_by_user";
+    const reason = givesWay[onBusy];
     const given = await cancelReply(tx, claimant, { sessionId, replyId, reason });
     // What runs gives way with its own end, which starts what waits.
     if (given.result === "stopping") isHeld = true;
@@ -64,10 +77,12 @@ export async function makePlace(
     jobs.push(...(given.jobs ?? []));
     events.push(...(given.events ?? []));
   }
-  return { queuePosition: isHeld ? 1 : null, effects, jobs, events };
+  const active = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
+  const insteadOf = onBusy === "rollback" ? (active?.seq ?? null) : null;
+  return { queuePosition: isHeld ? 1 : null, insteadOf, effects, jobs, events };
 }
 
 function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
   const value = config["on_busy"];
-  return value === "reject" || value === "interrupt" ? value : "enqueue";
+  return onBusyChoices.find((choice) => choice === value) ?? "enqueue";
 }

@@ -6,6 +6,7 @@ import type {
 } from "../../chat/spoken-conversation.ts";
 import { createBodyCheck } from "../../http/validation.ts";
 import { Problem } from "../../problems/problem.ts";
+import { onBusySchema } from "../../sessions/session-config.ts";
 import { pcmDurationMs, recognitionRateHz, type PcmAudio } from "../audio-format.ts";
 import { maxStoredAudioBytes, type AudioStore } from "../audio-store.ts";
 import type { Voice } from "../create-voice.ts";
@@ -45,9 +46,7 @@ const startMessage = Type.Object({
   session_id: Type.Optional(Type.String({ maxLength: 64 })),
   user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-  on_busy: Type.Optional(
-    Type.Union([Type.Literal("enqueue"), Type.Literal("reject"), Type.Literal("interrupt")]),
-  ),
+  on_busy: Type.Optional(onBusySchema),
 });
 
 const positionSchema = Type.Integer({ minimum: 0, maximum: 86_400_000 });
