@@ -29,7 +29,7 @@ export async function startChat(): Promise<void> {
   let isStarted = false;
   const enter = () => {
     const { kind } = identity.get();
-    if (kind !== "open" && kind !== "token") return;
+    if (kind !== "open" && kind !== "token") return setListening(false);
     void refreshCatalogue();
     void refreshSessions();
     if (!isStarted) startNavigation();
