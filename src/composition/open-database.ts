@@ -8,6 +8,7 @@ import { createEmbeddedDatabase } from "../database/embedded.ts";
 import { explainFacts, explainServer, inspectServer } from "../database/explain-server.ts";
 import { migrate, migrationState, MigrationMismatch } from "../database/migrate.ts";
 import { createPostgresDatabase } from "../database/postgres.ts";
+import { isRefused } from "../database/unavailable.ts";
 import { explainFile } from "../problems/explain-file.ts";
 import { Problem } from "../problems/problem.ts";
 import { StartFault } from "../problems/start-fault.ts";
@@ -73,7 +74,7 @@ async function waitForServer(
       if (!isFirst) logger.info({}, "PostgreSQL is there");
       return;
     } catch (error) {
-      const isAway = error instanceof Problem;
+      const isAway = error instanceof Problem && !isRefused(error);
       if (!isAway || performance.now() + retryMs > deadline) throw error;
       const why = explainServer(error, url);
       if (isFirst && why !== null) {

@@ -5,8 +5,8 @@ import { outageOf, whyOf } from "../telemetry/outage.ts";
 import { sqlState, type Database, type Queryable } from "./database.ts";
 import { tryWriting } from "./try-writing.ts";
 
-/** Its disk is full, or it only reads: it answers questions all the same. */
-const refusesWrites = /^(53100|25006)$/;
+/** Its disk is full, it only reads, or this login has lost a right: it answers questions all the same. */
+const refusesWrites = /^(53100|25006|42501)$/;
 
 const tryWritingMs = 5_000;
 

@@ -5,6 +5,7 @@ import { startPostgres } from "../../test/support/postgres.ts";
 import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
 import { CommitUnanswered, type Database, type Queryable } from "./database.ts";
 import { createPostgresDatabase } from "./postgres.ts";
+import { isRefused } from "./unavailable.ts";
 
 const postgres = await startPostgres({ own: true });
 const cleanUp: (() => Promise<void>)[] = [];
@@ -134,6 +135,58 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     release.resolve();
     await Promise.all(busy);
     expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("a login that is shut out, loses its rights or its database finds no storage, until it is mended", async () => {
+    if (postgres === null) return;
+    const { query } = postgres;
+    const own = new URL(await postgres.freshDatabase());
+    const name = own.pathname.slice(1);
+    await query("CREATE ROLE shut LOGIN");
+    await query("CREATE TABLE held (at int); GRANT ALL ON held TO shut", [], own.href);
+    own.username = "shut";
+    const database = open(own.href, { poolTimeoutMs: 2_000, connectTimeoutMs: 2_000 });
+    const write = () => database.query("INSERT INTO held VALUES (1)");
+    const disconnect = () =>
+      query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shut'");
+    const works = () =>
+      expect
+        .poll(() =>
+          write().then(
+            ({ rowCount }) => rowCount,
+            () => 0,
+          ),
+        )
+        .toBe(1);
+    await works();
+    for (const [away, back] of [
+      ["ALTER ROLE shut NOLOGIN", "ALTER ROLE shut LOGIN"],
+      [
+        `ALTER DATABASE ${name} RENAME TO ${name}_gone`,
+        `ALTER DATABASE ${name}_gone RENAME TO ${name}`,
+      ],
+    ] as const) {
+      await disconnect();
+      await expect
+        .poll(() =>
+          query(away).then(
+            () => true,
+            () => disconnect().then(() => false),
+          ),
+        )
+        .toBe(true);
+      await disconnect();
+      await unavailable(write().catch(() => write()));
+      await query(back);
+      await works();
+    }
+    await query("REVOKE INSERT ON held FROM shut", [], new URL(`/${name}`, url).href);
+    expect(isRefused(await unavailable(write()))).toBe(true);
+    await query("GRANT INSERT ON held TO shut", [], new URL(`/${name}`, url).href);
+    await works();
+    await database.close();
+    await query("DROP OWNED BY shut", [], new URL(`/${name}`, url).href);
+    await query("DROP ROLE shut");
   });
 
   test("a server that only lets read is not well", async () => {
