@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readEnvironmentValues } from "./environment-values.ts";
 
@@ -46,13 +47,22 @@ test.each([
   ["VOICE_STT_PROVDR", "VOICE_STT_PROVIDER"],
   ["LOGGING_LEVELS", "LOGGING_LEVEL"],
   ["BASE_SERVICE_URI", "BASE_SERVICE_URL"],
+  ["DATABASE_URL_FIEL", "DATABASE_URL_FILE"],
+  ["DATABASE_URL_FILES", "DATABASE_URL_FILE"],
+  ["DATABSE_URL", "DATABASE_URL"],
+  ["DATBASE_URL_FILE", "DATABASE_URL_FILE"],
+  ["OPENAI_APIKEY", "OPENAI_API_KEY"],
+  ["OPENAI_BASEURL", "OPENAI_BASE_URL"],
+  ["OPENAI_API_KEY_FIL", "OPENAI_API_KEY_FILE"],
 ])("%s is taken for a misspelt %s", (name, meant) => {
   expect(readEnvironmentValues({ [name]: "x" }).faults).toEqual([
     expect.stringMatching(`^${name} \\(environment\\): .*did you mean ${meant}\\?`),
   ]);
   expect(readEnvironmentValues({ [name]: "" }).faults).toEqual([]);
   expect(readEnvironmentValues({ [name]: "x", [meant]: "" }).faults).toEqual([]);
-  expect(readEnvironmentValues({ [name]: "x", [meant]: "1" }).faults).toEqual([]);
+  const file = join(import.meta.dirname, "nearest.ts");
+  const right = meant.endsWith("_FILE") ? file : "1";
+  expect(readEnvironmentValues({ [name]: "x", [meant]: right }).faults).toEqual([]);
 });
 
 test.each([
@@ -84,6 +94,9 @@ test.each([
   ["LOGGING_LEVEL_ROOT", "INFO"],
   ["LOGGING_FILE_NAME", "x"],
   ["OPENAI_ORGANIZATION", "x"],
+  ["OPENAI_PROXY", "x"],
+  ["HOSTNAME", "x"],
+  ["PORTS", "x"],
   ["PATH", "/bin"],
   ["npm_config_loglevel", "x"],
 ])("%s belongs to somebody else", (name, value) => {
@@ -93,5 +106,32 @@ test.each([
 test("an address put in place of a port by the platform is not ours", () => {
   expect(valuesOf({ SERVICE_PORT: "tcp://10.0.0.1:80", PORT: "1" })).toEqual([
     ["service.port", "1", "PORT"],
+  ]);
+});
+
+test.each([
+  ["OPENAI_API_KEY", "${OPENAI_KEY}"],
+  ["OPENAI_API_KEY", "${OPENAI_KEY:-none}"],
+  ["SECURITY_SECRET_KEY", "$(SECRET)"],
+  ["SECURITY_SECRET_KEY", "{{ .Values.secret }}"],
+  ["DATABASE_URL", "postgresql://chat:${PASSWORD}@db/chat"],
+  ["REDIS_URL", "redis://$(REDIS_SERVICE_HOST):6379"],
+])("%s with %s is told: nobody has put a value there", (name, text) => {
+  expect(readEnvironmentValues({ [name]: text })).toEqual({
+    values: [],
+    faults: [expect.stringMatching(`^${name} \\(environment\\): holds a variable`)],
+  });
+});
+
+test.each([
+  "a${b}c",
+  "pa$$word",
+  "{x}",
+  "$(",
+  "${}",
+  '[{"say": "{{name}} of https://a.example, ${x}"}]',
+])("a secret may be %s", (text) => {
+  expect(valuesOf({ SECURITY_SECRET_KEY: text })).toEqual([
+    ["security.secret_key", text, "SECURITY_SECRET_KEY"],
   ]);
 });

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { readFileText } from "./file-text.ts";
 import { nearest } from "./nearest.ts";
 import type { GivenValue, GivenValues } from "./given-value.ts";
+import { isPlaceholder } from "./placeholder.ts";
 import { knownByEnvironmentName, knownSettings } from "./known-settings.ts";
 import { settings } from "./settings.ts";
 
@@ -31,7 +32,8 @@ export function readEnvironmentValues(environment: Environment, cwd = "."): Give
     const fileName = fileNameOf(name);
     if (!isSet(fileName)) {
       const raw = { type: "text", text: environment[name] ?? "" } as const;
-      values.push({ path, raw, origin: { source: "environment", name } });
+      if (isPlaceholder(raw.text)) faults.push(`${name} (environment): ${placeholderFault}`);
+      else values.push({ path, raw, origin: { source: "environment", name } });
     } else if (isSet(name)) {
       faults.push(`${fileName} (environment): ${name} is set too; which of them is meant?`);
     } else {
@@ -42,7 +44,8 @@ export function readEnvironmentValues(environment: Environment, cwd = "."): Give
       else {
         // Editors and `echo` end a file with a line feed.
         const raw = { type: "text", text: read.text.replace(/[\r\n]+$/, "") } as const;
-        values.push({ path, raw, origin: { source: "environment", name: fileName } });
+        if (isPlaceholder(raw.text)) faults.push(`${fileName} (environment): ${placeholderFault}`);
+        else values.push({ path, raw, origin: { source: "environment", name: fileName } });
       }
     }
   }
@@ -56,28 +59,41 @@ export function readEnvironmentValues(environment: Environment, cwd = "."): Give
   return { values, faults };
 }
 
+const placeholderFault =
+  "holds a variable such as ${…} that nobody has put a value in the place of";
+
 function fileNameOf(name: string): string {
   return `${name}_FILE`;
 }
 
 /**
- * The known name that an unknown one is meant to be, or null. It is taken for a slip of the pen if
- * it begins with the name of a section, differs from a known name in one letter (two, if the key has
- * eight or more) or only in the unit at the end, and that known name is not in the environment
- * itself, not even empty.
+ * The known name that an unknown one is meant to be, or null. It is taken for a slip of the pen if that name is not in
+ * the environment itself, not even empty, and either it begins with the name of a section and differs in one letter
+ * (two, if the key has eight or more) or only in the unit at the end; or it differs in one letter from a long name.
  */
 function misspelt(name: string, environment: Environment): string | null {
-  if (knownByEnvironmentName.has(name.replace(/_FILE$/, ""))) return null;
-  if (knownByEnvironmentName.has(name)) return null;
-  const prefix = prefixes.find((prefix) => name.startsWith(prefix));
-  if (prefix === undefined) return null;
-  const candidates = [...knownByEnvironmentName.keys()].filter((known) => known.startsWith(prefix));
-  const sameButUnit = candidates.find((known) => withoutUnit(known) === withoutUnit(name));
+  if (isKnown(name)) return null;
+  const prefix = prefixes.find((prefix) => name.startsWith(prefix)) ?? "";
+  const candidates = allNames.filter((known) =>
+    prefix === "" ? known.length >= longName : known.startsWith(prefix),
+  );
+  const sameButUnit =
+    prefix === ""
+      ? undefined
+      : candidates.find((known) => withoutUnit(known) === withoutUnit(name));
   const found =
     sameButUnit === undefined ? nearest(name, candidates) : { name: sameButUnit, distance: 0 };
   if (environment[found.name] !== undefined) return null;
-  const tolerance = found.name.length - prefix.length < 8 ? 1 : 2;
+  const tolerance = prefix === "" || found.name.length - prefix.length < 8 ? 1 : 2;
   return found.distance <= tolerance ? found.name : null;
+}
+
+const allNames = [...knownByEnvironmentName.keys()].flatMap((name) => [name, fileNameOf(name)]);
+/** Nobody else's names are as near to one of these by chance. */
+const longName = 9;
+
+function isKnown(name: string): boolean {
+  return knownByEnvironmentName.has(name) || knownByEnvironmentName.has(name.replace(/_FILE$/, ""));
 }
 
 function isServiceLink(text: string): boolean {

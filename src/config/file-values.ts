@@ -10,6 +10,7 @@ import {
   type YAMLWarning,
 } from "yaml";
 import type { GivenValue, GivenValues } from "./given-value.ts";
+import { isPlaceholder } from "./placeholder.ts";
 import { environmentName, knownByPath, knownSettings } from "./known-settings.ts";
 import type { RawValue } from "./parse-value.ts";
 import { settings } from "./settings.ts";
@@ -187,9 +188,9 @@ function keyText(node: unknown): string {
 function holdsVariable(raw: RawValue): boolean {
   switch (raw.type) {
     case "text":
-      return variable.test(raw.text);
+      return variable.test(raw.text) || isPlaceholder(raw.text);
     case "items":
-      return raw.items.some((item) => variable.test(item));
+      return raw.items.some((item) => variable.test(item) || isPlaceholder(item));
     case "structure":
       return wholeVariable.test(JSON.stringify(raw.value));
   }

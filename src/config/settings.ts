@@ -332,7 +332,7 @@ export const settings = {
   },
   models: {
     api_url: text("OpenAI-compatible base URL, such as http://127.0.0.1:11434/v1", null, {
-      env: ["OPENAI_BASE_URL"],
+      env: ["OPENAI_BASE_URL", "OPENAI_API_BASE"],
       rule: baseUrl,
     }),
     api: choice(
