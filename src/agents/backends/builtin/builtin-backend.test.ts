@@ -101,6 +101,16 @@ describe("general-chat", () => {
     assert.match((await run("general-chat", "👋", { language: "zh" })).text, /^你好！/);
   });
 
+  test.each([
+    ["thanks a lot!", "You are welcome."],
+    ["Cheers", "You are welcome."],
+    ["thank you very much", "You are welcome."],
+    ["非常感谢你的帮助", "不客气。"],
+    ["辛苦了！", "不客气。"],
+  ])("%s is answered as people do", async (message, expected) => {
+    assert.equal((await run("general-chat", message, later)).text, expected);
+  });
+
   test("greets once in a session", async () => {
     const { text } = await run("general-chat", "hi", later);
     assert.doesNotMatch(text, /Hello|OPENAI_BASE_URL/);
@@ -171,11 +181,28 @@ describe("general-chat", () => {
     );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const ollamaUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const subject = createBuiltinBackend({ logger: silentLogger, ollamaUrl });
+    const told: string[] = [];
+    const logger = {
+      ...silentLogger,
+      info: (_fields: object, text: string) => void told.push(text),
+    };
+    const subject = createBuiltinBackend({ logger, ollamaUrl });
     try {
       const line = `OPENAI_BASE_URL=${ollamaUrl}/v1 MODELS_DEFAULT_MODEL=qwen3:0.6b npm start`;
       const { text } = await run("general-chat", "hi", {}, subject);
       assert.ok(text.split("\n").includes(line), text);
+      // At the start, once, and by the doctor.
+      await subject.list(never);
+      await subject.list(never);
+      assert.deepEqual(told, [
+        `an Ollama runs on this machine; this would have it answer: ${line}`,
+      ]);
+      assert.deepEqual(await subject.examine?.(never), [
+        { name: "ollama", status: "ok", found: told[0] },
+      ]);
+      const beside = createBuiltinBackend({ logger, ollamaUrl, modelsConnected: true });
+      await beside.list(never);
+      assert.deepEqual([told.length, await beside.examine?.(never)], [1, []]);
     } finally {
       await subject.close();
       server.closeAllConnections();

@@ -4,7 +4,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentBackend, AgentEvent, RunRequest } from "../../agent-backend.ts";
 import { calculate, calculatorDescriptor } from "./calculator.ts";
 import { createDocumentation } from "./documentation.ts";
-import { createGeneralChat, generalChatDescriptor } from "./general-chat.ts";
+import { createGeneralChat, generalChatDescriptor, lineFor } from "./general-chat.ts";
 import { createGuide, guideDescriptor } from "./guide.ts";
 import { messageLanguage } from "./message-language.ts";
 import { createOllamaLook } from "./ollama-look.ts";
@@ -32,6 +32,9 @@ export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
   const guide = createGuide(createDocumentation(root, logger));
   const ollama = createOllamaLook(ollamaUrl);
   const generalChat = createGeneralChat({ guide, ollama, modelsConnected });
+  /** Told once, when the service starts. */
+  let isOllamaTold = modelsConnected;
+  const unconnectedOllama = async () => (modelsConnected ? null : await ollama.find());
 
   function answer(
     request: RunRequest,
@@ -53,7 +56,14 @@ export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
 
   return {
     source: "builtin",
-    list: () => Promise.resolve(agents),
+    async list() {
+      if (!isOllamaTold) {
+        isOllamaTold = true;
+        const found = await unconnectedOllama();
+        if (found !== null) logger.info({}, `${ollamaFound}: ${lineFor(found)}`);
+      }
+      return agents;
+    },
     async *run(request, signal) {
       signal.throwIfAborted();
       if (request.attachments.length > 0) {
@@ -65,9 +75,16 @@ export function createBuiltinBackend(options: BuiltinOptions): AgentBackend {
       yield { type: "finish", reason: "stop" };
     },
     probe: () => Promise.resolve({ status: "healthy", details: { agents: agents.length } }),
+    async examine() {
+      const found = await unconnectedOllama();
+      if (found === null) return [];
+      return [{ name: "ollama", status: "ok", found: `${ollamaFound}: ${lineFor(found)}` }];
+    },
     close: () => Promise.resolve(),
   };
 }
+
+const ollamaFound = "an Ollama runs on this machine; this would have it answer";
 
 const attachmentsUnread = {
   en: "(I cannot read attachments: that takes a language model.)\n\n",

@@ -38,9 +38,9 @@ interface Parts {
 }
 
 const courtesy =
-  /^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?|thx|ok(?:ay)?|bye|goodbye|你好|您好|你们好|哈喽|嗨|早上好|下午好|晚上好|早|谢谢(?:你|您)?|多谢|好的|好|再见|在吗|在么|help|帮助|who are you|what(?: can|'s| is| are)? you(?: do|r name)?|what can i (?:do|ask)(?: here)?|你是谁|你叫什么(?:名字)?|你(?:能|会|可以)(?:做|干)?(?:些)?什么)(?:[\s,，!！.。~～?？啊呀吗]|there)*$/iu;
+  /^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|(?:many )?thanks?(?: you)?(?: (?:so|very) much| a lot)?|thx|ty|cheers|great|perfect|nice|cool|ok(?:ay)?|bye|goodbye|你好|您好|你们好|哈喽|嗨|早上好|下午好|晚上好|早|(?:非常|太)?(?:谢谢|感谢|多谢)(?:你|您)?(?:了|的帮助)?|辛苦了|太好了|好的|好|再见|在吗|在么|help|帮助|who are you|what(?: can|'s| is| are)? you(?: do|r name)?|what can i (?:do|ask)(?: here)?|你是谁|你叫什么(?:名字)?|你(?:能|会|可以)(?:做|干)?(?:些)?什么)(?:[\s,，!！.。~～?？啊呀吗]|there)*$/iu;
 
-const isThanks = /^(?:thanks?|thx|谢谢|多谢)/i;
+const isThanks = /^(?:(?:many )?thank|thx|ty|cheers|(?:非常|太)?(?:谢谢|感谢|多谢)|辛苦)/i;
 const welcome: Readonly<Record<Language, string>> = { en: "You are welcome.", zh: "不客气。" };
 
 /** Not an imitation of a language model: it says what there is, and passes questions to those who can answer them. */
@@ -142,6 +142,14 @@ const otherAgents: Readonly<Record<Language, string>> = {
   zh: "有模型支持的智能体见 GET /chat/agents；发送消息时用 agent_id 指定即可。",
 };
 
+/** Where there is no model yet, one that runs on any machine. */
+const suggestedModel = "llama3.2";
+
+/** What starts the service with this Ollama. */
+export function lineFor({ baseUrl, chatModel }: OllamaFound): string {
+  return `OPENAI_BASE_URL=${baseUrl}/v1 MODELS_DEFAULT_MODEL=${chatModel ?? suggestedModel} npm start`;
+}
+
 function connectLines(language: Language, found: OllamaFound | null): string {
   const zh = language === "zh";
   const lines = [
@@ -154,15 +162,15 @@ function connectLines(language: Language, found: OllamaFound | null): string {
   if (found?.chatModel !== undefined && found.chatModel !== null) {
     lines.push(
       zh ? "# 这台机器上正在运行的 Ollama" : "# the Ollama that is running on this machine",
-      `OPENAI_BASE_URL=${found.baseUrl}/v1 MODELS_DEFAULT_MODEL=${found.chatModel} npm start`,
+      lineFor(found),
     );
   } else if (found !== null) {
     lines.push(
       zh
         ? "# 这台机器上有 Ollama，但还没有对话模型：先下载一个"
         : "# an Ollama is running on this machine, but it has no chat model yet: fetch one first",
-      "ollama pull llama3.2",
-      `OPENAI_BASE_URL=${found.baseUrl}/v1 MODELS_DEFAULT_MODEL=llama3.2 npm start`,
+      `ollama pull ${suggestedModel}`,
+      lineFor(found),
     );
   }
   lines.push(

@@ -1,4 +1,4 @@
-const timeoutMs = 300;
+const timeoutMs = 1_000;
 const keptMs = 30_000;
 const maxBodyBytes = 256 * 1024;
 
@@ -9,7 +9,7 @@ export interface OllamaFound {
 }
 
 export interface OllamaLook {
-  /** Null when none answers within 300 ms. The answer is kept for 30 s; never raises. */
+  /** Null when none answers within a second. The answer is kept for 30 s; never raises. */
   find(): Promise<OllamaFound | null>;
 }
 
