@@ -1,13 +1,16 @@
 /**
- * Draws the panels of the Grafana dashboard from a real Prometheus, for the documentation:
+ * Draws the panels of the Grafana dashboard from a real Prometheus, which watches a real service with everything connected
+ * and twenty users, for the documentation:
  *
- *     node scripts/picture-dashboard.ts http://127.0.0.1:9090 docs/images/dashboard.png [minutes]
+ *     node scripts/picture-dashboard.ts docs/images/dashboard.png [minutes]
  *
- * Needs Chromium (Debian's package chromium).
+ * Needs PostgreSQL, Redis, Prometheus and Chromium (Debian's packages). Panels of which nothing is known are told.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { chromium } from "playwright-core";
+import { startWatchedService } from "../bench/watched-service.ts";
 
 interface Panel {
   readonly title: string;
@@ -27,8 +30,12 @@ interface Series {
   readonly points: readonly (readonly [number, number])[];
 }
 
-const [prometheus = "http://127.0.0.1:9090", output = "dashboard.png", minutes = "10"] =
-  process.argv.slice(2);
+const [output = "dashboard.png", minutes = "10"] = process.argv.slice(2);
+const users = 20;
+const leaving = new AbortController();
+const watched = await startWatchedService(users, leaving.signal);
+const prometheus = watched.url;
+await delay(Number(minutes) * 60_000);
 const end = Date.now() / 1000;
 const start = end - Number(minutes) * 60;
 const step = Math.max(5, Math.round((end - start) / 120));
@@ -85,7 +92,7 @@ function escape(text: string): string {
 function draw(panel: Panel, series: readonly Series[]): string {
   const { x, y, w, h } = panel.gridPos;
   const unit = panel.fieldConfig?.defaults.unit ?? "short";
-  const [width, height, left, top] = [w * column - 24, h * row - 66, 58, 8];
+  const [width, height, left, top] = [w * column - 24, h * row - 92, 58, 8];
   const highest =
     Math.max(...series.flatMap(({ points }) => points.map(([, value]) => value)), 1e-9) * 1.08;
   const at = ([time, value]: readonly [number, number]) =>
@@ -93,6 +100,11 @@ function draw(panel: Panel, series: readonly Series[]): string {
   const grid = [0, 0.5, 1].map((part) => {
     const level = top + height - part * height;
     return `<line x1="${left}" x2="${width}" y1="${level}" y2="${level}" stroke="#e3e6ea"/><text x="${left - 6}" y="${level + 4}" text-anchor="end">${format(part * highest, unit)}</text>`;
+  });
+  const times = [0, 0.5, 1].map((part) => {
+    const clock = new Date((start + part * (end - start)) * 1000).toISOString().slice(11, 16);
+    const anchor = ["start", "middle", "end"][part * 2];
+    return `<text x="${left + part * (width - left)}" y="${top + height + 14}" text-anchor="${anchor}">${clock}</text>`;
   });
   const lines = series.map(
     ({ points }, index) =>
@@ -107,7 +119,7 @@ function draw(panel: Panel, series: readonly Series[]): string {
     .join("");
   const nothing = series.length === 0 ? `<p>nothing has happened</p>` : "";
   return `<section style="left:${x * column}px;top:${y * row}px;width:${w * column - 10}px;height:${h * row - 10}px">
-    <h2>${escape(panel.title)}</h2>${nothing}<svg width="${width}" height="${height + 16}">${grid.join("")}${lines.join("")}</svg><footer>${legend}</footer></section>`;
+    <h2>${escape(panel.title)}</h2>${nothing}<svg width="${width}" height="${height + 26}">${grid.join("")}${times.join("")}${lines.join("")}</svg><footer>${legend}</footer></section>`;
 }
 
 const file = join(import.meta.dirname, "../deploy/grafana/chat-service.json");
@@ -123,6 +135,7 @@ const parts = await Promise.all(
     const series = await Promise.all(
       (panel.targets ?? []).map(({ expr, legendFormat }) => query(expr, legendFormat)),
     );
+    if (series.flat().length === 0) process.stderr.write(`nothing is known of: ${panel.title}\n`);
     return draw(panel, series.flat());
   }),
 );
@@ -134,7 +147,7 @@ const html = `<!doctype html><title>${escape(title)}</title><style>
   section { position: absolute; background: #fff; border: 1px solid #dfe3e8; border-radius: 4px; overflow: hidden }
   section p { position: absolute; left: 40%; top: 40%; color: #8995a1 }
   text { font-size: 10px; fill: #6b7785 }
-  footer { margin: 0 10px; height: 30px; overflow: hidden; font-size: 10px }
+  footer { margin: 0 10px; max-height: 40px; overflow: hidden; font-size: 10px }
   footer span { margin-right: 10px; white-space: nowrap } i { display: inline-block; width: 8px; height: 3px; margin: 0 4px 2px 0 }
 </style>${parts.join("")}`;
 
@@ -146,3 +159,5 @@ const page = await browser.newPage({ viewport: { width: 24 * column + 24, height
 await page.setContent(html);
 await page.screenshot({ path: output });
 await browser.close();
+leaving.abort();
+await watched.stop();
