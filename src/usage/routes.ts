@@ -5,6 +5,7 @@ import { moment } from "../http/moment.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
+import { usageKinds } from "./spending.ts";
 import type { UsageGroup, UsageRow, UsageStore } from "./usage-store.ts";
 
 interface UsageRoutesOptions {
@@ -31,9 +32,13 @@ const sumMembers = {
   ),
 };
 
-const memberOf = { day: "day", agent: "agent_id", model: "model" } as const;
+const memberOf = { day: "day", agent: "agent_id", model: "model", kind: "kind" } as const;
+const kindSchema = Type.Union(
+  usageKinds.map((kind) => Type.Literal(kind)),
+  { description: "What it was used for." },
+);
 
-/** What replies have used, and what that cost. */
+/** What models were used for, and what that cost. */
 export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
@@ -42,10 +47,11 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
         schema: {
           tags,
           security,
-          summary: "What the replies of a user, or of all, have used",
+          summary: "What a user, or all, have used",
           description:
             "Exact as soon as a reply has ended. Replies of messages and sessions that were deleted count too; " +
-            "those that ended without any token count as replies.",
+            "those that ended without any token count as replies. Titles and summaries that models write for a user's " +
+            "conversations count with their tokens, and are no replies.",
           querystring: Type.Object({
             user_id: Type.Optional(userIdSchema),
             all_users: Type.Boolean({
@@ -53,7 +59,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
               description: "Of everybody, whatever `user_id` says; administrators only.",
             }),
             group_by: Type.Union(
-              (["day", "agent", "model"] as const).map((group) => Type.Literal(group)),
+              (["day", "agent", "model", "kind"] as const).map((group) => Type.Literal(group)),
               { default: "day", description: "Days are those of UTC." },
             ),
             since: Type.Optional(
@@ -64,6 +70,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
             ),
             agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
             model: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+            kind: Type.Optional(kindSchema),
           }),
           response: {
             200: Type.Object({
@@ -75,6 +82,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
                   model: Type.Optional(
                     nullable(Type.String({ description: "Null where it is not known." })),
                   ),
+                  kind: Type.Optional(kindSchema),
                   ...sumMembers,
                 }),
               ),
@@ -97,6 +105,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
             until: moment("until", query.until),
             agentId: query.agent_id,
             model: query.model,
+            kind: query.kind,
           },
           group,
         );

@@ -51,11 +51,16 @@ export function costOf(
   return (millions / 1_000_000).toFixed(12);
 }
 
+export interface PricedSpent extends Spent {
+  /** In the currency of the prices; null: the model has none. */
+  readonly cost: string | null;
+}
+
 /** As the statement that ends a reply takes it. A model that says nothing of it has used nothing that is known. */
 export function priced(
   spent: readonly Spent[] | undefined,
   prices: Prices,
-): readonly (Spent & { readonly cost: string | null })[] {
+): readonly PricedSpent[] {
   const known = spent === undefined || spent.length === 0 ? [{ model: "", ...none }] : spent;
   return known.map((each) => ({
     ...each,

@@ -1,9 +1,11 @@
 import type { Database } from "../database/database.ts";
+import type { UsageKind } from "./spending.ts";
 
 const groups = {
   day: "(ended_at AT TIME ZONE 'UTC')::date::text",
   agent: "agent_id",
   model: "model",
+  kind: "kind",
 } as const;
 
 export type UsageGroup = keyof typeof groups;
@@ -17,6 +19,7 @@ export interface UsageFilter {
   readonly until?: string | undefined;
   readonly agentId?: string | undefined;
   readonly model?: string | undefined;
+  readonly kind?: UsageKind | undefined;
 }
 
 export interface UsageSum {
@@ -36,7 +39,7 @@ export interface UsageRow extends UsageSum {
 
 export type UsageStore = ReturnType<typeof createUsageStore>;
 
-/** What users have used. Rows are written where replies end (`replies/lifecycle/finish.ts`). */
+/** What users have used. Rows are written with what was made (`spending.ts`). */
 export function createUsageStore(database: Database) {
   return {
     /** One row for each name, in their order, and the sum of all as the last one, also of nothing. */
@@ -46,7 +49,7 @@ export function createUsageStore(database: Database) {
            SELECT *, ${groups[group]} AS name FROM usage
            WHERE ${filter.userId === null ? "$1::text IS NULL" : "user_id = $1"} AND ($2::timestamptz IS NULL OR ended_at >= $2)
              AND ($3::timestamptz IS NULL OR ended_at < $3) AND ($4::text IS NULL OR agent_id = $4)
-             AND ($5::text IS NULL OR model = $5))
+             AND ($5::text IS NULL OR model = $5) AND ($6::text IS NULL OR kind = $6))
          SELECT name, count(DISTINCT message_id) FILTER (WHERE kind = 'reply')::int AS replies,
            coalesce(sum(input_tokens), 0)::float8 AS "inputTokens",
            coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
@@ -60,6 +63,7 @@ export function createUsageStore(database: Database) {
           filter.until ?? null,
           filter.agentId ?? null,
           filter.model ?? null,
+          filter.kind ?? null,
         ],
       );
       return rows;
