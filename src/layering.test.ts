@@ -28,13 +28,14 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   attachments: names("agents database http identity lib problems"),
   health: names("attachments config database http problems telemetry"),
   search: names("database lib problems telemetry tree"),
-  usage: names("events config database http identity problems telemetry"),
+  usage: names("events config database http identity lib problems telemetry"),
   replies: names(
     "agents attachments events idempotency jobs usage database http identity lib problems redis telemetry tree",
   ),
   sessions: names(
     "agents events idempotency replies search database http identity lib problems telemetry tree",
   ),
+  writing: names("agents replies sessions usage jobs database lib problems telemetry tree"),
   chat: names(
     "agents attachments idempotency replies search sessions usage cache database http identity lib problems telemetry tree",
   ),

@@ -68,6 +68,8 @@ export interface HistoryMessage {
   readonly files?: readonly HistoryFile[];
   /** Of a reply that an agent of the same source made in the same line of the conversation: it may remember it. */
   readonly own?: OwnReply;
+  /** What was said up to `seq`, in few words. */
+  readonly isSummary?: boolean;
 }
 
 export interface OwnReply {
@@ -156,8 +158,10 @@ export interface SentContext {
   /** Earlier ones and the new one. */
   readonly messages: number;
   readonly estimatedTokens: number;
-  /** Earlier ones that did not fit. */
+  /** Earlier ones that did not fit, and that no summary covers. */
   readonly dropped: number;
+  /** Earlier ones in whose place a summary was sent; absent: its source has no use for summaries. */
+  readonly summarised?: number;
 }
 
 /**
@@ -198,6 +202,38 @@ export interface HistoryBounds {
   readonly messages?: number;
   /** Text in UTF-8; the message that reaches it is the last one. */
   readonly maxBytes?: number;
+  /** Where there is a summary it comes first, in place of the messages that it covers. */
+  readonly withSummary?: boolean;
+}
+
+/** A text that the service wants of a model for itself, such as a title. */
+export interface WritingRequest {
+  /** Whose model; null: the default one. */
+  readonly agentId: string | null;
+  /** As `RunSettings.model`; absent: that of the agent. */
+  readonly model?: string;
+  readonly userId: string;
+  /** Unique to this call. */
+  readonly requestId: string;
+  readonly instructions: string;
+  /** In their order: as many of the first ones as the model has room for, the last of these perhaps cut; one at least. */
+  readonly pieces: readonly string[];
+  /** In UTF-16 units: what goes on longer is cut off. */
+  readonly maxLength: number;
+}
+
+export interface Written {
+  readonly text: string;
+  /** How many of the pieces the model was shown. */
+  readonly pieces: number;
+  readonly model: string;
+  /** Null: the model has not told. */
+  readonly usage: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly cachedTokens?: number;
+    readonly reasoningTokens?: number;
+  } | null;
 }
 
 export interface RunRequest {
@@ -341,6 +377,8 @@ export interface AgentBackend {
    * Raises a problem when that is not known.
    */
   listModels?(signal: AbortSignal): Promise<readonly ModelInfo[]>;
+  /** Has a model write something by itself, off the path of any reply. Raises as `run` does. Absent where there is no model. */
+  write?(request: WritingRequest, signal: AbortSignal): Promise<Written>;
   /** Bounded by `signal`; never raises for an unreachable source, but says so. */
   probe(signal: AbortSignal): Promise<BackendHealth>;
   /** What else is worth a look while the source is healthy; for the doctor, so it may cost a few requests. */

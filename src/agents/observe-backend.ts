@@ -27,7 +27,7 @@ const maxOpenTools = 64;
 export function observeBackend(backend: AgentBackend, observers: Observers): AgentBackend {
   const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
     observeRun(backend.source, observers, request, signal, run);
-  const { continue: goOn, resume, abandon, forgetSession, listModels, examine } = backend;
+  const { continue: goOn, resume, abandon, forgetSession, listModels, write, examine } = backend;
   return {
     source: backend.source,
     ...(backend.settings && { settings: backend.settings }),
@@ -44,6 +44,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
     ...(abandon && { abandon: (request, state) => abandon.call(backend, request, state) }),
     ...(forgetSession && { forgetSession: (session) => forgetSession.call(backend, session) }),
     ...(listModels && { listModels: (signal) => listModels.call(backend, signal) }),
+    ...(write && { write: (request, signal) => write.call(backend, request, signal) }),
     probe: (signal) => backend.probe(signal),
     ...(examine && { examine: (signal) => examine.call(backend, signal) }),
     close: () => backend.close(),

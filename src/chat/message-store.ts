@@ -39,6 +39,8 @@ export interface StoredMessage {
   /** Of a spoken reply that was interrupted: what follows `content` and nobody heard. */
   readonly unspoken: string | null;
   readonly feedback: Feedback | null;
+  /** There is a summary of what was said up to it. */
+  readonly hasSummary?: boolean;
 }
 
 export interface HistoryFilter {
@@ -65,10 +67,24 @@ const columns = `
   reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context,
   output_format AS "outputFormat", feedback`;
 
+/** As messages are, of a summary: beside the path, below the last message that it covers. */
+const summaryColumns = `
+  u.message_id AS "messageId", u.session_id AS "sessionId", u.last_seq AS seq, 'system' AS role,
+  'complete' AS status, u.agent_id AS "agentId", u.content, u.created_at AS "createdAt", jsonb_build_object(
+    'kind', 'summary', 'covers', jsonb_build_array(
+      (SELECT message_id FROM messages WHERE session_id = u.session_id AND seq = u.first_seq), l.message_id)) AS metadata,
+  l.message_id AS "parentId", NULL AS "replyTo", NULL AS usage, NULL AS "finishReason", NULL AS error,
+  NULL AS reasoning, NULL AS "toolCalls", NULL AS media, NULL AS audio, NULL AS requirements,
+  NULL AS attachments, NULL AS unspoken, NULL AS context, NULL AS "outputFormat", NULL AS feedback
+  FROM summaries u JOIN messages l ON l.session_id = u.session_id AND l.seq = u.last_seq`;
+
 /** What a message takes of a page: all that can be long. */
 const bytes = `
   octet_length(content) * CASE WHEN output_format IS NULL THEN 1 ELSE 2 END + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
   ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error", "feedback"])}`;
+
+const hasSummary = raw(`, EXISTS (
+  SELECT 1 FROM summaries u WHERE u.session_id = numbered."sessionId" AND u.last_seq = numbered.seq) AS "hasSummary"`);
 
 /** Part of a history, oldest first. */
 export interface HistoryPage {
@@ -107,7 +123,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       rows: sql`
         SELECT numbered.*, CASE WHEN lag(seq) OVER near = seq - 1 THEN lag("messageId") OVER near ELSE (
           SELECT message_id FROM messages WHERE session_id = ${sessionId} AND seq = numbered.seq - 1)
-        END AS "parentId" FROM (
+        END AS "parentId"${conditions.length === 0 ? hasSummary : empty} FROM (
           SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM ${rowsOf(sessionId, ranges, "*")} ${where(conditions)}
           ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}) AS numbered
         WINDOW near AS (ORDER BY seq)`,
@@ -189,6 +205,35 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
     });
   };
 
+  const findSummary = async (
+    messageId: string,
+  ): Promise<(StoredMessage & { userId: string }) | null> => {
+    const { rows } = await database.query<StoredMessage & { userId: string }>(
+      `SELECT s.user_id AS "userId", ${summaryColumns} JOIN sessions s ON s.session_id = u.session_id
+       WHERE u.message_id = $1`,
+      [messageId],
+    );
+    return rows[0] ?? null;
+  };
+
+  /** Each message followed by the summary of what was said up to it, where there is one. */
+  const withSummaries = async (messages: StoredMessage[]): Promise<StoredMessage[]> => {
+    const marked = messages.filter((message) => message.hasSummary === true);
+    const found = new Map<number, StoredMessage>();
+    const [first] = marked;
+    if (first !== undefined) {
+      const { rows } = await database.query<StoredMessage>(
+        `SELECT ${summaryColumns} WHERE u.session_id = $1 AND u.last_seq = ANY($2::int[])`,
+        [first.sessionId, marked.map(({ seq }) => seq)],
+      );
+      for (const row of rows) found.set(row.seq, row);
+    }
+    return messages.flatMap(({ hasSummary: _, ...message }) => {
+      const summary = found.get(message.seq);
+      return summary === undefined ? [message] : [message, summary];
+    });
+  };
+
   return {
     /** With the owner of its session; null when there is no such message. */
     async find(messageId: string): Promise<(StoredMessage & { userId: string }) | null> {
@@ -202,7 +247,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
         [messageId],
       );
       const [row] = rows;
-      if (row === undefined) return null;
+      if (row === undefined) return findSummary(messageId);
       const { lastSeq, tree, ...message } = row;
       return (await related(readTree({ lastSeq, tree }), [message]))[0] ?? null;
     },
@@ -218,6 +263,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
 
     /**
      * At most `limit` messages of a path, fewer where they are very long. `around` puts the message into the middle.
+     * Without a filter the summaries of what was said up to them come besides.
      */
     async history(
       { sessionId, tree }: { readonly sessionId: string; readonly tree: Tree },
@@ -249,7 +295,8 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
         }
       };
       const page = await part();
-      return { ...page, messages: await related(tree, page.messages) };
+      const messages = await related(tree, page.messages);
+      return { ...page, messages: await withSummaries(messages) };
     },
 
     /** With words, no further than to `maxCounted`. */

@@ -79,6 +79,7 @@ function createModels({ models, model_service: service, sessions }: Config, log:
     defaultModel: models.default_model,
     historyMessages: sessions.history_messages,
     contextTokens: models.context_tokens,
+    usesSummaries: sessions.long_conversations === "summarise",
     timeoutMs: models.timeout * 1000,
     firstTokenTimeoutMs: (models.first_token_timeout ?? 5 * models.timeout) * 1000,
     log,

@@ -25,6 +25,9 @@ import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
 import { createBudgets } from "../usage/budgets.ts";
+import { createSummaryJob } from "../writing/summary.ts";
+import { createTitleJob } from "../writing/title.ts";
+import { createWriter } from "../writing/writer.ts";
 import { createUsageStore } from "../usage/usage-store.ts";
 import {
   configuredBackends,
@@ -60,8 +63,6 @@ export async function openConversations(
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,
   });
-  const jobs = createJobs({ database, handlers: createUpstreamJobs(catalogue), logger });
-  closing.add("jobs", () => jobs.stop());
   const quota = createStorageQuota(limits.max_stored_bytes_per_user);
   const speech = await createVoiceParts(config, database, quota, metrics, logger);
   closing.add("voice", () => speech.voice.close());
@@ -75,6 +76,27 @@ export async function openConversations(
     log: logger,
   });
   closing.add("budgets", () => budgets.idle());
+  const store = createReplyStore(database);
+  const sessionStore = createSessionStore(database);
+  const writer = createWriter({
+    database,
+    catalogue,
+    backends: configured,
+    budgets,
+    prices: config.models.prices,
+    logger,
+  });
+  const jobs = createJobs({
+    database,
+    handlers: {
+      ...createUpstreamJobs(catalogue),
+      title: createTitleJob({ database, sessions: sessionStore, writer }),
+      summary: createSummaryJob({ database, replies: store, writer }),
+    },
+    logger,
+  });
+  closing.add("jobs", () => jobs.stop());
+  const canWrite = configured.some(({ write }) => write !== undefined);
 
   const feeds = createReplyFeeds({
     log,
@@ -84,8 +106,6 @@ export async function openConversations(
   closing.add("feeds", () => feeds.close());
   const attachments = createAttachmentStore(database, quota);
   const idempotency = createIdempotencyStore(database, settings.idempotency_hours);
-  const store = createReplyStore(database);
-  const sessionStore = createSessionStore(database);
   const sessionEvents = createSessionEventStore(database, sessionStore);
   const sessionFollowers = createSessionFollowers({
     store: sessionEvents,
@@ -128,6 +148,10 @@ export async function openConversations(
       maxReplyBytes: streams.max_reply_length,
       maxQueued: limits.max_queued_per_session,
       prices: config.models.prices,
+      writing: {
+        titles: canWrite && settings.titles === "model",
+        summaries: canWrite && settings.long_conversations === "summarise",
+      },
       limits: {
         perNode: limits.max_concurrent_replies,
         perSource: limits.max_concurrent_replies_per_agent,

@@ -653,6 +653,16 @@ export const settings = {
       3_600,
       { maximum: 20 * day },
     ),
+    titles: choice(
+      "Of sessions that nobody has named: after the first reply by a model, where one is configured (model), or the first words of what was said",
+      ["model", "first_words"],
+      "model",
+    ),
+    long_conversations: choice(
+      "What of a conversation has no room with its model: put into few words by that model (summarise), or left out",
+      ["summarise", "drop"],
+      "summarise",
+    ),
     history_messages: integer(
       "Messages of context at most for agents without memory of their own; 0: as many as their model has room for",
       0,

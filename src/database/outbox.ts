@@ -31,20 +31,27 @@ export function createOutbox(
   table: "outbox" | "jobs",
   /** Only what is for this receiver; what is for none of the known ones is removed in time. Absent: everything. */
   receiver?: { readonly mine: string; readonly known: readonly string[] },
+  /** Only these types are claimed. Absent: all. */
+  types?: readonly string[],
 ) {
   const isMine = receiver === undefined ? "" : "AND receiver = $3";
+  const isOfType = types === undefined ? "" : `AND event_type = ANY($${receiver ? 4 : 3}::text[])`;
   const isOrphan =
     receiver === undefined
       ? ""
       : "OR (receiver <> ALL($1::text[]) AND created_at < now() - interval '7 days')";
   return {
-    /** Part of the caller's transaction: both are committed, or neither. Costs one insert and waits for nobody. */
+    /**
+     * Part of the caller's transaction: both are committed, or neither. Costs one insert and waits for nobody. What there
+     * may be only one of, and is there already, stays as it is.
+     */
     async insert(
       tx: Queryable,
       entry: { readonly type: string; readonly data: JsonObject },
     ): Promise<void> {
       await tx.query(
-        `INSERT INTO ${table} (event_id, event_type, data) VALUES ($1, $2, $3::jsonb)`,
+        `INSERT INTO ${table} (event_id, event_type, data) VALUES ($1, $2, $3::jsonb)
+         ON CONFLICT DO NOTHING`,
         [newId(), entry.type, toJsonb(entry.data)],
       );
     },
@@ -80,12 +87,12 @@ export function createOutbox(
         SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond'
       WHERE event_id IN (
         SELECT event_id FROM ${table}
-         WHERE dead_at IS NULL AND due_at <= now() ${isMine}
+         WHERE dead_at IS NULL AND due_at <= now() ${isMine} ${isOfType}
          ORDER BY due_at, event_id
          LIMIT $1
            FOR UPDATE SKIP LOCKED)
       RETURNING event_id, event_type, data, created_at, attempts`,
-        [limit, claimMs, ...(receiver === undefined ? [] : [receiver.mine])],
+        [limit, claimMs, ...(receiver ? [receiver.mine] : []), ...(types ? [types] : [])],
       );
       // RETURNING keeps no order; ids do.
       return rows
@@ -115,6 +122,18 @@ export function createOutbox(
         `UPDATE ${table} SET due_at = now() + $3 * interval '1 millisecond', last_problem = $4
       WHERE event_id = $1 AND attempts = $2`,
         [entryId, attempt, delayMs, problem],
+      );
+    },
+
+    /** Still at work: its claim runs out after `claimMs` from now. */
+    async extend(
+      database: Queryable,
+      { entryId, attempt }: ClaimedEntry,
+      claimMs: number,
+    ): Promise<void> {
+      await database.query(
+        `UPDATE ${table} SET due_at = now() + $3 * interval '1 millisecond' WHERE event_id = $1 AND attempts = $2`,
+        [entryId, attempt, claimMs],
       );
     },
 

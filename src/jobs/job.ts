@@ -27,11 +27,32 @@ export type Job =
         readonly userId: string;
         readonly agentIds: readonly string[];
       };
-    };
+    }
+  /** Something of a session was not told to its model any more: it is to be put into few words. */
+  | { readonly type: "summary"; readonly data: WritingData }
+  /** A session has its first whole reply, and a title that nobody has chosen. */
+  | { readonly type: "title"; readonly data: WritingData };
+
+/** The reply that something is to be written after; its agent's model writes it. */
+export interface WritingData {
+  readonly sessionId: string;
+  readonly replyId: string;
+  readonly userId: string;
+  readonly agentId: string;
+  readonly language: string;
+  /** Of the API key that pays. */
+  readonly keyName?: string;
+}
 
 export type JobType = Job["type"];
 
-/** What is done for a job. Raises when it should be tried again. */
+/**
+ * What is done for a job. Raises when it should be tried again, and ends soon after `signal` aborts: then another node
+ * does it.
+ */
 export type JobHandlers = {
-  readonly [T in JobType]: (data: Extract<Job, { type: T }>["data"]) => Promise<void>;
+  readonly [T in JobType]: (
+    data: Extract<Job, { type: T }>["data"],
+    signal: AbortSignal,
+  ) => Promise<void>;
 };

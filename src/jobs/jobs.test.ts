@@ -28,7 +28,7 @@ const left = async () =>
 function stage(outcomes: readonly ("done" | "failed")[], maxAttempts?: number) {
   const seen: string[] = [];
   const all = Promise.withResolvers<void>();
-  const handlers: JobHandlers = {
+  const handlers: Partial<JobHandlers> = {
     "abandon-run": () => Promise.resolve(),
     "forget-session": async ({ sessionId }) => {
       seen.push(sessionId);
@@ -110,4 +110,57 @@ test("a job that never succeeds is given up, and kept for people to look at", as
 
 test("pauses grow from a second to an hour", () => {
   expect([1, 2, 3, 13, 250].map(retryDelayMs)).toEqual([1_000, 2_000, 4_000, 3_600_000, 3_600_000]);
+});
+
+const writing = (sessionId: string): Job => ({
+  type: "title",
+  data: { sessionId, replyId: "r", userId: "ann", agentId: "a", language: "en" },
+});
+
+test("of what models write for a session one waits at a time", async () => {
+  const { jobs } = stage([]);
+  for (const sessionId of ["one", "one", "two"]) {
+    await database.transaction((tx) => jobs.insert(tx, writing(sessionId)));
+  }
+  await database.transaction((tx) =>
+    jobs.insert(tx, { ...writing("one"), type: "summary" } as Job),
+  );
+  expect(await left()).toHaveLength(3);
+});
+
+test("what takes its time holds nothing up, and is cut off and left to others at the end", async () => {
+  const begun = Promise.withResolvers<void>();
+  const forgotten = Promise.withResolvers<void>();
+  const jobs = createJobs({
+    database,
+    handlers: {
+      title: (_, signal) =>
+        new Promise((_resolve, reject) => {
+          begun.resolve();
+          signal.addEventListener("abort", () => reject(signal.reason as Error));
+        }),
+      "forget-session": async () => forgotten.resolve(),
+    },
+    logger: silentLogger,
+    pollMs: 10,
+  });
+  await database.transaction((tx) => jobs.insert(tx, writing("one")));
+  jobs.start();
+  await begun.promise;
+  await database.transaction((tx) => jobs.insert(tx, job("two")));
+  jobs.nudge();
+  await forgotten.promise;
+  await jobs.stop();
+  expect(await left()).toEqual([{ attempts: 0, dead: false }]);
+  expect(jobs.status()).toEqual({ done: 1, failed: 0, given_up: 0 });
+});
+
+test("types that nobody here can do stay as they are", async () => {
+  const { jobs, all } = stage(["done"]);
+  await database.transaction((tx) => jobs.insert(tx, writing("one")));
+  await database.transaction((tx) => jobs.insert(tx, job("two")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(await left()).toEqual([{ attempts: 0, dead: false }]);
 });

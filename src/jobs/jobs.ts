@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Queryable } from "../database/database.ts";
 import { createOutbox, type ClaimedEntry } from "../database/outbox.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { Job, JobHandlers, JobType } from "./job.ts";
+import type { Job, JobHandlers, JobType, WritingData } from "./job.ts";
 
 /** How the jobs of this node stand, for health reports. */
 interface JobsStatus {
@@ -26,7 +26,8 @@ export interface Jobs {
 
 interface JobsOptions {
   readonly database: Database;
-  readonly handlers: JobHandlers;
+  /** Types without one stay for nodes that have one. */
+  readonly handlers: Partial<JobHandlers>;
   readonly logger: Logger;
   /** How often is looked when nothing is heard of. */
   readonly pollMs?: number;
@@ -34,37 +35,86 @@ interface JobsOptions {
   readonly maxAttempts?: number;
 }
 
-const batchSize = 8;
-/** A handler that takes longer has failed; the claim lasts longer than that. */
-const handlerMs = 30_000;
+/** What takes its time does not hold up what is soon done. */
+interface LaneSettings {
+  readonly types: readonly JobType[];
+  readonly batchSize: number;
+  /** A handler that takes longer has failed. */
+  readonly handlerMs: number;
+  /** When this node ends: its handlers are told to end at once, or waited for. */
+  readonly atEnd: "cut" | "wait";
+}
+
+const lanes: readonly LaneSettings[] = [
+  { types: ["abandon-run", "forget-session"], batchSize: 8, handlerMs: 30_000, atEnd: "wait" },
+  { types: ["summary", "title"], batchSize: 4, handlerMs: 15 * 60_000, atEnd: "cut" },
+];
+
+/** A claim lasts so long, and is renewed as long as its handler is at work: of a node that dies others take it over. */
 const claimMs = 60_000;
+const renewMs = 20_000;
 const purgeEveryMs = 60 * 60_000;
 
 export function createJobs(options: JobsOptions): Jobs {
+  const entries = createOutbox("jobs");
+  const counts = { done: 0, failed: 0, given_up: 0 };
+  const working = lanes.flatMap((lane) => {
+    const types = lane.types.filter((type) => options.handlers[type] !== undefined);
+    return types.length === 0 ? [] : [createLane({ ...options, ...lane, types }, counts)];
+  });
+  return {
+    insert: (tx, job) => entries.insert(tx, { type: job.type, data: { ...job.data } }),
+    start() {
+      for (const lane of working) lane.start();
+    },
+    nudge() {
+      for (const lane of working) lane.nudge();
+    },
+    async stop() {
+      await Promise.all(working.map((lane) => lane.stop()));
+    },
+    status: () => ({ ...counts }),
+  };
+}
+
+function createLane(
+  options: JobsOptions & LaneSettings,
+  counts: { done: number; failed: number; given_up: number },
+) {
   const { database, handlers, logger, pollMs = 5_000, maxAttempts = 250 } = options;
-  const jobs = createOutbox("jobs");
+  const { types, batchSize, handlerMs, atEnd } = options;
+  const jobs = createOutbox("jobs", undefined, types);
   const stopping = new AbortController();
   let waiting = new AbortController();
   let isNudged = false;
   let running: Promise<void> | null = null;
   let nextPurgeMs = 0;
   let isAway = false;
-  const counts = { done: 0, failed: 0, given_up: 0 };
 
   const handle = async (entry: ClaimedEntry): Promise<void> => {
-    // Written by `insert`; an entry of a newer node's type waits for one that knows it.
-    const handler = handlers[entry.type as JobType] as
-      | ((data: unknown) => Promise<void>)
-      | undefined;
+    // Only types with a handler are claimed, with what `insert` has written for it.
+    const handler = handlers[entry.type as JobType] as JobHandlers["title"] | undefined;
     if (handler === undefined) throw new Error(`no handler for ${entry.type}`);
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("took too long")), handlerMs);
-    });
+    const tooLong = new AbortController();
+    const signal =
+      atEnd === "cut" ? AbortSignal.any([tooLong.signal, stopping.signal]) : tooLong.signal;
+    const timeout = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const error = new Error("took too long");
+      tooLong.abort(error);
+      timeout.reject(error);
+    }, handlerMs);
+    const renewal = setInterval(() => {
+      jobs.extend(database, entry, claimMs).catch((error: unknown) => {
+        logger.debug({ job: entry.type, err: error }, "the claim of a job could not be renewed");
+      });
+    }, renewMs);
     try {
-      await Promise.race([handler(entry.data), timeout]);
+      const data = entry.data as unknown as WritingData;
+      await Promise.race([handler(data, signal), timeout.promise]);
     } finally {
       clearTimeout(timer);
+      clearInterval(renewal);
     }
   };
 
@@ -73,6 +123,8 @@ export function createJobs(options: JobsOptions): Jobs {
     try {
       await handle(entry);
     } catch (error) {
+      // Nothing is wrong with it: another node does it, or this one when it is back.
+      if (atEnd === "cut" && stopping.signal.aborted) return jobs.release(database, entry);
       const fields = { job: type, ...idsOf(entry), attempt, err: error };
       if (attempt >= maxAttempts) {
         counts.given_up += 1;
@@ -123,7 +175,6 @@ export function createJobs(options: JobsOptions): Jobs {
   };
 
   return {
-    insert: (tx, job) => jobs.insert(tx, job),
     start() {
       if (!stopping.signal.aborted) running ??= run();
     },
@@ -135,7 +186,6 @@ export function createJobs(options: JobsOptions): Jobs {
       stopping.abort();
       await running;
     },
-    status: () => ({ ...counts }),
   };
 }
 

@@ -32,6 +32,9 @@ export const ContextSchema = Type.Object(
     messages: Type.Integer({ minimum: 1, description: "Earlier ones and the new one." }),
     estimated_tokens: Type.Integer({ minimum: 0 }),
     dropped: Type.Integer({ minimum: 0, description: "Earlier messages that did not fit." }),
+    summarised: Type.Optional(
+      Type.Integer({ minimum: 0, description: "Earlier messages that a summary stood for." }),
+    ),
   },
   { description: "How much of the conversation the reply's model was sent, where that is known." },
 );

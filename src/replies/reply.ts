@@ -56,6 +56,8 @@ export interface ReplyContext {
   readonly messages: number;
   readonly estimated_tokens: number;
   readonly dropped: number;
+  /** Absent: summaries are of no use there. */
+  readonly summarised?: number;
 }
 
 /** How a reply ended, or why it stopped for now. */
@@ -125,4 +127,6 @@ export interface HistoryMessage {
     readonly mediaType: string;
     readonly size: number;
   }[];
+  /** What was said up to `seq`, in few words. */
+  readonly isSummary?: boolean;
 }

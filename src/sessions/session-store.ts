@@ -143,14 +143,15 @@ export function createSessionStore(database: Database) {
         readonly userId: string;
         readonly agentId: string;
         readonly title: string | null;
+        readonly autoTitle?: string | null;
         readonly config: Readonly<Record<string, unknown>>;
         readonly metadata: Readonly<Record<string, unknown>>;
       },
       messages: number,
     ): Promise<Session> {
       const { rows } = await tx.query<Session>(
-        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count)
-         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7)
+        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count, auto_title)
+         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7, $8)
          RETURNING ${columns.replace(/\b[ah]\.(message_id|status)/g, "NULL")}`,
         [
           session.sessionId,
@@ -160,6 +161,7 @@ export function createSessionStore(database: Database) {
           toJsonb(session.config),
           toJsonb(session.metadata),
           messages,
+          session.autoTitle ?? null,
         ],
       );
       return rows[0] as Session;
@@ -271,11 +273,12 @@ export function createSessionStore(database: Database) {
       return rows[0]?.count ?? 0;
     },
 
-    /** False when the session is gone. This is no activity: only messages are. */
+    /** False when the session is gone. This is no activity: only messages are. Whoever sets a title has chosen it. */
     async update(on: Queryable, sessionId: string, patch: SessionPatch): Promise<boolean> {
       const { rowCount } = await on.query(
         `UPDATE sessions SET
            title = CASE WHEN $2 THEN $3 ELSE title END,
+           auto_title = CASE WHEN $2 THEN NULL ELSE auto_title END,
            status = coalesce($4, status),
            agent_id = coalesce($5, agent_id),
            config = ${patched("config", "$6")},

@@ -65,6 +65,9 @@ export async function startService(options: StartOptions = {}): Promise<TestServ
         PORT: "0",
         LOGGING_LEVEL: "INFO",
         ...(options.hasRates === true ? {} : withoutRates),
+        // What models write by themselves would be requests that tests did not ask for.
+        SESSIONS_TITLES: "first_words",
+        SESSIONS_LONG_CONVERSATIONS: "drop",
         ...options.env,
       },
       stdio: ["ignore", "pipe", "pipe"],

@@ -36,6 +36,8 @@ export interface BeginningSession {
   readonly userId: string;
   readonly agentId: string;
   readonly title: string | null;
+  /** The title, where nobody has chosen it: a model may find a better one. */
+  readonly autoTitle?: string | null;
   readonly config: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -189,7 +191,8 @@ async function begin(
   session: BeginningSession,
   message: string,
 ): Promise<SessionRow> {
-  await parts.insertSession(tx, { ...session, title: session.title ?? titleOf(message) }, 2);
+  const autoTitle = session.title === null ? titleOf(message) : null;
+  await parts.insertSession(tx, { ...session, title: session.title ?? autoTitle, autoTitle }, 2);
   return { ...session, status: "active", lastSeq: 2, tree: null };
 }
 
@@ -223,6 +226,7 @@ async function lockAndCount(tx: Queryable, request: Acceptance): Promise<Session
   const { rows } = await tx.query<SessionRow>(
     `UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + $6,
        last_activity = now(), title = coalesce($4, title, $3),
+       auto_title = CASE WHEN $4::text IS NOT NULL THEN NULL WHEN title IS NULL THEN $3 ELSE auto_title END,
        config = CASE WHEN $5::jsonb IS NULL THEN config ELSE config || $5::jsonb END
      WHERE session_id = $1 AND ($2::text IS NULL OR user_id = $2)
      RETURNING user_id AS "userId", agent_id AS "agentId", status, config, last_seq AS "lastSeq", tree`,

@@ -4,6 +4,7 @@ import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { priced, type Prices } from "../../usage/spent.ts";
+import { spending, spendingValues } from "../../usage/spending.ts";
 import { terminalEvent } from "../terminal-event.ts";
 import { abandonment } from "./cancel.ts";
 import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
@@ -14,8 +15,11 @@ import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
 
-/** The days of all users together are spread over so many rows: each end waits for a sixteenth of the others. */
-const shardOf = (sessionId: string) => sessionId.slice(-1);
+/** What models write by themselves after a reply. */
+export interface Writing {
+  readonly titles: boolean;
+  readonly summaries: boolean;
+}
 
 /** The end of an attempt, as its owner says it. */
 export interface Finish {
@@ -24,6 +28,8 @@ export interface Finish {
   readonly progress: ReplyProgress;
   readonly end: ReplyEnd;
   readonly prices: Prices;
+  /** What models write about conversations. Absent: nothing. */
+  readonly writing?: Writing | undefined;
   /** Whether what waits behind it may be made here; without room it is left to other nodes. */
   readonly hasRoom: HasRoom;
 }
@@ -61,7 +67,7 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
         if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs, events };
         if (end.status === "paused") return { ...ended(end, told, null), events };
         const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
-        return { ...next, jobs, events };
+        return { ...next, jobs: [...jobs, ...toBeWritten(request, end, stored.autoTitle)], events };
       }
       const state = await standing(tx, reply);
       if (state === null) {
@@ -105,6 +111,20 @@ async function wanted(tx: Queryable, { reply, end }: Finish): Promise<ReplyEnd> 
   const reason = rows[0]?.cancelReason ?? null;
   if (reason === null) return end;
   return { ...end, status: "cancelled", finishReason: reason, requirements: null };
+}
+
+/** By a model, after a whole reply: a title where there is none yet, a summary where something fell out of its sight. */
+function toBeWritten({ reply, writing }: Finish, end: ReplyEnd, autoTitle: string | null): Job[] {
+  if (writing === undefined || end.status !== "complete") return [];
+  const { replyId, sessionId, agentId, turn } = reply;
+  const { userId, language, keyName } = turn;
+  const data = { replyId, sessionId, userId, agentId, language, ...(keyName && { keyName }) };
+  const jobs: Job[] = [];
+  if (writing.titles && autoTitle !== null) jobs.push({ type: "title", data });
+  const { dropped = 0, summarised } = end.context ?? {};
+  if (writing.summaries && summarised !== undefined && dropped > 0)
+    jobs.push({ type: "summary", data });
+  return jobs;
 }
 
 function letGoOf({ reply, progress: { backendState } }: Finish): Job[] {
@@ -157,59 +177,22 @@ function tellEnd(
   };
 }
 
-/**
- * What a reply has used, written where `ended` has a row: its own rows, and the running totals of whom it counts for. A
- * reply that goes on after a pause replaces its rows, and only what is new is added to the totals; so does a repeat.
- */
-function spending(message: string, from: number): string {
-  const [spent, user, agent, shard, key] = [0, 1, 2, 3, 4].map((more) => `$${from + more}`);
-  return `
-  spent AS (
-    SELECT s.* FROM ended CROSS JOIN jsonb_to_recordset(${spent}::jsonb)
-      AS s (model text, input bigint, output bigint, cached bigint, reasoning bigint, cost numeric)),
-  used AS (
-    INSERT INTO usage (message_id, model, user_id, agent_id, input_tokens, output_tokens,
-      cached_tokens, reasoning_tokens, cost)
-    SELECT ${message}::uuid, model, ${user}, ${agent}, input, output, cached, reasoning, cost FROM spent
-    ON CONFLICT (message_id, model) DO UPDATE SET ended_at = excluded.ended_at,
-      input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
-      cached_tokens = excluded.cached_tokens, reasoning_tokens = excluded.reasoning_tokens,
-      cost = excluded.cost),
-  added AS (
-    SELECT sum(input + output - coalesce(u.input_tokens + u.output_tokens, 0)) AS tokens,
-      sum(coalesce(s.cost, 0) - coalesce(u.cost, 0)) AS cost
-    FROM spent s LEFT JOIN usage u ON u.message_id = ${message}::uuid AND u.model = s.model),
-  totals AS (
-    INSERT INTO usage_totals (scope, name, day, tokens, cost)
-    SELECT scope, name, (now() AT TIME ZONE 'UTC')::date, tokens, cost
-    FROM added CROSS JOIN (VALUES ('all', ${shard}), ('key', ${key}), ('user', ${user})) AS whose (scope, name)
-    WHERE name IS NOT NULL AND (tokens <> 0 OR cost <> 0)
-    -- Always in the same order, so that two ends never wait for each other.
-    ORDER BY scope, name
-    ON CONFLICT (scope, name, day) DO UPDATE SET
-      tokens = usage_totals.tokens + excluded.tokens, cost = usage_totals.cost + excluded.cost)`;
-}
-
 function spendingOf({ reply, end, prices }: Finish, form: Form): unknown[] {
-  return [
-    toJsonb(form === "alone" ? [] : priced(end.spent, prices)),
-    reply.turn.userId,
-    reply.agentId,
-    shardOf(reply.sessionId),
-    reply.turn.keyName ?? null,
-  ];
+  const { userId, keyName } = reply.turn;
+  const spent = form === "alone" ? [] : priced(end.spent, prices);
+  return spendingValues(spent, { ...reply, userId, keyName });
 }
 
 async function store(
   tx: Queryable,
   request: Finish,
   form: Form,
-): Promise<{ readonly content: string | null } | null> {
+): Promise<{ readonly content: string | null; readonly autoTitle: string | null } | null> {
   const { reply, progress, end } = request;
   const details = form === "whole" ? { progress, end } : null;
-  const { rows } = await tx.query<{ content: string | null }>(
+  const { rows } = await tx.query<{ content: string | null; autoTitle: string | null }>(
     `WITH session AS (
-       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id),
+       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id, auto_title),
      ended AS (
      UPDATE messages m SET status = $10, content = coalesce($4, content),
        reasoning = CASE WHEN $4::text IS NULL THEN reasoning ELSE $5 END, event_seq = $6,
@@ -224,7 +207,7 @@ async function store(
        AND m.status IN ${statesBefore("finish")}
      RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content),
      ${spending("$2", 20)}
-     SELECT content FROM ended`,
+     SELECT content, auto_title AS "autoTitle" FROM ended CROSS JOIN session`,
     [
       reply.sessionId,
       reply.replyId,

@@ -19,7 +19,7 @@ import { cancel, type CancelRequest, type CancelResult } from "./cancel.ts";
 import type { HasRoom } from "./claim.ts";
 import { cutToHeard, type Cut } from "./cut-to-heard.ts";
 import { goOn } from "./continue.ts";
-import { finishReply } from "./finish.ts";
+import { finishReply, type Writing } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { ReplyStore } from "./reply-store.ts";
@@ -54,6 +54,7 @@ export interface ReplySettings extends RunnerSettings {
   readonly leaseSeconds: number;
   readonly maxQueued: number;
   readonly prices: Prices;
+  readonly writing?: Writing;
   readonly limits: ReplyLimits;
 }
 
@@ -109,8 +110,9 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     async (reply, progress, how) => {
       const ticket = held ?? admission.tryTake();
       try {
+        const { prices, writing } = settings;
         const hasRoom = admission.isOpen() ? roomOf(ticket) : () => false;
-        const request = { reply, progress, end: how, prices: settings.prices, hasRoom };
+        const request = { reply, progress, end: how, prices, writing, hasRoom };
         // A node that has to go leaves what it cannot store to those that take it over.
         const mayWait = () => !supervisor.isOver();
         const change = await finishReply(lifecycle, claimant, request, logger, mayWait);

@@ -1,4 +1,4 @@
-import sql from "sql-template-tag";
+import sql, { empty, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import { rowsOf } from "../../tree/rows-of.ts";
@@ -91,29 +91,49 @@ export function createReplyStore(database: Database) {
       {
         messages,
         maxBytes = maxHistoryBytes,
-      }: { readonly messages: number; readonly maxBytes?: number },
+        withSummary = false,
+      }: {
+        readonly messages: number;
+        readonly maxBytes?: number;
+        /** Before them the newest summary of the path, in place of what it covers. */
+        readonly withSummary?: boolean;
+      },
     ): Promise<HistoryMessage[]> {
       const length = count(path);
       if (length === 0) return [];
       const limit = messages === 0 ? maxHistoryMessages : messages;
+      const summary = withSummary
+        ? sql`WITH summary AS (${newestSummary(sessionId, path)})`
+        : empty;
+      const isLeft = withSummary
+        ? sql`AND seq > coalesce((SELECT last_seq FROM summary), 0)`
+        : empty;
+      const andSummary = withSummary
+        ? sql`
+          UNION ALL SELECT 'system', content, 'complete', agent_id, last_seq, NULL, NULL, 0, true FROM summary`
+        : empty;
       // A part of the path keeps the cost the same however long the conversation is.
       for (let span = Math.min(limit, 50) + 10; ; span *= 4) {
         const part = newest(path, span);
         // Lengths are known without reading the texts: of those that are too much nothing is read.
-        const { text, values } = sql`
-          SELECT role, content, status, agent_id AS "agentId", seq, context, attachments, newer FROM (
+        const { text, values } = sql`${summary}
+          (SELECT role, content, status, agent_id AS "agentId", seq, context, attachments, newer, false AS "isSummary" FROM (
             SELECT role, content, status, agent_id, seq, context, attachments,
               (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
             FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, context, attachments")}
-            WHERE content <> '' AND status <> 'failed'
-          ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit}`;
-        const { rows } = await database.query<HistoryRow>(text, values);
+            WHERE content <> '' AND status <> 'failed' ${isLeft}
+          ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit})${andSummary}`;
+        const { rows: found } = await database.query<HistoryRow>(text, values);
+        const covering = found.find(({ isSummary }) => isSummary);
+        const rows = found.filter(({ isSummary }) => !isSummary);
         const oldest = rows.at(-1);
+        const isCovered = covering !== undefined && covering.seq >= (part[0]?.first ?? 0) - 1;
         const isFull =
-          oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes;
+          isCovered ||
+          (oldest !== undefined && oldest.newer + Buffer.byteLength(oldest.content) >= maxBytes);
         // Messages without a word are skipped: where there were many, further back.
         if (rows.length === limit || isFull || span >= length) {
-          return rows.reverse().map(toHistory);
+          return [...(covering === undefined ? [] : [covering]), ...rows.reverse()].map(toHistory);
         }
       }
     },
@@ -124,6 +144,15 @@ interface HistoryRow extends Omit<HistoryMessage, "files"> {
   readonly attachments: readonly AttachmentInfo[] | null;
   /** Bytes of the messages after it. */
   readonly newer: number;
+  readonly isSummary: boolean;
+}
+
+function newestSummary(sessionId: string, path: Ranges): Sql {
+  return sql`
+    SELECT content, agent_id, last_seq FROM summaries
+    JOIN unnest(${path.map(({ first }) => first)}::int[], ${path.map(({ last }) => last)}::int[]) AS part (first, last)
+      ON last_seq BETWEEN part.first AND part.last
+    WHERE session_id = ${sessionId} ORDER BY last_seq DESC LIMIT 1`;
 }
 
 function toHistory({
@@ -134,6 +163,7 @@ function toHistory({
   seq,
   context,
   attachments,
+  isSummary,
 }: HistoryRow): HistoryMessage {
   const files = attachments?.map((file) => ({
     id: file.attachment_id,
@@ -141,5 +171,14 @@ function toHistory({
     mediaType: file.media_type,
     size: file.size,
   }));
-  return { role, content, status, agentId, seq, context, ...(files && { files }) };
+  return {
+    role,
+    content,
+    status,
+    agentId,
+    seq,
+    context,
+    ...(files && { files }),
+    ...(isSummary && { isSummary }),
+  };
 }

@@ -422,8 +422,11 @@ const cases: Case[] = [
   {
     name: "what was sent last counts",
     before: { context: { messages: 9, estimated_tokens: 900, dropped: 0 } },
-    event: { type: "context", context: { messages: 5, estimatedTokens: 400, dropped: 4 } },
-    draft: { context: { messages: 5, estimated_tokens: 400, dropped: 4 } },
+    event: {
+      type: "context",
+      context: { messages: 5, estimatedTokens: 400, dropped: 4, summarised: 7 },
+    },
+    draft: { context: { messages: 5, estimated_tokens: 400, dropped: 4, summarised: 7 } },
   },
   {
     name: "the first state of an attempt is stored at once, with the text it stands for",

@@ -160,10 +160,15 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
         }),
       });
     case "context": {
-      const { messages, estimatedTokens, dropped } = event.context;
+      const { messages, estimatedTokens, dropped, summarised } = event.context;
       return quietly({
         ...draft,
-        context: { messages, estimated_tokens: estimatedTokens, dropped },
+        context: {
+          messages,
+          estimated_tokens: estimatedTokens,
+          dropped,
+          ...(summarised !== undefined && { summarised }),
+        },
       });
     }
     case "resumable":

@@ -325,8 +325,8 @@ export class ReplyRunner {
       attachments,
       userToken: this.#userToken,
       find: (agentId) => this.#options.catalogue.find(agentId),
-      history: (sessionId, path, { messages = historyMessages, maxBytes } = {}) =>
-        store.history(sessionId, path, { messages, ...(maxBytes && { maxBytes }) }),
+      history: (sessionId, path, { messages = historyMessages, ...bounds } = {}) =>
+        store.history(sessionId, path, { messages, ...bounds }),
       files: (sessionId, ids) => this.#options.filesOf(sessionId, ids),
     });
     const state = reply.backendState ?? {};

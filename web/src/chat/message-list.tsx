@@ -10,6 +10,7 @@ import { IconButton } from "../ui/icon-button.tsx";
 import { AssistantMessage } from "./assistant-message.tsx";
 import { highlightWords } from "./highlight-words.ts";
 import { PendingMessage } from "./pending-message.tsx";
+import { Summary } from "./summary.tsx";
 import { UserMessage } from "./user-message.tsx";
 
 type Row =
@@ -188,7 +189,9 @@ export function MessageList() {
 }
 
 function isLastReply(row: Row, messages: readonly MessageView[]): boolean {
-  return row.kind === "message" && row.message === messages.at(-1);
+  return (
+    row.kind === "message" && row.message === messages.findLast(({ role }) => role !== "system")
+  );
 }
 
 function RowView({
@@ -209,6 +212,7 @@ function RowView({
     case "pending":
       return <PendingMessage entry={row.entry} />;
     case "message":
+      if (row.message.role === "system") return <Summary message={row.message} />;
       return row.message.role === "assistant" ? (
         <AssistantMessage message={row.message} isLast={isLast} />
       ) : (

@@ -105,7 +105,8 @@ export function loadOlder(): Promise<void> {
 /** Loads the page after the newest message shown. */
 export function loadNewer(): Promise<void> {
   return loadPage(async ({ messages }, sessionId, signal) => {
-    const last = messages.at(-1);
+    // Summaries stand beside the path: nothing is behind one.
+    const last = messages.findLast(({ role }) => role !== "system");
     if (last === undefined) return;
     const page = await loadBeside(sessionId, { after: last.message_id }, signal);
     signal.throwIfAborted();

@@ -99,6 +99,7 @@ export const en = {
   writing: "Writing",
   thinking: "Thinking…",
   reasoning: "Reasoning",
+  summary: "Summary of what was said before",
   working: (name: string) => `${name} is at work`,
   toolRunning: (name: string) => `Using ${name}`,
   toolDone: (name: string) => `Used ${name}`,

@@ -95,6 +95,7 @@ export const zh: Texts = {
   writing: "正在书写",
   thinking: "正在思考…",
   reasoning: "思考过程",
+  summary: "此前对话的摘要",
   working: (name) => `${name}正在工作`,
   toolRunning: (name) => `正在使用 ${name}`,
   toolDone: (name) => `已使用 ${name}`,

@@ -73,5 +73,6 @@ function contextOf(
     messages: sent + 1,
     estimatedTokens,
     dropped: past.unread + count(past.turns) - sent,
+    summarised: past.summarised,
   };
 }

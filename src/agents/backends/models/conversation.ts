@@ -88,7 +88,7 @@ async function* speak(
   const model = route.model.id;
   const told = route.source.contextTokens?.(model) ?? null;
   const roomTokens = windows.roomFor(model, told, request.settings.maxTokens);
-  reply.past ??= await readPast(request, options.historyMessages, roomTokens);
+  reply.past ??= await readPast(request, options, roomTokens);
   const prompt = promptFor(agent, request, reply.past, turn.message, roomTokens);
   const colleagues =
     chain.length < maxDepth ? colleaguesOf(agent, options.agents, chain, request.language) : [];

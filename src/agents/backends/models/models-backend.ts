@@ -17,6 +17,7 @@ import { examineDefaultModel } from "./examine-default-model.ts";
 import { createMcpTools } from "./mcp/mcp-tools.ts";
 import { createModelServiceSource } from "./model-service-source.ts";
 import { remedyOf } from "./source-fault.ts";
+import { writeText } from "./write-text.ts";
 
 export interface ModelsBackendOptions {
   /** An OpenAI-compatible endpoint; the URL is what `/chat/completions` (or `/responses`) and `/models` come below. */
@@ -39,6 +40,8 @@ export interface ModelsBackendOptions {
   readonly historyMessages: number;
   /** As `models.context_tokens`; null or absent: as the endpoint tells. */
   readonly contextTokens?: ContextTokens;
+  /** Whether summaries stand for what they cover. Default: no. */
+  readonly usesSummaries?: boolean;
   /** Without any token, once there was one. */
   readonly timeoutMs: number;
   /**
@@ -55,7 +58,7 @@ export interface ModelsBackendOptions {
 
 /** Agents made of instructions and a model, and the models that sessions may choose from. */
 export type ModelsBackend = AgentBackend &
-  Required<Pick<AgentBackend, "continue" | "listModels" | "examine">>;
+  Required<Pick<AgentBackend, "continue" | "listModels" | "examine" | "write">>;
 
 const availabilityTimeoutMs = 2_000;
 /** Images come whole in one event. */
@@ -125,7 +128,8 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
     return { faults, known, lacks };
   }
   const mcp = createMcpTools({ agents, log });
-  const conversation = { agents, router, historyMessages, windows, mcp, log };
+  const { usesSummaries = false } = options;
+  const conversation = { agents, router, historyMessages, usesSummaries, windows, mcp, log };
 
   return {
     source: "models",
@@ -180,6 +184,7 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       await examineDefaultModel(defaultModel, router, signal),
       ...(await mcp.examine(signal)),
     ],
+    write: (request, signal) => writeText(request, conversation, signal),
     listModels: (signal) => router.models(signal),
     async close() {
       await Promise.all([mcp, ...sources].map((source) => source.close()));

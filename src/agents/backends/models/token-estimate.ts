@@ -21,3 +21,10 @@ export function tokensOfMessage(message: ChatMessage): number {
   const rest = Object.keys(others).length === 0 ? 0 : tokensOfText(JSON.stringify(others));
   return tokensOfContent(content) + rest;
 }
+
+/** The beginning of a text that has about so many tokens. */
+export function cutTo(text: string, tokens: number): string {
+  const all = tokensOfText(text);
+  if (all <= tokens) return text;
+  return text.slice(0, Math.floor((text.length * tokens) / all)).toWellFormed();
+}

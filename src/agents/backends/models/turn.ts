@@ -22,6 +22,7 @@ export interface ConversationOptions {
   readonly router: ModelRouter;
   /** Earlier messages that agents are told at most; 0: as many as have room. */
   readonly historyMessages: number;
+  readonly usesSummaries: boolean;
   readonly mcp: Pick<McpTools, "of">;
   readonly windows: ContextWindows;
   readonly log: Logger;
