@@ -58,10 +58,15 @@ describeInBrowser("what users mark", () => {
       comment: "it is two",
     });
     await page.reload();
-    const down = page.getByLabel("Bad reply");
-    await page.locator('.rating [aria-label="Bad reply"][aria-pressed="true"]').waitFor();
-    await down.press("Enter");
-    await page.locator('.rating [aria-label="Bad reply"][aria-pressed="false"]').waitFor();
+    const down = (pressed: boolean, where = page) =>
+      where.locator(`.rating [aria-label="Bad reply"][aria-pressed="${pressed}"]`);
+    await down(true).waitFor();
+    const other = await context.newPage();
+    await other.goto(page.url());
+    await down(true, other).waitFor();
+    await down(true).press("Enter");
+    await down(false).waitFor();
+    await down(false, other).waitFor();
     assert.equal((await messages("rater"))[1]?.feedback, undefined);
     assert.deepEqual(incidents, []);
     await context.close();

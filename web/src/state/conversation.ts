@@ -1,4 +1,4 @@
-import type { SessionInfo } from "../api/types.ts";
+import type { Feedback, SessionInfo } from "../api/types.ts";
 import type { MessageView } from "./reply-view.ts";
 import { createStore } from "./store.ts";
 
@@ -47,6 +47,16 @@ export function emptyConversation(): Conversation {
     hasNewer: false,
     target: null,
   };
+}
+
+/** What the user thinks of a reply, told here or on another device; undefined: nothing any more. */
+export function noteFeedback(messageId: string, feedback: Feedback | undefined): void {
+  conversation.set((current) => ({
+    ...current,
+    messages: current.messages.map((message) =>
+      message.message_id === messageId ? { ...message, feedback } : message,
+    ),
+  }));
 }
 
 export function updateConversation(change: Partial<Conversation>): void {

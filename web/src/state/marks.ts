@@ -1,6 +1,6 @@
 import { chatApi } from "../api/chat-api.ts";
 import type { Rating } from "../api/types.ts";
-import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
+import { conversationSignal, noteFeedback, updateConversation } from "./conversation.ts";
 import { loadTail } from "./load-pages.ts";
 import { notifyError } from "./notices.ts";
 import type { MessageView } from "./reply-view.ts";
@@ -15,12 +15,7 @@ export async function rate(
 ): Promise<boolean> {
   try {
     const { feedback } = await chatApi.rate(messageId, opinion);
-    conversation.set((current) => ({
-      ...current,
-      messages: current.messages.map((message) =>
-        message.message_id === messageId ? { ...message, feedback } : message,
-      ),
-    }));
+    noteFeedback(messageId, feedback);
     return true;
   } catch (error) {
     notifyError(error);

@@ -1,9 +1,9 @@
 import { chatApi } from "../api/chat-api.ts";
 import { readEventStream } from "../api/event-stream.ts";
 import { ApiError } from "../api/request.ts";
-import type { SessionInfo } from "../api/types.ts";
+import type { Feedback, SessionInfo } from "../api/types.ts";
 import { waitToRetry } from "./connection.ts";
-import { conversation } from "./conversation.ts";
+import { conversation, noteFeedback } from "./conversation.ts";
 import { dropSession, noteSession, refreshSessions } from "./sessions.ts";
 import { createStore } from "./store.ts";
 import { syncConversation } from "./sync.ts";
@@ -13,6 +13,8 @@ interface SessionEvent {
   readonly type: string;
   readonly session_id?: string;
   readonly session_info?: SessionInfo;
+  readonly message_id?: string;
+  readonly feedback?: Feedback | null;
 }
 
 /** Whether everything that happens is told: then nobody needs to ask. */
@@ -58,11 +60,16 @@ async function listen(signal: AbortSignal): Promise<void> {
   if (listening === null || listening.signal === signal) isTold.set(false);
 }
 
-function take({ type, session_id: sessionId, session_info: session }: SessionEvent): void {
+function take(event: SessionEvent): void {
+  const { type, session_id: sessionId, session_info: session } = event;
   if (type === "ready" || type === "reset") {
     isTold.set(true);
     void refreshSessions();
     void syncConversation();
+    return;
+  }
+  if (type === "feedback" && event.message_id !== undefined) {
+    noteFeedback(event.message_id, event.feedback ?? undefined);
     return;
   }
   if (session !== undefined) noteSession(session);
