@@ -1,7 +1,8 @@
-/** npm run bench [relay|length|nodes|audio|search]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|length|nodes|audio|search|import]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
+import { benchImport } from "./import.ts";
 import { benchNodes } from "./nodes.ts";
 import { benchRelay } from "./relay.ts";
 import { benchSearch } from "./search.ts";
@@ -15,6 +16,7 @@ const benches: Record<string, () => Promise<void>> = {
   nodes: benchNodes,
   audio: benchFirstAudio,
   search: benchSearch,
+  import: benchImport,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {

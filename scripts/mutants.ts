@@ -109,7 +109,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "effects: []",
       ],
       ["attempt: attempt + 1 }", "attempt: 0 }"],
-      ["last_activity < now() -", "last_activity > now() -"],
+      ["imported_at) < now() -", "imported_at) > now() -"],
     ],
   },
   {

@@ -23,7 +23,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   jobs: names("database lib telemetry"),
   events: names("config database lib telemetry"),
   gateway: names("config lib telemetry"),
-  idempotency: names("database problems"),
+  idempotency: names("database lib problems"),
   agents: names("http jobs lib problems telemetry"),
   attachments: names("agents database http identity lib problems"),
   health: names("attachments config database http problems telemetry"),
@@ -39,7 +39,9 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   chat: names(
     "agents attachments idempotency replies search sessions usage cache database http identity lib problems telemetry tree",
   ),
-  transfer: names("attachments chat sessions http identity lib problems tree"),
+  transfer: names(
+    "agents attachments chat idempotency replies sessions database http identity lib problems tree",
+  ),
   devices: names("chat replies sessions database http identity telemetry tree"),
   voice: names(
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",

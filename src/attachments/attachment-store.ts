@@ -23,30 +23,52 @@ export type AttachmentStore = ReturnType<typeof createAttachmentStore>;
 
 /** All SQL of attachments. They are deleted with their session. */
 export function createAttachmentStore(database: Database, quota: StorageQuota) {
+  const insertOne = async (
+    tx: Queryable,
+    message: { readonly sessionId: string; readonly messageId: string },
+    position: number,
+    { info, bytes }: { readonly info: AttachmentInfo; readonly bytes: Uint8Array },
+  ) => {
+    await tx.query(
+      `INSERT INTO attachments
+         (attachment_id, session_id, message_id, position, name, media_type, size, bytes)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'))`,
+      [
+        info.attachment_id,
+        message.sessionId,
+        message.messageId,
+        position,
+        info.name,
+        info.media_type,
+        info.size,
+        toBase64(bytes),
+      ],
+    );
+  };
+
   return {
+    /** Stores a file of a message as part of `tx`; how that one shows it. Whoever adds several checks the quota behind all. */
+    async add(
+      tx: Queryable,
+      message: { readonly sessionId: string; readonly messageId: string },
+      position: number,
+      file: Attachment,
+    ): Promise<AttachmentInfo> {
+      const info = describeAttachment(file);
+      await insertOne(tx, message, position, { info, bytes: file.bytes });
+      return info;
+    },
+
+    /** After files were added to a session as part of `tx`. Raises `storage_quota_exceeded`. */
+    checkQuota: (tx: Queryable, sessionId: string): Promise<void> => quota.check(tx, sessionId),
+
     /** Stores the files of a message as part of `tx`. Raises `storage_quota_exceeded`. */
     async insert(
       tx: Queryable,
       message: { readonly sessionId: string; readonly messageId: string },
       files: readonly { readonly info: AttachmentInfo; readonly bytes: Uint8Array }[],
     ): Promise<void> {
-      for (const [position, { info, bytes }] of files.entries()) {
-        await tx.query(
-          `INSERT INTO attachments
-             (attachment_id, session_id, message_id, position, name, media_type, size, bytes)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'base64'))`,
-          [
-            info.attachment_id,
-            message.sessionId,
-            message.messageId,
-            position,
-            info.name,
-            info.media_type,
-            info.size,
-            toBase64(bytes),
-          ],
-        );
-      }
+      for (const [position, file] of files.entries()) await insertOne(tx, message, position, file);
       if (files.length > 0) await quota.check(tx, message.sessionId);
     },
 

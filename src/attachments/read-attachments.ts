@@ -45,13 +45,18 @@ export function readAttachments(
         zh: "必须是非空内容的 Base64",
       });
     }
-    return { name: baseName(name), mediaType: mediaTypeOf(mediaType, bytes), bytes };
+    return namedAttachment(name, mediaType, bytes);
   });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
   if (total > maxBytes) {
     throw new Problem("payload_too_large", { limit: `${maxBytes} bytes of attachments` });
   }
   return files;
+}
+
+/** With a name that may stand anywhere, and the media type that its bytes say. */
+export function namedAttachment(name: string, mediaType: string, bytes: Buffer): Attachment {
+  return { name: baseName(name), mediaType: mediaTypeOf(mediaType, bytes), bytes };
 }
 
 /** What browsers declare is a guess from the name, and empty where they have none. */
@@ -89,5 +94,5 @@ function baseName(name: string): string {
       .split(/[\\/]/)
       .at(-1)
       ?.trim() ?? "";
-  return base === "" || base === "." || base === ".." ? "file" : base;
+  return base === "" || base === "." || base === ".." ? "file" : base.slice(0, 255).toWellFormed();
 }

@@ -179,6 +179,7 @@ export async function openConversations(
     events,
     feeds,
     attachments,
+    insertSession,
     idempotency,
     replies,
     replyStore: store,

@@ -16,6 +16,7 @@ import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
 import { Places, PlacesByOwner } from "../lib/places.ts";
 import { Shares } from "../lib/shares.ts";
 import { exportRoutes } from "../transfer/export-routes.ts";
+import { importRoutes } from "../transfer/import-routes.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
@@ -33,7 +34,9 @@ import { createHealthReports } from "./health-reports.ts";
 import { requestCosts } from "./request-costs.ts";
 
 /** Exports at a time on this node: each holds a page of messages or a file. */
-const maxTransfers = 8;
+const maxExports = 8;
+/** Imports: each holds a conversation. */
+const maxImports = 2;
 
 interface State {
   readonly gateway: GatewayRegistration | null;
@@ -162,7 +165,19 @@ export async function openDoors(
         ...conversations,
         sessions: sessionStore,
         identity,
-        places: new Places(maxTransfers),
+        places: new Places(maxExports),
+      }),
+      importRoutes({
+        ...conversations,
+        database: floors.database,
+        identity,
+        places: new Places(maxImports),
+        async agents() {
+          const { agentId: chosen } = await catalogue.resolve(undefined);
+          return (agentId) =>
+            agentId !== null && catalogue.entry(agentId) !== undefined ? agentId : chosen;
+        },
+        limits: { maxImportBytes: limits.max_import_size, maxFileBytes: limits.max_upload_size },
       }),
       agentRoutes({
         catalogue,

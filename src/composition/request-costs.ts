@@ -34,6 +34,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
 
     "GET /sessions/:session_id/export": "transfer",
     "GET /export": "transfer",
+    "POST /import": "import",
 
     "GET /sessions": "list",
     "GET /chat/history/:session_id": "list",

@@ -576,6 +576,11 @@ export const settings = {
     max_message_length: integer("Characters in a message", 10_000, { minimum: 1 }),
     max_body_size: bytes("A JSON request, without the files in it", 1024 * 1024, { minimum: 1024 }),
     max_upload_size: bytes("An upload", 10 * 1024 * 1024, { minimum: 1024 }),
+    max_import_size: bytes(
+      "A file of conversations to import, as it comes and unpacked",
+      1024 * 1024 * 1024,
+      { minimum: 1024 },
+    ),
     message_rate_limit: integer("Messages a minute and user; 0: no limit", 100),
     speech_rate_limit: integer("Recordings and texts to speak a minute and user; 0: no limit", 60),
     read_rate_limit: integer(

@@ -33,6 +33,8 @@ const terms = {
   write: { kind: () => "write", count: 1, places: 1 },
   /** Everything of a conversation, or of a user. */
   transfer: { kind: () => "search", count: 5, places: 4 },
+  /** A file of conversations. */
+  import: { kind: () => "write", count: 20, places: 4 },
   /** Up to a hundred sessions in one request. */
   bulk: { kind: () => "write", count: 20, places: 4 },
   steer: { kind: () => "write", count: 1, places: 0 },
@@ -92,7 +94,8 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
   app.decorateRequest("forgetBody", function forgetNothing() {});
 
   const enter = async (request: FastifyRequest, reply: FastifyReply, who: string) => {
-    const { kind, count, places: held } = terms[costOf(request, costs) ?? "read"];
+    const cost = costOf(request, costs) ?? "read";
+    const { kind, count, places: held } = terms[cost];
     const rate = rates[kind(request) ?? "read"];
     if (kind(request) !== null && rate.limit > 0) {
       const key = `${kind(request)}:${who}`;
@@ -102,7 +105,9 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
     if (bytes > 0 && limits.upload_rate_limit > 0) {
       const kibibytes = Math.ceil(limits.upload_rate_limit / 1024);
       const perMinute = { limit: kibibytes, periodMs: minuteMs };
-      await take(local, `bytes:${who}`, perMinute, Math.ceil(bytes / 1024));
+      // A file of conversations may be larger than what there is a minute.
+      const most = cost === "import" ? Math.ceil(kibibytes / 2) : Infinity;
+      await take(local, `bytes:${who}`, perMinute, Math.min(most, Math.ceil(bytes / 1024)));
     }
     if (held > 0) await hold(places, who, held, reply, limited);
   };

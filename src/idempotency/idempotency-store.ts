@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import type { Database, Queryable } from "../database/database.ts";
+import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
 
 /** What an earlier request with the same key has led to. */
@@ -67,20 +68,39 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
       return row;
     },
 
+    /** The answer of the first request, where `claim` was given one. Raises as `find`. */
+    async findAnswer<T>(userId: string, key: IdempotencyKey): Promise<T | null> {
+      if ((await this.find(userId, key)) === null) return null;
+      const { rows } = await database.query<{ answer: T | null }>(
+        "SELECT answer FROM idempotency_keys WHERE user_id = $1 AND key = $2",
+        [userId, key.key],
+      );
+      return rows[0]?.answer ?? null;
+    },
+
     /** False when another request holds the key (it may be in flight: this waits for its commit). An expired key is taken over. */
     async claim(
       tx: Queryable,
       userId: string,
       { key, fingerprint }: IdempotencyKey,
       result: EarlierResult,
+      answer: object | null = null,
     ): Promise<boolean> {
       const { rowCount } = await tx.query(
-        `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id)
-         VALUES ($1, $2, $3, $4, $5)
+        `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id, answer)
+         VALUES ($1, $2, $3, $4, $5, $7::jsonb)
          ON CONFLICT (user_id, key) DO UPDATE
-           SET fingerprint = $3, session_id = $4, message_id = $5, created_at = now()
+           SET fingerprint = $3, session_id = $4, message_id = $5, answer = $7::jsonb, created_at = now()
            WHERE k.created_at <= now() - make_interval(secs => $6)`,
-        [userId, key, fingerprint, result.sessionId, result.messageId, keepHours * 3600],
+        [
+          userId,
+          key,
+          fingerprint,
+          result.sessionId,
+          result.messageId,
+          keepHours * 3600,
+          answer === null ? null : toJsonb(answer),
+        ],
       );
       return rowCount > 0;
     },

@@ -136,6 +136,10 @@ export const problemCatalogue = {
     en: `The message is too long for the model of agent ${agentId}, even without what was said before. Send less text or smaller files, or choose a model that takes more.`,
     zh: `即使不带之前的对话，消息也超出了智能体 ${agentId} 的模型上下文长度。请缩短内容或减小文件，或选择上下文更大的模型。`,
   })),
+  import_failed: define<{ en: string; zh: string }>(422, ({ en, zh }) => ({
+    en: `Nothing was imported. ${en}`,
+    zh: `未导入任何内容。${zh}`,
+  })),
   rate_limited: define<{ seconds: number }>(429, ({ seconds }) => ({
     en: `Too many requests. Try again in ${seconds} s.`,
     zh: `请求过于频繁。请在 ${seconds} 秒后重试。`,

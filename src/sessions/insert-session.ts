@@ -12,6 +12,8 @@ export type InsertSession = (
   tx: Queryable,
   session: BeginningSession,
   messages: number,
+  /** Default: active. One in the archive is no further one. */
+  status?: Session["status"],
 ) => Promise<Session>;
 
 export function createInsertSession(
@@ -19,9 +21,9 @@ export function createInsertSession(
   activeLimit: ActiveLimit,
   recordEvent: RecordEvent,
 ): InsertSession {
-  return async (tx, beginning, messages) => {
-    await activeLimit.check(tx, beginning.userId);
-    const session = await store.create(tx, beginning, messages);
+  return async (tx, beginning, messages, status = "active") => {
+    if (status === "active") await activeLimit.check(tx, beginning.userId);
+    const session = await store.create(tx, beginning, messages, status);
     await recordEvent(tx, {
       type: "chat_session.created",
       data: {

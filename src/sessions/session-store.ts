@@ -132,6 +132,10 @@ function sourceOf({ userId, tags = [] }: SessionFilter): Sql {
     OFFSET 0) s`;
 }
 
+/** What was talked about elsewhere long ago is kept from its import on. */
+const notImportedSince = (table: string, days: string) =>
+  `(${table}imported_at IS NULL OR ${table}imported_at < now() - make_interval(days => ${days}))`;
+
 /** All SQL of sessions. Whether the caller may see a session is decided by who calls, from `userId`. */
 export function createSessionStore(database: Database) {
   return {
@@ -148,10 +152,12 @@ export function createSessionStore(database: Database) {
         readonly metadata: Readonly<Record<string, unknown>>;
       },
       messages: number,
+      status: Session["status"] = "active",
     ): Promise<Session> {
       const { rows } = await tx.query<Session>(
-        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count, auto_title)
-         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7, $8)
+        `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count, auto_title,
+           status)
+         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7, $8, $9)
          RETURNING ${columns.replace(/\b[ah]\.(message_id|status)/g, "NULL")}`,
         [
           session.sessionId,
@@ -162,6 +168,7 @@ export function createSessionStore(database: Database) {
           toJsonb(session.metadata),
           messages,
           session.autoTitle ?? null,
+          status,
         ],
       );
       return rows[0] as Session;
@@ -352,7 +359,7 @@ export function createSessionStore(database: Database) {
         `SELECT s.session_id AS "sessionId", s.user_id AS "userId", s.last_activity AS "lastActivity",
            ${position}
          FROM sessions s
-         WHERE s.last_activity < now() - make_interval(days => $1) AND NOT s.pinned
+         WHERE s.last_activity < now() - make_interval(days => $1) AND NOT s.pinned AND ${notImportedSince("s.", "$1")}
            AND ($3::timestamptz IS NULL OR (s.last_activity, s.session_id) > ($3::timestamptz, $4::uuid))
          ORDER BY s.last_activity, s.session_id LIMIT $2`,
         [days, limit, after?.lastActivity ?? null, after?.sessionId ?? null],
@@ -363,7 +370,7 @@ export function createSessionStore(database: Database) {
     async countInactive(days: number): Promise<number> {
       const { rows } = await database.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM sessions
-         WHERE last_activity < now() - make_interval(days => $1) AND NOT pinned`,
+         WHERE last_activity < now() - make_interval(days => $1) AND NOT pinned AND ${notImportedSince("", "$1")}`,
         [days],
       );
       return rows[0]?.count ?? 0;

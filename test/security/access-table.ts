@@ -56,6 +56,11 @@ const open = (path: string, status = 200, route = path): Access => ({
 
 const decisions = { decisions: [{ id: "call_1", approved: true }] };
 
+const openWebUiChat = {
+  id: "chat",
+  chat: { history: { currentId: "a", messages: { a: { id: "a", role: "user", content: "Hi" } } } },
+};
+
 /** Every route of the service. A route that is not in here fails the test. HEAD is what GET is. */
 export const accessTable: readonly Access[] = [
   open("/"),
@@ -379,6 +384,20 @@ export const accessTable: readonly Access[] = [
     note: "of a user who is named",
     call: () => ({ path: `/export?user_id=${users.owner}` }),
     expected: ownName,
+  },
+  {
+    route: "POST /import",
+    call: () => ({ path: "/import", body: openWebUiChat }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /import",
+    note: "in the owner's name",
+    call: () => ({ path: `/import?user_id=${users.owner}`, body: openWebUiChat }),
+    expected: ownName,
+    consumes: true,
   },
   {
     route: "PUT /chat/message/:message_id/feedback",

@@ -54,7 +54,7 @@ export const forget: Transition<Forget, boolean> = {
       TreeRow & { userId: string; agentId: string; isDue: boolean }
     >(
       `SELECT user_id AS "userId", agent_id AS "agentId", last_seq AS "lastSeq", tree,
-         $2::int IS NULL OR (NOT pinned AND last_activity < now() - make_interval(days => $2::int)) AS "isDue"
+         $2::int IS NULL OR (NOT pinned AND greatest(last_activity, imported_at) < now() - make_interval(days => $2::int)) AS "isDue"
        FROM sessions WHERE session_id = $1 FOR UPDATE`,
       [sessionId, idleDays ?? null],
     );

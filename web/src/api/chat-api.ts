@@ -1,5 +1,6 @@
 import { namedUser } from "../state/identity.ts";
 import { request, requestJson } from "./request.ts";
+import { upload } from "./upload.ts";
 import type {
   Agent,
   Decision,
@@ -68,6 +69,19 @@ export interface UsageReport {
     readonly model?: string | null;
   })[];
   readonly total: UsageSum;
+}
+
+/** What became of a file of conversations. */
+export interface ImportResult {
+  readonly imported: number;
+  readonly updated: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly conversations: readonly {
+    readonly title: string | null;
+    readonly status: "imported" | "updated" | "skipped" | "failed";
+    readonly error?: string;
+  }[];
 }
 
 export interface NewMessage {
@@ -179,6 +193,9 @@ export const chatApi = {
         timeoutMs: uploadTimeoutMs,
       },
     ),
+
+  importFile: (file: File, onProgress: (share: number) => void, signal: AbortSignal) =>
+    upload<ImportResult>("/import", { query: { user_id: namedUser() }, file, signal }, onProgress),
 
   search: (query: { q: string; cursor?: string }, signal?: AbortSignal) =>
     requestJson<SearchPage>("GET", "/chat/search", {

@@ -9,6 +9,7 @@ import { language, theme } from "../state/preferences.ts";
 import { saveExport } from "../state/save-export.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
+import { ImportDialog } from "./import-dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { UsageDialog } from "./usage-dialog.tsx";
@@ -21,6 +22,7 @@ export function PreferencesMenu() {
   const who = useStore(identity);
   const config = useStore(serviceConfig);
   const [isShowingUsage, setShowingUsage] = useState(false);
+  const [isImporting, setImporting] = useState(false);
   const leave = () => {
     if (outbox.get().length > 0 && !window.confirm(texts.signOutWarning)) return;
     for (const { key } of outbox.get()) removeOutgoing(key);
@@ -49,6 +51,7 @@ export function PreferencesMenu() {
           })),
           "separator",
           { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
+          { label: texts.importMenu, icon: "archive", run: () => setImporting(true) },
           {
             label: texts.exportEverything,
             icon: "down",
@@ -77,6 +80,7 @@ export function PreferencesMenu() {
         <span>{texts.settings}</span>
       </Menu>
       {isShowingUsage && <UsageDialog onClose={() => setShowingUsage(false)} />}
+      {isImporting && <ImportDialog onClose={() => setImporting(false)} />}
     </div>
   );
 }

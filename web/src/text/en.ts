@@ -24,6 +24,15 @@ export const en = {
   unpin: "Unpin",
   exportText: "Save as text (Markdown)",
   exportAll: "Save whole (JSON)",
+  importMenu: "Import conversations…",
+  importTitle: "Import conversations",
+  importHint:
+    "From a file that was saved here, or an export of ChatGPT, LibreChat or Open WebUI (JSON or ZIP). Importing it again adds only what is new.",
+  importFile: "File with conversations",
+  importSending: "Sending…",
+  importWorking: "Importing…",
+  importDone: (imported: number, updated: number, skipped: number, failed: number) =>
+    `Imported ${imported}, added to ${updated}, already there ${skipped}, failed ${failed}.`,
   exportEverything: "Save all conversations",
   archive: "Archive",
   unarchive: "Bring back",

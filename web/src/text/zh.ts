@@ -25,6 +25,15 @@ export const zh: Texts = {
   unpin: "取消置顶",
   exportText: "保存为文本（Markdown）",
   exportAll: "完整保存（JSON）",
+  importMenu: "导入对话…",
+  importTitle: "导入对话",
+  importHint:
+    "可导入在此保存的文件，或 ChatGPT、LibreChat、Open WebUI 的导出文件（JSON 或 ZIP）。再次导入只会添加新内容。",
+  importFile: "对话文件",
+  importSending: "正在上传…",
+  importWorking: "正在导入…",
+  importDone: (imported, updated, skipped, failed) =>
+    `新导入 ${imported} 个，更新 ${updated} 个，已存在 ${skipped} 个，失败 ${failed} 个。`,
   exportEverything: "保存所有对话",
   archive: "归档",
   unarchive: "取消归档",
