@@ -59,7 +59,7 @@ export function runRequestOf(
     history: async (bounds) =>
       (await history(sessionId, path, bounds)).map(({ seq: number, ...message }) => {
         const own = threadOf(tree, number) === thread ? ownReply(message, backend, find) : null;
-        const { role, content, agentId: speaker, files: attached } = message;
+        const { role, content, agentId: speaker, files: attached, isSummary } = message;
         return {
           role,
           content,
@@ -67,6 +67,7 @@ export function runRequestOf(
           seq: count(clip(path, 0, number)),
           ...(attached && { files: attached }),
           ...(own && { own }),
+          ...(isSummary && { isSummary }),
         };
       }),
     files: (ids) => files(sessionId, ids),
