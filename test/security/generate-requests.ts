@@ -1,4 +1,4 @@
-import { fitting, hostile, mutated, text, type JsonSchema } from "./generate-values.ts";
+import { anything, fitting, hostile, mutated, text, type JsonSchema } from "./generate-values.ts";
 import type { Random } from "./random.ts";
 import { callers, type Belongings, type Caller } from "./stage.ts";
 
@@ -38,7 +38,32 @@ interface Sources {
   readonly recording: Uint8Array;
   /** A reply of the owner's that was stopped. */
   readonly cancelledId: string;
+  /** The last `next_cursor` of each list, by its path. */
+  readonly cursors: ReadonlyMap<string, string>;
 }
+
+/** Words that are in the messages, and what means something to a search. */
+const searches = [
+  "look",
+  "recording says",
+  '"the recording"',
+  '"',
+  '""',
+  "lo",
+  "look -recording",
+  "look | says & !x",
+  "a:* <-> b",
+  "你",
+  "你好",
+  "%",
+  "_",
+  "\\",
+  "'",
+  "( ) : * & | !",
+  "x".repeat(500),
+  "a ".repeat(250),
+  "é".normalize("NFD"),
+];
 
 /** A request for the operation: fitting, at its bounds, or broken in one or several places. */
 export function generateRequest(operation: Operation, sources: Sources): FuzzRequest {
@@ -52,11 +77,18 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
     if (name === "message_id")
       return random.pick([mine.replyId, mine.messageId, sources.cancelledId]);
     if (/^(before|after|around)$/.test(name)) return mine.messageId;
+    if (/^(head|parent)_message_id$/.test(name)) return random.pick([mine.replyId, mine.messageId]);
+    if (name === "last-event-id") return String(random.pick([0, 1, 2, 3, 2_147_483_647]));
+    if (name === "q") return random.pick(searches);
+    if (name === "prefer") return random.pick(["respond-async", "respond-async, wait=1", "wait=0"]);
     if (name === "audio_id") return mine.audioId;
     if (name === "attachment_id") return mine.attachmentId;
     if (name === "user_id") return "alice";
     if (name === "agent_id") return "general-chat";
-    if (name === "cursor") return mine.cursor;
+    if (name === "cursor") {
+      const cursor = sources.cursors.get(operation.path) ?? mine.cursor;
+      return breaks(0.5) ? forged(cursor, random) : cursor;
+    }
     return undefined;
   };
 
@@ -111,11 +143,31 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
     ]);
   if (breaks(0.05))
     headers["authorization"] = random.pick(["Bearer x", "Basic eDp5", "Bearer ", "Bearer a.b.c"]);
-  if (breaks(0.03)) headers["accept"] = random.pick(["text/html", "x", "*/*;q=0"]);
+  if (random.chance(0.05))
+    headers["accept"] = random.pick([
+      "text/html",
+      "x",
+      "*/*;q=0",
+      "application/x-ndjson",
+      "text/event-stream",
+      "application/json",
+    ]);
+  if (breaks(0.05))
+    headers["if-none-match"] = random.pick([
+      "*",
+      '"x"',
+      'W/"x", "y"',
+      '"',
+      ",,",
+      "x".repeat(2_000),
+    ]);
+  if (breaks(0.02)) headers["origin"] = random.pick(["http://evil.example", "null", "x", ""]);
+  if (breaks(0.02))
+    headers["sec-fetch-site"] = random.pick(["cross-site", "same-site", "none", "x"]);
 
   const body = bodyOf(operation, sources, ids, isFitting, headers);
   const method = breaks(0.03)
-    ? random.pick(["PUT", "DELETE", "PATCH", "POST", "GET"])
+    ? random.pick(["PUT", "DELETE", "PATCH", "POST", "GET", "HEAD", "OPTIONS"])
     : operation.method;
   return { operation, caller, isFitting, isElsewhere, method, path, headers, body };
 }
@@ -167,6 +219,9 @@ function bodyOf(
       () => "\ufeff{}",
     ])();
   }
+  if (!isFitting && random.chance(0.02)) {
+    headers["content-encoding"] = random.pick(["gzip", "br", "identity", "x"]);
+  }
   const bytes = Buffer.from(json);
   if (!isFitting && bytes.length > 0 && random.chance(0.03))
     bytes[random.below(bytes.length)] = 0xff;
@@ -203,6 +258,19 @@ function multipart(
   }
   if (isFitting || !random.chance(0.1)) chunks.push(`--${boundary}--\r\n`);
   return Buffer.concat(chunks.map((chunk) => Buffer.from(chunk as string)));
+}
+
+/** One that can be read, with something else in it; or one of another list, or none at all. */
+function forged(cursor: string, random: Random): string {
+  if (random.chance(0.2)) return inWords(hostile(random));
+  const position = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")) as object;
+  const members = Object.entries(position).map(([name, value]) => {
+    if (random.chance(0.5)) return [name, value];
+    const near =
+      typeof value === "number" ? value + random.pick([-1, 1, 0.5, 2 ** 31, -(2 ** 31)]) : value;
+    return [name, random.pick([near, hostile(random), anything(random, 1)])];
+  });
+  return Buffer.from(JSON.stringify(Object.fromEntries(members))).toString("base64url");
 }
 
 function inWords(value: unknown): string {

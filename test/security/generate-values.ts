@@ -86,6 +86,7 @@ export function fitting(
         const isRequired = schema.required?.includes(member) ?? false;
         if (isRequired || random.chance(0.35)) made[member] = fitting(inner, random, ids, member);
       }
+      if (name === "schema") return { ...random.pick(answerSchemas), ...made };
       if (schema.additionalProperties !== false && random.chance(0.2)) {
         made[text(random, random.between(1, 12))] = anything(random, 2);
       }
@@ -96,11 +97,37 @@ export function fitting(
   }
 }
 
+/** What answers are asked to be like; also such as are much to check, or refer to themselves. */
+const answerSchemas: readonly object[] = [
+  { type: "object", properties: { a: { type: "integer" } }, required: ["a"] },
+  { type: "object", properties: {}, additionalProperties: false },
+  { $ref: "#" },
+  { $ref: "#/$defs/a", $defs: { a: { anyOf: [{ $ref: "#/$defs/a" }, { $ref: "#/$defs/a" }] } } },
+  { $ref: "https://example.com/none" },
+  { $id: "https://example.com/a", $dynamicRef: "#x" },
+  { type: "string", pattern: "^(a+)+$" },
+  { type: "string", pattern: "(" },
+  { type: "nonsense" },
+  { type: ["object", "null"], properties: { ["__proto__"]: true, constructor: false } },
+  { allOf: Array.from({ length: 300 }, (_, index) => ({ required: [`m${index}`] })) },
+  nested(30) as object,
+];
+
+const moments = [
+  "2026-11-22T10:00:00.000Z",
+  "2026-11-22T10:00:00+08:00",
+  "1970-01-01T00:00:00Z",
+  "2024-02-29T23:59:59.999999999Z",
+  "0001-01-01T00:00:00Z",
+  "9999-12-31T23:59:59Z",
+];
+
 function fittingText(schema: JsonSchema, random: Random, id: string | undefined): string {
   if (id !== undefined && random.chance(0.85)) return id;
-  if (schema.format === "date-time") return "2026-11-22T10:00:00.000Z";
+  if (schema.format === "date-time") return random.pick(moments);
   if (schema.contentEncoding === "base64") return "aGVsbG8=";
   if (schema.pattern?.includes("/") === true) return random.pick(["image/png", "text/plain"]);
+  if (schema.pattern?.startsWith("^[") === true) return random.pick(["low", "high", "answer"]);
   const low = Math.max(schema.minLength ?? 0, schema.pattern === undefined ? 0 : 1);
   const high = Math.min(schema.maxLength ?? 60, 2_000);
   const length = random.pick([low, high, random.between(low, Math.min(high, 40))]);
