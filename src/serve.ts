@@ -81,6 +81,7 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
 /** A port that is taken is told before a database is made. */
 async function start(config: Config, log: LoggerHandle): Promise<Service> {
   const { host, port } = config.service;
+  await expectMonitoringPort(config);
   try {
     await expectFree(reachableHost(host), port);
     announceStorage(config, log);
@@ -92,6 +93,17 @@ async function start(config: Config, log: LoggerHandle): Promise<Service> {
     if (running !== null) why.found += `: chat-service ${running} is running there`;
     throw new StartFault(why, { cause: error });
   }
+}
+
+async function expectMonitoringPort({ monitoring, service }: Config): Promise<void> {
+  const { port, host } = monitoring;
+  if (port === null) return;
+  const address = host ?? service.host;
+  await expectFree(reachableHost(address), port).catch((error: unknown) => {
+    const names = { host: "MONITORING_HOST", port: "MONITORING_PORT" };
+    const why = explainListen(error, address, port, names);
+    throw why === null ? error : new StartFault(why, { cause: error });
+  });
 }
 
 /** Before anything else: unheard, these signals would end a process that is still starting. */

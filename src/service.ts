@@ -7,6 +7,7 @@ import { openFloors } from "./composition/floors.ts";
 import type { Config } from "./config/settings.ts";
 import { claimRound } from "./database/rounds.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
+import { createMonitoringDoor } from "./http/monitoring-door.ts";
 import { stopListening } from "./http/close-connections.ts";
 import { startRecovery } from "./replies/lifecycle/recovery.ts";
 import { startRetention } from "./sessions/retention.ts";
@@ -41,6 +42,9 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
   const gateway = createGatewayRegistration({ config, version, log: logger });
   const state = { gateway, isDraining: () => isDraining };
   const app = await openDoors(floors, conversations, state, closing);
+  // Open while running replies end.
+  const monitoring = createMonitoringDoor(app, config);
+  closing.add("monitoring", () => monitoring?.close());
 
   const { catalogue, replies, jobs, events } = conversations;
   closing.add("replies", () => replies.drain(server.drain_seconds * 1000));
@@ -74,6 +78,9 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
   jobs.start();
   conversations.searchIndex.start();
   for (const dispatcher of events.dispatchers) dispatcher.start();
+  if (monitoring !== null) {
+    logger.info({ url: urlOf(await monitoring.listen()) }, "metrics and health are served apart");
+  }
   await app.listen({ host: service.host, port: service.port });
   // Where there is a delay there are balancers: what they bring after it belongs to another node.
   if (server.shutdown_delay_seconds > 0) closing.add("listener", () => stopListening(app.server));

@@ -23,6 +23,10 @@ test.each<[Record<string, string>, RegExp]>([
       /^security\.secret_key: .*: whoever guesses it .* openssl rand/,
     ],
   ),
+  [{ PORT: "8001", MONITORING_PORT: "8001" }, /^monitoring\.port: is that of the service/],
+  [{ MONITORING_HOST: "10.0.0.1" }, /^monitoring\.host: needs monitoring\.port/],
+  [{ MONITORING_TOKEN: "two words" }, /^monitoring\.token: must be of visible ASCII/],
+  [{ MONITORING_TOKEN: "一二三" }, /^monitoring\.token: must be of visible ASCII/],
   [{ AUTH_MODE: "base-service" }, /^auth\.mode: base-service needs base_service\.url/],
   [
     { AGNO_API_URL: "http://a", AGNO_SERVERS: servers(["agno", "http://b"]) },

@@ -154,6 +154,31 @@ const crossRules: readonly CrossRule[] = [
       url === null ? [] : redisUrlFaults(url, name !== null),
   },
   {
+    settings: ["monitoring.port", "service.port"],
+    faults: ({ monitoring, service }) =>
+      monitoring.port !== null && monitoring.port !== 0 && monitoring.port === service.port
+        ? [
+            "monitoring.port: is that of the service; take another, or leave it unset to serve metrics beside everything else",
+          ]
+        : [],
+  },
+  {
+    settings: ["monitoring.port", "monitoring.host"],
+    faults: ({ monitoring }) =>
+      monitoring.host !== null && monitoring.port === null
+        ? ["monitoring.host: needs monitoring.port"]
+        : [],
+  },
+  {
+    settings: ["monitoring.token"],
+    faults: ({ monitoring: { token } }) =>
+      token === null || /^[!-+\--~]+$/.test(token)
+        ? []
+        : [
+            "monitoring.token: must be of visible ASCII characters, without blanks and commas, as headers carry it",
+          ],
+  },
+  {
     settings: ["tls.cert_file", "tls.key_file"],
     faults: ({ tls }) =>
       (tls.cert_file === null) === (tls.key_file === null)

@@ -564,6 +564,15 @@ export const settings = {
   monitoring: {
     metrics_enabled: boolean("Serve metrics", true),
     metrics_path: text("Where Prometheus scrapes", "/metrics", { rule: urlPath }),
+    port: integer(
+      "A port apart for whoever watches: health, and there alone metrics and details; unset: all on service.port",
+      null,
+      { maximum: 65_535 },
+    ),
+    host: text("Address to listen on for monitoring.port; unset: service.host", null, {
+      rule: hostName,
+    }),
+    token: secret("Bearer token without which nobody gets metrics and details; unset: anybody"),
     health_check_timeout: number("Seconds a dependency probe may take", 10, {
       minimum: 0.1,
       maximum: 300,

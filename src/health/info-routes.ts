@@ -48,15 +48,21 @@ const endpoints: Readonly<Record<string, Readonly<Record<string, `${string} /${s
   },
 };
 
+/** Served at `monitoring.port` alone where that is set. */
+const apart: ReadonlySet<string> = new Set(["/health/detailed", "/health/metrics"]);
+
 /** The front door: who answers here, and where the rest is. */
 export function infoRoutes(options: InfoRoutesOptions): FastifyPluginAsyncTypebox {
   const { config, version } = options;
+  const { monitoring } = config;
+  /** Whether metrics and details are served beside everything else. */
+  const isBeside = monitoring.port === null;
   const { name, environment } = config.service;
   const links = {
     docs_url: docsAreServed(config) ? "/docs" : null,
     openapi_url: docsAreServed(config) ? "/openapi.json" : null,
     health_check: "/health",
-    metrics_url: config.monitoring.metrics_enabled ? config.monitoring.metrics_path : null,
+    metrics_url: monitoring.metrics_enabled && isBeside ? monitoring.metrics_path : null,
     info_url: "/info",
   };
 
@@ -69,7 +75,7 @@ export function infoRoutes(options: InfoRoutesOptions): FastifyPluginAsyncTypebo
             Object.entries(members)
               .filter(([, endpoint]) => {
                 const [method = "", url = ""] = endpoint.split(" ");
-                return app.hasRoute({ method, url });
+                return app.hasRoute({ method, url }) && (isBeside || !apart.has(url));
               })
               .map(([member, endpoint]) => [member, endpoint.replaceAll(/:(\w+)/g, "{$1}")]),
           ),

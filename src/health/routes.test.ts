@@ -118,8 +118,8 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     report.close();
     await app.close();
   };
-  const get = async (url: string) => {
-    const response = await app.inject({ url });
+  const get = async (url: string, headers: Record<string, string> = {}) => {
+    const response = await app.inject({ url, headers });
     return {
       status: response.statusCode,
       headers: response.headers,
@@ -129,6 +129,27 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
   };
   return { get, telemetry, metrics };
 }
+
+describe("a token for whoever watches", () => {
+  it.each(["/metrics", "/health/metrics", "/health/detailed"])("is needed for %s", async (path) => {
+    const { get } = await start({ MONITORING_TOKEN: "abc" });
+    expect((await get(path)).status).toBe(401);
+    expect((await get(path, { authorization: "Bearer abd" })).status).toBe(401);
+    expect((await get(path, { authorization: "Bearer abc" })).status).toBe(200);
+  });
+
+  it("is needed for nothing else", async () => {
+    const { get } = await start({ MONITORING_TOKEN: "abc" });
+    for (const path of [
+      "/health",
+      "/health/liveness",
+      "/health/readiness",
+      "/health/config",
+      "/info",
+    ])
+      expect((await get(path)).status).toBe(200);
+  });
+});
 
 describe("health", () => {
   it("says healthy exactly, with and without the slash and below each prefix", async () => {

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifySchema } from "fastify";
 import { Type, type TSchema } from "typebox";
 import type { Config } from "../config/settings.ts";
+import { problemResponses } from "../http/problem-docs.ts";
 import { nullable, timestampSchema } from "../http/schemas.ts";
 import type { MetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -20,7 +21,11 @@ interface HealthRoutesOptions {
   readonly features: BuiltFeatures;
 }
 
-const open = { isPublic: true };
+const state = { isPublic: true, watched: "state" } as const;
+const detailed = { isPublic: true, watched: "details" } as const;
+const inside =
+  "At `monitoring.port` where that is set, and with `monitoring.token` as a Bearer token where that is.";
+const refused = { ...problemResponses()[401] };
 const details = Type.Record(Type.String(), Type.Unknown());
 const outcomeSchema = Type.Union([Type.Literal("healthy"), Type.Literal("unhealthy")]);
 const dependencySchema = Type.Object({
@@ -50,7 +55,10 @@ const readinessSchema = Type.Object({
   }),
 });
 
-/** Health, metrics, and what a client should know; open to everybody, and without anything secret. */
+/**
+ * Health, metrics, and what a client should know; without anything secret, and open to everybody but for what
+ * `monitoring.port` and `monitoring.token` keep inside.
+ */
 export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTypebox {
   const { config, version, health, metrics, report, refreshGauges } = options;
   const { name, environment } = config.service;
@@ -107,7 +115,7 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
 
     app.get(
       "/health/detailed",
-      describe("How the service's parts and dependencies are doing", {
+      describeDetails("How the service's parts and dependencies are doing", {
         200: Type.Object({
           status: Type.Union([outcomeSchema, Type.Literal("degraded")]),
           ...identity,
@@ -153,31 +161,34 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
 
     app.get(
       "/health/metrics",
-      describe("The metrics as JSON: totals, and rates and percentiles of the last minutes", {
-        200: Type.Object({
-          ...identity,
-          uptime_seconds: Type.Number(),
-          window_seconds: Type.Number(),
-          sessions: Type.Object({
-            total: Type.Integer(),
-            total_active: Type.Integer(),
-            by_status: counts,
-            by_agent: counts,
+      describeDetails(
+        "The metrics as JSON: totals, and rates and percentiles of the last minutes",
+        {
+          200: Type.Object({
+            ...identity,
+            uptime_seconds: Type.Number(),
+            window_seconds: Type.Number(),
+            sessions: Type.Object({
+              total: Type.Integer(),
+              total_active: Type.Integer(),
+              by_status: counts,
+              by_agent: counts,
+            }),
+            messages: details,
+            replies: details,
+            requests: details,
+            errors: details,
+            tokens: details,
+            latency_ms: Type.Object({
+              request: percentilesSchema,
+              reply: percentilesSchema,
+              time_to_first_token: percentilesSchema,
+            }),
+            viewers: Type.Integer(),
+            system: details,
           }),
-          messages: details,
-          replies: details,
-          requests: details,
-          errors: details,
-          tokens: details,
-          latency_ms: Type.Object({
-            request: percentilesSchema,
-            reply: percentilesSchema,
-            time_to_first_token: percentilesSchema,
-          }),
-          viewers: Type.Integer(),
-          system: details,
-        }),
-      }),
+        },
+      ),
       async () => {
         const sessions = describeSessions(await refreshGauges());
         const memory = process.memoryUsage();
@@ -202,15 +213,17 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
     app.get(
       config.monitoring.metrics_path,
       {
-        config: open,
+        config: detailed,
         schema: {
           tags: ["Service"],
           summary: "The metrics for Prometheus",
+          description: inside,
           response: {
             200: {
               description: "Prometheus text format 0.0.4",
               content: { "text/plain": { schema: Type.String() } },
             },
+            401: refused,
           },
         },
       },
@@ -225,8 +238,23 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
 function describe(
   summary: string,
   response: Record<number, TSchema>,
-): { config: typeof open; schema: FastifySchema } {
-  return { config: open, schema: { tags: ["Service"], summary, response } };
+): { config: typeof state; schema: FastifySchema } {
+  return { config: state, schema: { tags: ["Service"], summary, response } };
+}
+
+function describeDetails(
+  summary: string,
+  response: Record<number, TSchema>,
+): { config: typeof detailed; schema: FastifySchema } {
+  return {
+    config: detailed,
+    schema: {
+      tags: ["Service"],
+      summary,
+      description: inside,
+      response: { ...response, 401: refused },
+    },
+  };
 }
 
 function describeSessions({ counts: rows }: SessionFigures) {

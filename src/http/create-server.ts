@@ -18,6 +18,7 @@ import { installErrorHandling, refuseUndecodable } from "./errors.ts";
 import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
+import { installWatched } from "./monitoring-door.ts";
 import { installOriginCheck } from "./origin-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
 import { installRequestLimits, type Cost } from "./request-limits.ts";
@@ -93,6 +94,7 @@ export async function createServer(options: ServerOptions) {
       maxAge: 600,
     });
   }
+  installWatched(app, config.monitoring);
   installHostCheck(app, servedHosts(config));
   installOriginCheck(app, origins);
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);

@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Config } from "../config/settings.ts";
 import { Problem } from "../problems/problem.ts";
+import { isApart } from "./monitoring-door.ts";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8);
@@ -22,13 +23,17 @@ export function servedHosts({
   return ["localhost", "*.localhost", "127.0.0.1", "::1", service.host];
 }
 
-/** Refuses requests for other host names than these (DNS rebinding, mis-routed proxies); `*` is all. */
+/**
+ * Refuses requests for other host names than these (DNS rebinding, mis-routed proxies); `*` is all. What watches over
+ * nodes asks each by its address, and is told nothing of anybody's.
+ */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
   if (allowed.includes("*")) return;
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   /** `*.example.com` is any name below, not that name itself. */
   const suffixes = [...names].filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
   app.addHook("onRequest", async (request) => {
+    if (isApart(request) || request.routeOptions.config.watched === "state") return;
     // Of an IPv6 address the brackets are no part.
     const host = request.hostname.toLowerCase().replace(/^\[(.*)\]$/, "$1");
     if (names.has(host) || suffixes.some((suffix) => host.endsWith(suffix))) return;

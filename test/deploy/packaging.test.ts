@@ -153,6 +153,42 @@ describe("Kubernetes", () => {
     }
   });
 
+  it("serves metrics where they are scraped, which leads nowhere from the outside", async () => {
+    const documents = parseAllDocuments(await read("deploy/kubernetes/chat-service.yaml")).map(
+      (document) => document.toJS() as { kind: string } & Record<string, never>,
+    );
+    const kind = (name: string) => documents.find((document) => document.kind === name) as never;
+    const { data } = kind("ConfigMap") as { data: Record<string, string> };
+    const { template } = (kind("Deployment") as { spec: { template: unknown } }).spec as {
+      template: {
+        metadata: { annotations: Record<string, string> };
+        spec: { containers: { ports: { containerPort: number }[] }[] };
+      };
+    };
+    const port = data["MONITORING_PORT"];
+    expect(template.metadata.annotations["prometheus.io/port"]).toBe(port);
+    expect(template.spec.containers[0]?.ports).toContainEqual(
+      expect.objectContaining({ containerPort: Number(port) }),
+    );
+    expect(JSON.stringify(kind("Service"))).not.toContain("monitoring");
+
+    const compose = parse(await read("deploy/compose.yaml"), { merge: true }) as {
+      services: Record<string, { environment?: Record<string, string>; ports?: string[] }>;
+    };
+    const prometheus = parse(await read("deploy/prometheus/prometheus.example.yaml")) as {
+      scrape_configs: { static_configs: { targets: string[] }[] }[];
+    };
+    const targets = prometheus.scrape_configs.flatMap(({ static_configs: all }) =>
+      all.flatMap((each) => each.targets),
+    );
+    expect(targets).toHaveLength(2);
+    for (const target of targets) {
+      const [name = "", targetPort] = target.split(":");
+      expect(compose.services[name]?.environment?.["MONITORING_PORT"]).toBe(targetPort);
+      expect(compose.services[name]?.ports).toBeUndefined();
+    }
+  });
+
   it("grows only as far as PostgreSQL's connections reach", async () => {
     const documents = parseAllDocuments(await read("deploy/kubernetes/chat-service.yaml")).map(
       (document) => document.toJS() as { kind: string } & Record<string, never>,

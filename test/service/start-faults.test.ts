@@ -72,6 +72,12 @@ describe("a start that cannot be", () => {
   it.each<[string, () => Record<string, string>, ...(string | RegExp)[]]>([
     ["the port is taken", () => ({ PORT: takenPort }), /is taken by another program/, /PORT=\d+/],
     [
+      "the port for whoever watches is taken",
+      () => ({ MONITORING_PORT: takenPort }),
+      /is taken by another program/,
+      /MONITORING_PORT=\d+/,
+    ],
+    [
       "no such address",
       () => ({ HOST: "203.0.113.1", PORT: "8001" }),
       /no address of this machine/,

@@ -28,15 +28,21 @@ export async function checkRunning(config: Config): Promise<Finding[]> {
   const { host, port } = config.service;
   const url = localUrl(host, port);
   if (port === 0 || (await askHealth(url)) === null) return [];
+  const { monitoring } = config;
+  const detailsUrl =
+    monitoring.port === null ? url : localUrl(monitoring.host ?? host, monitoring.port);
   const [detailed, told] = await Promise.all([
-    ask<Detailed>(`${url}/health/detailed`),
+    ask<Detailed>(`${detailsUrl}/health/detailed`, monitoring.token),
     ask<Told>(`${url}/health/config`),
   ]);
   return [checkSameSettings(config, detailed, told), ...sick(detailed)];
 }
 
-async function ask<T>(url: string): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+async function ask<T>(url: string, token: string | null = null): Promise<T> {
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(timeoutMs),
+    ...(token !== null && { headers: { authorization: `Bearer ${token}` } }),
+  });
   if (!response.ok) throw new Error(`${url} answers ${response.status}`);
   return (await response.json()) as T;
 }

@@ -29,6 +29,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** The request outlives the page. */
   readonly keepalive?: boolean;
+  /** Who is signed in does not matter to it: a refusal says nothing of them. */
+  readonly isForAll?: boolean;
   /** For the answer's head; null: as long as it takes. Milliseconds. */
   readonly timeoutMs?: number | null;
 }
@@ -83,7 +85,7 @@ export async function request(
   isConnected.set(response.status !== 502 && response.status !== 504);
   if (response.ok) return response;
   const refusal = await readRefusal(response);
-  if (refusal.status === 401 && identity.get() === current) signOut(current.kind === "token");
+  if (refusal.status === 401 && options.isForAll !== true && identity.get() === current) signOut(current.kind === "token");
   throw refusal;
 }
 

@@ -62,7 +62,7 @@ async function look(): Promise<void> {
   const isMissing =
     metrics.status === "rejected" &&
     metrics.reason instanceof ApiError &&
-    metrics.reason.status === 404;
+    [401, 404].includes(metrics.reason.status);
   serviceStatus.set((status) => ({
     health: health.status === "fulfilled" ? health.value : isHidden ? null : status.health,
     isReady,
