@@ -3,11 +3,13 @@ import { fuzzService } from "../test/security/fuzz-service.ts";
 
 const [requests = "200000", seed = String(Date.now() % 1_000_000)] = process.argv.slice(2);
 const startedAtMs = performance.now();
+let told = 0;
 const report = await fuzzService({
   requests: Number(requests),
   seed: Number(seed),
   onProgress(done, faults) {
-    if (done % 5_000 === 0) process.stdout.write(`${done} requests, ${faults} faults\n`);
+    for (; told < faults.length; told += 1) process.stdout.write(`\n${faults[told]}\n`);
+    if (done % 5_000 === 0) process.stdout.write(`${done} requests, ${faults.length} faults\n`);
   },
 });
 const seconds = Math.round((performance.now() - startedAtMs) / 1000);
@@ -15,5 +17,4 @@ const { faults, ...figures } = report;
 process.stdout.write(
   `${JSON.stringify({ ...figures, seconds, faults: faults.length }, null, 2)}\n`,
 );
-for (const fault of faults) process.stdout.write(`\n${fault}\n`);
 process.exit(faults.length === 0 && report.isAlive ? 0 : 1);

@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { settleStoredBytes } from "./attachments/storage-quota.ts";
 import { createClosing } from "./composition/closing.ts";
 import { openConversations } from "./composition/conversations.ts";
 import { openDoors } from "./composition/doors.ts";
@@ -71,6 +72,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
       await conversations.speech.store.purge();
       await conversations.usage.purge();
       await conversations.sessionEvents.purge();
+      await settleStoredBytes(floors.database);
     },
     logger,
   });

@@ -4,7 +4,7 @@ import type { Database } from "../database/database.ts";
 import { createAudioStore } from "../voice/audio-store.ts";
 import { newId } from "../lib/ids.ts";
 import { createAttachmentStore as createStore, describeAttachment } from "./attachment-store.ts";
-import { createStorageQuota } from "./storage-quota.ts";
+import { createStorageQuota, settleStoredBytes } from "./storage-quota.ts";
 
 const databases = await startDatabases();
 afterAll(() => databases.stop());
@@ -104,6 +104,99 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     expect(await sound.find(audioId)).toBeNull();
     await database.query("DELETE FROM sessions WHERE user_id = $1", [user]);
     await send(user);
+  });
+
+  const settle = async (userId: string): Promise<number> => {
+    const { rows } = await database.query<{ used: number }>(
+      "SELECT settle_stored_bytes($1)::float8 AS used",
+      [userId],
+    );
+    return rows[0]?.used ?? -1;
+  };
+  const counted = async (userId: string): Promise<number> => {
+    const { rows } = await database.query<{ used: number }>(
+      `SELECT coalesce(sum(stored_bytes_of_session(session_id)), 0)::float8 AS used FROM sessions
+       WHERE user_id = $1`,
+      [userId],
+    );
+    return rows[0]?.used ?? -1;
+  };
+  const notes = async (userId: string): Promise<number> => {
+    const { rows } = await database.query("SELECT 1 FROM stored_bytes WHERE user_id = $1", [
+      userId,
+    ]);
+    return rows.length;
+  };
+  /** Stores a file and a sound in a new session; what takes things away again, each its own way. */
+  const fill = async (userId: string) => {
+    const store = createAttachmentStore(database);
+    const sound = createAudioStore(database, 24);
+    const kept = { messageId: null, format: "wav", mediaType: "audio/wav", durationMs: 1, userId };
+    const sessionId = await createSession(userId);
+    const messageId = newId();
+    const info = describeAttachment(file("x", everyByte));
+    await database.transaction((tx) =>
+      store.insert(tx, { sessionId, messageId }, [{ info, bytes: everyByte }]),
+    );
+    const copied = { sessionId, messageId: newId() };
+    await database.transaction((tx) => store.copy(tx, messageId, copied, [info]));
+    const audioId = await sound.save({ ...kept, sessionId, bytes: everyByte.subarray(0, 7) });
+    const given = await sound.save({ ...kept, sessionId: null, bytes: everyByte.subarray(0, 11) });
+    await sound.attach(given, sessionId, null);
+    return [
+      () => database.query("DELETE FROM attachments WHERE message_id = $1", [messageId]),
+      () => database.query("UPDATE audio SET expires_at = now() WHERE audio_id = $1", [audioId]),
+      () => sound.purge(),
+      () => database.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]),
+    ];
+  };
+
+  test("the total of a user is what there is, whatever comes, goes, or was there before", async () => {
+    const user = newId();
+    expect(await settle(user)).toBe(0);
+    const takings = [...(await fill(user)), ...(await fill(user))];
+    expect(await settle(user)).toBe(2 * (2 * everyByte.length + 18));
+    for (const [index, take] of takings.entries()) {
+      // As of an earlier version: nobody has noted what there is.
+      if (index === 2) await database.query("DELETE FROM stored_bytes WHERE user_id = $1", [user]);
+      await take();
+      expect([index, await settle(user)]).toEqual([index, await counted(user)]);
+      expect(await notes(user)).toBeLessThan(2);
+    }
+    expect([await counted(user), await notes(user)]).toEqual([0, 0]);
+  });
+
+  test("so it is when many change it at a time", async () => {
+    const user = newId();
+    const rounds = Array.from({ length: 6 }, async (_, index) => {
+      const takings = await fill(user);
+      await settle(user);
+      for (const take of takings.slice(index % 4)) await take();
+    });
+    await Promise.all(rounds);
+    expect(await settle(user)).toBe(await counted(user));
+  });
+
+  test("the total is asked, not what it is made of", async () => {
+    const user = newId();
+    await fill(user);
+    await settle(user);
+    await database.query("UPDATE stored_bytes SET bytes = 150000 WHERE user_id = $1", [user]);
+    const store = createAttachmentStore(database, 150_000);
+    const message = { sessionId: await createSession(user), messageId: newId() };
+    const info = describeAttachment(file("x", new Uint8Array(1)));
+    await expect(
+      database.transaction((tx) => store.insert(tx, message, [{ info, bytes: new Uint8Array(1) }])),
+    ).rejects.toMatchObject({ type: "storage_quota_exceeded" });
+  });
+
+  test("notes that nobody asks for become one a user, and none of who has nothing", async () => {
+    const [one, other] = [newId(), newId()];
+    await fill(one);
+    for (const take of await fill(other)) await take();
+    expect(await notes(other)).toBeGreaterThan(0);
+    await settleStoredBytes(database);
+    expect([await notes(one), await notes(other)]).toEqual([1, 0]);
   });
 
   test("go with their session, and with a transaction that is rolled back", async () => {

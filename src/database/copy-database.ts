@@ -11,6 +11,7 @@ const ownTables = new Set([
   "search_backfill",
   "search_queue",
   "session_search",
+  "stored_bytes",
 ]);
 /** Files are of many mebibytes, and twice as long as text. */
 const batchOfFiles = 4;

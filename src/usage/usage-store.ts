@@ -82,6 +82,8 @@ export function createUsageStore(database: Database) {
         const { rowCount } = await tx.query("DELETE FROM usage WHERE user_id = $1", [userId]);
         await tx.query("DELETE FROM usage_totals WHERE scope = 'user' AND name = $1", [userId]);
         await tx.query("DELETE FROM budget_warnings WHERE name = $1", [`user:${userId}`]);
+        // Of one who has nothing left no row stays.
+        await tx.query("SELECT settle_stored_bytes($1)", [userId]);
         return rowCount;
       });
     },

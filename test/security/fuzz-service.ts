@@ -25,7 +25,8 @@ export interface FuzzReport {
 interface FuzzOptions {
   readonly requests: number;
   readonly seed: number;
-  readonly onProgress?: (done: number, faults: number) => void;
+  /** After each batch, with the faults so far. */
+  readonly onProgress?: (done: number, faults: readonly string[]) => void;
 }
 
 interface Answer {
@@ -144,7 +145,7 @@ async function fuzz(stage: SecurityStage, options: FuzzOptions): Promise<FuzzRep
       refusedAgain += refused.length;
       if ((await stage.dump()) !== before) faults.push("refused requests have changed something");
     }
-    options.onProgress?.(done, faults.length);
+    options.onProgress?.(done, faults);
     if (faults.length >= maxFaults) break;
   }
   agent.destroy();
