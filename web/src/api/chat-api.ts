@@ -112,12 +112,14 @@ export const chatApi = {
   config: (signal?: AbortSignal) =>
     requestJson<ServiceConfig>("GET", "/health/config", signal && { signal }),
 
-  health: () => requestJson<HealthReport>("GET", "/health/detailed", { timeoutMs: 15_000, isForAll: true }),
+  health: () =>
+    requestJson<HealthReport>("GET", "/health/detailed", { timeoutMs: 15_000, isForAll: true }),
 
   /** Refused with 503 by a node that is not ready. */
   readiness: () => requestJson<Readiness>("GET", "/health/readiness", { timeoutMs: 15_000 }),
 
-  metrics: () => requestJson<Metrics>("GET", "/health/metrics", { timeoutMs: 15_000, isForAll: true }),
+  metrics: () =>
+    requestJson<Metrics>("GET", "/health/metrics", { timeoutMs: 15_000, isForAll: true }),
 
   agents: async () => (await requestJson<{ agents: Agent[] }>("GET", "/chat/agents")).agents,
 

@@ -85,7 +85,8 @@ export async function request(
   isConnected.set(response.status !== 502 && response.status !== 504);
   if (response.ok) return response;
   const refusal = await readRefusal(response);
-  if (refusal.status === 401 && options.isForAll !== true && identity.get() === current) signOut(current.kind === "token");
+  if (refusal.status === 401 && options.isForAll !== true && identity.get() === current)
+    signOut(current.kind === "token");
   throw refusal;
 }
 
