@@ -3,6 +3,12 @@ import { Problem } from "../problems/problem.ts";
 import type { AgentBackend, FoundAgent } from "./agent-backend.ts";
 import type { Catalogue } from "./catalogue.ts";
 
+/**
+ * A run that is asked to stop, or ends at this moment, writes its session down once more: after its tool, its summary.
+ * Until then nothing tells that it will, so it is looked at again, ever more seldom.
+ */
+const looksAgainMs = [3_000, 30_000, 5 * 60_000, 60 * 60_000, 6 * 60 * 60_000];
+
 /** What agents are told about sessions and runs after the fact, however often that has to be tried. */
 export function createUpstreamJobs(
   catalogue: Pick<Catalogue, "find" | "sources">,
@@ -37,7 +43,8 @@ export function createUpstreamJobs(
       );
     },
 
-    async "forget-session"({ sessionId, userId, agentIds }) {
+    async "forget-session"(data) {
+      const { sessionId, userId, agentIds, looks } = data;
       const byBackend = new Map<AgentBackend, string[]>();
       for (const agent of agentIds.flatMap((agentId) => find(agentId) ?? [])) {
         byBackend.set(agent.backend, [...(byBackend.get(agent.backend) ?? []), agent.agentId]);
@@ -49,6 +56,10 @@ export function createUpstreamJobs(
       );
       const fault = outcomes.find((outcome) => outcome.status === "rejected");
       if (fault !== undefined) throw fault.reason;
+      const inMs = looks === undefined ? undefined : looksAgainMs[looks];
+      return looks === undefined || inMs === undefined
+        ? undefined
+        : { data: { ...data, looks: looks + 1 }, inMs };
     },
   };
 }

@@ -137,6 +137,20 @@ export function createOutbox(
       );
     },
 
+    /** Done, and to be done once more after `delayMs` with this data; its tries are counted anew. */
+    async again(
+      database: Queryable,
+      { entryId, attempt }: ClaimedEntry,
+      data: JsonObject,
+      delayMs: number,
+    ): Promise<void> {
+      await database.query(
+        `UPDATE ${table} SET attempts = 0, data = $3::jsonb, due_at = now() + $4 * interval '1 millisecond'
+      WHERE event_id = $1 AND attempts = $2`,
+        [entryId, attempt, toJsonb(data), delayMs],
+      );
+    },
+
     /** Not begun after all: due at once, and the attempt does not count. */
     async release(database: Queryable, { entryId, attempt }: ClaimedEntry): Promise<void> {
       await database.query(

@@ -26,6 +26,8 @@ export type Job =
         readonly sessionId: string;
         readonly userId: string;
         readonly agentIds: readonly string[];
+        /** How often it was looked at again since; absent: nobody can have written to it once more. */
+        readonly looks?: number;
       };
     }
   /** Something of a session was not told to its model any more: it is to be put into few words. */
@@ -46,13 +48,18 @@ export interface WritingData {
 
 export type JobType = Job["type"];
 
+type DataOf<T extends JobType> = Extract<Job, { type: T }>["data"];
+
+/** A job is done, and has to be done once more after a while. */
+export interface Again<T extends JobType = JobType> {
+  readonly data: DataOf<T>;
+  readonly inMs: number;
+}
+
 /**
  * What is done for a job. Raises when it should be tried again, and ends soon after `signal` aborts: then another node
  * does it.
  */
 export type JobHandlers = {
-  readonly [T in JobType]: (
-    data: Extract<Job, { type: T }>["data"],
-    signal: AbortSignal,
-  ) => Promise<void>;
+  readonly [T in JobType]: (data: DataOf<T>, signal: AbortSignal) => Promise<Again<T> | void>;
 };

@@ -25,16 +25,17 @@ const left = async () =>
   ).rows;
 
 /** Jobs whose handler answers with what `outcomes` say, one after the other. */
-function stage(outcomes: readonly ("done" | "failed")[], maxAttempts?: number) {
+function stage(outcomes: readonly ("done" | "failed" | "again")[], maxAttempts?: number) {
   const seen: string[] = [];
   const all = Promise.withResolvers<void>();
   const handlers: Partial<JobHandlers> = {
     "abandon-run": () => Promise.resolve(),
-    "forget-session": async ({ sessionId }) => {
-      seen.push(sessionId);
+    "forget-session": async (data) => {
+      seen.push(`${data.sessionId}${data.looks ?? ""}`);
       const outcome = outcomes[seen.length - 1];
       if (seen.length === outcomes.length) all.resolve();
-      if (outcome !== "done") throw new Error("away");
+      if (outcome === "failed") throw new Error("away");
+      return outcome === "again" ? { data: { ...data, looks: seen.length }, inMs: 10 } : undefined;
     },
   };
   const jobs = createJobs({
@@ -82,6 +83,17 @@ test("a job that fails is tried again and does not hold up the others", async ()
   await jobs.stop();
   expect(seen.toSorted()).toEqual(["first", "first", "second"]);
   expect(await left()).toEqual([]);
+});
+
+test("a job that has to be done once more is, with what it says, and its tries begin anew", async () => {
+  const { jobs, seen, all } = stage(["again", "failed", "again", "done"], 2);
+  await database.transaction((tx) => jobs.insert(tx, job("one")));
+  jobs.start();
+  await all;
+  await jobs.stop();
+  expect(seen).toEqual(["one", "one1", "one1", "one3"]);
+  expect(await left()).toEqual([]);
+  expect(jobs.status()).toEqual({ done: 3, failed: 1, given_up: 0 });
 });
 
 test("a job outlives the process that has claimed it", async () => {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Queryable } from "../database/database.ts";
 import { createOutbox, type ClaimedEntry } from "../database/outbox.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { Job, JobHandlers, JobType, WritingData } from "./job.ts";
+import type { Again, Job, JobHandlers, JobType, WritingData } from "./job.ts";
 
 /** How the jobs of this node stand, for health reports. */
 interface JobsStatus {
@@ -91,7 +91,7 @@ function createLane(
   let nextPurgeMs = 0;
   let isAway = false;
 
-  const handle = async (entry: ClaimedEntry): Promise<void> => {
+  const handle = async (entry: ClaimedEntry): Promise<Again | void> => {
     // Only types with a handler are claimed, with what `insert` has written for it.
     const handler = handlers[entry.type as JobType] as JobHandlers["title"] | undefined;
     if (handler === undefined) throw new Error(`no handler for ${entry.type}`);
@@ -111,7 +111,7 @@ function createLane(
     }, renewMs);
     try {
       const data = entry.data as unknown as WritingData;
-      await Promise.race([handler(data, signal), timeout.promise]);
+      return await Promise.race([handler(data, signal), timeout.promise]);
     } finally {
       clearTimeout(timer);
       clearInterval(renewal);
@@ -120,8 +120,9 @@ function createLane(
 
   const work = async (entry: ClaimedEntry): Promise<void> => {
     const { type, attempt } = entry;
+    let again: Again | void;
     try {
-      await handle(entry);
+      again = await handle(entry);
     } catch (error) {
       // Nothing is wrong with it: another node does it, or this one when it is back.
       if (atEnd === "cut" && stopping.signal.aborted) return jobs.release(database, entry);
@@ -138,7 +139,8 @@ function createLane(
       return jobs.retry(database, entry, retryDelayMs(attempt), nameOf(error));
     }
     counts.done += 1;
-    await jobs.remove(database, entry.entryId);
+    if (again) await jobs.again(database, entry, again.data, again.inMs);
+    else await jobs.remove(database, entry.entryId);
   };
 
   const round = async (): Promise<number> => {

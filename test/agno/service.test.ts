@@ -332,6 +332,24 @@ forEachAgno((version, python) => {
       }
     });
 
+    test("a session that is deleted while it answers is gone in AgentOS too, and stays gone", async () => {
+      const { stream, sessionId } = await ask("assistant", "slowly");
+      await stream.next((event) => event.type === "assistant_chunk");
+      await client.send("DELETE", `/sessions/${sessionId}`);
+      const become = async (status: number, patienceMs: number) => {
+        const until = performance.now() + patienceMs;
+        for (;;) {
+          const answer = await fetch(`${agentOs.url}/sessions/${sessionId}?type=agent`);
+          if (answer.status === status || performance.now() > until) return answer.status;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      };
+      assert.equal(await become(404, 10_000), 404);
+      // AgentOS writes the cancelled run, and with it the session, once more.
+      await become(200, 3_000);
+      assert.equal(await become(404, 60_000), 404);
+    }, 90_000);
+
     test("kill -9 of AgentOS: interrupted, what was said is kept, the next message is answered", async () => {
       const { stream, sessionId, messageId } = await ask("assistant", "slowly");
       await stream.next(() => textOf(stream.events).includes("w20 "));

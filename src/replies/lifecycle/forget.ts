@@ -29,6 +29,8 @@ export interface ForgottenReply {
   readonly agentId: string;
   readonly turn: Turn | null;
   readonly backendState: ReplyState["backendState"];
+  /** Its agent may not be through with it, whatever was said to it or heard of it: it may write it down yet. */
+  readonly mayBeWritten: boolean;
 }
 
 /** Events of ended replies that readers may still be shown are kept no longer than this. */
@@ -41,7 +43,8 @@ export const forgottenColumns = `
   m.message_id AS "replyId", m.status, m.attempt, m.recoveries,
   CASE WHEN m.status IN ${unfinished} THEN m.content ELSE '' END AS content,
   m.status = 'streaming' AND m.lease_until < now() AS "isLost", m.event_seq AS "eventSeq",
-  m.agent_id AS "agentId", m.turn, m.backend_state AS "backendState"`;
+  m.agent_id AS "agentId", m.turn, m.backend_state AS "backendState",
+  m.status <> 'complete' OR m.created_at > now() - interval '10 minutes' AS "mayBeWritten"`;
 
 /**
  * Deletes a session with everything that belongs to it; false when it is gone already, or has come back to life. Its
@@ -79,14 +82,11 @@ export const forget: Transition<Forget, boolean> = {
       ...rows
         .filter(({ status }) => status === "paused" || status === "streaming")
         .flatMap((row) => abandonment({ ...row, sessionId, userId: owner.userId })),
-      ...[...new Set([0, ...threadsOf(readTree(owner))])].map((thread): Job => ({
-        type: "forget-session",
-        data: {
-          sessionId: threadId(sessionId, thread),
-          userId: owner.userId,
-          agentIds: [...agentIds],
-        },
-      })),
+      ...forgetting(
+        { sessionId, userId: owner.userId, agentIds: [...agentIds] },
+        new Set([0, ...threadsOf(readTree(owner))]),
+        rows,
+      ),
     ];
     return {
       result: true,
@@ -101,6 +101,19 @@ export const forget: Transition<Forget, boolean> = {
 
 /** Why there is no row any more. */
 type GoneReason = "session_deleted" | "message_deleted" | "withdrawn";
+
+/** Agents that remember these lines of a session by themselves are to forget them. */
+export function forgetting(
+  { sessionId, ...whose }: Extract<Job, { type: "forget-session" }>["data"],
+  threads: ReadonlySet<number>,
+  replies: readonly ForgottenReply[],
+): readonly Job[] {
+  const looks = replies.some(({ mayBeWritten }) => mayBeWritten) ? { looks: 0 } : {};
+  return [...threads].map((thread) => ({
+    type: "forget-session",
+    data: { sessionId: threadId(sessionId, thread), ...whose, ...looks },
+  }));
+}
 
 /** What other services are told of one that was not over yet. */
 export function eventOfForgotten(

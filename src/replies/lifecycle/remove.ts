@@ -2,12 +2,12 @@ import type { Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Ranges } from "../../tree/ranges.ts";
 import { subtreeOf, threadOf, without } from "../../tree/tree.ts";
-import { threadId } from "../thread-id.ts";
 import { lockTree, seqOf, storeBranches } from "./branches.ts";
 import { abandonment } from "./cancel.ts";
 import {
   endOfForgotten,
   eventOfForgotten,
+  forgetting,
   forgottenColumns,
   type ForgottenReply,
 } from "./forget.ts";
@@ -60,10 +60,7 @@ export const remove: Transition<Removal, boolean> = {
       ...replies
         .filter(({ status }) => status === "paused" || status === "streaming")
         .flatMap((reply) => abandonment({ ...reply, sessionId, userId })),
-      ...[...threads].map((thread): Job => ({
-        type: "forget-session",
-        data: { sessionId: threadId(sessionId, thread), userId, agentIds },
-      })),
+      ...forgetting({ sessionId, userId, agentIds }, threads, replies),
     ];
     return {
       result: true,

@@ -89,7 +89,12 @@ const cancel = (replyId: string, on = node) =>
 const decide = (replyId: string, id: string, on = node) =>
   on.commands.continue({ identity: null }, { messageId: replyId }, [{ id, approved: true }]);
 const jobsDone = async () => {
-  await expect.poll(async () => (await database.query("SELECT 1 FROM jobs")).rows).toEqual([]);
+  await expect
+    .poll(
+      async () =>
+        (await database.query("SELECT 1 FROM jobs WHERE attempts > 0 OR due_at <= now()")).rows,
+    )
+    .toEqual([]);
 };
 const idle = () =>
   expect
@@ -532,6 +537,39 @@ describe("when the answer to a COMMIT is lost", () => {
     expect(await node.replies.forget(sessionId)).toBe(true);
     await jobsDone();
     expect(heart.upstream.forgotten).toEqual(new Set([sessionId]));
+  });
+});
+
+describe("agents are asked again to forget", () => {
+  const looks = async () =>
+    (
+      await database.query<{ looks: number | null }>(
+        "SELECT (data->>'looks')::int AS looks FROM jobs WHERE event_type = 'forget-session'",
+      )
+    ).rows;
+
+  test.each([
+    ["runs", "UPDATE messages SET created_at = created_at - interval '1 hour'", true],
+    ["was just answered", "SELECT 1", true],
+    [
+      "was stopped a while ago",
+      "UPDATE messages SET created_at = now() - interval '1 hour', status = 'cancelled' WHERE role = 'assistant'",
+      true,
+    ],
+    [
+      "was answered a while ago",
+      "UPDATE messages SET created_at = now() - interval '1 hour', status = 'complete' WHERE role = 'assistant'",
+      false,
+    ],
+  ])("a session in which a reply %s: %#", async (_name, before, isAskedAgain) => {
+    const { sessionId } = await send("say hang");
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    await database.execute(before);
+    await node.replies.forget(sessionId);
+    await jobsDone();
+    expect(heart.upstream.forgotten).toEqual(new Set([sessionId]));
+    expect(await looks()).toEqual(isAskedAgain ? [{ looks: 1 }] : []);
   });
 });
 
