@@ -1,4 +1,5 @@
 import type { Language } from "../problems/catalogue.ts";
+import type { Problem } from "../problems/problem.ts";
 
 /** A text that people read: one string, or one for each language. */
 export type LocalizedText = string | Readonly<Record<Language, string>>;
@@ -307,6 +308,18 @@ export class AgentInterrupted extends Error {
   override readonly name = "AgentInterrupted";
 }
 
+/** The source has not taken the decisions: the run waits for them as before. */
+export class StillPaused extends Error {
+  override readonly name = "StillPaused";
+  /** What whoever decided is told. */
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super("the decisions were not taken", { cause: problem });
+    this.problem = problem;
+  }
+}
+
 /** Why a run's signal aborts, where its source has to know. */
 export class RunStopped extends Error {
   /** The run goes on under another attempt, or shall: its source does not stop it. */
@@ -348,7 +361,7 @@ export interface AgentBackend {
   /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked, and has told the log. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;
-  /** Goes on with a paused run; absent where runs never pause. */
+  /** Goes on with a paused run; absent where runs never pause. Raises `StillPaused` when nothing has come of that. */
   continue?(
     request: RunRequest,
     state: Readonly<Record<string, unknown>>,

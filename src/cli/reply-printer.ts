@@ -59,6 +59,9 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
           return line(`${event.kind}: ${event.url}`);
         case "cancelled":
           return line(`stopped (${event.reason})`);
+        case "paused":
+          if (event.error === undefined) return;
+          return line(`${event.error} (${event.error_type})`);
         case "error":
           if (column !== "start") output.write("\n");
           column = "start";
@@ -67,7 +70,6 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
         case "user_message":
         case "audio_chunk":
         case "audio_response":
-        case "paused":
         case "conversation_complete":
           return;
         default:

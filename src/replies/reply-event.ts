@@ -141,6 +141,11 @@ export const replyEventSchemas = {
     "A person must decide; POST /chat/message/{message_id}/continue goes on.",
     {
       requirements: Type.Array(RequirementSchema),
+      error: Type.Optional(
+        Type.String({ description: "Why decisions that were sent before were not taken." }),
+      ),
+      code: Type.Optional(Type.Integer()),
+      error_type: Type.Optional(Type.String()),
     },
   ),
   replaced: event(

@@ -30,6 +30,11 @@ export function terminalEvent(
           ...requirement,
           arguments: { ...requirement.arguments },
         })),
+        ...(end.error && {
+          error: end.error.message,
+          code: end.error.code,
+          error_type: end.error.type,
+        }),
       };
     case "failed":
     case "interrupted":

@@ -289,6 +289,29 @@ forEachAgno((version, python) => {
       assert.equal(body.usage.input_tokens, 40);
     });
 
+    test("an approval that is given while AgentOS is away is not lost", async () => {
+      const { stream, messageId } = await ask("janitor", "clean");
+      const paused = await stream.next((event) => event.type === "paused");
+      const [requirement] = paused["requirements"] as { id: string }[];
+      const decisions = [{ id: requirement!.id, approved: true }];
+      const decide = () =>
+        client.send("POST", `/chat/message/${messageId}/continue`, { decisions });
+      await agentOs.kill();
+      assert.equal((await decide()).status, 200);
+      const again = (await (await client.follow(messageId)).all()).at(-1);
+      assert.equal(again?.type, "paused");
+      assert.equal(again["error_type"], "agent_unavailable");
+      assert.deepEqual(again["requirements"], paused["requirements"]);
+      await agentOs.start();
+      let status = "";
+      while (status !== "complete") {
+        await decide();
+        await (await client.follow(messageId)).all();
+        ({ status } = (await client.get<Message>(`/chat/message/${messageId}`)).body);
+        assert.ok(["paused", "complete"].includes(status), status);
+      }
+    }, 90_000);
+
     test("cancel stops the run in AgentOS", async () => {
       const { stream, sessionId, messageId } = await ask("assistant", "slowly");
       await stream.next((event) => event.type === "assistant_chunk");

@@ -28,14 +28,12 @@ export function goOn(claimant: Claimant): Transition<Continuation, ClaimedReply 
         [sessionId, replyId, claimant.nodeId],
       );
       const paused = rows[0];
-      if (paused !== undefined) check(paused.requirements ?? []);
+      const requirements = paused?.requirements ?? [];
+      if (paused !== undefined) check(requirements);
       const held = paused ?? (isRepeat ? await heldHere(tx, claimant, sessionId) : null);
       const reply = held?.replyId === replyId ? held : null;
-      return {
-        result: reply,
-        effects:
-          reply === null ? [] : [{ do: "start", reply, mode: { kind: "continue", decisions } }],
-      };
+      const mode = { kind: "continue", decisions, requirements } as const;
+      return { result: reply, effects: reply === null ? [] : [{ do: "start", reply, mode }] };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { ReplyEventBody } from "../reply-event.ts";
-import type { Decision } from "../../agents/agent-backend.ts";
+import type { Decision, Requirement } from "../../agents/agent-backend.ts";
 import type { ReplyStopped } from "../making/reply-stopped.ts";
 import type { Ticket } from "./admission.ts";
 import type { ClaimedReply } from "../reply.ts";
@@ -15,7 +15,12 @@ export interface ToldReply {
 export type StartMode =
   /** Its agent is called. */
   | { readonly kind: "run" }
-  | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
+  | {
+      readonly kind: "continue";
+      readonly decisions: readonly Decision[];
+      /** What was decided, and is open again where its source has not taken the decisions. */
+      readonly requirements: readonly Requirement[];
+    }
   /** Its agent's run goes on that another node has lost. */
   | { readonly kind: "resume" }
   /** It ends with what had arrived. */

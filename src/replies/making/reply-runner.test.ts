@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   AgentInterrupted,
+  StillPaused,
   type AgentBackend,
   type AgentEvent,
 } from "../../agents/agent-backend.ts";
@@ -166,10 +167,28 @@ test("what was said before a pause stays when the rest fails", async () => {
   expect((await run()).end).toMatchObject({ status: "interrupted", audio: { said: "Shall I?" } });
 });
 
+test("decisions that were not taken are asked for again, and whoever decided is told why", async () => {
+  const requirements = [{ id: "q", kind: "confirm", tool: "delete", arguments: {} }] as const;
+  const problem = new Problem("agent_unavailable", { agentId: "a" });
+  const script: Script = async function* () {
+    throw new StillPaused(problem);
+    yield finish;
+  };
+  const { run } = stage(script, { reply: { backendState: { run: 1 } } });
+  const decisions = [{ id: "q", approved: true }];
+  const { end, progress } = await run({ kind: "continue", decisions, requirements });
+  expect(end).toMatchObject({
+    status: "paused",
+    requirements,
+    error: { type: "agent_unavailable", code: 503 },
+  });
+  expect(progress?.backendState).toEqual({ run: 1 });
+});
+
 test.each([
   { mode: { kind: "run" }, called: "run" },
   {
-    mode: { kind: "continue", decisions: [{ id: "q", approved: true }] },
+    mode: { kind: "continue", decisions: [{ id: "q", approved: true }], requirements: [] },
     called: 'continue [{"run":1},[{"id":"q","approved":true}]]',
   },
   { mode: { kind: "resume", stateLength: 0 }, called: 'resume {"run":1}' },

@@ -1,5 +1,6 @@
 import {
   AgentInterrupted,
+  StillPaused,
   type AgentEvent,
   type Decision,
   type Attachment,
@@ -29,7 +30,12 @@ import type { Ranges } from "../../tree/ranges.ts";
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
   | { readonly kind: "run" }
-  | { readonly kind: "continue"; readonly decisions: readonly Decision[] }
+  | {
+      readonly kind: "continue";
+      readonly decisions: readonly Decision[];
+      /** What was decided, and is open again where its source has not taken the decisions. */
+      readonly requirements: readonly Requirement[];
+    }
   /** `stateLength`: how much of the text its state stands for; what was delivered after that is not told again. */
   | { readonly kind: "resume"; readonly stateLength: number }
   /** Not at all: it ends with what had arrived. */
@@ -266,6 +272,9 @@ export class ReplyRunner {
       const { requirements } = outcome;
       return this.#end({ status: "paused", finishReason: "paused", requirements, audio });
     } catch (error) {
+      if (error instanceof StillPaused && mode.kind === "continue") {
+        return this.#stillPaused(error.problem, mode.requirements);
+      }
       return this.#failure(error);
     } finally {
       speech?.stop();
@@ -351,6 +360,16 @@ export class ReplyRunner {
     }
     this.#pump.grew(draft.content.length + draft.reasoning.length, this.#writer.last, checkpoint);
     return outcome;
+  }
+
+  /** What was decided is open again, with why. */
+  #stillPaused(problem: Problem, requirements: readonly Requirement[]): ReplyEnd {
+    const { agentId, replyId } = this.reply;
+    this.#options.logger.warn(
+      { replyId, agentId, err: problem.cause },
+      `decisions were not taken: ${problem.type}`,
+    );
+    return this.#end({ status: "paused", finishReason: "paused", requirements, problem });
   }
 
   /** What an error means for the reply; null when its result must be dropped. */

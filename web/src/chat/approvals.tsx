@@ -34,6 +34,11 @@ export function Approvals({ message }: { readonly message: MessageView }) {
         <Icon name="alert" size={17} />
         {texts.pausedTitle}
       </h3>
+      {message.error && !isSent && (
+        <p role="status" dir="auto">
+          {message.error.message}
+        </p>
+      )}
       {requirements
         .filter(({ id }) => !decisions.has(id))
         .map((requirement) => (

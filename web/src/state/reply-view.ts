@@ -74,7 +74,15 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
     case "audio_response":
       return { ...message, live };
     case "paused":
-      return { ...message, status: "paused", requirements: event.requirements, live };
+      return {
+        ...message,
+        status: "paused",
+        requirements: event.requirements,
+        ...(event.error !== undefined && {
+          error: { type: event.error_type ?? "", code: event.code ?? 0, message: event.error },
+        }),
+        live,
+      };
     case "replaced":
       return { ...running, content: event.content };
     case "snapshot":

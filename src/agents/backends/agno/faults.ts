@@ -107,6 +107,14 @@ export function refusalProblem(error: unknown, agentId: string, withUserToken: b
   return error;
 }
 
+/** Whether a continuation that failed like this, before anything came of it, was not taken: the run waits as before. */
+export function leavesPaused(error: unknown): error is Problem {
+  if (!(error instanceof Problem)) return false;
+  if (error.type === "agent_unavailable" || error.type === "forbidden") return true;
+  const status = upstreamErrorOf(error)?.status;
+  return status === 401 || status === 403 || status === 429;
+}
+
 /** What callers are told about a run that ended badly. */
 export function outcomeProblem(
   outcome: Extract<RunOutcome, { kind: "failed" | "cancelled" }>,

@@ -137,7 +137,6 @@ export async function* relayRun(
   }
 
   try {
-    if (stream.run.context !== undefined) yield { type: "context", context: stream.run.context };
     let failure: unknown = null;
     try {
       // As `relay` does, but without a generator in between, which would cost as much as parsing.
@@ -182,6 +181,7 @@ export async function* relayRun(
     if (outcome.kind === "failed" || outcome.kind === "cancelled") {
       throw outcomeProblem(outcome, request.agentId);
     }
+    if (stream.run.context !== undefined) yield { type: "context", context: stream.run.context };
     if (outcome.kind === "paused") {
       const paused: PausedState = { ...state(), pause: outcome.pause.echo };
       yield { type: "paused", requirements: outcome.pause.requirements, state: { ...paused } };

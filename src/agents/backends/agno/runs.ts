@@ -1,6 +1,7 @@
 import { v4 } from "uuid";
 import {
   AgentInterrupted,
+  StillPaused,
   type AgentEvent,
   type Decision,
   type RunRequest,
@@ -13,7 +14,7 @@ import { toFiles } from "./attachments.ts";
 import { applyDecisions } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
 import { outputSchema } from "./output-schema.ts";
-import { isBackgroundRefusal, refusalProblem, refusesBackground } from "./faults.ts";
+import { isBackgroundRefusal, leavesPaused, refusalProblem, refusesBackground } from "./faults.ts";
 import type { Place } from "./agent-memory.ts";
 import type { HistoryReplay, ToldMessage } from "./history-replay.ts";
 import { pauseField } from "./requirements.ts";
@@ -205,7 +206,16 @@ export function createRuns(options: RunsOptions): Runs {
       accepted: false,
     };
     try {
-      yield* await relay(stream, { begun: { runId: run.runId, progress }, newLeg: true }, signal);
+      const events = await relay(
+        stream,
+        { begun: { runId: run.runId, progress }, newLeg: true },
+        signal,
+      );
+      const first = await events.next().catch((error: unknown) => {
+        throw leavesPaused(error) ? new StillPaused(error) : error;
+      });
+      if (first.done !== true) yield first.value;
+      yield* events;
     } catch (error) {
       if (!(error instanceof BackgroundRefused)) throw error;
       throw new Problem("agent_failed", { agentId }, error);
