@@ -22,7 +22,7 @@ export function goOn(claimant: Claimant): Transition<Continuation, ClaimedReply 
       >(
         withQuestion(`
           UPDATE messages m SET status = 'streaming', attempt = m.attempt + 1,
-            lease_owner = $3, lease_until = ${leaseUntil(claimant)}, recoveries = 0
+            lease_owner = $3, lease_until = ${leaseUntil(claimant)}, recoveries = 0, error = NULL
           WHERE m.session_id = $1 AND m.message_id = $2 AND m.status IN ${statesBefore("continue")}
           RETURNING ${claimedColumns}, m.requirements`),
         [sessionId, replyId, claimant.nodeId],
