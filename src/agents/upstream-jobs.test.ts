@@ -14,11 +14,12 @@ const stage = () => {
   });
   return { forgotten, forget: jobs["forget-session"] };
 };
+const never = new AbortController().signal;
 const session = { sessionId: "s", userId: "ann", agentIds: ["a", "b", "gone"] };
 
 test("a deleted session is forgotten by its agents, at once by all of one source", async () => {
   const { forgotten, forget } = stage();
-  expect(await forget(session)).toBeUndefined();
+  expect(await forget(session, never)).toBeUndefined();
   expect(forgotten).toEqual([{ sessionId: "s", userId: "ann", agentIds: ["own-a", "own-b"] }]);
 });
 
@@ -27,10 +28,10 @@ test("where a run may still write, it is looked at again, ever more seldom, for 
   const pauses: number[] = [];
   let data: Parameters<typeof forget>[0] = { ...session, looks: 0 };
   for (;;) {
-    const again = await forget(data);
+    const again = await forget(data, never);
     if (!again) break;
     pauses.push(again.inMs);
-    data = again.data;
+    data = again.data as typeof data;
   }
   expect(forgotten).toHaveLength(pauses.length + 1);
   expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));

@@ -48,11 +48,9 @@ export interface WritingData {
 
 export type JobType = Job["type"];
 
-type DataOf<T extends JobType> = Extract<Job, { type: T }>["data"];
-
 /** A job is done, and has to be done once more after a while. */
-export interface Again<T extends JobType = JobType> {
-  readonly data: DataOf<T>;
+export interface Again {
+  readonly data: Job["data"];
   readonly inMs: number;
 }
 
@@ -61,5 +59,8 @@ export interface Again<T extends JobType = JobType> {
  * does it.
  */
 export type JobHandlers = {
-  readonly [T in JobType]: (data: DataOf<T>, signal: AbortSignal) => Promise<Again<T> | void>;
+  readonly [T in JobType]: (
+    data: Extract<Job, { type: T }>["data"],
+    signal: AbortSignal,
+  ) => Promise<Again | void>;
 };

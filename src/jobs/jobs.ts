@@ -139,7 +139,7 @@ function createLane(
       return jobs.retry(database, entry, retryDelayMs(attempt), nameOf(error));
     }
     counts.done += 1;
-    if (again) await jobs.again(database, entry, again.data, again.inMs);
+    if (again) await jobs.again(database, entry, { ...again.data }, again.inMs);
     else await jobs.remove(database, entry.entryId);
   };
 
