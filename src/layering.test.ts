@@ -28,7 +28,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   attachments: names("agents database http identity lib problems"),
   health: names("attachments config database http problems telemetry"),
   search: names("database lib problems telemetry tree"),
-  usage: names("events config database http identity lib problems telemetry"),
+  usage: names("agents events config database http identity lib problems telemetry"),
   replies: names(
     "agents attachments events idempotency jobs usage database http identity lib problems redis telemetry tree",
   ),

@@ -1,6 +1,6 @@
 import type { Requirement } from "../agents/agent-backend.ts";
 import type { TreeRow } from "../tree/tree.ts";
-import type { Spent } from "../usage/spent.ts";
+import type { Spent } from "../agents/spent.ts";
 import type { OutputFormat } from "./structured-output.ts";
 import type { Turn } from "./turn.ts";
 

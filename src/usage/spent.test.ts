@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { costOf, priced, withUse, type Spent } from "./spent.ts";
+import { withUse, type Spent } from "../agents/spent.ts";
+import { costOf, priced } from "./spent.ts";
 
 const spent = (model: string, input: number, output: number, cached = 0, reasoning = 0): Spent => ({
   model,

@@ -1,37 +1,8 @@
 import type { ModelPrice } from "../config/settings.ts";
+import { nothingSpent, type Spent } from "../agents/spent.ts";
 
 /** By model. */
 export type Prices = Readonly<Record<string, ModelPrice>>;
-
-/** What a reply has used of one model. */
-export interface Spent {
-  /** '': not known. */
-  readonly model: string;
-  readonly input: number;
-  readonly output: number;
-  /** Of the input, read from a cache. */
-  readonly cached: number;
-  /** Of the output. */
-  readonly reasoning: number;
-}
-
-type Used = Omit<Spent, "model"> & { readonly model?: string | undefined };
-
-const none = { input: 0, output: 0, cached: 0, reasoning: 0 };
-
-/** With one more answer of a model. */
-export function withUse(spent: readonly Spent[], { model = "", ...used }: Used): readonly Spent[] {
-  const index = spent.findIndex((each) => each.model === model);
-  const { input, output, cached, reasoning } = spent[index] ?? none;
-  const sum = {
-    model,
-    input: input + used.input,
-    output: output + used.output,
-    cached: cached + used.cached,
-    reasoning: reasoning + used.reasoning,
-  };
-  return index < 0 ? [...spent, sum] : spent.with(index, sum);
-}
 
 /** In the currency of the prices; null: the model has none. */
 export function costOf(
@@ -61,7 +32,8 @@ export function priced(
   spent: readonly Spent[] | undefined,
   prices: Prices,
 ): readonly PricedSpent[] {
-  const known = spent === undefined || spent.length === 0 ? [{ model: "", ...none }] : spent;
+  const known =
+    spent === undefined || spent.length === 0 ? [{ model: "", ...nothingSpent }] : spent;
   return known.map((each) => ({
     ...each,
     cost: each.input + each.output === 0 ? null : costOf(each, prices),

@@ -1,7 +1,7 @@
 import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
-import { withUse, type Spent } from "../../usage/spent.ts";
+import { withUse, type Spent } from "../../agents/spent.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 

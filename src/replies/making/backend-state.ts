@@ -1,4 +1,4 @@
-import type { Spent } from "../../usage/spent.ts";
+import type { Spent } from "../../agents/spent.ts";
 
 type State = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,6 @@
 import type { SentContext } from "../../agent-backend.ts";
-import type { Spent } from "../../../usage/spent.ts";
 import type { ComponentKind } from "./components.ts";
-import { createRunUsage, readSpent } from "./run-usage.ts";
+import { createRunUsage, readSpent, type UsageProgress } from "./run-usage.ts";
 import type { TextMark } from "./text-trace.ts";
 import { asCount, asRecord, asText, type Wire } from "./wire.ts";
 
@@ -20,7 +19,7 @@ export interface RunRef {
 }
 
 /** What has been delivered of a run; everything that a later process needs to go on exactly there. */
-export interface Progress {
+export interface Progress extends UsageProgress {
   /** Of the last event taken; -1 before the first. */
   readonly eventIndex: number;
   /** When the run began, by the clock of AgentOS, in epoch seconds; 0 when unknown. */
@@ -31,10 +30,6 @@ export interface Progress {
   readonly leg: TextMark | null;
   /** In workflows: the inner run whose text the reply is. */
   readonly textRunId: string | null;
-  readonly spent: readonly Spent[];
-  /** Of all models, for nodes of an older version. */
-  readonly inputTokens: number;
-  readonly outputTokens: number;
 }
 
 /** The opaque `resumable` state. */

@@ -1,8 +1,15 @@
 import type { AgentEvent } from "../../agent-backend.ts";
-import { withUse, type Spent } from "../../../usage/spent.ts";
+import { withUse, type Spent } from "../../spent.ts";
 import type { ComponentKind } from "./components.ts";
-import type { Progress } from "./run-state.ts";
 import { asCount, asList, asRecord, asText, type Wire } from "./wire.ts";
+
+/** What a run has told of its use. */
+export interface UsageProgress {
+  readonly spent: readonly Spent[];
+  /** Of all models, for nodes of an older version. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
 
 /** What a run uses, by model. */
 export interface RunUsage {
@@ -12,7 +19,7 @@ export interface RunUsage {
   answered(event: Wire, into: AgentEvent[]): void;
   /** Totals at the end: servers before 2.4 tell nothing on the way, and members may be hidden. */
   ended(kind: ComponentKind, event: Wire, into: AgentEvent[]): void;
-  readonly progress: Pick<Progress, "spent" | "inputTokens" | "outputTokens">;
+  readonly progress: UsageProgress;
 }
 
 type Tokens = Omit<Spent, "model">;
