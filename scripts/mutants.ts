@@ -103,7 +103,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ['status === "paused" || status === "streaming")', 'status === "streaming")'],
       ["if (!owner.isDue) return { result: false, effects: [] };", ""],
       ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
-      ["agentIds: [...agentIds],", "agentIds: [],"],
+      ["agentIds: [...agentIds] },", "agentIds: [] },"],
       [
         'effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted"))',
         "effects: []",
