@@ -154,14 +154,14 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: heart("session-lock"),
     mutants: [
       ["await lockSession(tx, sessionId);", ""],
-      ["if (paused !== undefined) check(paused.requirements ?? []);", ""],
+      ["if (paused !== undefined) check(requirements);", ""],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
       ["attempt = m.attempt + 1", "attempt = m.attempt"],
       [
         "lease_owner = $3, lease_until = ${leaseUntil(claimant)}, recoveries = 0",
         "lease_owner = $3, recoveries = 0",
       ],
-      ['mode: { kind: "continue", decisions }', 'mode: { kind: "run" }'],
+      ['{ kind: "continue", decisions, requirements } as const', '{ kind: "run" } as const'],
     ],
   },
   {
