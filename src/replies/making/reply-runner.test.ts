@@ -171,8 +171,7 @@ test("decisions that were not taken are asked for again, and whoever decided is 
   const requirements = [{ id: "q", kind: "confirm", tool: "delete", arguments: {} }] as const;
   const problem = new Problem("agent_unavailable", { agentId: "a" });
   const script: Script = async function* () {
-    throw new StillPaused(problem);
-    yield finish;
+    yield* await Promise.reject<AgentEvent[]>(new StillPaused(problem));
   };
   const { run } = stage(script, { reply: { backendState: { run: 1 } } });
   const decisions = [{ id: "q", approved: true }];
