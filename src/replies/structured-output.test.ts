@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { outputOf } from "./structured-output.ts";
+import { formOf, outputOf } from "./structured-output.ts";
 
 const said = { status: "complete", finishReason: "stop" } as const;
 const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
@@ -48,3 +48,39 @@ test("what a model says cannot reach into the service", () => {
   expect(JSON.stringify(output)).toBe('{"output":{"__proto__":{"polluted":1}}}');
   expect({}).not.toHaveProperty("polluted");
 });
+
+test.each<[content: string, output: object]>([
+  ['{"a":1}', { output: { a: 1 } }],
+  ['```json\n{"a":1}\n```', { output: { a: 1 } }],
+  ['{"a":"1"}', { output: null, output_error: "schema_mismatch" }],
+  ['{"a":1,"b":1}', { output: null, output_error: "schema_mismatch" }],
+  ["null", { output: null, output_error: "schema_mismatch" }],
+  ['{"__proto__":{"a":1}}', { output: null, output_error: "schema_mismatch" }],
+  ["Sure", { output: null, output_error: "not_json" }],
+  [nested(100_000), { output: null, output_error: "too_deep" }],
+])("%.20j is held to its schema", (content, output) => {
+  const schema = {
+    type: "object",
+    properties: { a: { type: "integer" } },
+    required: ["a"],
+    additionalProperties: false,
+  };
+  const outputFormat = formOf({ type: "json_schema", json_schema: { name: "x", schema } }, content);
+  expect(outputOf({ ...said, content, outputFormat })).toEqual(output);
+});
+
+test("what could not be checked is told with the value", () => {
+  const schema = { pattern: "(" };
+  const outputFormat = formOf({ type: "json_schema", json_schema: { name: "x", schema } }, '"x"');
+  expect(outputOf({ ...said, content: '"x"', outputFormat })).toEqual({
+    output: "x",
+    output_error: "schema_unchecked",
+  });
+});
+
+test.each([undefined, { type: "text" } as const, { type: "json_object" } as const])(
+  "%j has no schema",
+  (asked) => {
+    expect(formOf(asked, "{}")).toBe(asked?.type === "json_object" ? "json_object" : null);
+  },
+);

@@ -1,8 +1,15 @@
 import { Type, type Static } from "typebox";
 import type { ResponseFormat } from "../agents/agent-backend.ts";
+import { fitOf } from "./schema-fit.ts";
 
-/** The forms in which a reply is read as a value. */
-export type OutputFormat = Exclude<ResponseFormat["type"], "text">;
+/** The forms in which a reply is read as a value; of one with a schema also what checking it against that has shown. */
+export const outputFormats = [
+  "json_object",
+  "json_schema",
+  "json_schema_mismatch",
+  "json_schema_unchecked",
+] as const;
+export type OutputFormat = (typeof outputFormats)[number];
 
 /** Members of a message, an answer and the event that tells a reply's end. */
 export const outputMembers = {
@@ -18,13 +25,17 @@ export const outputMembers = {
         Type.Literal("not_json"),
         Type.Literal("not_an_object"),
         Type.Literal("too_deep"),
+        Type.Literal("schema_mismatch"),
+        Type.Literal("schema_unchecked"),
         Type.Literal("incomplete"),
         Type.Literal("refused"),
       ],
       {
         description:
           "Why `output` is null; the text is in the reply all the same. `incomplete`: an output limit cut it; `refused`: " +
-          "the model or its provider's filter declined; `too_deep`: deeper than 64 levels.",
+          "the model or its provider's filter declined; `too_deep`: deeper than 64 levels; `schema_mismatch`: it is JSON, " +
+          "but not as the schema wants it. With `schema_unchecked` alone `output` is there: the schema has a pattern or " +
+          "a shape with which it could not be checked, or not in 200 ms.",
       },
     ),
   ),
@@ -46,6 +57,16 @@ interface Said {
 /** What is deeper can be read, but not written again. */
 const maxDepth = 64;
 
+/** The form of a reply that has come to its end: checked once, when its schema is at hand. */
+export function formOf(asked: ResponseFormat | undefined, content: string): OutputFormat | null {
+  if (asked === undefined || asked.type === "text") return null;
+  if (asked.type === "json_object") return asked.type;
+  const value = parse(unfenced(content));
+  if (value === undefined || isDeeper(value, maxDepth)) return asked.type;
+  const fit = fitOf(asked.json_schema.schema, value);
+  return fit === "fits" ? asked.type : `json_schema_${fit}`;
+}
+
 /** The reply as a value; null where none was asked for, or the reply did not come to its end. */
 export function outputOf({ outputFormat, status, content, finishReason }: Said): Output | null {
   if (outputFormat === undefined || outputFormat === null || status !== "complete") return null;
@@ -56,7 +77,12 @@ export function outputOf({ outputFormat, status, content, finishReason }: Said):
   }
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (outputFormat === "json_object" && !isObject) return fault("not_an_object");
-  return isDeeper(value, maxDepth) ? fault("too_deep") : { output: value };
+  if (isDeeper(value, maxDepth)) return fault("too_deep");
+  if (outputFormat === "json_schema_mismatch") return fault("schema_mismatch");
+  if (outputFormat === "json_schema_unchecked") {
+    return { output: value, output_error: "schema_unchecked" };
+  }
+  return { output: value };
 }
 
 function fault(why: NonNullable<Output["output_error"]>): Output {

@@ -122,16 +122,44 @@ describe("settings of a session", () => {
       output: null,
       output_error: "incomplete",
     });
+    model.enqueue({ tokens: ['{"a":', '"1"}'] });
+    const other = await send({ session_id: sessionId, message: "x", ...own });
+    expect(other.body).toMatchObject({ output: null, output_error: "schema_mismatch" });
     const plain = await send({ session_id: sessionId, message: "x" });
     expect(plain.body).not.toHaveProperty("output");
     const { body } = await client.get<{ messages: { role: string }[] }>(
       `/chat/history/${sessionId}`,
     );
     const replies = body.messages.filter(({ role }) => role === "assistant");
-    expect(replies).toMatchObject([{ output: { a: 1 } }, { output_error: "incomplete" }, {}]);
-    expect(replies[2]).not.toHaveProperty("output");
+    expect(replies).toMatchObject([
+      { output: { a: 1 } },
+      { output_error: "incomplete" },
+      { output: null, output_error: "schema_mismatch" },
+      {},
+    ]);
+    expect(replies[3]).not.toHaveProperty("output");
     const again = await client.follow(String(end?.["message_id"]));
     expect((await again.all()).at(-1)).toMatchObject({ output: { a: 1 } });
+
+    const file = await (await fetch(`${service.url}/sessions/${sessionId}/export`)).text();
+    const form = new FormData();
+    form.append("file", new Blob([file]), "conversation.json");
+    const imported = await fetch(`${service.url}/import?user_id=olga`, {
+      method: "POST",
+      body: form,
+    });
+    const { conversations } = (await imported.json()) as {
+      conversations: { session_id: string }[];
+    };
+    const moved = await client.get<{ messages: { role: string }[] }>(
+      `/chat/history/${conversations[0]?.session_id}?user_id=olga`,
+    );
+    const outputs = (messages: readonly object[]) =>
+      messages.map(({ output, output_error }: { output?: unknown; output_error?: unknown }) => ({
+        output,
+        output_error,
+      }));
+    expect(outputs(moved.body.messages)).toEqual(outputs(body.messages));
   });
 
   it("are, for a message that waited, those that hold when it begins", async () => {

@@ -24,7 +24,7 @@ import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 import { runRequestOf } from "./run-request.ts";
 import { skipText } from "./skip-text.ts";
-import type { OutputFormat } from "../structured-output.ts";
+import { formOf, type OutputFormat } from "../structured-output.ts";
 import type { Ranges } from "../../tree/ranges.ts";
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
@@ -234,13 +234,12 @@ export class ReplyRunner {
     };
   }
 
-  /** The form that the agent was asked for. */
+  /** The form that the agent was asked for, and whether the reply has it. */
   #outputFormat(): OutputFormat | null {
     const { settings, ownSettings } = this.reply.turn;
     const { responseFormat } = { ...settings, ...ownSettings };
     const isTold = this.#agent?.backend.settings?.includes("responseFormat") === true;
-    if (!isTold || responseFormat === undefined || responseFormat.type === "text") return null;
-    return responseFormat.type;
+    return isTold ? formOf(responseFormat, this.#draft.content) : null;
   }
 
   #age(): number {

@@ -1,3 +1,4 @@
+import { outputFormats } from "../../../replies/structured-output.ts";
 import { documentFormat, documentVersion } from "../../document-format.ts";
 import {
   ImportFault,
@@ -71,9 +72,7 @@ function ownParts(message: Loose): OwnParts {
     media: listed(message["media"]),
     unspoken: textOf(message["unspoken"]),
     context: objectOf(message["context"]),
-    outputFormat: ["json_object", "json_schema"].includes(String(message["output_format"]))
-      ? String(message["output_format"])
-      : null,
+    outputFormat: outputFormats.find((each) => each === message["output_format"]) ?? null,
     feedback: feedbackOf(message["feedback"]),
   };
 }
