@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { AgentInterrupted, type AgentBackend } from "../../src/agents/agent-backend.ts";
 import { Problem } from "../../src/problems/problem.ts";
+import { formOf, outputOf } from "../../src/replies/structured-output.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { messagesOf, scriptedModel } from "./model-script.ts";
 import { forEachAgno } from "./for-each-agno.ts";
@@ -212,6 +213,38 @@ forEachAgno((version, python) => {
         });
         const session = await fetch(`${agentOs.url}/sessions/${asked.sessionId}?type=agent`);
         assert.equal(session.status, 404);
+      });
+    });
+
+    test("the form of an answer reaches the model, and the answer fits it", async () => {
+      const schema = {
+        type: "object",
+        properties: {
+          name: { type: "string" },
+          inhabitants: { type: "integer" },
+          mayor: { type: "string" },
+        },
+        required: ["name", "inhabitants"],
+      };
+      const responseFormat = {
+        type: "json_schema",
+        json_schema: { name: "city", schema },
+      } as const;
+      await using(async (backend) => {
+        for (const agentId of ["assistant", "router"]) {
+          const asked = request(agentId, "of Lyon", { settings: { responseFormat } });
+          const answer = await collect(backend.run(asked, never));
+          assert.equal(answer.error, null);
+          assert.match(
+            JSON.stringify(model.requests.at(-1)?.body["response_format"]),
+            /inhabitants/,
+          );
+          const outputFormat = formOf(responseFormat, answer.text);
+          const end = { status: "complete", finishReason: "stop", content: answer.text };
+          assert.deepEqual(outputOf({ ...end, outputFormat }), {
+            output: { name: "Lyon", inhabitants: 522_250 },
+          });
+        }
       });
     });
 
