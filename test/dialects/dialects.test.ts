@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
@@ -229,4 +230,12 @@ describe.each(dialects)("$name", (dialect) => {
     answers.push(...always(overloaded));
     expect((await refusal()).type).toBe("agent_unavailable");
   });
+});
+
+test("each has its row in the documentation", async () => {
+  const page = await readFile(new URL("../../docs/models.md", import.meta.url), "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| "));
+  for (const { name, basePath } of dialects) {
+    expect(rows).toContainEqual(expect.stringMatching(`^\\| ${name} +\\| \`${basePath}\` `));
+  }
 });
