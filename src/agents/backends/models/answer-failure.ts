@@ -13,7 +13,7 @@ const maxExcerptLength = 4096;
 export function failureOf({ event, value: fields }: AnswerDocument): UpstreamError | null {
   if (fields === undefined) return null;
   const { error } = fields;
-  const reports = isReport(error) || (fields["choices"] === undefined && saysSo(event, fields));
+  const reports = isReport(error) || (!hasChoices(fields) && saysSo(event, fields));
   if (!reports && fields["success"] !== false) return null;
   const inner = isFields(error) ? error : fields;
   const codes = [inner["code"], inner["type"], inner["status"], fields["code"], fields["type"]];
@@ -34,6 +34,11 @@ export function failureOf({ event, value: fields }: AnswerDocument): UpstreamErr
   );
 }
 
+/** Servers that always send all members send none of it as null or an empty list. */
+function hasChoices({ choices }: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(choices) ? choices.length > 0 : choices !== undefined && choices !== null;
+}
+
 /** Some send an empty one with everything that is well. */
 function isReport(error: unknown): boolean {
   if (isFields(error)) return Object.values(error).some((each) => each !== null && each !== "");
@@ -42,7 +47,12 @@ function isReport(error: unknown): boolean {
 }
 
 function saysSo(event: string | null, fields: Readonly<Record<string, unknown>>): boolean {
-  if (event === "error" || fields["object"] === "error" || fields["type"] === "error") return true;
+  if (
+    event?.toLowerCase() === "error" ||
+    fields["object"] === "error" ||
+    fields["type"] === "error"
+  )
+    return true;
   if (fields["status"] === "error" || fields["success"] === false) return true;
   if (Boolean(fields["detail"]) || isReport(fields["errors"])) return true;
   const base = fields["base_resp"];

@@ -116,7 +116,8 @@ class AnswerParser implements EventParser {
     // By the book the lines of one event are joined.
     if (this.#held.length === 0) return this.#begin(given, false);
     const text = given.trim();
-    if (this.#isBare || text === "[DONE]") {
+    // (In quotes it may be a word of a list that the object holds.)
+    if (this.#isBare || (isDone(text) && !text.startsWith('"'))) {
       this.#settle(false);
       return this.#begin(text, false);
     }
@@ -134,7 +135,11 @@ class AnswerParser implements EventParser {
     if (isDone(trimmed)) return this.#sink.onEvent(doneDocument, 0);
     // Wrapped twice by something between.
     if (trimmed.startsWith("data:")) return this.#begin(trimmed.slice(5), isBare);
-    if (!/^[[{]/.test(trimmed)) return this.#sink.onLife();
+    if (!/^[[{]/.test(trimmed)) {
+      // In words, by a proxy or a server that has no more time for an object.
+      const isReport = this.#event?.toLowerCase() === "error" && trimmed !== "" && !isBare;
+      return isReport ? this.#emit({ message: trimmed }, trimmed.length) : this.#sink.onLife();
+    }
     this.#isBare = isBare;
     this.#hold(trimmed);
   }
@@ -178,7 +183,7 @@ class AnswerParser implements EventParser {
 }
 
 function isDone(text: string): boolean {
-  return text === "[DONE]" || text === '"[DONE]"';
+  return /^"?\[DONE\]"?$/i.test(text);
 }
 
 /** Undefined for what is no JSON; its parser's message would quote the text. */

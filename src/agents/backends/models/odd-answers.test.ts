@@ -308,6 +308,7 @@ describe("what is said elsewhere than in a text", () => {
     ],
     ["under another name", ["<thinking>hm</thinking>4"], { reasoning: "hm", text: "4" }],
     ["as Mistral's", ["[THINK]hm[/THINK]4"], { reasoning: "hm", text: "4" }],
+    ["as Seed's", ["<seed:think>hm</seed:think>4"], { reasoning: "hm", text: "4" }],
     ["later on: that is the answer", ["Say <think>x</think>"], { text: "Say <think>x</think>" }],
     ["begun only", ["<thi", "s>"], { text: "<this>" }],
     ["begun only, at the end", ["<thi"], { text: "<thi" }],
@@ -427,6 +428,8 @@ describe("errors in an answer of 200", () => {
     [{ code: 1113, msg: "no" }],
     [{ message: "Endpoint request timed out" }],
     [{ base_resp: { status_code: 1004, status_msg: "no" } }],
+    [{ base_resp: { status_code: 1008, status_msg: "insufficient balance" }, choices: null }],
+    [{ code: 1113, msg: "no", choices: [] }],
     [{ errors: [{ message: "no" }] }],
   ])("%j", async (error) => {
     for (const text of [data(error) + done, JSON.stringify(error), JSON.stringify([error])]) {
@@ -439,6 +442,20 @@ describe("errors in an answer of 200", () => {
 
   test("an event of that name", async () => {
     expect((await replyTo('event: error\ndata: {"status":503}\n\n')).end).toMatch(/failed/);
+    // In words, after some of the answer: that is not whole, whatever comes then.
+    for (const name of ["error", "Error"]) {
+      const told = `event: ${name}\ndata: upstream is gone\n\n`;
+      const { text, end } = await replyTo(delta({ content: "A" }), told, stop, done);
+      expect([text, end]).toEqual(["A", expect.stringMatching(/failed/)]);
+    }
+    // It is the next one's no more.
+    const good = `event: error\n\n${data("ping")}${delta({ content: "B" })}`;
+    expect(await replyTo(good, stop, done)).toMatchObject({ text: "B", end: "stop" });
+  });
+
+  test.each(["[DONE]", "[done]", '"[DONE]"', " [Done] "])("%s is an end", async (sign) => {
+    const answer = await replyTo(delta({ content: "A" }), `data: ${sign}\n\n`);
+    expect(answer).toMatchObject({ text: "A", end: "stop" });
   });
 });
 

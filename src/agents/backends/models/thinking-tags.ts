@@ -20,6 +20,7 @@ const tags: readonly (readonly [open: string, close: string])[] = [
   ["<thinking>", "</thinking>"],
   ["<thought>", "</thought>"],
   ["<reasoning>", "</reasoning>"],
+  ["<seed:think>", "</seed:think>"],
   ["[THINK]", "[/THINK]"],
 ];
 
