@@ -408,6 +408,32 @@ describe("models", () => {
       expect(warnings).toEqual(["MODELS_API_URL lacks /v1 at its end, which is added"]);
     });
 
+    test.each([
+      "/v1/chat/completions",
+      "/v1/chat/completions/",
+      "/v1/responses",
+      "/chat/completions",
+    ])("a base that was copied with %s works, and is told", async (path) => {
+      const { url, asked } = await answerTo((given) =>
+        given === "/v1/models"
+          ? { data: [{ id: "m" }] }
+          : given === "/v1/chat/completions"
+            ? said
+            : undefined,
+      );
+      const warnings: string[] = [];
+      const log = {
+        ...silentLogger,
+        warn: (_fields: object, text: string) => void warnings.push(text),
+      };
+      const endpoint = { apiUrl: `${url}${path}`, apiKey: null };
+      const { backend, run } = create("endpoint", { endpoint, log });
+      expect((await backend.probe(never)).status).toBe("healthy");
+      expect(await run()).toContainEqual({ type: "text", text: "hi" });
+      expect(asked.at(-1)).toBe("/v1/chat/completions");
+      expect(warnings[0]).toMatch(/^MODELS_API_URL names a path/);
+    });
+
     test("a base where nothing is: users, then health, are told of the address", async () => {
       const { url } = await answerTo(() => undefined);
       const endpoint = { apiUrl: url, apiKey: null };

@@ -86,15 +86,15 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       ...(options.sleep ? { sleep: options.sleep } : {}),
     });
   }
+  const apiUrl = options.endpoint === null ? "" : baseOf(options.endpoint.apiUrl);
+  if (options.endpoint !== null && apiUrl !== options.endpoint.apiUrl) {
+    log.warn({}, "MODELS_API_URL names a path that comes below it, which is left out");
+  }
   const endpoint = options.endpoint
     ? createEndpointSource({
-        upstream: upstream("models", options.endpoint.apiUrl, options.endpoint.apiKey),
+        upstream: upstream("models", apiUrl, options.endpoint.apiKey),
         api,
-        root: upstream(
-          "models",
-          options.endpoint.apiUrl.replace(/\/v1\/*$/, ""),
-          options.endpoint.apiKey,
-        ),
+        root: upstream("models", apiUrl.replace(/\/v1\/*$/, ""), options.endpoint.apiKey),
         hasDefaultModel: defaultModel !== null,
         cacheTtlMs,
         now,
@@ -222,4 +222,9 @@ function describe(
     },
     isAvailable,
   };
+}
+
+/** Copied from an example with all of its path. (`/models` is how some bases end.) */
+function baseOf(apiUrl: string): string {
+  return apiUrl.replace(/\/+(?:chat\/completions|responses)\/*(?=$|\?)/, "");
 }
