@@ -1,6 +1,6 @@
 import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { Database } from "../database/database.ts";
-import { selectPage } from "../database/select-page.ts";
+import { jsonBytes, selectPage } from "../database/select-page.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
 type Rating = "up" | "down";
@@ -100,7 +100,8 @@ export function createFeedbackStore(database: Database) {
         rows: sql`
           SELECT f.session_id AS "sessionId", f.message_id AS "messageId", f.user_id AS "userId",
             f.agent_id AS "agentId", coalesce((${answeredBy(raw("f.message_id"))}), f.model) AS model, f.created_at AS "createdAt", a.feedback, q.content AS question,
-            a.content AS answer, octet_length(a.content) + coalesce(octet_length(q.content), 0) AS "bytes"
+            a.content AS answer, octet_length(a.content) + coalesce(octet_length(q.content), 0) +
+              ${raw(jsonBytes(["a.feedback"]))} AS "bytes"
           FROM (SELECT * FROM feedback f WHERE ${join(conditions, " AND ")}
             ORDER BY f.created_at DESC, f.message_id DESC LIMIT ${limit + 1}) f
           JOIN messages a ON a.session_id = f.session_id AND a.message_id = f.message_id

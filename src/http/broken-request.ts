@@ -3,7 +3,7 @@ import type { FastifyServerOptions } from "fastify";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { problemBody } from "./errors.ts";
+import { headersWithoutHooks, problemBody } from "./errors.ts";
 
 /** How long a caller may take to fetch the refusal and to stop sending. */
 const lingerMs = 1_000;
@@ -38,9 +38,9 @@ export function refuseBrokenRequests(
         `Content-Length: ${Buffer.byteLength(body)}`,
         `X-Request-ID: ${id}`,
         `X-Service: ${serviceName}`,
-        "X-Process-Time: 0",
+        ...Object.entries(headersWithoutHooks).map(([name, value]) => `${name}: ${value}`),
         "",
-        body,
+        isHead(error) ? "" : body,
       ].join("\r\n"),
     );
     // Closed at once, with something unread, the answer would be lost with it.
@@ -48,6 +48,11 @@ export function refuseBrokenRequests(
     const end = setTimeout(() => socket.destroy(), lingerMs);
     socket.once("close", () => clearTimeout(end));
   };
+}
+
+/** Whether whoever asked takes what comes behind the head for another answer; told by what is refused, if by anything. */
+function isHead({ rawPacket }: { readonly rawPacket?: Buffer }): boolean {
+  return rawPacket?.subarray(0, 5).toString("latin1") === "HEAD ";
 }
 
 /** Whether an earlier request's answer is under way on the connection. */

@@ -76,9 +76,20 @@ export async function createServer(options: ServerOptions) {
   installRequestContext(app, config.service.name, metrics);
   installFairStart(app);
   installTracing(app, options.tracer);
-  installErrorHandling(app, telemetry, routes);
-  // Before authentication: browsers ask without credentials whether they may send them.
+  const answerNothingThere = installErrorHandling(app, telemetry, routes);
   const origins = config.security.cors_origins;
+  // Before whatever refuses: refusals have these headers too.
+  await app.register(helmet, {
+    // The pages set their own policy; JSON needs none.
+    contentSecurityPolicy: {
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      useDefaults: false,
+    },
+    // Pages that may ask from elsewhere may show what they are given, too.
+    crossOriginResourcePolicy: { policy: origins.length > 0 ? "cross-origin" : "same-origin" },
+    hsts: false,
+  });
+  // Before authentication: browsers ask without credentials whether they may send them.
   if (origins.length > 0) {
     await app.register(cors, {
       origin: origins.includes("*") ? "*" : [...origins],
@@ -98,6 +109,10 @@ export async function createServer(options: ServerOptions) {
   installHostCheck(app, servedHosts(config));
   installOriginCheck(app, origins);
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
+  // Before a body is read: nobody has said who that is.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404) return answerNothingThere(request, reply);
+  });
   installAuthentication(app, identity);
   installRequestLimits(app, {
     costs: options.costs,
@@ -105,17 +120,6 @@ export async function createServer(options: ServerOptions) {
     shared: options.limiter,
     local: options.pace,
     room: options.room,
-  });
-
-  await app.register(helmet, {
-    // The pages set their own policy; JSON needs none.
-    contentSecurityPolicy: {
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-      useDefaults: false,
-    },
-    // Pages that may ask from elsewhere may show what they are given, too.
-    crossOriginResourcePolicy: { policy: origins.length > 0 ? "cross-origin" : "same-origin" },
-    hsts: false,
   });
   return { app, routes };
 }

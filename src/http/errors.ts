@@ -23,12 +23,15 @@ export function problemBody(
   };
 }
 
-/** Turns whatever was thrown into the one error shape; causes and stacks go to the log only. */
+/**
+ * Turns whatever was thrown into the one error shape; causes and stacks go to the log only. Returns what answers for a
+ * path or method that is not there.
+ */
 export function installErrorHandling(
   app: FastifyInstance,
   telemetry: Telemetry,
   routes: RouteTable,
-): void {
+): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
   const answer = (problem: Problem, request: FastifyRequest, reply: FastifyReply) => {
     telemetry.problem(problem.type);
     const { type, status } = problem;
@@ -68,15 +71,17 @@ export function installErrorHandling(
     );
   };
 
-  app.setErrorHandler((error, request, reply) => {
-    // Of a body for nothing, or for a method that wants one, nothing needs to be said.
-    const isAboutBody = request.is404 && !(error instanceof Problem);
-    return isAboutBody
-      ? answerNothingThere(request, reply)
-      : answer(toProblem(error), request, reply);
-  });
+  app.setErrorHandler((error, request, reply) => answer(toProblem(error), request, reply));
   app.setNotFoundHandler(answerNothingThere);
+  return answerNothingThere;
 }
+
+/** What hooks add to every other answer. */
+export const headersWithoutHooks = {
+  "X-Process-Time": "0",
+  "Cache-Control": "no-store",
+  "X-Content-Type-Options": "nosniff",
+};
 
 /** Answers requests that Fastify refuses before its hooks run: they have not made the headers yet. */
 export function refuseUndecodable(serviceName: string, telemetry: Telemetry) {
@@ -87,7 +92,7 @@ export function refuseUndecodable(serviceName: string, telemetry: Telemetry) {
     request.language = preferredLanguage(request.headers["accept-language"]);
     void reply
       .code(problem.status)
-      .headers({ "X-Request-ID": request.id, "X-Service": serviceName, "X-Process-Time": "0" })
+      .headers({ "X-Request-ID": request.id, "X-Service": serviceName, ...headersWithoutHooks })
       .type("application/json; charset=utf-8")
       .send(problemBody(problem, request));
   };

@@ -248,8 +248,9 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     // What it met is not known: any refusal will do.
     if (method !== operation.method || isElsewhere) return null;
     const documented = operation.responses[String(status)];
+    if (status === 304) return text === "" ? null : "304 with a body";
     if (documented === undefined) {
-      if (status === 404 || status === 405 || status === 308 || status === 304) return null;
+      if (status === 404 || status === 405 || status === 308) return null;
       return "a status that is not documented";
     }
     if (status >= 400) return null;

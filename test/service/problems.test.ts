@@ -54,6 +54,8 @@ describe("problems", () => {
     expect(answer.headers.get("x-service")).toBe("chat-service");
     expect(Number(answer.headers.get("x-process-time"))).toBeGreaterThanOrEqual(0);
     expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
     expect(JSON.stringify(body)).not.toMatch(/ at .*\.ts|node_modules|SELECT|stack/);
     return body;
   };
@@ -222,7 +224,11 @@ describe("problems", () => {
       const [first = "", ...lines] = head.split("\r\n");
       const headers = new Headers(lines.map((line) => line.split(/: (.*)/, 2) as [string, string]));
       expect(headers.get("connection")).toBe("close");
-      return { status: Number(first.split(" ")[1]), headers, body: JSON.parse(body) as unknown };
+      return {
+        status: Number(first.split(" ")[1]),
+        headers,
+        body: body && (JSON.parse(body) as unknown),
+      };
     };
     expectProblem(await refusal("NONSENSE\r\n\r\n"), 400, "bad_request", "");
     const large = `GET / HTTP/1.1\r\nHost: x\r\nX-Large: ${"x".repeat(2_000_000)}\r\n\r\n`;
@@ -233,7 +239,34 @@ describe("problems", () => {
       "payload_too_large",
       "",
     );
+    // What comes behind the head is another answer, there.
+    const { status, body } = await refusal(large.replace("GET", "HEAD"));
+    expect([status, body]).toEqual([413, ""]);
     expect((await client.get("/health")).status).toBe(200);
+  });
+
+  it.each([
+    ["POST", "/nowhere", 404, "not_found"],
+    ["POST", "/api/v1/nowhere/", 404, "not_found"],
+    ["PUT", "/sessions", 405, "method_not_allowed"],
+    ["POST", "/health", 405, "method_not_allowed"],
+    ["PATCH", "/chat/ws", 405, "method_not_allowed"],
+    ["DELETE", "/", 405, "method_not_allowed"],
+  ])("%s %s is answered before its body has come", async (method, path, status, type) => {
+    const { hostname, port } = new URL(service.url);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(
+          `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+        ),
+      );
+      socket.once("data", (chunk) => {
+        resolve(chunk.toString());
+        socket.destroy();
+      });
+      socket.once("error", reject);
+    });
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*"type":"${type}"`));
   });
 
   it("refuses a bad Idempotency-Key", async () => {
