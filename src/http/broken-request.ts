@@ -51,8 +51,8 @@ export function refuseBrokenRequests(
 }
 
 /** Whether whoever asked takes what comes behind the head for another answer; told by what is refused, if by anything. */
-function isHead({ rawPacket }: { readonly rawPacket?: Buffer }): boolean {
-  return rawPacket?.subarray(0, 5).toString("latin1") === "HEAD ";
+function isHead({ rawPacket }: { readonly rawPacket?: unknown }): boolean {
+  return Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, 5).toString("latin1") === "HEAD ";
 }
 
 /** Whether an earlier request's answer is under way on the connection. */

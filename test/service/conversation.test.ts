@@ -38,7 +38,7 @@ describe("a conversation with a model", () => {
     const events = await stream.all();
 
     expect(stream.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
-    expect(stream.headers.get("cache-control")).toBe("no-cache, no-transform");
+    expect(stream.headers.get("cache-control")).toBe("no-store, no-transform");
     expect(stream.headers.get("x-accel-buffering")).toBe("no");
     expect(stream.headers.get("x-session-id")).toBe(sessionId);
     expect(stream.isDone()).toBe(true);

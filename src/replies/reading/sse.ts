@@ -84,7 +84,7 @@ export function createSseView(options: SseViewOptions): SseView {
     raw.writeHead(200, {
       ...(reply.getHeaders() as OutgoingHttpHeaders),
       "Content-Type": "text/event-stream; charset=utf-8",
-      "Cache-Control": "no-cache, no-transform",
+      "Cache-Control": "no-store, no-transform",
       "X-Accel-Buffering": "no",
       ...shown.headers,
       "X-Process-Time": processTime(request),
