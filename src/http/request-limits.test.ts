@@ -17,6 +17,43 @@ test.each([
   expect(requestRate(limit)).toEqual({ limit, periodMs: 60_000, burst });
 });
 
+test("of one user's speech four are made at a time, and nobody else's wait for them", async () => {
+  const limiter = createMemoryRateLimiter();
+  const loaded = loadConfig({ environment: {}, cwd: import.meta.dirname });
+  if (!loaded.ok) throw new Error(loaded.faults.join("\n"));
+  const app = Fastify();
+  app.decorateRequest("identity", null);
+  installRequestLimits(app, {
+    costs: { "POST /speech": "speech", "GET /list": "list" },
+    limits: loaded.config.limits,
+    shared: limiter,
+    local: limiter,
+    room: new Shares({ total: 1, each: 1, maxWaiting: 0 }),
+  });
+  const running: { user: string; end: (text: string) => void }[] = [];
+  app.post("/speech", ({ query }) => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    running.push({ user: (query as { user_id: string }).user_id, end: resolve });
+    return promise;
+  });
+  app.get("/list", () => "list");
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const speak = (user: string) => fetch(`${url}/speech?user_id=${user}`, { method: "POST" });
+  const ofAnn = Array.from({ length: 6 }, () => speak("ann"));
+  const users = () => running.map(({ user }) => user);
+  await expect.poll(users).toEqual(["ann", "ann", "ann", "ann"]);
+  const ofBob = speak("bob");
+  await expect.poll(users).toEqual(["ann", "ann", "ann", "ann", "bob"]);
+  expect(await (await fetch(`${url}/list?user_id=ann`)).text()).toBe("list");
+  running[0]?.end("spoken");
+  await expect.poll(users).toEqual(["ann", "ann", "ann", "ann", "bob", "ann"]);
+  running[1]?.end("spoken");
+  await expect.poll(() => running.length).toBe(7);
+  for (const { end } of running) end("spoken");
+  await Promise.all([...ofAnn, ofBob]);
+  await app.close();
+});
+
 test("who takes nothing of an answer is cut off, and who has taken it keeps the connection", async () => {
   const limiter = createMemoryRateLimiter();
   const loaded = loadConfig({ environment: {}, cwd: import.meta.dirname });

@@ -62,6 +62,8 @@ interface RequestLimitsOptions {
 
 /** A caller waits so long for a place or for room for a body. */
 const patienceMs = 10_000;
+/** Of one user's, on this node. Engines do a few sentences at a time, in the order in which they come. */
+const speechAtOnce = 4;
 /** More requests of one user than this do not even wait. */
 const maxWaiting = 64;
 /** Bodies below this are bounded by the connections there are. */
@@ -90,6 +92,8 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
     maxWaiting,
   });
 
+  const speaking = new Shares({ total: Infinity, each: speechAtOnce, maxWaiting });
+
   requireCosts(app, costs);
   app.decorateRequest("forgetBody", function forgetNothing() {});
 
@@ -110,6 +114,7 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
       await take(local, `bytes:${who}`, perMinute, Math.min(most, Math.ceil(bytes / 1024)));
     }
     if (held > 0) await hold(places, who, held, reply, limited);
+    if (kind(request) === "speech") await hold(speaking, who, 1, reply, limited);
   };
 
   // Before the body is read: that of a user who has sent enough is not.
