@@ -3,11 +3,12 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { AttachmentStore } from "../attachments/attachment-store.ts";
+import { messageSchema } from "../chat/message-info.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { onceClosed } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
-import { idParameter, ref } from "../http/schemas.ts";
+import { idParameter, nullable, ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import type { Places } from "../lib/places.ts";
@@ -32,15 +33,35 @@ const security = [{ bearer: [] }, { apiKey: [] }, {}];
 const jsonLines = "application/jsonl";
 const userId = Type.Optional(Type.String({ minLength: 1, maxLength: 128 }));
 
+const { attachments: _linked, ...shown } = messageSchema.properties;
 const documentSchema = Type.Object({
   format: Type.Literal("chat-service"),
   version: Type.Literal(1),
   exported_at: Type.String({ format: "date-time" }),
   session: ref("SessionInfo"),
-  messages: Type.Array(ref("Message"), {
-    description:
-      "Of all branches, each behind its parent; `attachments` have their bytes as Base64 in `data`.",
-  }),
+  messages: Type.Array(
+    Type.Object({
+      ...shown,
+      output_format: Type.Optional(Type.String()),
+      attachments: Type.Optional(
+        Type.Array(
+          Type.Object({
+            attachment_id: Type.String({ format: "uuid" }),
+            name: Type.String(),
+            media_type: Type.String(),
+            size: Type.Integer({ description: "Bytes." }),
+            data: nullable(
+              Type.String({
+                contentEncoding: "base64",
+                description: "Null: it went while this was written.",
+              }),
+            ),
+          }),
+        ),
+      ),
+    }),
+    { description: "Of all branches, each behind its parent." },
+  ),
 });
 
 /** Not told to the compiler: what is sent depends on what was asked for. */
