@@ -145,7 +145,9 @@ async function fuzz(stage: SecurityStage, options: FuzzOptions): Promise<FuzzRep
     const again = await runAll(refused);
     if (again.every((status) => refusals.has(status ?? 413))) {
       refusedAgain += refused.length;
-      if ((await stage.dump()) !== before) faults.push("refused requests have changed something");
+      const after = await stage.dump();
+      if (after !== before)
+        faults.push(`refused requests have changed something:${changes(before, after)}`);
     }
     options.onProgress?.(done, faults);
     if (faults.length >= maxFaults) break;
@@ -183,6 +185,14 @@ const isDestructive = ({ method, path }: Operation): boolean =>
   method === "DELETE" || /^\/sessions\/(batch|cleanup)$/.test(path);
 
 const nameOf = ({ method, path }: Operation): string => `${method} ${path}`;
+
+/** The rows of which only one of two dumps knows. */
+function changes(before: string, after: string): string {
+  const [old, now] = [before, after].map((dump) => new Set(dump.split("\n")));
+  const gone = [...(old ?? [])].filter((row) => now?.has(row) === false).map((row) => `- ${row}`);
+  const come = [...(now ?? [])].filter((row) => old?.has(row) === false).map((row) => `+ ${row}`);
+  return [...gone, ...come].map((row) => `\n  ${row.slice(0, 400)}`).join("");
+}
 
 /** What is stored once replies that run have ended. */
 async function settled(stage: SecurityStage): Promise<string> {
