@@ -14,7 +14,13 @@ export interface Operation {
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { schema?: JsonSchema }>> };
   readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, { schema?: object }>> }>
+    Record<
+      string,
+      {
+        readonly description?: string;
+        readonly content?: Readonly<Record<string, { schema?: object }>>;
+      }
+    >
   >;
 }
 
