@@ -42,6 +42,9 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   transfer: names(
     "agents attachments chat idempotency replies sessions database http identity lib problems tree",
   ),
+  shares: names(
+    "attachments chat idempotency page replies sessions transfer database http identity lib problems tree",
+  ),
   devices: names("chat replies sessions database http identity telemetry tree"),
   voice: names(
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",

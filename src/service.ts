@@ -72,6 +72,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
       await conversations.speech.store.purge();
       await conversations.usage.purge();
       await conversations.sessionEvents.purge();
+      await conversations.shares.purge();
       await settleStoredBytes(floors.database);
     },
     logger,

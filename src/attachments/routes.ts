@@ -8,9 +8,7 @@ import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { AttachmentStore } from "./attachment-store.ts";
-
-/** Shown in a page as what they are; anything else could be a page of its own. */
-const inline = /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp)|audio\/[\w.+-]+|video\/[\w.+-]+)$/;
+import { fileHeaders, fileResponse } from "./file-answer.ts";
 
 /** The files that came with messages, for those who may see the session. */
 export function attachmentRoutes({
@@ -33,15 +31,7 @@ export function attachmentRoutes({
             user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
           }),
           response: {
-            200: {
-              description: "The bytes, with the media type they were sent with.",
-              content: Object.fromEntries(
-                ["image/*", "audio/*", "video/*", "application/octet-stream"].map((type) => [
-                  type,
-                  { schema: { type: "string", format: "binary" } },
-                ]),
-              ),
-            },
+            200: fileResponse,
             304: { description: "What the caller has is what there is." },
             ...problemResponses("attachment_not_found"),
           },
@@ -58,16 +48,7 @@ export function attachmentRoutes({
         if (isCurrent(request.headers["if-none-match"], kept.ETag)) {
           return reply.headers(kept).code(304).send();
         }
-        const isInline = inline.test(found.mediaType);
-        const name = encodeURIComponent(found.name).replaceAll("'", "%27");
-        return reply
-          .headers({
-            "Content-Type": isInline ? found.mediaType : "application/octet-stream",
-            "Content-Disposition": `${isInline ? "inline" : "attachment"}; filename*=UTF-8''${name}`,
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            ...kept,
-          })
-          .send(Buffer.from(found.bytes));
+        return reply.headers({ ...fileHeaders(found), ...kept }).send(Buffer.from(found.bytes));
       },
     );
   };

@@ -24,6 +24,8 @@ import { createForkSession } from "../sessions/fork.ts";
 import { createInsertSession } from "../sessions/insert-session.ts";
 import { createSessionStore } from "../sessions/session-store.ts";
 import { createSessions } from "../sessions/sessions.ts";
+import { createShareSession } from "../shares/share-session.ts";
+import { createShareStore } from "../shares/share-store.ts";
 import { createBudgets } from "../usage/budgets.ts";
 import { createSummaryJob } from "../writing/summary.ts";
 import { createTitleJob } from "../writing/title.ts";
@@ -171,6 +173,7 @@ export async function openConversations(
     insertSession,
     activeLimit,
   });
+  const shares = createShareStore(database);
   return {
     backends,
     catalogue,
@@ -193,6 +196,8 @@ export async function openConversations(
     usage: createUsageStore(database),
     messages: createMessageStore(database, search),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
+    shares,
+    share: createShareSession({ database, idempotency, shares }),
     feedback: createFeedbackStore(database),
     commands: createCommands({
       identity: floors.identity,

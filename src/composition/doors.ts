@@ -20,6 +20,7 @@ import { importRoutes } from "../transfer/import-routes.ts";
 import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
+import { shareRoutes } from "../shares/share-routes.ts";
 import { usageRoutes } from "../usage/routes.ts";
 import { sessionRoutes } from "../sessions/routes.ts";
 import { version } from "../version.ts";
@@ -35,6 +36,8 @@ import { requestCosts } from "./request-costs.ts";
 
 /** Exports at a time on this node: each holds a page of messages or a file. */
 const maxExports = 8;
+/** Shared conversations that are being read, likewise. */
+const maxShareReaders = 32;
 /** Imports: each holds a conversation. */
 const maxImports = 2;
 
@@ -166,6 +169,13 @@ export async function openDoors(
         sessions: sessionStore,
         identity,
         places: new Places(maxExports),
+      }),
+      shareRoutes({
+        ...conversations,
+        store: sessionStore,
+        identity,
+        publicUrl: config.server.public_url,
+        places: new Places(maxShareReaders),
       }),
       importRoutes({
         ...conversations,

@@ -204,6 +204,11 @@ export const settings = {
     prefixes: list("Every path is served below these as well", ["/api", "/api/v1"], {
       rule: urlPath,
     }),
+    public_url: text(
+      "Where people reach the service, such as https://chat.example.com/api; with it the links to shared conversations are whole",
+      null,
+      { rule: baseUrl },
+    ),
     heartbeat_seconds: number("A comment line on silent streams this often", 15, {
       minimum: 0.05,
       maximum: 300,

@@ -12,6 +12,10 @@ declare module "fastify" {
     traceparent: string | undefined;
     startedMs: number;
   }
+  interface FastifyContextConfig {
+    /** Whoever knows its address may read what is there: the log has the pattern alone. */
+    isPathSecret?: boolean;
+  }
 }
 
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
@@ -60,7 +64,10 @@ export function installRequestContext(
     request.log.info(
       {
         method: request.method,
-        path: request.originalUrl.split("?", 1)[0],
+        path:
+          request.routeOptions.config.isPathSecret === true
+            ? request.routeOptions.url
+            : request.originalUrl.split("?", 1)[0],
         status: reply.statusCode,
         durationMs: Math.round(performance.now() - request.startedMs),
       },

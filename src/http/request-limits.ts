@@ -33,6 +33,8 @@ const terms = {
   write: { kind: () => "write", count: 1, places: 1 },
   /** Everything of a conversation, or of a user. */
   transfer: { kind: () => "search", count: 5, places: 4 },
+  /** What is shared of a conversation, for anybody. */
+  view: { kind: () => "read", count: 5, places: 4 },
   /** A file of conversations. */
   import: { kind: () => "write", count: 20, places: 4 },
   /** Up to a hundred sessions in one request. */
@@ -213,9 +215,11 @@ function provenUser({ identity }: FastifyRequest): string | null {
   return user === null ? null : `user ${user}`;
 }
 
-/** Null for an administrator who names nobody. */
-function namedUser({ identity, body, query, params, ip }: FastifyRequest): string | null {
-  for (const part of [body, query, params]) {
+/** Null for an administrator who names nobody. What is open to everybody is nobody's, whoever is named. */
+function namedUser(request: FastifyRequest): string | null {
+  const { identity, body, query, params, ip, routeOptions } = request;
+  const isOpen = routeOptions.config.isPublic === true;
+  for (const part of isOpen ? [] : [body, query, params]) {
     const named = (part as { user_id?: unknown } | null | undefined)?.user_id;
     if (typeof named === "string") return `user ${named}`;
   }

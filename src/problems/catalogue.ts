@@ -78,6 +78,10 @@ export const problemCatalogue = {
     en: `There is no attachment ${attachmentId}.`,
     zh: `附件 ${attachmentId} 不存在。`,
   })),
+  share_not_found: define(404, () => ({
+    en: "This link does not work, or no longer: its time is over, it was ended, or what it showed was deleted.",
+    zh: "此链接无效或已失效：已过期、已撤销，或所分享的内容已删除。",
+  })),
   method_not_allowed: define<{ method: string; allowed: string }>(405, ({ method, allowed }) => ({
     en: `${method} is not possible here. Allowed: ${allowed}.`,
     zh: `此处不支持 ${method}。允许的方法：${allowed}。`,

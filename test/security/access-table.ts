@@ -364,6 +364,52 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "POST /sessions/:session_id/share",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/share`, body: {} }),
+    expected: owned,
+    consumes: true,
+  },
+  {
+    route: "GET /sessions/:session_id/share",
+    call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/share` }),
+    expected: owned,
+  },
+  {
+    route: "DELETE /sessions/:session_id/share/:share_id",
+    call: ({ sessionId, shareId }) => ({ path: `/sessions/${sessionId}/share/${shareId}` }),
+    expected: owned,
+    consumes: true,
+  },
+  // Deliberately open: whoever knows an address that nobody can guess may read what its owner has shared under it.
+  {
+    route: "GET /share/:share_id",
+    call: ({ shareId }) => ({ path: `/share/${shareId}` }),
+    expected: everybody(200),
+    needsNoAction: true,
+  },
+  {
+    route: "GET /share/:share_id",
+    note: "in the owner's name",
+    call: ({ shareId }) => ({ path: `/share/${shareId}?user_id=${users.owner}` }),
+    expected: everybody(200),
+    needsNoAction: true,
+  },
+  {
+    route: "GET /share/:share_id/files/:attachment_id",
+    call: ({ shareId, attachmentId }) => ({ path: `/share/${shareId}/files/${attachmentId}` }),
+    expected: everybody(200),
+    needsNoAction: true,
+  },
+  {
+    route: "GET /share/:share_id/files/:attachment_id",
+    note: "shared without its files",
+    call: ({ bareShareId, attachmentId }) => ({
+      path: `/share/${bareShareId}/files/${attachmentId}`,
+    }),
+    expected: everybody(404),
+    needsNoAction: true,
+  },
+  {
     route: "GET /sessions/:session_id/export",
     call: ({ sessionId }) => ({ path: `/sessions/${sessionId}/export` }),
     expected: owned,

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SignJWT } from "jose";
@@ -22,6 +22,10 @@ export interface Belongings {
   readonly messageId: string;
   readonly audioId: string;
   readonly attachmentId: string;
+  /** A link to the session, with its files. */
+  readonly shareId: string;
+  /** Likewise, without. */
+  readonly bareShareId: string;
   /** Position in the history of the session. */
   readonly cursor: string;
 }
@@ -58,6 +62,8 @@ export function nobodys(): Belongings {
     messageId: newId(),
     audioId: newId(),
     attachmentId: newId(),
+    shareId: randomBytes(24).toString("base64url"),
+    bareShareId: randomBytes(24).toString("base64url"),
     cursor: Buffer.from(JSON.stringify({ after: 1 })).toString("base64url"),
   };
 }
@@ -178,7 +184,16 @@ export async function startSecurityStage(
       const history = await clients.owner.get<{ pagination: { next_cursor: string } }>(
         `/chat/history/${sessionId}?limit=1`,
       );
+      const share = async (include_files: boolean) => {
+        const path = `/sessions/${sessionId}/share`;
+        const { body } = await clients.owner.send<{ share_id: string }>("POST", path, {
+          include_files,
+        });
+        return body.share_id;
+      };
       return {
+        shareId: await share(true),
+        bareShareId: await share(false),
         sessionId,
         replyId,
         messageId,
