@@ -24,7 +24,11 @@ function withoutParticulars({ status, headers, text }: Answer, call: Call) {
   let same = text
     .replace(/"request_id":"[^"]*"/, '"request_id":""')
     .replace(/"timestamp":"[^"]*"/, '"timestamp":""');
-  for (const id of call.path.match(uuid) ?? []) same = same.replaceAll(id, "ID");
+  const ids = [
+    ...(call.path.match(uuid) ?? []),
+    ...(call.path.match(/(?<=share\/)[\w-]{32}/) ?? []),
+  ];
+  for (const id of ids) same = same.replaceAll(id, "ID");
   if (call.body !== undefined || call.form !== undefined) same = same.replaceAll(uuid, "ID");
   const kept = [...headers]
     .filter(([name]) => !["x-request-id", "x-process-time", "date", "traceparent"].includes(name))

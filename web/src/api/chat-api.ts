@@ -53,6 +53,15 @@ interface SearchPage {
   readonly pagination: Pick<Pagination, "has_more" | "next_cursor">;
 }
 
+/** A link under which anybody may read a conversation. */
+export interface Share {
+  readonly share_id: string;
+  /** A path of the service where it does not know its own address. */
+  readonly url: string;
+  readonly expires_at: string;
+  readonly include_files: boolean;
+}
+
 export type UsageGroup = "day" | "agent" | "model";
 
 export interface UsageSum {
@@ -194,6 +203,28 @@ export const chatApi = {
         query: { ...(sessionId !== null && { format }), user_id: namedUser() },
         timeoutMs: uploadTimeoutMs,
       },
+    ),
+
+  shares: async (sessionId: string, signal?: AbortSignal) =>
+    (
+      await requestJson<{ shares: Share[] }>(
+        "GET",
+        `/sessions/${encodeURIComponent(sessionId)}/share`,
+        { query: { user_id: namedUser() }, ...(signal && { signal }) },
+      )
+    ).shares,
+
+  share: (sessionId: string, terms: { expires_in: number; include_files: boolean }) =>
+    request("POST", `/sessions/${encodeURIComponent(sessionId)}/share`, {
+      query: { user_id: namedUser() },
+      body: terms,
+    }),
+
+  endShare: (sessionId: string, shareId: string) =>
+    request(
+      "DELETE",
+      `/sessions/${encodeURIComponent(sessionId)}/share/${encodeURIComponent(shareId)}`,
+      { query: { user_id: namedUser() } },
     ),
 
   importFile: (file: File, onProgress: (share: number) => void, signal: AbortSignal) =>

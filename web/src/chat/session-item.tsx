@@ -14,6 +14,7 @@ import {
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
+import { ShareDialog } from "./share-dialog.tsx";
 import { SessionTags } from "./session-tags.tsx";
 
 interface SessionItemProps {
@@ -28,6 +29,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
   const texts = useTexts();
   const [isRenaming, setRenaming] = useState(false);
   const [isTagging, setTagging] = useState(false);
+  const [isSharing, setSharing] = useState(false);
   const { session_id: sessionId } = session;
   const title = session.title ?? texts.untitled;
 
@@ -97,6 +99,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             icon: "archive",
             run: () => void archiveSession(sessionId, !isArchived).catch(notifyError),
           },
+          { label: texts.share.menu, icon: "external", run: () => setSharing(true) },
           {
             label: texts.exportText,
             icon: "file",
@@ -113,6 +116,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
       >
         <Icon name="more" size={18} />
       </Menu>
+      {isSharing && <ShareDialog sessionId={sessionId} onClose={() => setSharing(false)} />}
       {isTagging && <SessionTags session={session} onClose={() => setTagging(false)} />}
     </li>
   );
