@@ -96,6 +96,14 @@ describe("with one request a minute of each kind", () => {
     expect(await client.get("/chat/history/0?q=plan")).toMatchObject(refusal);
   });
 
+  it("what is open to everybody spends of its address, whoever is named in it", async () => {
+    const named = await clientOf(service, "named");
+    const nobody = createClient(service.url);
+    for (let times = 0; times < 3; times++) await nobody.get("/share/0?user_id=named");
+    expect(await nobody.get("/share/0?user_id=another")).toMatchObject(refusal);
+    expect((await named.get("/sessions")).status).toBe(200);
+  });
+
   it("what one user has spent is not spent for others, nor for those whom an administrator names", async () => {
     const alice = await clientOf(service, "alice");
     expect((await alice.get("/sessions")).status).toBe(200);
