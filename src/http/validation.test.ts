@@ -29,14 +29,17 @@ it.each<[unknown, string[]]>([
   [{ message: "12345678901" }, ["/message must not have more than 10 characters"]],
   [{ message: "a", session_id: 5 }, ["/session_id must be one of string, null"]],
   [{ message: "a", message_type: "song" }, ["/message_type must be one of text, voice"]],
-  [{ message: "a", on_busy: null }, ["/on_busy must be one of enqueue, reject, interrupt"]],
+  [
+    { message: "a", on_busy: null },
+    ["/on_busy must be one of enqueue, reject, interrupt, rollback"],
+  ],
   [{ message: "a", metadata: [] }, ["/metadata must be one of object, null"]],
   [{ message: "a", voice_config: { speed: 9 } }, ["/voice_config/speed must be <= 4"]],
   [
     { message: "a", session_config: { on_busy: 1, temperature: -1 } },
     [
       "/session_config/temperature must be >= 0",
-      "/session_config/on_busy must be one of enqueue, reject, interrupt",
+      "/session_config/on_busy must be one of enqueue, reject, interrupt, rollback",
     ],
   ],
   [

@@ -45,6 +45,16 @@ const blocks = pages.flatMap(blocksOf);
 
 /** What cannot be carried out here, and why. Each row must fit a block, so that none outlives it. */
 const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[] = [
+  [
+    /import-export\.md/,
+    /^curl -F file=/,
+    "needs their file; test/service/import.test.ts sends some",
+  ],
+  [
+    /releasing\.md/,
+    /release\.ts/,
+    "makes a release; test/deploy/release.test.ts makes one elsewhere",
+  ],
   [/agno\.md/, /^python3 -m venv/, "installs Python packages; npm run test:agno does the same"],
   [/agno\.md/, /^MODEL_BASE_URL=/, "needs them; test/agno/documentation.test.ts runs the example"],
   [/agno\.md/, /\/chat\/agents/, "needs its agent; test/agno/documentation.test.ts asks it"],

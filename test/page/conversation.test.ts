@@ -424,7 +424,7 @@ describeInBrowser("conversations on the page", () => {
     await first.filter({ hasText: "Plums" }).waitFor();
     await choose("Pin");
     await first.filter({ hasText: "Oranges" }).waitFor();
-    await page.getByText("Pinned", { exact: true }).waitFor();
+    await page.getByRole("heading", { name: "Pinned" }).waitFor();
     await page.reload();
     await first.filter({ hasText: "Oranges" }).waitFor();
     await choose("Unpin");

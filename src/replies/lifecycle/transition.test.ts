@@ -12,7 +12,9 @@ test("only transitions change where a reply stands", () => {
   const writers = files.filter((file) =>
     writes.test(statements(readFileSync(join(root, file), "utf8"))),
   );
-  expect(writers.filter((file) => !file.startsWith("src/replies/lifecycle/"))).toEqual([]);
+  // What comes in from a file is over, and has never stood anywhere here.
+  const others = ["src/transfer/import/store-conversation.ts"];
+  expect(writers.filter((file) => !file.startsWith("src/replies/lifecycle/"))).toEqual(others);
   expect(writers.length).toBeGreaterThan(3);
 });
 
