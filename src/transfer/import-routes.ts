@@ -102,12 +102,12 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
         };
         if (giveBack === null)
           return refuse(new Problem("overloaded", {}, { retryAfterSeconds: 10 }));
-        try {
+        const bring = async (): Promise<Result> => {
           await using file = await receiveUpload(request, limits.maxImportBytes).catch(refuse);
           request.forgetBody();
           const key = idempotencyKey(request, "POST /import", file.sha256);
           const earlier = key && (await idempotency.findAnswer<Result>(userId, key));
-          if (earlier) return await reply.send(inLanguage(earlier, request.language));
+          if (earlier) return earlier;
           const result = emptyResult();
           for await (const each of importFile(options, userId, file, goneSignal(reply))) {
             count(result, each);
@@ -121,10 +121,10 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
               result,
             );
           }
-          return await reply.send(inLanguage(result, request.language));
-        } finally {
-          giveBack();
-        }
+          return result;
+        };
+        // Its place is free before it is answered: who has the answer may send the next one.
+        return inLanguage(await bring().finally(giveBack), request.language);
       },
     );
   };
