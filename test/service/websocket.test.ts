@@ -45,7 +45,9 @@ describe("the WebSocket", () => {
     const events = chat.messages.filter((message) => message["seq"] !== undefined);
     expect(events.map((event) => event["seq"])).toEqual(events.map((_event, index) => index + 1));
     const overHttp = await (await client.follow(String(end["message_id"]))).all();
-    expect(events.map(({ seq, stream, ...event }) => ({ ...event, id: seq }))).toEqual(overHttp);
+    expect(events.map(({ seq, stream: _stream, ...event }) => ({ ...event, id: seq }))).toEqual(
+      overHttp,
+    );
     expect(new Set(events.map(({ stream }) => stream))).toEqual(new Set(["reply"]));
     chat.socket.close();
   });
