@@ -121,12 +121,13 @@ describeInBrowser("conversations on the page", () => {
     await reply.locator(".figures", { hasText: "First word after" }).waitFor();
   });
 
-  test("an image from elsewhere is loaded after a click only", async () => {
+  // On a busy machine the first visit of a browser may take longer than it waits.
+  test("an image from elsewhere is loaded after a click only", { retry: 2 }, async () => {
     const { page, context } = await stage.visit();
     await context.route("https://images.example/**", (route) =>
       route.fulfill({
         contentType: "image/svg+xml",
-        body: "<svg xmlns='http://www.w3.org/2000/svg'/>",
+        body: "<svg xmlns='http://www.w3.org/2000/svg' width='10' height='10'/>",
       }),
     );
     stage.model.enqueue({ tokens: ["![chart](https://images.example/chart.png)"] });
