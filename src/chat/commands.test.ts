@@ -93,7 +93,10 @@ function stage(scene: Scene = {}) {
         return cancels[(cancelled += 1) - 1]!;
       },
       async continue({ check, userToken }: { check(open: object[]): void; userToken?: string }) {
-        check([{ id: "one" }, { id: "two" }]);
+        check([
+          { id: "one", kind: "confirm" },
+          { id: "two", kind: "input" },
+        ]);
         done.push(`continue ${userToken}`);
         return { eventSeq: 7 };
       },
@@ -277,22 +280,25 @@ test("nobody else's reply is cancelled or continued", async () => {
   expect(done).toEqual([]);
 });
 
-const yes = (id: string) => ({ id, approved: true });
+const yes = (id: string, result?: unknown) => ({ id, approved: true, result });
 
 test("a paused reply goes on when each open requirement is decided once", async () => {
   const { commands, done } = stage({ status: "paused" });
-  const decisions = [yes("two"), yes("one")];
-  expect(await commands.continue({ identity: ann }, { messageId: replyId }, decisions)).toEqual({
-    replyId,
-    sessionId,
-    after: 7,
-  });
-  expect(done).toEqual(["continue secret"]);
+  for (const two of [yes("two", false), { id: "two", approved: false }]) {
+    const decisions = [two, yes("one")];
+    expect(await commands.continue({ identity: ann }, { messageId: replyId }, decisions)).toEqual({
+      replyId,
+      sessionId,
+      after: 7,
+    });
+  }
+  expect(done).toEqual(["continue secret", "continue secret"]);
 });
 
 test.each([
   ["one is missing", [yes("one")], ["/decisions"]],
-  ["one is not open", [yes("one"), yes("two"), yes("three")], ["/decisions/2/id"]],
+  ["one is not open", [yes("one"), yes("two", 2), yes("three")], ["/decisions/2/id"]],
+  ["what is asked for does not come", [yes("one"), yes("two")], ["/decisions/1/result"]],
   ["one is decided twice", [yes("one"), yes("one")], ["/decisions/1/id", "/decisions"]],
 ])("decisions do not fit when %s", async (_, decisions, paths) => {
   const { commands, done } = stage({ status: "paused" });

@@ -7,7 +7,7 @@ import { mayAccess, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
-import { Problem } from "../problems/problem.ts";
+import { isRequired, Problem } from "../problems/problem.ts";
 import type { UserMessage } from "../replies/lifecycle/accept.ts";
 import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
@@ -359,21 +359,25 @@ export function createCommands(parts: CommandParts) {
 
 function checkDecisions(
   requirements: readonly Requirement[],
-  decisions: readonly { readonly id: string }[],
+  decisions: readonly Pick<Decision, "id" | "approved" | "result">[],
 ): void {
-  const open = new Set(requirements.map((requirement) => requirement.id));
-  const details = decisions.flatMap(({ id }, index) =>
-    open.delete(id)
-      ? []
-      : [
-          {
-            path: `/decisions/${index}/id`,
-            message: `${id} is not an open requirement`,
-            zh: `${id} 不是待处理的事项`,
-          },
-        ],
-  );
-  for (const id of open)
+  const open = new Map(requirements.map((requirement) => [requirement.id, requirement]));
+  const details: { path: string; message: string; zh: string }[] = [];
+  for (const [index, { id, approved, result }] of decisions.entries()) {
+    const requirement = open.get(id);
+    open.delete(id);
+    if (requirement === undefined) {
+      details.push({
+        path: `/decisions/${index}/id`,
+        message: `${id} is not an open requirement`,
+        zh: `${id} 不是待处理的事项`,
+      });
+    } else if (approved && result === undefined && requirement.kind !== "confirm") {
+      // The tool would run without what it asks for.
+      details.push({ path: `/decisions/${index}/result`, ...isRequired });
+    }
+  }
+  for (const id of open.keys())
     details.push({ path: "/decisions", message: `${id} is not decided`, zh: `${id} 尚未决定` });
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
 }

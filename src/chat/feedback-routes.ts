@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { Readable } from "node:stream";
 import { Type } from "typebox";
 import { mayAccess, requireAction, requireAdmin, type Caller } from "../http/caller.ts";
 import { decodeCursor, encodeCursor, isMoment } from "../http/cursor.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, ref } from "../http/schemas.ts";
+import { bodyOf } from "../http/send-pieces.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
@@ -187,11 +187,7 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
         const after =
           query.cursor === undefined ? undefined : decodeCursor(query.cursor, isFeedbackPosition);
         if (request.headers.accept?.includes(jsonLines) === true) {
-          const lines = Readable.from(linesOf(filter, after, query.limit ?? Infinity));
-          lines.once("error", (error) => {
-            // Half an answer cannot become an error any more: it is cut off.
-            request.log.warn({ err: error }, "feedback broke off while it was sent");
-          });
+          const lines = bodyOf(request, linesOf(filter, after, query.limit ?? Infinity));
           return reply.type(jsonLines).header("Cache-Control", "no-store").send(lines);
         }
         const limit = query.limit ?? 50;

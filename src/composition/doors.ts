@@ -172,7 +172,7 @@ export async function openDoors(
       }),
       shareRoutes({
         ...conversations,
-        store: sessionStore,
+        sessions: sessionStore,
         identity,
         publicUrl: config.server.public_url,
         places: new Places(maxShareReaders),

@@ -50,7 +50,10 @@ const keptFor = "1 day";
 export type SessionEventStore = ReturnType<typeof createSessionEventStore>;
 
 /** What users' devices are told of their sessions: written by triggers (migration 0020), read here. */
-export function createSessionEventStore(database: Database, sessions: Pick<SessionStore, "find">) {
+export function createSessionEventStore(
+  database: Database,
+  sessions: Pick<SessionStore, "findAll">,
+) {
   const kept = async (userId: string): Promise<Kept | null> => {
     const { rows } = await database.query<Kept>(
       `SELECT c.last, coalesce(
@@ -100,11 +103,10 @@ export function createSessionEventStore(database: Database, sessions: Pick<Sessi
 
   /** What is said of them is read now: the newest state is what a device wants to know. */
   const described = async (userId: string, rows: readonly EventRow[]): Promise<SessionEvent[]> => {
-    const ids = [...new Set(rows.map(({ sessionId }) => sessionId))];
-    const found = await Promise.all(ids.map((id) => sessions.find(id)));
+    const found = await sessions.findAll([...new Set(rows.map(({ sessionId }) => sessionId))]);
     const byId = new Map(
       found.flatMap((session) =>
-        session?.userId === userId ? [[session.sessionId, session] as const] : [],
+        session.userId === userId ? [[session.sessionId, session] as const] : [],
       ),
     );
     const messages = await messagesOf(rows);

@@ -252,7 +252,7 @@ async function readMessages(database: Queryable, notes: readonly Note[]): Promis
   if (notes.length === 0) return [];
   const { rows } = await database.query<Text>(
     `SELECT m.session_id AS "sessionId", m.seq, s.user_id AS "userId", m.role, m.agent_id AS "agentId",
-       CASE WHEN m.metadata ->> 'kind' = 'summary' THEN '' ELSE left(m.content, ${maxReadLength}) END AS text
+       left(m.content, ${maxReadLength}) AS text
      FROM unnest($1::uuid[], $2::int[]) AS n (session_id, seq)
      JOIN messages m ON m.session_id = n.session_id AND m.seq = n.seq
      JOIN sessions s ON s.session_id = m.session_id`,

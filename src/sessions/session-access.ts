@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import { mayAccess } from "../http/caller.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { Session, SessionStore } from "./session-store.ts";
+import type { FoundSession, SessionStore } from "./session-store.ts";
 import type { Sessions } from "./sessions.ts";
 
 interface SessionAccessOptions {
@@ -10,20 +10,24 @@ interface SessionAccessOptions {
   readonly store: SessionStore;
 }
 
-/** Sessions as callers may reach them: what is another's does not exist. */
-export function createSessionAccess({ sessions, store }: SessionAccessOptions) {
-  /** The session if it exists for the caller; raises `session_not_found` otherwise. */
-  const owned = async (
+/** The session if it exists for the caller; raises `session_not_found` otherwise. */
+export function createOwnedSession(store: Pick<SessionStore, "find">) {
+  return async (
     request: FastifyRequest,
     sessionId: string,
     named?: string,
-  ): Promise<Session> => {
+  ): Promise<FoundSession> => {
     const session = isId(sessionId) ? await store.find(sessionId) : null;
     if (session === null || !mayAccess(request, session.userId, named)) {
       throw new Problem("session_not_found", { sessionId });
     }
     return session;
   };
+}
+
+/** Sessions as callers may reach them: what is another's does not exist. */
+export function createSessionAccess({ sessions, store }: SessionAccessOptions) {
+  const owned = createOwnedSession(store);
 
   const remove = async (request: FastifyRequest, sessionId: string, named?: string) => {
     await owned(request, sessionId, named);

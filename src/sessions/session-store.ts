@@ -99,6 +99,17 @@ const joins = `
   LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')
   LEFT JOIN messages h ON h.session_id = s.session_id AND h.seq = ${headSeq}`;
 
+interface FoundRow extends Session {
+  readonly lastSeq: number;
+  readonly tree: StoredTree | null;
+}
+
+const foundColumns = `${columns}, s.tree, s.last_seq AS "lastSeq" FROM sessions s ${joins}`;
+
+function toFound({ lastSeq, tree, ...session }: FoundRow): FoundSession {
+  return { ...session, tree: readTree({ lastSeq, tree }) };
+}
+
 /** Any number will do, as long as every node uses the same one. */
 const activeSessionsLock = 4_812_002;
 
@@ -175,17 +186,20 @@ export function createSessionStore(database: Database) {
     },
 
     async find(sessionId: string): Promise<FoundSession | null> {
-      const { rows } = await database.query<
-        Session & { readonly lastSeq: number; readonly tree: StoredTree | null }
-      >(
-        `SELECT ${columns}, s.tree, s.last_seq AS "lastSeq" FROM sessions s ${joins}
-         WHERE s.session_id = $1`,
+      const { rows } = await database.query<FoundRow>(
+        `SELECT ${foundColumns} WHERE s.session_id = $1`,
         [sessionId],
       );
-      const [row] = rows;
-      if (row === undefined) return null;
-      const { lastSeq, tree, ...session } = row;
-      return { ...session, tree: readTree({ lastSeq, tree }) };
+      return rows[0] === undefined ? null : toFound(rows[0]);
+    },
+
+    /** Those of them that there are, in no order. */
+    async findAll(sessionIds: readonly string[]): Promise<FoundSession[]> {
+      const { rows } = await database.query<FoundRow>(
+        `SELECT ${foundColumns} WHERE s.session_id = ANY($1::uuid[])`,
+        [sessionIds],
+      );
+      return rows.map(toFound);
     },
 
     /**

@@ -1,21 +1,19 @@
-import { Readable } from "node:stream";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { AttachmentStore } from "../attachments/attachment-store.ts";
 import { fileHeaders, fileResponse } from "../attachments/file-answer.ts";
 import type { MessageStore, StoredMessage } from "../chat/message-store.ts";
 import { requireAction } from "../http/caller.ts";
-import { onceClosed } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, timestampSchema } from "../http/schemas.ts";
+import { bodyOf, takePlace } from "../http/send-pieces.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import type { Places } from "../lib/places.ts";
 import { prefersPage } from "../page/prefers-page.ts";
 import { Problem } from "../problems/problem.ts";
-import { createSessionAccess } from "../sessions/session-access.ts";
-import type { Sessions } from "../sessions/sessions.ts";
+import { createOwnedSession } from "../sessions/session-access.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { messagesOf } from "../transfer/export/messages-of.ts";
 import { readTree } from "../tree/tree.ts";
@@ -34,8 +32,7 @@ interface ShareRoutesOptions {
   readonly shares: ShareStore;
   readonly messages: Pick<MessageStore, "history">;
   readonly attachments: Pick<AttachmentStore, "find">;
-  readonly sessions: Sessions;
-  readonly store: SessionStore;
+  readonly sessions: Pick<SessionStore, "find">;
   readonly identity: IdentityProvider;
   /** Where people reach the service; null: links are paths. */
   readonly publicUrl: string | null;
@@ -121,7 +118,7 @@ const unbranched = readTree({ lastSeq: Number.MAX_SAFE_INTEGER, tree: null });
 /** Links that show a conversation to anybody: made, listed and ended by its owner, read by whoever has one. */
 export function shareRoutes(options: ShareRoutesOptions): FastifyPluginAsyncTypebox {
   const { share: shareSession, shares, messages, attachments, identity, places } = options;
-  const { owned } = createSessionAccess(options);
+  const owned = createOwnedSession(options.sessions);
   const urlOf = ({ shareId }: Share) =>
     `${options.publicUrl?.replace(/\/+$/, "") ?? ""}/share/${shareId}`;
   const infoOf = (share: Share) => ({
@@ -276,9 +273,7 @@ export function shareRoutes(options: ShareRoutesOptions): FastifyPluginAsyncType
       async (request, reply) => {
         void reply.headers(unkept);
         const isPage = prefersPage(request.headers.accept);
-        const giveBack = places.take();
-        if (giveBack === null) throw new Problem("overloaded", {}, { retryAfterSeconds: 5 });
-        onceClosed(reply.raw, giveBack);
+        takePlace(places, reply);
         const found = await open(request.params.share_id).catch((error: unknown) => {
           if (isPage && error instanceof Problem && error.type === "share_not_found") return null;
           throw error;
@@ -286,10 +281,10 @@ export function shareRoutes(options: ShareRoutesOptions): FastifyPluginAsyncType
         if (found === null) return sendPage(reply).code(404).send(gonePage(request.language));
         const { share, said } = found;
         if (isPage) {
-          return sendPage(reply).send(streamed(request, sharedPage(share, said, request.language)));
+          return sendPage(reply).send(bodyOf(request, sharedPage(share, said, request.language)));
         }
         const pieces = sharedJson(share, said, `${urlOf(share)}/files`);
-        return reply.type("application/json; charset=utf-8").send(streamed(request, pieces));
+        return reply.type("application/json; charset=utf-8").send(bodyOf(request, pieces));
       },
     );
 
@@ -324,14 +319,4 @@ async function* withFirst(
 ): AsyncGenerator<StoredMessage> {
   yield first;
   yield* rest;
-}
-
-/** As fast as it is read: the next page is fetched when the one before has been taken. */
-function streamed(request: FastifyRequest, pieces: AsyncGenerator<string>): Readable {
-  const body = Readable.from(pieces, { objectMode: false });
-  body.once("error", (error) => {
-    // Half an answer cannot become an error any more: it is cut off.
-    request.log.warn({ err: error }, "a shared conversation broke off while it was sent");
-  });
-  return body;
 }

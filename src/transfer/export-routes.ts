@@ -1,18 +1,16 @@
-import { Readable } from "node:stream";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { AttachmentStore } from "../attachments/attachment-store.ts";
 import { messageSchema } from "../chat/message-info.ts";
 import type { MessageStore } from "../chat/message-store.ts";
-import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
-import { onceClosed } from "../http/gone-signal.ts";
+import { callerUser, requireAction } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, ref } from "../http/schemas.ts";
+import { bodyOf, takePlace } from "../http/send-pieces.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
-import { isId } from "../lib/ids.ts";
 import type { Places } from "../lib/places.ts";
-import { Problem } from "../problems/problem.ts";
+import { createOwnedSession } from "../sessions/session-access.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { headOf, pathTo } from "../tree/tree.ts";
 import { markdownOf } from "./export/markdown.ts";
@@ -80,28 +78,21 @@ const linesResponse: object = {
 /** What users take with them: one conversation, or all of theirs. */
 export function exportRoutes(options: ExportRoutesOptions): FastifyPluginAsyncTypebox {
   const { messages, attachments, sessions, identity, places } = options;
+  const owned = createOwnedSession(sessions);
 
-  /** As fast as it is read: the next page is fetched when the one before has been taken. */
   const send = (
     request: FastifyRequest,
     reply: FastifyReply,
     pieces: AsyncGenerator<string>,
     file: { readonly type: string; readonly name: string },
   ) => {
-    const giveBack = places.take();
-    if (giveBack === null) throw new Problem("overloaded", {}, { retryAfterSeconds: 5 });
-    onceClosed(reply.raw, giveBack);
-    const body = Readable.from(pieces, { objectMode: false });
-    body.once("error", (error) => {
-      // Half an answer cannot become an error any more: it is cut off.
-      request.log.warn({ err: error }, "an export broke off while it was sent");
-    });
+    takePlace(places, reply);
     const name = encodeURIComponent(file.name).replaceAll("'", "%27");
     return reply
       .type(file.type)
       .header("Content-Disposition", `attachment; filename*=UTF-8''${name}`)
       .header("Cache-Control", "no-store")
-      .send(body);
+      .send(bodyOf(request, pieces));
   };
 
   async function* linesOf(sessionIds: readonly string[]): AsyncGenerator<string> {
@@ -142,10 +133,7 @@ export function exportRoutes(options: ExportRoutesOptions): FastifyPluginAsyncTy
         const sessionId = request.params.session_id;
         const { format, user_id: named } = request.query;
         await requireAction(request, identity, "access_chat_session");
-        const session = isId(sessionId) ? await sessions.find(sessionId) : null;
-        if (session === null || !mayAccess(request, session.userId, named)) {
-          throw new Problem("session_not_found", { sessionId });
-        }
+        const session = await owned(request, sessionId, named);
         const name = fileName(session.title) ?? sessionId;
         if (format === "json") {
           const pieces = sessionDocument(session, { messages, attachments });

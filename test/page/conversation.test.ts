@@ -121,8 +121,7 @@ describeInBrowser("conversations on the page", () => {
     await reply.locator(".figures", { hasText: "First word after" }).waitFor();
   });
 
-  // On a busy machine the first visit of a browser may take longer than it waits.
-  test("an image from elsewhere is loaded after a click only", { retry: 2 }, async () => {
+  test("an image from elsewhere is loaded after a click only, and stays when the reply ends", async () => {
     const { page, context } = await stage.visit();
     await context.route("https://images.example/**", (route) =>
       route.fulfill({
@@ -130,12 +129,20 @@ describeInBrowser("conversations on the page", () => {
         body: "<svg xmlns='http://www.w3.org/2000/svg' width='10' height='10'/>",
       }),
     );
-    stage.model.enqueue({ tokens: ["![chart](https://images.example/chart.png)"] });
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: ["![chart](https://images.example/chart.png)", " above"],
+      pace: (at) => (at === 1 ? rest.opened : undefined),
+    });
     await say(page, "a picture");
     const asked = page.waitForRequest("https://images.example/chart.png");
     await page.getByText("Load image from images.example").click();
     await asked;
     await page.locator("img.remote-image").waitFor();
+    rest.open();
+    await page.getByText("above").waitFor();
+    await page.getByLabel("Stop").waitFor({ state: "detached" });
+    await page.locator("img.remote-image").waitFor({ timeout: 2_000 });
     await context.close();
   });
 

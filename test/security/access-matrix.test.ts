@@ -189,6 +189,11 @@ describe("who may do what", () => {
     const stream = await stage.clients.owner.stream({ message: "hi" }, headers);
     const first = await stream.next((event) => event.type === "assistant_chunk");
     const replyId = first["message_id"] as string;
+    const history = `/chat/history/${first["session_id"] as string}`;
+    // What its owner says of it is stored a moment later.
+    await expect
+      .poll(async () => JSON.stringify((await stage.clients.owner.get(history)).body))
+      .toContain('"content":"a"');
     const before = await stage.dump();
     for (const caller of refusedCallers) {
       const status = caller === "other" || caller === "key" ? 404 : 401;

@@ -37,11 +37,12 @@ describe.each(stores)("search over everything on $store", ({ url }) => {
   let client: Client;
   let sessionId: string;
 
-  const send = async (userId: string, message: string, session?: string) => {
+  const send = async (userId: string, message: string, session?: string, more: object = {}) => {
+    const whose = session === undefined ? { user_id: userId } : { session_id: session };
     const { status, body } = await client.send<{ session_id: string; message_id: string }>(
       "POST",
       "/chat/message",
-      { message, ...(session === undefined ? { user_id: userId } : { session_id: session }) },
+      { message, ...whose, ...more },
     );
     expect(status).toBe(200);
     return body;
@@ -95,6 +96,11 @@ describe.each(stores)("search over everything on $store", ({ url }) => {
     expect(hits[3]?.message_id).toBeNull();
     const message = await client.get<{ content: string }>(`/chat/message/${hits[2]?.message_id}`);
     expect(message.status).toBe(200);
+  });
+
+  it("finds a message whatever its sender keeps with it", async () => {
+    await send("carl", "a zebra", undefined, { metadata: { kind: "summary" } });
+    expect(await snippets("zebra", "&role=user", "carl")).toEqual(["a zebra"]);
   });
 
   it("finds any language, by the rule of histories and titles", async () => {

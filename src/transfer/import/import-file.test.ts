@@ -226,6 +226,23 @@ describe.each(databases.kinds)("importing on $kind", ({ open }) => {
     expect(plain(await exported(await sessionOf(copy.found[0])))).toBe(plain(document));
   });
 
+  test("a summary in our own export is no message of the conversation", async () => {
+    const { userId, found } = await importBytes(json([openWebUiChat({ number: 7, turns: 2 })]));
+    const session = await sessionOf(found[0]);
+    await database.query(
+      `INSERT INTO summaries (session_id, first_seq, last_seq, message_id, agent_id, content)
+       VALUES ($1, 1, 2, gen_random_uuid(), 'default', 'in few words')`,
+      [session.sessionId],
+    );
+    const sources = { messages: messages(), attachments: attachments() };
+    const document = (await all(sessionDocument(session, sources))).join("");
+    expect(document).toContain("in few words");
+    expect((await importBytes(document, userId)).found).toMatchObject([{ status: "skipped" }]);
+    const copy = await sessionOf((await importBytes(document)).found[0]);
+    const said = await read(copy, everything(copy.tree));
+    expect(said.map(({ role }) => role)).toEqual(["user", "assistant", "user", "assistant"]);
+  });
+
   test("what cannot be a conversation is told, and the others come in", async () => {
     const good = chatGptConversation({ number: 7, turns: 1 });
     const withNode = (id: string, node: object) => ({

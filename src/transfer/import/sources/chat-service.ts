@@ -32,13 +32,18 @@ export function readChatService(value: Loose): SourceConversation | null {
     createdAt: momentOf(session["created_at"]),
     config: objectOf(session["config"]) ?? {},
     metadata: objectOf(session["metadata"]) ?? {},
-    messages: objectsOf(value["messages"]).map(messageOf),
+    messages: objectsOf(value["messages"]).filter(isSaid).map(messageOf),
     headId: idOf(session["head_message_id"]),
   };
 }
 
 const ended = ["complete", "cancelled", "interrupted", "failed"] as const;
 const roles = ["user", "assistant", "system"] as const;
+
+/** A summary stands beside what was said, for a model; it is made anew where one has need of it. */
+function isSaid(message: Loose): boolean {
+  return message["role"] !== "system" || objectOf(message["metadata"])?.["kind"] !== "summary";
+}
 
 function messageOf(message: Loose): SourceMessage {
   return {
