@@ -399,15 +399,6 @@ describe.each(databases.kinds)("search on $kind", ({ open }) => {
       expect(await words(userId, "called")).toBe(0);
     });
 
-    test("is not found when it is a summary", async () => {
-      const userId = newId();
-      await say(await makeSession(userId), 1, "short of it", {
-        role: "system",
-        metadata: { kind: "summary" },
-      });
-      expect(await words(userId, "short")).toBe(0);
-    });
-
     test("is gone with its message and with its session, and nothing of it stays", async () => {
       const userId = newId();
       const sessionId = await makeSession(userId, "word");

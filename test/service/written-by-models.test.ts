@@ -180,10 +180,13 @@ describe("a title", () => {
   });
 
   it("is written after the first whole reply, not after one that failed", async () => {
-    model.enqueue({ fault: { kind: "status", status: 400, body: { error: { message: "no" } } } });
+    const no = { kind: "status", status: 400, body: { error: { message: "no" } } } as const;
+    // What is refused is tried once more with less.
+    model.enqueue({ fault: no }, { fault: no });
     const session = await client.session("ann");
     const before = calls(isTitle).length;
-    await client.send("POST", "/chat/message", { session_id: session, message: "fails first" });
+    const message = { session_id: session, message: "fails first" };
+    expect((await client.send("POST", "/chat/message", message)).status).toBe(502);
     expect(await titleOf(session)).toBe("fails first");
     await say(session, "x");
     await expect.poll(() => titleOf(session)).toBe("A title");
