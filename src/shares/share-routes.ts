@@ -105,6 +105,14 @@ const sharedResponse: object = {
   },
 };
 
+const refusals = problemResponses("share_not_found", "overloaded");
+
+/** Browsers are told it on a page. */
+function asPageToo(response: (typeof refusals)[number] | undefined): object {
+  const page = { "text/html": { schema: Type.String() } };
+  return { ...response, content: { ...response?.content, ...page } };
+}
+
 /** Nobody keeps it, finds it, or is told of it by a link in it. */
 const unkept = {
   "Cache-Control": "private, no-store",
@@ -267,7 +275,7 @@ export function shareRoutes(options: ShareRoutesOptions): FastifyPluginAsyncType
           description:
             "For anybody. As a page for browsers (`Accept: text/html`), else as JSON. Read-only, and for no search engine.",
           params: Type.Object({ share_id: shareId }),
-          response: { 200: sharedResponse, ...problemResponses("share_not_found", "overloaded") },
+          response: { 200: sharedResponse, ...refusals, 404: asPageToo(refusals[404]) },
         },
       },
       async (request, reply) => {

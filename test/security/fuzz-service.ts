@@ -259,7 +259,12 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (headers["x-request-id"] === undefined) return "no X-Request-ID";
     if (method === "HEAD") return null;
     const isJson = type === "application/json";
-    if (status >= 400) {
+    const media = Object.keys(operation.responses[String(status)]?.content ?? {});
+    const isDocumented = media.some((each) =>
+      new RegExp(`^${each.replace("*", ".*")}$`).test(type),
+    );
+    // A page that browsers are shown says so in the document.
+    if (status >= 400 && (isJson || !isDocumented)) {
       if (!isJson) return "an error that is no JSON";
       const problem = JSON.parse(text) as { error: { code: number } };
       const fault = faultAt(["components", "schemas", "Problem"], problem);
@@ -275,16 +280,13 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
       return "a status that is not documented";
     }
     if (status >= 400) return null;
-    const media = Object.keys(documented.content ?? {});
     const base = ["paths", operation.path, method.toLowerCase(), "responses", String(status)];
     if (isJson) {
       return faultAt([...base, "content", "application/json", "schema"], JSON.parse(text));
     }
     if (isEndless(operation)) return null;
     if (type === "text/event-stream") return faultInEvents(text, faultAt);
-    return media.some((each) => new RegExp(`^${each.replace("*", ".*")}$`).test(type))
-      ? null
-      : `${type} is not documented`;
+    return isDocumented ? null : `${type} is not documented`;
   };
 }
 
