@@ -102,7 +102,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["FROM sessions WHERE session_id = $1 FOR UPDATE`", "FROM sessions WHERE session_id = $1`"],
       ['status === "paused" || status === "streaming")', 'status === "streaming")'],
       ["if (!owner.isDue) return { result: false, effects: [] };", ""],
-      ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
+      ["return goneBefore(isRepeat, before);", "return { result: false, effects: [] };"],
       ["agentIds: [...agentIds] },", "agentIds: [] },"],
       [
         'effects: rows.flatMap((row) => endOfForgotten(row, sessionId, "session_deleted"))',
@@ -117,7 +117,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: heart("session-lock"),
     mutants: [
       ["without(tree, seq, known.length > 0)", "without(tree, seq, false)"],
-      ["return { result: isRepeat, effects: [] };", "return { result: false, effects: [] };"],
+      ["return goneBefore(isRepeat, before);", "return { result: false, effects: [] };"],
       ['endOfForgotten(reply, sessionId, "message_deleted")', "[]"],
       ['{ do: "wake", sessionId },', ""],
       ['status === "paused" || status === "streaming")', 'status === "streaming")'],
@@ -233,9 +233,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["return attempt(again, triesLeft - 1);", "throw error;"],
       ["for (const job of change.jobs ?? []) await jobs.insert(tx, job);", ""],
       ["for (const event of change.events ?? []) await recordEvent(tx, event);", ""],
-      ["if (isUnanswered || (change.jobs ?? []).length > 0) jobs.nudge();", ""],
-      ["isUnanswered = true;", ""],
-      ["transition.apply(tx, input, again)", "transition.apply(tx, input, false)"],
+      ["if (unanswered !== null || (change.jobs ?? []).length > 0) jobs.nudge();", ""],
+      ["unanswered = tried;", ""],
+      ["transition.apply(tx, input, again, unanswered)", "transition.apply(tx, input, false)"],
     ],
   },
   {

@@ -11,11 +11,15 @@ const check = new Script("check()");
  * Whether a value is as a schema wants it. The schema is its caller's, so that it may name patterns that never end,
  * references that go round, or what is no schema at all: then nothing is known. Nothing is fetched for a reference.
  */
-export function fitOf(schema: object, value: unknown): "fits" | "mismatch" | "unchecked" {
+export function fitOf(
+  schema: object,
+  value: unknown,
+  limitMs = maxMs,
+): "fits" | "mismatch" | "unchecked" {
   try {
     const fits: unknown = check.runInNewContext(
       { check: () => Check(schema, value) },
-      { timeout: maxMs },
+      { timeout: limitMs },
     );
     return fits === true ? "fits" : "mismatch";
   } catch {

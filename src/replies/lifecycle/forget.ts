@@ -8,7 +8,7 @@ import { endedEvent } from "./ended-event.ts";
 import type { ReplyState } from "../reply.ts";
 import { readTree, threadsOf, type TreeRow } from "../../tree/tree.ts";
 import { threadId } from "../thread-id.ts";
-import { statesBefore, unfinishedStatuses, type Transition } from "./transition.ts";
+import { goneBefore, statesBefore, unfinishedStatuses, type Transition } from "./transition.ts";
 
 interface Forget {
   readonly sessionId: string;
@@ -52,7 +52,7 @@ export const forgottenColumns = `
  */
 export const forget: Transition<Forget, boolean> = {
   name: "forget",
-  async apply(tx, { sessionId, idleDays }, isRepeat) {
+  async apply(tx, { sessionId, idleDays }, isRepeat, before) {
     const { rows: owners } = await tx.query<
       TreeRow & { userId: string; agentId: string; isDue: boolean }
     >(
@@ -62,8 +62,7 @@ export const forget: Transition<Forget, boolean> = {
       [sessionId, idleDays ?? null],
     );
     const owner = owners[0];
-    // Gone at the second try: the first one was committed. Readers find no row, and end.
-    if (owner === undefined) return { result: isRepeat, effects: [] };
+    if (owner === undefined) return goneBefore(isRepeat, before);
     if (!owner.isDue) return { result: false, effects: [] };
     const { rows: agents } = await tx.query<{ agentId: string }>(
       `SELECT DISTINCT agent_id AS "agentId" FROM messages WHERE session_id = $1`,

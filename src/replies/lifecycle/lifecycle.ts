@@ -36,11 +36,13 @@ export function createLifecycle(options: LifecycleOptions) {
       input: Input,
       isRepeat = false,
     ): Promise<Change<Result>> {
-      /** There may be jobs of a try that was committed. */
-      let isUnanswered = false;
+      /** What a try came to that may have been committed, with jobs of its own. */
+      let unanswered: Change<Result> | null = null;
+      let tried: Change<Result> | null = null;
       const once = (again: boolean) =>
         database.transaction(async (tx) => {
-          const change = await transition.apply(tx, input, again);
+          const change = await transition.apply(tx, input, again, unanswered);
+          tried = change;
           for (const job of change.jobs ?? []) await jobs.insert(tx, job);
           for (const event of change.events ?? []) await recordEvent(tx, event);
           return change;
@@ -51,7 +53,7 @@ export function createLifecycle(options: LifecycleOptions) {
         } catch (error) {
           if (triesLeft === 0) throw error;
           if (error instanceof Problem && error.cause instanceof CommitUnanswered) {
-            isUnanswered = true;
+            unanswered = tried;
             return attempt(true, triesLeft - 1);
           }
           if (gaveWay.test(sqlState(error) ?? "")) return attempt(again, triesLeft - 1);
@@ -59,7 +61,7 @@ export function createLifecycle(options: LifecycleOptions) {
         }
       };
       const change = await attempt(isRepeat, maxRepeats);
-      if (isUnanswered || (change.jobs ?? []).length > 0) jobs.nudge();
+      if (unanswered !== null || (change.jobs ?? []).length > 0) jobs.nudge();
       onCommitted?.();
       return change;
     },

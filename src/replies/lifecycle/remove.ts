@@ -11,7 +11,7 @@ import {
   forgottenColumns,
   type ForgottenReply,
 } from "./forget.ts";
-import { statesBefore, type Transition } from "./transition.ts";
+import { goneBefore, statesBefore, type Transition } from "./transition.ts";
 import { findWaiting, withdraw } from "./waiting.ts";
 
 interface Removal {
@@ -32,11 +32,10 @@ const removed = `
  */
 export const remove: Transition<Removal, boolean> = {
   name: "remove",
-  async apply(tx, { sessionId, messageId }, isRepeat) {
+  async apply(tx, { sessionId, messageId }, isRepeat, before) {
     const session = await lockTree(tx, sessionId);
     const seq = await seqOf(tx, sessionId, messageId);
-    // Gone at the second try: the first one was committed. Readers find no row, and end.
-    if (session === null || seq === null) return { result: isRepeat, effects: [] };
+    if (session === null || seq === null) return goneBefore(isRepeat, before);
     const { tree, userId } = session;
     const waiting = await findWaiting(tx, sessionId, messageId);
     if (waiting !== null) return withdraw(tx, { sessionId, ...session }, waiting);

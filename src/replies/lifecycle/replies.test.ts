@@ -538,6 +538,17 @@ describe("when the answer to a COMMIT is lost", () => {
     await jobsDone();
     expect(heart.upstream.forgotten).toEqual(new Set([sessionId]));
   });
+
+  test("of a deletion, what runs is told to stop and does not wait for its lease", async () => {
+    const { replyId, sessionId } = await send("say hang");
+    heart.upstream.allow(sessionId, 1);
+    await heart.quiet();
+    // All that it has said is stored: it has no cause to look at its row.
+    await expect.poll(async () => (await rowOf(replyId))?.eventSeq).toBe(2);
+    node.failCommit("committed, answer lost");
+    expect(await node.replies.forget(sessionId)).toBe(true);
+    await expect.poll(() => node.replies.running(replyId)).toBeUndefined();
+  });
 });
 
 describe("agents are asked again to forget", () => {

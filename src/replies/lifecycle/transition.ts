@@ -75,9 +75,23 @@ export interface Transition<Input, Result> {
   readonly name: TransitionName;
   /**
    * Locks the session's row first, then changes the rows. `isRepeat`: an earlier try may have been committed although
-   * its answer was lost; then the same result and effects are returned once more.
+   * its answer was lost; then the same result and effects are returned once more. `before`: what that try came to, for
+   * transitions that leave nothing to tell it by.
    */
-  apply(tx: Queryable, input: Input, isRepeat: boolean): Promise<Change<Result>>;
+  apply(
+    tx: Queryable,
+    input: Input,
+    isRepeat: boolean,
+    before?: Change<Result> | null,
+  ): Promise<Change<Result>>;
+}
+
+/** What has to be deleted is gone: by the try before this one, if there was any, whose effects nobody has performed. */
+export function goneBefore(
+  isRepeat: boolean,
+  before: Change<boolean> | null | undefined,
+): Change<boolean> {
+  return { result: before?.result ?? isRepeat, effects: before?.effects ?? [] };
 }
 
 /** Every transition of a session's replies waits here for the one before it. False when the session is gone. */
