@@ -194,8 +194,12 @@ forEachAgno((version, python) => {
       await using(async (backend) => {
         const asked = request("assistant", "my name is Ann");
         assert.equal((await collect(backend.run(asked, never))).error, null);
+        const own = { agentId: "assistant", status: "complete", told: 0 } as const;
         const history = () =>
-          Promise.resolve([{ role: "user" as const, content: "my name is Ann", agentId: null }]);
+          Promise.resolve([
+            { role: "user" as const, content: "my name is Ann", agentId: null },
+            { role: "assistant" as const, content: "Hello Ann", agentId: "assistant", own },
+          ]);
         // A backend that has just been started does not know whether AgentOS knows.
         await using(async (fresh) => {
           const next = { ...asked, message: "who am I?", history };
