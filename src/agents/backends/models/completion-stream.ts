@@ -149,7 +149,7 @@ export function createCompletionReader(): CompletionReader {
       const speaks = deltas.length > 0 || hasCalls;
       hasSpoken ||= speaks;
       if (speaks) goOn();
-      const last = finishReasonOf(choice["finish_reason"]);
+      const last = finishReasonOf(choice["finish_reason"] ?? choice["finishReason"]);
       if (last === "error") throw new UpstreamError("failed", "the model ended in an error");
       if (last !== null) {
         reason = last;
@@ -190,7 +190,13 @@ function plainWords({ value: chunk }: AnswerDocument): string | null {
   const { choices } = chunk;
   const choice = Array.isArray(choices) ? (choices[0] as Record<string, unknown> | null) : null;
   const delta = choice?.["delta"] as Record<string, unknown> | null | undefined;
-  if (choice?.["finish_reason"] || typeof delta !== "object" || delta === null) return null;
+  if (
+    choice?.["finish_reason"] ||
+    choice?.["finishReason"] ||
+    typeof delta !== "object" ||
+    delta === null
+  )
+    return null;
   for (const name in delta) {
     if (name !== "content" && name !== "role" && isThere(delta[name])) return null;
   }

@@ -108,6 +108,14 @@ function breakAfter(...pieces: readonly string[]): Promise<Reply> {
   return reply();
 }
 
+test("a reason in the other spelling", async () => {
+  const ending = data({ choices: [{ delta: { content: "lf" }, finishReason: "MAX_TOKENS" }] });
+  expect(await replyTo(delta({ content: "ha" }), ending, done)).toMatchObject({
+    text: "half",
+    end: "length",
+  });
+});
+
 describe("a finish_reason that is none", () => {
   test.each(["", "null", " ", "none", null, undefined, false, {}])("%j goes on", async (sign) => {
     const pieces = ["One ", "two ", "three"].map((content) => delta({ content }, sign));
@@ -309,6 +317,21 @@ describe("what is said elsewhere than in a text", () => {
     ["under another name", ["<thinking>hm</thinking>4"], { reasoning: "hm", text: "4" }],
     ["as Mistral's", ["[THINK]hm[/THINK]4"], { reasoning: "hm", text: "4" }],
     ["as Seed's", ["<seed:think>hm</seed:think>4"], { reasoning: "hm", text: "4" }],
+    ["as Kimi's", ["◁think▷hm◁/think▷4"], { reasoning: "hm", text: "4" }],
+    ["as Cohere's", [..."<|START_THINKING|>hm<|END_THINKING|>4"], { reasoning: "hm", text: "4" }],
+    [
+      "as in the channels of gpt-oss",
+      [
+        ..."<|channel|>analysis<|message|>hm < 2<|end|><|start|>assistant<|channel|>final<|message|>4",
+      ],
+      { reasoning: "hm < 2", text: "4" },
+    ],
+    [
+      "as in its channels, some marks left out",
+      ["<|channel|>analysis<|message|>hm<|channel|>", "final<|message|>", "4"],
+      { reasoning: "hm", text: "4" },
+    ],
+    ["none before its last channel", ["<|channel|>final<|message|>", "4"], { text: "4" }],
     ["later on: that is the answer", ["Say <think>x</think>"], { text: "Say <think>x</think>" }],
     ["begun only", ["<thi", "s>"], { text: "<this>" }],
     ["begun only, at the end", ["<thi"], { text: "<thi" }],

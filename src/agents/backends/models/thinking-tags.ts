@@ -15,13 +15,27 @@ export interface TaggedText {
   readonly text: string;
 }
 
-const tags: readonly (readonly [open: string, close: string])[] = [
+/** The answer of OpenAI's open models, where a server leaves the marks of their channels in the text. */
+const final = "<|channel|>final<|message|>";
+
+/** What opens, and what closes: the first of these that comes. */
+const tags: readonly (readonly [open: string, ...close: readonly string[]])[] = [
   ["<think>", "</think>"],
   ["<thinking>", "</thinking>"],
   ["<thought>", "</thought>"],
   ["<reasoning>", "</reasoning>"],
   ["<seed:think>", "</seed:think>"],
   ["[THINK]", "[/THINK]"],
+  ["◁think▷", "◁/think▷"],
+  ["<|begin_of_thought|>", "<|end_of_thought|>"],
+  ["<|START_THINKING|>", "<|END_THINKING|>"],
+  [
+    "<|channel|>analysis<|message|>",
+    `<|end|><|start|>assistant${final}`,
+    `<|start|>assistant${final}`,
+    final,
+  ],
+  [final, ""],
 ];
 
 /**
@@ -30,7 +44,7 @@ const tags: readonly (readonly [open: string, close: string])[] = [
  */
 export function createThinkingTags(): ThinkingTags {
   let state: "beginning" | "thinking" | "after" | "answer" = "beginning";
-  let close = "";
+  let close: readonly string[] = [];
   let held = "";
 
   /** The text after the tag begins with a blank line, mostly. */
@@ -42,15 +56,18 @@ export function createThinkingTags(): ThinkingTags {
 
   const think = (text: string): TaggedText => {
     held += text;
-    const end = held.indexOf(close);
-    if (end !== -1) {
-      const reasoning = held.slice(0, end);
-      const rest = held.slice(end + close.length);
+    const [end] = close
+      .map((tag) => ({ at: held.indexOf(tag), tag }))
+      .filter(({ at }) => at !== -1)
+      .toSorted((a, b) => a.at - b.at);
+    if (end) {
+      const reasoning = held.slice(0, end.at);
+      const rest = held.slice(end.at + end.tag.length);
       held = "";
       state = "after";
       return { reasoning, text: answer(rest) };
     }
-    const kept = beginningOf(close, held);
+    const kept = Math.max(...close.map((tag) => beginningOf(tag, held)));
     const reasoning = held.slice(0, held.length - kept);
     held = held.slice(held.length - kept);
     return { reasoning, text: "" };
@@ -61,7 +78,7 @@ export function createThinkingTags(): ThinkingTags {
       return state === "answer";
     },
     get hasThought() {
-      return close !== "";
+      return close.length > 0;
     },
     add(text) {
       if (state === "answer") return { reasoning: "", text };
@@ -72,7 +89,7 @@ export function createThinkingTags(): ThinkingTags {
       const pair = tags.find(([open]) => seen.startsWith(open));
       if (pair) {
         state = "thinking";
-        close = pair[1];
+        close = pair.slice(1);
         held = "";
         return think(seen.slice(pair[0].length));
       }
