@@ -23,6 +23,24 @@ describeInBrowser("nothing is lost", () => {
   }, 120_000);
   afterAll(() => stage?.close());
 
+  test("what is sent before it is known who the user is waits for that", async () => {
+    const { page, context, incidents } = await stage.visit({ path: "/docs" });
+    const known = gate();
+    await context.route("**/health/config", async (route) => {
+      await known.opened;
+      await route.continue();
+    });
+    await page.goto(stage.service.url);
+    const sent = page.waitForRequest("**/chat/message/stream", { timeout: 1_000 });
+    stage.model.enqueue({ tokens: ["At ", "once"] });
+    await say(page, "in a hurry");
+    await assert.rejects(sent);
+    known.open();
+    await page.locator(".message.complete.assistant", { hasText: "At once" }).waitFor();
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
   test("a reply goes on after a reload in its middle", async () => {
     const { page, context, incidents } = await stage.visit();
     const rest = gate();

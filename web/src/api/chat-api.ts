@@ -1,4 +1,3 @@
-import { namedUser } from "../state/identity.ts";
 import { request, requestJson } from "./request.ts";
 import { upload } from "./upload.ts";
 import type {
@@ -143,7 +142,8 @@ export const chatApi = {
     limit?: number;
   }) =>
     requestJson<SessionPage>("GET", "/sessions", {
-      query: { ...query, order: "pinned", limit: query.limit ?? 40, user_id: namedUser() },
+      query: { ...query, order: "pinned", limit: query.limit ?? 40 },
+      user: "query",
     }),
 
   /** What happens to the user's sessions after an event; null: from now on. */
@@ -153,13 +153,13 @@ export const chatApi = {
         Accept: "text/event-stream",
         ...(after !== null && { "Last-Event-ID": String(after) }),
       },
-      query: { user_id: namedUser() },
+      user: "query",
       signal,
     }),
 
   session: (sessionId: string, signal?: AbortSignal) =>
     requestJson<SessionInfo>("GET", `/sessions/${encodeURIComponent(sessionId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
       ...(signal && { signal }),
     }),
 
@@ -176,20 +176,21 @@ export const chatApi = {
     },
   ) =>
     requestJson<SessionInfo>("PATCH", `/sessions/${encodeURIComponent(sessionId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
       body: change,
     }),
 
   deleteSession: async (sessionId: string, keepalive = false) => {
     await request("DELETE", `/sessions/${encodeURIComponent(sessionId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
       keepalive,
     });
   },
 
   history: (sessionId: string, query: HistoryQuery, signal?: AbortSignal) =>
     requestJson<HistoryPage>("GET", `/chat/history/${encodeURIComponent(sessionId)}`, {
-      query: { ...query, user_id: namedUser() },
+      query: { ...query },
+      user: "query",
       ...(signal && { signal }),
     }),
 
@@ -200,7 +201,8 @@ export const chatApi = {
       sessionId === null ? "/export" : `/sessions/${encodeURIComponent(sessionId)}/export`,
       {
         headers: { Accept: "*/*" },
-        query: { ...(sessionId !== null && { format }), user_id: namedUser() },
+        query: { ...(sessionId !== null && { format }) },
+        user: "query",
         timeoutMs: uploadTimeoutMs,
       },
     ),
@@ -210,13 +212,13 @@ export const chatApi = {
       await requestJson<{ shares: Share[] }>(
         "GET",
         `/sessions/${encodeURIComponent(sessionId)}/share`,
-        { query: { user_id: namedUser() }, ...(signal && { signal }) },
+        { user: "query", ...(signal && { signal }) },
       )
     ).shares,
 
   share: (sessionId: string, terms: { expires_in: number; include_files: boolean }) =>
     request("POST", `/sessions/${encodeURIComponent(sessionId)}/share`, {
-      query: { user_id: namedUser() },
+      user: "query",
       body: terms,
     }),
 
@@ -224,21 +226,25 @@ export const chatApi = {
     request(
       "DELETE",
       `/sessions/${encodeURIComponent(sessionId)}/share/${encodeURIComponent(shareId)}`,
-      { query: { user_id: namedUser() } },
+      { user: "query" },
     ),
 
   importFile: (file: File, onProgress: (share: number) => void, signal: AbortSignal) =>
-    upload<ImportResult>("/import", { query: { user_id: namedUser() }, file, signal }, onProgress),
+    upload<ImportResult>("/import", { file, signal }, onProgress),
+
+  /** Refused where a user has to be named or proved. */
+  anybody: () => request("GET", "/sessions", { query: { limit: 1 } }),
 
   search: (query: { q: string; cursor?: string }, signal?: AbortSignal) =>
     requestJson<SearchPage>("GET", "/chat/search", {
-      query: { ...query, limit: 30, user_id: namedUser() },
+      query: { ...query, limit: 30 },
+      user: "query",
       ...(signal && { signal }),
     }),
 
   message: (messageId: string) =>
     requestJson<Message>("GET", `/chat/message/${encodeURIComponent(messageId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
     }),
 
   rate: (
@@ -246,13 +252,14 @@ export const chatApi = {
     opinion: { rating: Rating | null; tags?: readonly string[]; comment?: string },
   ) =>
     requestJson<Message>("PUT", `/chat/message/${encodeURIComponent(messageId)}/feedback`, {
-      query: { user_id: namedUser() },
+      user: "query",
       body: opinion,
     }),
 
   usage: (query: { group_by: UsageGroup; since: string }, signal: AbortSignal) =>
     requestJson<UsageReport>("GET", "/usage", {
-      query: { ...query, user_id: namedUser() },
+      query,
+      user: "query",
       signal,
     }),
 
@@ -261,7 +268,6 @@ export const chatApi = {
       headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
       body: {
         session_id: message.sessionId,
-        user_id: namedUser(),
         message: message.text,
         ...(message.sessionId === null && {
           agent_id: message.agentId,
@@ -270,6 +276,7 @@ export const chatApi = {
         ...(message.voice !== null && { voice_config: message.voice }),
         ...(files.length > 0 && { attachments: files }),
       },
+      user: "body",
       signal,
       ...(files.length > 0 && { timeoutMs: uploadTimeoutMs }),
     }),
@@ -278,7 +285,7 @@ export const chatApi = {
   regenerate: (messageId: string, key: string, voice: object | null, signal: AbortSignal) =>
     request("POST", `/chat/message/${encodeURIComponent(messageId)}/regenerate`, {
       headers: { Accept: "text/event-stream", "Idempotency-Key": key },
-      query: { user_id: namedUser() },
+      user: "query",
       body: { ...(voice !== null && { voice_config: voice }) },
       signal,
     }),
@@ -287,7 +294,7 @@ export const chatApi = {
   edit: (messageId: string, text: string, key: string, voice: object | null, signal: AbortSignal) =>
     request("POST", `/chat/message/${encodeURIComponent(messageId)}/edit`, {
       headers: { Accept: "text/event-stream", "Idempotency-Key": key },
-      query: { user_id: namedUser() },
+      user: "query",
       body: { message: text, ...(voice !== null && { voice_config: voice }) },
       signal,
     }),
@@ -295,13 +302,13 @@ export const chatApi = {
   /** Of a message that waits. */
   amend: (messageId: string, text: string) =>
     requestJson<Message>("PATCH", `/chat/message/${encodeURIComponent(messageId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
       body: { message: text },
     }),
 
   deleteMessage: async (messageId: string) => {
     await request("DELETE", `/chat/message/${encodeURIComponent(messageId)}`, {
-      query: { user_id: namedUser() },
+      user: "query",
     });
   },
 
@@ -320,7 +327,6 @@ export const chatApi = {
     const form = new FormData();
     const fields = {
       session_id: message.sessionId,
-      user_id: namedUser() ?? null,
       agent_id: message.agentId,
       enable_tts: String(message.isSpoken),
       stream_audio: String(message.isSpoken),
@@ -334,6 +340,7 @@ export const chatApi = {
     return request("POST", "/chat/voice", {
       headers: { Accept: "text/event-stream", "Idempotency-Key": message.key },
       body: form,
+      user: "body",
       signal,
       timeoutMs: uploadTimeoutMs,
     });
@@ -343,7 +350,7 @@ export const chatApi = {
     (
       await request("GET", `/chat/attachments/${encodeURIComponent(attachmentId)}`, {
         headers: { Accept: "*/*" },
-        query: { user_id: namedUser() },
+        user: "query",
         timeoutMs: uploadTimeoutMs,
       })
     ).blob(),
@@ -352,7 +359,7 @@ export const chatApi = {
     (
       await request("GET", `/chat/audio/${encodeURIComponent(audioId)}`, {
         headers: { Accept: "audio/*" },
-        query: { user_id: namedUser() },
+        user: "query",
       })
     ).blob(),
 
@@ -368,19 +375,20 @@ export const chatApi = {
   follow: (messageId: string, after: number, signal: AbortSignal) =>
     request("GET", `/chat/message/${encodeURIComponent(messageId)}/stream`, {
       headers: { Accept: "text/event-stream" },
-      query: { after, user_id: namedUser() },
+      query: { after },
+      user: "query",
       signal,
     }),
 
   cancel: (messageId: string) =>
     requestJson<Message>("POST", `/chat/message/${encodeURIComponent(messageId)}/cancel`, {
-      query: { user_id: namedUser() },
+      user: "query",
     }),
 
   resume: (messageId: string, decisions: readonly Decision[], signal: AbortSignal) =>
     request("POST", `/chat/message/${encodeURIComponent(messageId)}/continue`, {
       headers: { Accept: "text/event-stream" },
-      query: { user_id: namedUser() },
+      user: "query",
       body: { decisions },
       signal,
     }),

@@ -1,5 +1,5 @@
 import { isConnected } from "../state/connection.ts";
-import { identity, signOut } from "../state/identity.ts";
+import { identified, identity, signOut, type Identity } from "../state/identity.ts";
 import { language } from "../state/preferences.ts";
 
 /** An answer of the service that refuses. `message` is meant for people, in their language. */
@@ -25,6 +25,8 @@ export class Unreachable extends Error {
 export interface RequestOptions {
   readonly body?: unknown;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Where the user is named, if one has to be. The request waits until it is known who that is. */
+  readonly user?: "query" | "body";
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** The request outlives the page. */
@@ -52,13 +54,16 @@ export async function request(
   path: string,
   options: RequestOptions = {},
 ): Promise<Response> {
-  const { body, signal, timeoutMs = defaultTimeoutMs } = options;
+  const { signal, timeoutMs = defaultTimeoutMs } = options;
+  if (options.user !== undefined) await identified(signal);
   const current = identity.get();
+  const query = options.user === "query" ? { ...options.query, ...named(current) } : options.query;
+  const body = options.user === "body" ? withName(options.body, named(current)) : options.body;
   const timeout = new AbortController();
   const timer = timeoutMs === null ? undefined : setTimeout(() => timeout.abort(), timeoutMs);
   let response: Response;
   try {
-    response = await fetch(apiUrl(path, options.query), {
+    response = await fetch(apiUrl(path, query), {
       method,
       headers: {
         Accept: "application/json",
@@ -103,6 +108,20 @@ export async function requestJson<T>(
     options?.signal?.throwIfAborted();
     throw new Unreachable("The answer broke off", { cause: error });
   }
+}
+
+/** As the API wants a user named; empty where the token says it. */
+export function named(current: Identity): { readonly user_id?: string } {
+  return current.kind === "open" ? { user_id: current.userId } : {};
+}
+
+/** Before the rest of a form, which may be a long recording. */
+function withName(body: unknown, name: ReturnType<typeof named>): unknown {
+  if (!(body instanceof FormData)) return { ...(body as object), ...name };
+  const form = new FormData();
+  if (name.user_id !== undefined) form.append("user_id", name.user_id);
+  for (const [field, value] of body) form.append(field, value);
+  return form;
 }
 
 async function readRefusal(response: Response): Promise<ApiError> {

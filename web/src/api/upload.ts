@@ -1,9 +1,8 @@
-import { identity } from "../state/identity.ts";
+import { identified, identity } from "../state/identity.ts";
 import { language } from "../state/preferences.ts";
-import { ApiError, apiUrl, Unreachable, type RequestOptions } from "./request.ts";
+import { ApiError, apiUrl, named, Unreachable } from "./request.ts";
 
 interface Upload {
-  readonly query: RequestOptions["query"];
   readonly file: File;
   readonly signal: AbortSignal;
 }
@@ -12,11 +11,12 @@ interface Upload {
  * Sends a file of any size as a form and tells how much of it has gone, from 0 to 1, which `fetch` cannot. Raises ApiError,
  * Unreachable, or what `signal` was aborted with.
  */
-export function upload<T>(
+export async function upload<T>(
   path: string,
-  { query, file, signal }: Upload,
+  { file, signal }: Upload,
   onProgress: (share: number) => void,
 ): Promise<T> {
+  await identified(signal);
   const current = identity.get();
   const form = new FormData();
   form.append("file", file);
@@ -24,7 +24,7 @@ export function upload<T>(
     const request = new XMLHttpRequest();
     const stop = () => request.abort();
     signal.addEventListener("abort", stop);
-    request.open("POST", apiUrl(path, query));
+    request.open("POST", apiUrl(path, named(current)));
     request.responseType = "json";
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Accept-Language", language.get());

@@ -62,8 +62,18 @@ export function signOut(wasRefused = false): void {
   identity.set({ kind: "sign-in", wasRefused });
 }
 
-/** The `user_id` to name in requests; undefined where the token says it. */
-export function namedUser(): string | undefined {
-  const current = identity.get();
-  return current.kind === "open" ? current.userId : undefined;
+/** Resolves when it is known who the page speaks for. Rejects when `signal` aborts. */
+export function identified(signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (identity.get().kind === "unknown" && signal?.aborted !== true) return;
+      unwatch();
+      signal?.removeEventListener("abort", look);
+      if (signal?.aborted === true) reject(signal.reason as Error);
+      else resolve();
+    };
+    const unwatch = identity.subscribe(look);
+    signal?.addEventListener("abort", look);
+    look();
+  });
 }

@@ -80,7 +80,7 @@ async function loadConfig(): Promise<void> {
 /** Without credentials and a user's name, the sessions say which of the two is missing. */
 async function probe(): Promise<void> {
   try {
-    await chatApi.sessions({ status: "active", limit: 1 });
+    await chatApi.anybody();
     enterOpen();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
