@@ -316,7 +316,7 @@ export const settings = {
       },
     ),
     forward_user_token: boolean("Send the caller's own token to AgentOS instead of api_key", false),
-    timeout: number("Seconds without any event after which a run has failed", 30, {
+    timeout: number("Seconds without any event after which AgentOS is asked whether a run is still alive; its model may take five times as long", 30, {
       minimum: 0.1,
       maximum: 3600,
     }),

@@ -190,6 +190,17 @@ forEachAgno((version, python) => {
       await proxy.close();
     });
 
+    test("a tool may work for longer than a run may be silent", async () => {
+      await using(
+        async (backend) => {
+          const answer = await collect(backend.run(request("weather", "wait a moment"), never));
+          assert.equal(answer.error, null);
+          assert.equal(answer.text, "The tool says: waited");
+        },
+        { timeoutMs: 300 },
+      );
+    });
+
     test("AgentOS remembers a conversation under our session id", async () => {
       await using(async (backend) => {
         const asked = request("assistant", "my name is Ann");

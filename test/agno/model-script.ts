@@ -55,7 +55,7 @@ export function scriptedModel(request: RecordedRequest): Turn {
   }
   if (tools.includes("break_down") && text.includes("break")) return call("break_down", {});
   if (tools.includes("wait_long") && text.includes("wait"))
-    return call("wait_long", { seconds: 60 });
+    return call("wait_long", { seconds: text.includes("a moment") ? 3 : 60 });
   if (tools.includes("delete_file")) {
     return { tokens: ["I shall delete it. "], ...call("delete_file", { path: "/data/old.txt" }) };
   }

@@ -83,6 +83,9 @@ export interface SessionRef {
 }
 
 const probeTimeoutMs = 3_000;
+const askTimeoutMs = 10_000;
+/** The longest that a timer takes. */
+const endlessMs = 2 ** 31 - 1;
 /** The last event of a team repeats everything that its members did. */
 const maxEventBytes = 8 * 1024 * 1024;
 
@@ -92,8 +95,9 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
     name: `agno ${name}`,
     baseUrl: options.apiUrl,
     headersTimeoutMs: Math.min(15_000, timeoutMs),
-    firstEventTimeoutMs: timeoutMs,
-    idleTimeoutMs: timeoutMs,
+    // Whoever relays a run looks after it when it says nothing (silence.ts).
+    firstEventTimeoutMs: endlessMs,
+    idleTimeoutMs: endlessMs,
     maxRetries: options.maxRetries,
     maxEventBytes,
     maxBodyBytes: 4 * maxEventBytes,
@@ -119,7 +123,7 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
       headers: headersOf(service),
       agentId: name,
       signal,
-      timeoutMs: Math.min(10_000, timeoutMs),
+      timeoutMs: askTimeoutMs,
       maxRetries: 0,
     });
   }
@@ -201,6 +205,7 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
             query: { session_id: sessionId },
             headers: headersOf(caller),
             agentId: caller.agentId,
+            timeoutMs: askTimeoutMs,
             maxRetries: 0,
             signal,
           }),

@@ -25,7 +25,7 @@ export interface AgnoBackendOptions {
   readonly servers: readonly AgnoServerOptions[];
   /** Sends the caller's own token with runs instead of the key. Lists are still read with the key. */
   readonly forwardUserToken: boolean;
-  /** Without any event for this long a run has failed. */
+  /** After so long without any event it is looked whether a run is still alive. */
   readonly timeoutMs: number;
   /** For starting a run, only where that is safe. */
   readonly maxRetries: number;
@@ -67,6 +67,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
     forwardUserToken,
     background: options.background,
     patienceMs: options.patienceMs ?? 30_000,
+    timeoutMs,
     onUnknownEvent: (type) => unknownEvents.note(type),
     inBackground(work) {
       const kept = work.catch((error: unknown) =>

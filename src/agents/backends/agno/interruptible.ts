@@ -2,6 +2,8 @@
 export interface Interruptible<T> {
   /** The next item; raises the signal's reason as soon as it aborts, also while an item is awaited. */
   next(): Promise<IteratorResult<T, void>>;
+  /** Whether an item is awaited. */
+  readonly isWaiting: boolean;
   /**
    * Reads on to the end of the source after an abort, within its own limits, and throws the items away (after `see`
    * saw them).
@@ -26,6 +28,9 @@ export function interruptible<T>(
   signal.addEventListener("abort", onAbort, { once: true });
 
   return {
+    get isWaiting() {
+      return pending !== null;
+    },
     next() {
       if (signal.aborted) return Promise.reject(signal.reason as Error);
       const awaited = source.next();

@@ -7,7 +7,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentOs, Caller } from "./agent-os.ts";
 import { sessionOf, type RunRef } from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
-import { asCount, asText, type Wire } from "./wire.ts";
+import { diedWithServer } from "./silence.ts";
 
 export interface Recovery {
   readonly server: AgentOs;
@@ -24,6 +24,8 @@ export interface Recovery {
   readonly relay: (
     events: AsyncGenerator<ServerSentEvent, void, void>,
   ) => AsyncGenerator<AgentEvent, void, void>;
+  /** For the next connection: aborts when nobody wants the run any more, or when that connection says nothing. */
+  readonly connect: () => AbortSignal;
   /** Aborts when nobody wants the run any more. */
   readonly connection: AbortSignal;
   readonly signal: AbortSignal;
@@ -81,11 +83,12 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
 async function* resume(
   recovery: Recovery,
 ): AsyncGenerator<AgentEvent, "over" | "away" | "impossible", void> {
-  const { server, request, caller, connection } = recovery;
+  const { server, request, caller } = recovery;
   const run = recovery.run();
   const sessionId = sessionOf(run, request);
   try {
-    yield* recovery.relay(server.resume(run, recovery.eventIndex(), sessionId, caller, connection));
+    const signal = recovery.connect();
+    yield* recovery.relay(server.resume(run, recovery.eventIndex(), sessionId, caller, signal));
     return "over";
   } catch (error) {
     if (isAway(error)) return "away";
@@ -117,16 +120,6 @@ async function settle(
     if (isPassing(error)) return "unknown";
     throw error;
   }
-}
-
-/** A run that is said to be running, by a server that was started after it, runs no more. */
-function diedWithServer(stored: Wire, serverStartedAt: number): boolean {
-  const created = stored["created_at"];
-  const runStartedAt =
-    typeof created === "number"
-      ? asCount(Math.floor(created))
-      : Date.parse(asText(created) ?? "") / 1000;
-  return runStartedAt > 0 && serverStartedAt > runStartedAt + 1;
 }
 
 /** Worth waiting for: the network, a restart, a proxy without its server. */

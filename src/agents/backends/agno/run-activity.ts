@@ -5,6 +5,8 @@ import { asRecord, asText, type Wire } from "./wire.ts";
 
 /** Who takes part and what is open is told apart for this many in a run; more are still relayed. */
 const maxTracked = 1_000;
+/** The tools of a team's leader that give its members work. */
+const delegation = /^(delegate|transfer|forward)_task_to_/;
 
 interface Participant {
   readonly id: string;
@@ -26,12 +28,19 @@ export interface RunActivity {
     into: AgentEvent[],
     options?: { readonly detail?: boolean },
   ): void;
+  /** A member was stopped, of which nothing is told. */
+  left(event: Wire): void;
   step(
     event: Wire,
     what: "step_started" | "step_completed" | "step_failed",
     into: AgentEvent[],
   ): void;
   media(source: Wire, into: AgentEvent[], agentId?: string): void;
+  /**
+   * Something is being done that may take long without a word: a tool, a step, a member that does not tell what it does.
+   * Else it is the model that is waited for.
+   */
+  readonly isAtWork: boolean;
   /** A tool whose end was never told would look busy for ever. */
   closeTools(status: "completed" | "failed", into: AgentEvent[]): void;
   speaker(event: Wire): Participant;
@@ -40,6 +49,8 @@ export interface RunActivity {
 export function createRunActivity(componentId: string): RunActivity {
   const participants = new Map<string, Participant>();
   const openTools = new Map<string, { readonly name: string; readonly agentId?: string }>();
+  const openMembers = new Set<string>();
+  const openSteps = new Set<string>();
   const mediaSeen = new Set<string>();
   /** For tool calls without an id, which is allowed. */
   let unnamedCalls = 0;
@@ -60,6 +71,11 @@ export function createRunActivity(componentId: string): RunActivity {
   return {
     speaker,
     media,
+    get isAtWork() {
+      // A delegation or a step is what its member does, where that is told.
+      if (openMembers.size === 0) return openTools.size + openSteps.size > 0;
+      return openTools.values().some(({ name }) => !delegation.test(name));
+    },
     tool(event, status, foreign, into) {
       const call = asRecord(event["tool"]);
       const name = asText(call["tool_name"]) ?? "tool";
@@ -91,6 +107,9 @@ export function createRunActivity(componentId: string): RunActivity {
       const who = speaker(event);
       const runId = asText(event["run_id"]);
       if (runId && participants.size < maxTracked) participants.set(runId, who);
+      if (runId && what === "member_started" && openMembers.size < maxTracked)
+        openMembers.add(runId);
+      else if (runId && what !== "member_started") openMembers.delete(runId);
       const parent = participants.get(asText(event["parent_run_id"]) ?? "")?.id;
       const said = detail ? contentText(event["content"]) : "";
       into.push({
@@ -102,8 +121,11 @@ export function createRunActivity(componentId: string): RunActivity {
         ...(said === "" ? {} : { detail: said }),
       });
     },
+    left: (event) => void openMembers.delete(asText(event["run_id"]) ?? ""),
     step(event, what, into) {
       const name = asText(event["step_name"]) ?? asText(event["step_id"]) ?? "step";
+      if (what !== "step_started") openSteps.delete(name);
+      else if (openSteps.size < maxTracked) openSteps.add(name);
       const said = what === "step_completed" ? contentText(event["content"]) : "";
       into.push({
         type: "agent",

@@ -30,6 +30,8 @@ export interface Progress extends UsageProgress {
   readonly leg: TextMark | null;
   /** In workflows: the inner run whose text the reply is. */
   readonly textRunId: string | null;
+  /** Something was begun that may take long without a word. */
+  readonly atWork?: boolean;
 }
 
 /** The opaque `resumable` state. */
@@ -79,6 +81,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       text,
       leg: readMark(progress["leg"]),
       textRunId: asText(progress["textRunId"]) ?? null,
+      ...(progress["atWork"] === true && { atWork: true }),
       ...createRunUsage(readSpent(progress)).progress,
     },
   };

@@ -16,6 +16,7 @@ import { controlEvents } from "./known-events.ts";
 import { recover } from "./recovery.ts";
 import { sessionOf, type PausedState, type ResumableState, type RunRef } from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
+import { signOf, watchSilence, type Sign } from "./silence.ts";
 import { asRecord, asText, parseJson } from "./wire.ts";
 
 /** One run on its way, however it was begun: anew, by `continue`, or by `resume`. */
@@ -38,6 +39,8 @@ export interface RunStream {
   readonly explain: (error: unknown) => unknown;
   /** How long a broken connection is mended without any progress. */
   readonly patienceMs: number;
+  /** After so long without an event AgentOS is asked whether it runs at all. */
+  readonly timeoutMs: number;
   readonly log: Logger;
   /** Work that goes on after the stream was given up; awaited when the backend closes. */
   readonly inBackground: (work: Promise<void>) => void;
@@ -45,8 +48,11 @@ export interface RunStream {
 
 /** The state is written again at most this often, but for tools and steps. */
 const stateIntervalMs = 1_000;
+/** A model may take so many times `timeoutMs` for a word, while AgentOS says that the run goes on. */
+const thinkingTimeouts = 5;
 /** How long AgentOS may take to end what was stopped, or to store what has ended. */
 const goodbyeMs = 3_000;
+const lookTimeoutMs = 5_000;
 
 /** A frame that has no `event` in it, sent after the pause of a workflow. */
 const runOutputFrame = "WorkflowRunOutput";
@@ -65,6 +71,8 @@ export async function* relayRun(
   const connection = new AbortController();
   const progress = { eventIndex: stream.eventIndex, accepted: stream.accepted };
   let source: Interruptible<ServerSentEvent> | null = null;
+  /** Of the present connection. */
+  let hangUpNow = new AbortController();
   let stateAt = Number.NEGATIVE_INFINITY;
   let isRenewed = stream.eventIndex >= 0;
   /** Whether there may be something to stop in AgentOS. */
@@ -83,6 +91,7 @@ export async function* relayRun(
 
   /** Takes one event in, and adds what it means, with the state when it is time for it. */
   function take(frame: ServerSentEvent, into: AgentEvent[]): void {
+    watch.heard();
     const parsed = parseJson(frame.data);
     if (typeof parsed !== "object" || parsed === null) {
       throw new Problem(
@@ -116,6 +125,47 @@ export async function* relayRun(
     into.push({ type: "resumable", state: { ...state() } });
   }
 
+  /** For the next connection: ends with the run, or when nothing comes of it any more. */
+  function connect(): AbortSignal {
+    hangUpNow = new AbortController();
+    watch.heard();
+    return AbortSignal.any([connection.signal, hangUpNow.signal]);
+  }
+
+  /** Nothing was heard for a while: is there still somebody? */
+  async function look(silentMs: number): Promise<void> {
+    const present = hangUpNow;
+    const run = currentRun();
+    const soon = AbortSignal.any([connection.signal, AbortSignal.timeout(lookTimeoutMs)]);
+    const { server, caller, timeoutMs } = stream;
+    let sign: Sign | "away";
+    try {
+      sign = await signOf(
+        await server.run(run, sessionOf(run, request), caller, soon),
+        server,
+        soon,
+      );
+    } catch (error) {
+      stream.log.debug({ server: server.name, runId: run.runId, err: error }, "a silent run");
+      // One that works may keep its server from answering anything else; who is not there works no more.
+      sign = upstreamErrorOf(error)?.fault === "unreachable" ? "over" : "away";
+    }
+    if (present.signal.aborted || connection.signal.aborted) return;
+    if (sign === "over") return present.abort(new AgentInterrupted("AgentOS says nothing more"));
+    if (translator.isAtWork) return;
+    const isThinking = sign === "runs" || (sign === "unknown" && !run.background);
+    if (isThinking && silentMs < thinkingTimeouts * timeoutMs) return;
+    if (sign === "away") return present.abort(new AgentInterrupted("AgentOS answers nothing"));
+    const seconds = Math.round(silentMs / 100) / 10;
+    present.abort(new Problem("agent_timeout", { agentId: request.agentId, seconds }));
+  }
+
+  const watch = watchSilence({
+    timeoutMs: stream.timeoutMs,
+    isWaiting: () => source?.isWaiting === true,
+    look,
+  });
+
   function read(events: AsyncGenerator<ServerSentEvent, void, void>) {
     source?.release();
     source = interruptible(events, signal);
@@ -140,7 +190,7 @@ export async function* relayRun(
     let failure: unknown = null;
     try {
       // As `relay` does, but without a generator in between, which would cost as much as parsing.
-      const reading = read(stream.open(connection.signal));
+      const reading = read(stream.open(connect()));
       const batch: AgentEvent[] = [];
       while (translator.outcome === null) {
         const item = await reading.next();
@@ -171,6 +221,7 @@ export async function* relayRun(
         eventIndex: () => progress.eventIndex,
         broken: failure !== null,
         relay,
+        connect,
         connection: connection.signal,
         signal,
       });
@@ -192,6 +243,7 @@ export async function* relayRun(
   } catch (error) {
     throw stream.explain(error);
   } finally {
+    watch.end();
     if (leavesRun(signal)) hangUp(source, connection);
     else {
       stream.inBackground(

@@ -28,6 +28,8 @@ export interface RunTranslator {
   /** The id AgentOS gave the run; null before its first event. */
   readonly runId: string | null;
   readonly progress: Omit<Progress, "eventIndex">;
+  /** As that of `RunActivity`. */
+  readonly isAtWork: boolean;
 }
 
 export interface RunTranslatorOptions {
@@ -55,6 +57,8 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   let reasonedInDeltas = false;
   let innerFailure: RunOutcome | null = null;
   let outcome: RunOutcome | null = null;
+  /** Begun before this service took the run up, and not over yet. */
+  let wasAtWork = begun?.progress.atWork === true;
 
   /** Of the run addressed itself, as opposed to its members and steps. */
   function isTop(event: Wire, name: string): boolean {
@@ -150,6 +154,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     if (outcome) return false;
     const name = asText(event["event"]) ?? "";
     const top = isTop(event, name);
+    if (isEndOfWork.test(name)) wasAtWork = false;
     if (top && runId === null) {
       runId = asText(event["run_id"]) ?? null;
       startedAt = asCount(event["created_at"]);
@@ -212,6 +217,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       case "RunCancelled":
       case "WorkflowCancelled":
         if (top) end({ kind: "cancelled" }, into);
+        else activity.left(event);
         return true;
       case "RunPaused":
       case "WorkflowPaused":
@@ -224,6 +230,8 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     }
   }
 
+  const isAtWork = () => wasAtWork || activity.isAtWork;
+
   return {
     translate,
     settle,
@@ -234,10 +242,22 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       return runId;
     },
     get progress() {
-      return { startedAt, ...text.marks(), textRunId, ...usage.progress };
+      const atWork = isAtWork();
+      return {
+        startedAt,
+        ...text.marks(),
+        textRunId,
+        ...(atWork && { atWork }),
+        ...usage.progress,
+      };
+    },
+    get isAtWork() {
+      return isAtWork();
     },
   };
 }
+
+const isEndOfWork = /(ToolCall|Step|Run|Workflow)(Completed|Error|Cancelled)$/;
 
 function failureOf(event: Wire): RunOutcome {
   return {

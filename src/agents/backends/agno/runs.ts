@@ -31,6 +31,7 @@ export interface RunsOptions {
   readonly forwardUserToken: boolean;
   readonly background: boolean;
   readonly patienceMs: number;
+  readonly timeoutMs: number;
   readonly onUnknownEvent: (type: string) => void;
   readonly inBackground: (work: Promise<void>) => void;
   readonly log: Logger;
@@ -56,12 +57,12 @@ export function createRuns(options: RunsOptions): Runs {
   const foregroundOnly = new Set<string>();
 
   async function relay(
-    stream: Omit<RunStream, "patienceMs" | "log" | "inBackground" | "translator" | "explain">,
+    stream: Omit<RunStream, "patienceMs" | "timeoutMs" | "log" | "inBackground" | "translator" | "explain">,
     more: Pick<RunTranslatorOptions, "begun" | "newLeg">,
     signal: AbortSignal,
   ): Promise<Events> {
     const { server, run, request } = stream;
-    const { patienceMs, inBackground } = options;
+    const { patienceMs, timeoutMs, inBackground } = options;
     const translator = createRunTranslator({
       kind: run.kind,
       componentId: run.componentId,
@@ -79,7 +80,10 @@ export function createRuns(options: RunsOptions): Runs {
       const withToken = options.forwardUserToken && request.userToken !== undefined;
       return refusalProblem(error, request.agentId, withToken);
     };
-    return relayRun({ ...stream, translator, explain, patienceMs, log, inBackground }, signal);
+    return relayRun(
+      { ...stream, translator, explain, patienceMs, timeoutMs, log, inBackground },
+      signal,
+    );
   }
 
   async function knowsSession(
