@@ -26,6 +26,8 @@ interface Source {
   /** Null until the backend has answered once. */
   agents: readonly AgentDescriptor[] | null;
   isReachable: boolean;
+  /** What it said when it could not be asked; null: it could, or said nothing. */
+  problem: Problem<"agent_unavailable"> | null;
 }
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
@@ -48,6 +50,7 @@ export function createCatalogue(options: CatalogueOptions) {
     backend,
     agents: null,
     isReachable: false,
+    problem: null,
   }));
   let entries = new Map<string, CatalogueEntry>();
   let refreshing: Promise<void> | null = null;
@@ -89,8 +92,8 @@ export function createCatalogue(options: CatalogueOptions) {
       // That it can be asked does not mean that its agents can answer, which it tells itself.
       if (agents.every(({ isAvailable }) => isAvailable !== false)) outage.back();
     } catch (error) {
-      const isTold = error instanceof Problem && error.type === "agent_unavailable";
-      if (!isTold) outage.lost(whyOf(error), error);
+      source.problem = isUnavailable(error) ? error : null;
+      if (source.problem === null) outage.lost(whyOf(error), error);
       source.isReachable = false;
     }
   };
@@ -124,6 +127,15 @@ export function createCatalogue(options: CatalogueOptions) {
     return first?.agentId ?? entries.keys().next().value ?? "general-chat";
   };
 
+  /** An agent that is not in the list does not exist, unless some backend has not answered yet. */
+  const whyMissing = (agentId: string, subject?: string): Problem => {
+    const unknown = sources.find((source) => source.agents === null);
+    if (unknown === undefined) return new Problem("agent_not_found", { agentId });
+    const reason = unknown.problem?.data.reason;
+    const data = { agentId: subject ?? unknown.backend.source, ...(reason && { reason }) };
+    return new Problem("agent_unavailable", data, { retryAfterSeconds: 5 });
+  };
+
   return {
     /** Asks every backend once, then goes on in the background. Never raises: a backend that is away is tried again. */
     async start(): Promise<void> {
@@ -133,9 +145,11 @@ export function createCatalogue(options: CatalogueOptions) {
 
     /** A run has found its backend away: its agents need not look available until the next round. */
     lookSoon(): void {
-      if (closed || performance.now() - lastRefreshMs < missRefreshMs) return;
+      if (closed) return;
       clearTimeout(timer);
-      void refresh().then(schedule);
+      const inMs = Math.max(0, missRefreshMs - (performance.now() - lastRefreshMs));
+      timer = setTimeout(() => void refresh().then(schedule), inMs);
+      timer.unref();
     },
 
     /** From what is known now; undefined for an unknown id. */
@@ -159,14 +173,11 @@ export function createCatalogue(options: CatalogueOptions) {
       }
       const entry = entries.get(wanted);
       if (entry !== undefined) return entry;
-      const unknown = sources.find((source) => source.agents === null);
-      if (unknown !== undefined) {
-        // Nobody has heard of an agent yet: who did not ask for one is told of the source.
-        const subject = agentId ?? defaultAgent ?? unknown.backend.source;
-        throw new Problem("agent_unavailable", { agentId: subject }, { retryAfterSeconds: 5 });
-      }
-      throw new Problem("agent_not_found", { agentId: wanted });
+      // Nobody has heard of an agent yet: who did not ask for one is told of the source.
+      throw whyMissing(wanted, agentId ?? defaultAgent ?? undefined);
     },
+
+    whyMissing,
 
     list: (): CatalogueEntry[] => [...entries.values()],
 
@@ -184,6 +195,10 @@ export function createCatalogue(options: CatalogueOptions) {
       clearTimeout(timer);
     },
   };
+}
+
+function isUnavailable(error: unknown): error is Problem<"agent_unavailable"> {
+  return error instanceof Problem && error.type === "agent_unavailable";
 }
 
 function retryPauseMs(failures: number): number {

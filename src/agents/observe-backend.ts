@@ -3,15 +3,17 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { Span, Tracer } from "../telemetry/tracer.ts";
 import {
   AgentInterrupted,
+  StillPaused,
   type AgentBackend,
   type AgentEvent,
   type RunRequest,
 } from "./agent-backend.ts";
+import { upstreamErrorOf } from "./upstream/upstream-error.ts";
 
 interface Observers {
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** A run could not reach its source. */
+  /** A run could not reach its source, was refused there, or found that its agent is gone. */
   readonly onUnavailable?: () => void;
 }
 
@@ -82,11 +84,13 @@ function observeRun(
         }
       },
       onEnd(how) {
-        if ("error" in how) outcome = outcomeOf(how.error, signal);
-        else if (outcome === "abandoned" && how.isDone) outcome = "interrupted";
+        if ("error" in how) {
+          outcome = outcomeOf(how.error, signal);
+          if (!signal.aborted && isNews(how.error)) onUnavailable?.();
+        }
+        if (outcome === "abandoned" && "isDone" in how && how.isDone) outcome = "interrupted";
         else if (outcome === "abandoned" && signal.aborted) outcome = "cancelled";
         stopTimer({ outcome });
-        if (outcome === "agent_unavailable") onUnavailable?.();
         for (const tool of tools.values()) tool.end();
         if (inputTokens + outputTokens > 0) {
           span.set({
@@ -143,6 +147,15 @@ function outcomeOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return "cancelled";
   if (error instanceof AgentInterrupted) return "interrupted";
   return error instanceof Problem ? error.type : "error";
+}
+
+/** What the list of agents does not say yet. */
+function isNews(raised: unknown): boolean {
+  const error = raised instanceof StillPaused ? raised.problem : raised;
+  if (!(error instanceof Problem)) return false;
+  if (error.type === "agent_unavailable" || error.type === "agent_not_found") return true;
+  const status = upstreamErrorOf(error)?.status;
+  return status === 401 || status === 403;
 }
 
 interface Watcher<T> {

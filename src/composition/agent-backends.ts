@@ -2,7 +2,7 @@ import type { AgentBackend, ModelInfo } from "../agents/agent-backend.ts";
 import { createAgnoBackend } from "../agents/backends/agno/agno-backend.ts";
 import { createBuiltinBackend } from "../agents/backends/builtin/builtin-backend.ts";
 import { createModelsBackend } from "../agents/backends/models/models-backend.ts";
-import { agnoServers } from "../config/agno-servers.ts";
+import { agnoServers, agnoSettings } from "../config/agno-servers.ts";
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
@@ -90,10 +90,12 @@ function createAgno({ agno }: Config, log: Logger) {
   const servers = agnoServers(agno);
   if (servers.length === 0) return null;
   return createAgnoBackend({
-    servers: servers.map(({ name, api_url: apiUrl, api_key: apiKey }) => ({
-      name,
-      apiUrl,
-      ...(apiKey !== undefined && { apiKey: apiKey.trim() }),
+    servers: servers.map((server) => ({
+      name: server.name,
+      apiUrl: server.api_url,
+      ...(server.api_key !== undefined && { apiKey: server.api_key.trim() }),
+      ...(server.api_key_file !== undefined && { apiKeyFile: server.api_key_file }),
+      settings: agnoSettings(server, agno),
     })),
     forwardUserToken: agno.forward_user_token,
     timeoutMs: agno.timeout * 1000,

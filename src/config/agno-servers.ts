@@ -9,14 +9,30 @@ const defaultAgnoServerName = "agno";
  * A key belongs to its own server: `agno.api_key` is sent to no other.
  */
 export function agnoServers(
-  agno: Pick<Config["agno"], "api_url" | "api_key" | "servers">,
+  agno: Pick<Config["agno"], "api_url" | "api_key" | "api_key_file" | "servers">,
 ): readonly AgnoServer[] {
-  const { api_url, api_key, servers } = agno;
+  const { api_url, api_key, api_key_file, servers } = agno;
   if (api_url === null || servers.some((server) => sameAddress(server.api_url, api_url))) {
     return servers;
   }
-  const first = { name: defaultAgnoServerName, api_url, ...(api_key === null ? {} : { api_key }) };
+  const first = {
+    name: defaultAgnoServerName,
+    api_url,
+    ...(api_key === null ? {} : { api_key }),
+    ...(api_key_file === null ? {} : { api_key_file }),
+  };
   return [first, ...servers];
+}
+
+/** What the address and the key of a server are called where they are set. */
+export function agnoSettings(
+  { name, api_key_file: file }: AgnoServer,
+  agno: Pick<Config["agno"], "servers">,
+): { readonly address: string; readonly key: string } {
+  const key = file === undefined ? "api_key" : "api_key_file";
+  return agno.servers.some((server) => server.name === name)
+    ? { address: `api_url of ${name} in agno.servers`, key: `${key} of ${name} in agno.servers` }
+    : { address: "AGNO_API_URL", key: `AGNO_${key.toUpperCase()}` };
 }
 
 /** Whether two URLs lead to the same place, whatever the spelling. */

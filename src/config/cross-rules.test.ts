@@ -73,6 +73,14 @@ test.each<[Record<string, string>, RegExp]>([
   ],
   [{ REDIS_URL: "redis://h/chat" }, /^redis\.url: .* number of a database/],
   [{ REDIS_URL: "redis://a,b/1" }, /^redis\.url: a Cluster has database 0/],
+  [
+    {
+      AGNO_SERVERS: JSON.stringify([
+        { name: "x", api_url: "http://a", api_key: "k", api_key_file: "/run/key" },
+      ]),
+    },
+    /^agno\.servers: x has both api_key and api_key_file/,
+  ],
   [{ TLS_CERT_FILE: "c.pem" }, /^tls: cert_file and key_file belong together/],
   [{ TLS_KEY_FILE: "k.pem" }, /^tls: cert_file and key_file belong together/],
   [{ REDIS_SENTINEL_NAME: "main" }, /^redis\.sentinel_name: needs redis\.url/],

@@ -78,6 +78,15 @@ const crossRules: readonly CrossRule[] = [
     },
   },
   {
+    settings: ["agno.servers"],
+    faults: ({ agno }) =>
+      agno.servers
+        .filter(({ api_key: key, api_key_file: file }) => key !== undefined && file !== undefined)
+        .map(
+          ({ name }) => `agno.servers: ${name} has both api_key and api_key_file; keep one of them`,
+        ),
+  },
+  {
     settings: ["models.agents", "models.default_agents"],
     faults: ({ models }) => {
       const ids = [

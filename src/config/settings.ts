@@ -56,6 +56,7 @@ export interface AgnoServer {
   readonly name: string;
   readonly api_url: string;
   readonly api_key?: string;
+  readonly api_key_file?: string;
 }
 
 /** Who is told of what happens, as written in `events.receivers`. */
@@ -292,8 +293,12 @@ export const settings = {
       rule: baseUrl,
     }),
     api_key: secret("Security key of AgentOS", { isHeader: true }),
+    api_key_file: text(
+      "File with that key; it may change at any time: read again when the key is refused, and with every listing",
+      null,
+    ),
     servers: json<readonly AgnoServer[]>(
-      "Several AgentOS servers: a list of {name, api_url, api_key}",
+      "Several AgentOS servers: a list of {name, api_url, api_key or api_key_file}",
       [],
       listOf(
         "servers",
@@ -304,6 +309,7 @@ export const settings = {
             (value) => isText(value) && baseUrl.holds(String(value)),
           ),
           api_key: optional("text in ASCII, in one line", isHeaderText),
+          api_key_file: optional("the path of a file", isText),
         },
         ["name"],
       ),
@@ -311,15 +317,23 @@ export const settings = {
         secretMembers: ["api_key"],
         example: [
           { name: "research", api_url: "http://10.0.0.5:7777", api_key: "its security key" },
-          { name: "support", api_url: "http://10.0.0.6:7777" },
+          {
+            name: "support",
+            api_url: "http://10.0.0.6:7777",
+            api_key_file: "/run/secrets/support-key",
+          },
         ],
       },
     ),
     forward_user_token: boolean("Send the caller's own token to AgentOS instead of api_key", false),
-    timeout: number("Seconds without any event after which AgentOS is asked whether a run is still alive; its model may take five times as long", 30, {
-      minimum: 0.1,
-      maximum: 3600,
-    }),
+    timeout: number(
+      "Seconds without any event after which AgentOS is asked whether a run is still alive; its model may take five times as long",
+      30,
+      {
+        minimum: 0.1,
+        maximum: 3600,
+      },
+    ),
     max_retries: integer("For starting a run, only where that is safe", 3, { maximum: 10 }),
     history: choice(
       "server: AgentOS remembers; replay: the last messages are sent along; auto: replay when it has forgotten",

@@ -172,9 +172,9 @@ export const problemCatalogue = {
     en: "The speech service failed. The text is not affected.",
     zh: "语音服务失败，文本不受影响。",
   })),
-  agent_unavailable: define<{ agentId: string }>(503, ({ agentId }) => ({
-    en: `Agent ${agentId} cannot be reached at the moment. Try again shortly.`,
-    zh: `智能体 ${agentId} 暂时无法访问，请稍后重试。`,
+  agent_unavailable: define<{ agentId: string; reason?: Texts }>(503, ({ agentId, reason }) => ({
+    en: `Agent ${agentId} cannot be reached at the moment${reason === undefined ? "" : `: ${reason.en}`}. Try again shortly.`,
+    zh: `智能体 ${agentId} 暂时无法访问${reason === undefined ? "" : `：${reason.zh}`}，请稍后重试。`,
   })),
   voice_unavailable: define<{ remedy?: Texts }>(503, ({ remedy }) => ({
     en: remedy?.en ?? "No speech service is configured. See docs/voice.md.",

@@ -3,6 +3,7 @@ import type { Logger } from "./logger.ts";
 
 /** Whether something that the service depends on is there, told to the log: one line when it goes, one when it is back. */
 export interface Outage {
+  readonly name: string;
   /** It cannot be used; `error` is its cause, told in full at DEBUG. However often: one line an outage. */
   lost(why: string, error?: unknown): void;
   /** It can be used. Cheap while nothing is wrong. */
@@ -44,6 +45,7 @@ function createOutage(logger: Logger, dependency: string): Outage {
   };
 
   return {
+    name: dependency,
     get isAway() {
       return sinceMs !== null;
     },

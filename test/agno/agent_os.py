@@ -1,7 +1,7 @@
 """The AgentOS that the tests talk to: one agent, team or workflow for each thing that a client has to cope with.
 
 Started by start-agent-os.ts. Environment: MODEL_BASE_URL (an OpenAI-compatible server), PORT, DATABASE (path of a
-SQLite file, or "none").
+SQLite file, or "none"), WITHOUT (the id of an agent that is not there).
 """
 
 import asyncio
@@ -139,14 +139,18 @@ agent_os = AgentOS(
     id="test-os",
     name="Test OS",
     agents=[
-        assistant,
-        forgetful,
-        weather,
-        artist,
-        geographer,
-        janitor,
-        secretary,
-        operator,
+        agent
+        for agent in [
+            assistant,
+            forgetful,
+            weather,
+            artist,
+            geographer,
+            janitor,
+            secretary,
+            operator,
+        ]
+        if agent.id != os.environ.get("WITHOUT")
     ],
     teams=[crew, cleaners, router],
     workflows=[article, shouting, checked, cleaning],

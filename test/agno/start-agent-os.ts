@@ -13,11 +13,14 @@ export interface AgentOsProcess {
   /** As `kill -9`, waits until it is gone. */
   kill(): Promise<void>;
   /** After `kill`: with the same address and database. */
-  start(): Promise<void>;
+  start(changes?: Changes): Promise<void>;
+  /** Nothing is answered while connections are still taken, until it is thawed. */
+  freeze(): void;
+  thaw(): void;
   close(): Promise<void>;
 }
 
-export interface AgentOsProcessOptions {
+export type AgentOsProcessOptions = {
   readonly python: string;
   /** Of an OpenAI-compatible server. */
   readonly modelUrl: string;
@@ -25,8 +28,13 @@ export interface AgentOsProcessOptions {
   readonly database?: boolean;
   /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
   readonly script?: string;
+} & Changes;
+
+interface Changes {
   /** When set, callers need it. */
   readonly securityKey?: string;
+  /** The id of an agent that is not there. */
+  readonly without?: string;
 }
 
 const startTimeoutMs = 90_000;
@@ -39,7 +47,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
   let output = "";
   let child: ChildProcess | null = null;
 
-  async function start(): Promise<void> {
+  async function start({ securityKey, without }: Changes = options): Promise<void> {
     const script = options.script ?? join(import.meta.dirname, "agent_os.py");
     const started = spawn(options.python, [script], {
       cwd: folder,
@@ -50,7 +58,8 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
         MODEL_ID: "test-model",
         PORT: String(port),
         DATABASE: options.database === false ? "none" : join(folder, "agent-os.db"),
-        ...(options.securityKey ? { OS_SECURITY_KEY: options.securityKey } : {}),
+        ...(securityKey ? { OS_SECURITY_KEY: securityKey } : {}),
+        ...(without ? { WITHOUT: without } : {}),
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -82,6 +91,8 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
     },
     kill,
     start,
+    freeze: () => void child?.kill("SIGSTOP"),
+    thaw: () => void child?.kill("SIGCONT"),
     async close() {
       await kill();
       await rm(folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, test } from "vitest";
 import { freePort } from "../support/backends.ts";
 import { createClient } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startOpenAiServer } from "../support/openai-server.ts";
 import { createDataDir, startService } from "../support/start-service.ts";
 import { describeInBrowser } from "./browser.ts";
 import { composer, gate, openStage, say, until, visit, type Stage } from "./stage.ts";
@@ -120,6 +121,27 @@ describeInBrowser("nothing is lost", () => {
     await context.close();
     proxy.close();
   });
+
+  test("an agent goes away: the page says so, and asks again by itself when it is back", async () => {
+    const port = await freePort();
+    let model = await startOpenAiServer({ port });
+    const service = await startService({ env: { MODELS_API_URL: model.url } });
+    const { page, context } = await visit(stage.browser, service.url);
+    await say(page, "hello");
+    await page.locator(".message.complete.assistant").waitFor();
+    await model.close();
+    await say(page, "while you were away");
+    await page.locator(".message.failed", { hasText: "cannot be reached" }).waitFor();
+    await page.getByText("asked again as soon as the agent is back").waitFor();
+    model = await startOpenAiServer({ port });
+    await page
+      .locator(".message.complete", { hasText: "You said: while you were away" })
+      .waitFor({ timeout: 40_000 });
+    assert.equal(await page.locator(".message.user").count(), 2);
+    await context.close();
+    await service.stop();
+    await model.close();
+  }, 60_000);
 
   test("a lost answer is asked for again, and the message is there once", async () => {
     const { page, context } = await stage.visit();

@@ -35,6 +35,11 @@ export interface UpstreamOptions {
   readonly baseUrl: string;
   /** Asked before each request, such as for a key. */
   readonly headers?: () => Readonly<Record<string, string>>;
+  /**
+   * The peer has answered 401 to a request with these headers and none of its own: true when they are others by now, and
+   * it is worth asking once more.
+   */
+  readonly onUnauthorized?: () => boolean;
   readonly connectTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   /** From the start of a request to its first event. */
@@ -167,6 +172,13 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     };
   }
 
+  /** Whether a refused request is to be sent again with a key that was changed meanwhile: nothing has come of it. */
+  function hasNewKey(error: unknown, request: UpstreamRequest, hops: number): boolean {
+    if (!(error instanceof UpstreamError) || error.status !== 401 || hops >= maxHops) return false;
+    if ("authorization" in lowerCased(request.headers)) return false;
+    return options.onUnauthorized?.() === true;
+  }
+
   /**
    * Where the next try goes when this one was none: to the target of a redirect, or to another connection where the
    * peer had closed a kept one just when it was used again. Null: it has failed.
@@ -221,7 +233,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       } catch (error) {
         settle(permit, error);
         const repeatable = { ...request, retryable };
-        const target = elsewhere(error, prepared, hops, repeatable);
+        const target = hasNewKey(error, request, hops)
+          ? await dispatchOptions(request, "application/json")
+          : elsewhere(error, prepared, hops, repeatable);
         if (target) {
           Object.assign(prepared, target);
           hops += 1;
@@ -249,7 +263,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       } catch (error) {
         reader.close();
         settle(permit, error);
-        const target = elsewhere(error, prepared, hops, request);
+        const target = hasNewKey(error, request, hops)
+          ? await dispatchOptions(request, "text/event-stream")
+          : elsewhere(error, prepared, hops, request);
         if (target) {
           Object.assign(prepared, target);
           hops += 1;

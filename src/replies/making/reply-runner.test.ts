@@ -86,7 +86,10 @@ function stage(script: Script, setting: Setting = {}) {
         replyEnded: (_fields, outcome) => outcomes.push(outcome),
       } as Partial<Telemetry> as Telemetry,
       logger: silentLogger,
-      catalogue: { find: () => undefined },
+      catalogue: {
+        find: () => undefined,
+        whyMissing: (agentId) => new Problem("agent_unavailable", { agentId }),
+      },
       speak: (_reply, emit) =>
         setting.speaks === true
           ? {

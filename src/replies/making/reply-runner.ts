@@ -8,7 +8,7 @@ import {
   type Requirement,
 } from "../../agents/agent-backend.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
-import { Problem } from "../../problems/problem.ts";
+import type { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
 import type { Checkpoints } from "./checkpoints.ts";
@@ -58,7 +58,11 @@ export interface RunnerParts {
   readonly log: ReplyLog;
   readonly feeds: ReplyFeeds;
   readonly beat: FlushBeat;
-  readonly catalogue: { find(agentId: string): FoundAgent | undefined };
+  readonly catalogue: {
+    find(agentId: string): FoundAgent | undefined;
+    /** Why it was not found. */
+    whyMissing(agentId: string): Problem;
+  };
   readonly store: ConversationStore;
   readonly checkpoints: Checkpoints;
   readonly telemetry: Telemetry;
@@ -287,9 +291,7 @@ export class ReplyRunner {
   ): Promise<Exclude<Outcome, { kind: "too_long" }>> {
     if (mode.kind === "end") throw mode.why;
     if (mode.kind === "resume") this.#tellTakeOver();
-    if (this.#agent === null) {
-      throw new Problem("agent_unavailable", { agentId: this.reply.agentId });
-    }
+    if (this.#agent === null) throw this.#options.catalogue.whyMissing(this.reply.agentId);
     const { signal } = this.#abort;
     const writer = this.#writer;
     const { userMessageId, turn } = this.reply;

@@ -20,6 +20,7 @@ import { RateReply, RatingReasons } from "./rate-reply.tsx";
 import { Reasoning } from "./reasoning.tsx";
 import { Steps } from "./steps.tsx";
 import { Versions } from "./versions.tsx";
+import { isExpected, WhenBack } from "./when-back.tsx";
 import { shortTime } from "./words.ts";
 
 interface AssistantMessageProps {
@@ -83,6 +84,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       <MediaList media={message.media ?? []} />
       {status === "paused" && <Approvals message={message} />}
       <EndNote message={message} />
+      {isLast && isExpected(message) && <WhenBack message={message} />}
       {isOver && (
         <div className={isLast ? "message-actions lasting" : "message-actions"}>
           <Versions message={message} />

@@ -9,10 +9,10 @@ import type { MessageView } from "./reply-view.ts";
 import { followActive, syncConversation } from "./sync.ts";
 import { tellTabs } from "./tabs.ts";
 
-/** Another reply to the same question, beside this one. */
-export async function regenerate(reply: MessageView): Promise<void> {
+/** Another reply to the same question, beside this one; one for each `key`. */
+export async function regenerate(reply: MessageView, key?: string): Promise<void> {
   await branchOff(reply, (signal) =>
-    chatApi.regenerate(reply.message_id, crypto.randomUUID(), voiceConfig(), signal),
+    chatApi.regenerate(reply.message_id, key ?? crypto.randomUUID(), voiceConfig(), signal),
   );
 }
 

@@ -187,6 +187,8 @@ export const en = {
   cancelledNote: "Stopped",
   interruptedNote: "Interrupted: the service or the agent went away in the middle.",
   failedNote: "This reply failed.",
+  whenBack: "It is asked again as soon as the agent is back.",
+  notWhenBack: "Do not ask again",
   lengthNote: "The reply was cut off at its greatest length.",
   pausedTitle: "A decision is needed",
   pausedConfirm: (tool: string) => `May “${tool}” be carried out?`,

@@ -182,6 +182,8 @@ export const zh: Texts = {
   cancelledNote: "已停止",
   interruptedNote: "回复中断：服务或智能体在生成过程中断开。",
   failedNote: "此回复失败。",
+  whenBack: "智能体恢复后会自动重新提问。",
+  notWhenBack: "不再提问",
   lengthNote: "回复已达到最大长度，被截断。",
   pausedTitle: "需要您的决定",
   pausedConfirm: (tool) => `是否允许执行“${tool}”？`,

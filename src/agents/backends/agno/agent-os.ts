@@ -4,13 +4,19 @@ import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import type { ComponentKind } from "./components.ts";
 import type { RunRef } from "./run-state.ts";
+import { createApiKey } from "./api-key.ts";
 import { asRecord, asText, type Wire } from "./wire.ts";
 
 export interface AgentOsOptions {
   /** Unique among the servers. */
   readonly name: string;
   readonly apiUrl: string;
+  /** Security key, token or service account; sent as a bearer token. */
   readonly apiKey?: string;
+  /** A file with the key, which may change at any time; instead of `apiKey`. */
+  readonly apiKeyFile?: string;
+  /** What its address and its key are called in the configuration; default: those of the only server. */
+  readonly settings?: { readonly address: string; readonly key: string };
   /** Sends the caller's own token instead of the key where there is one. */
   readonly forwardUserToken: boolean;
   readonly timeoutMs: number;
@@ -31,6 +37,12 @@ export interface AgentOs {
   readonly name: string;
   /** Where it is, without credentials and path: for the log. */
   readonly origin: string;
+  /** What is wrong with its key on this side; null: nothing is known. */
+  readonly keyFault: string | null;
+  /** The settings of its address and of its key, for the operator. */
+  readonly settings: { readonly address: string; readonly key: string };
+  /** A key in a file may be another by now. */
+  renewKey(): void;
   list(kind: ComponentKind, signal: AbortSignal): Promise<unknown>;
   config(signal: AbortSignal): Promise<Wire>;
   /** With its steps. */
@@ -90,10 +102,13 @@ const endlessMs = 2 ** 31 - 1;
 const maxEventBytes = 8 * 1024 * 1024;
 
 export function createAgentOs(options: AgentOsOptions): AgentOs {
-  const { name, apiKey, forwardUserToken, timeoutMs } = options;
+  const { name, forwardUserToken, timeoutMs } = options;
+  const key = createApiKey(options);
   const upstream: Upstream = createUpstream({
     name: `agno ${name}`,
     baseUrl: options.apiUrl,
+    headers: key.headers,
+    onUnauthorized: key.renew,
     headersTimeoutMs: Math.min(15_000, timeoutMs),
     // Whoever relays a run looks after it when it says nothing (silence.ts).
     firstEventTimeoutMs: endlessMs,
@@ -105,7 +120,7 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
   });
 
   function headersOf(caller: Caller): Record<string, string> {
-    const token = forwardUserToken && caller.userToken ? caller.userToken : apiKey;
+    const token = forwardUserToken ? caller.userToken : undefined;
     return {
       ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...(caller.requestId ? { "x-request-id": caller.requestId } : {}),
@@ -131,6 +146,11 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
   return {
     name,
     origin: new URL(options.apiUrl).origin,
+    get keyFault() {
+      return key.fault;
+    },
+    settings: options.settings ?? { address: "AGNO_API_URL", key: "AGNO_API_KEY" },
+    renewKey: () => void key.renew(),
     list: (kind, signal) => get(`/${kind}s`, signal),
     config: async (signal) => asRecord(await get("/config", signal)),
     workflow: async (id, signal) =>

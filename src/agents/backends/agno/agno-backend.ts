@@ -1,7 +1,7 @@
 import type { AgentBackend, ResponseFormat } from "../../agent-backend.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
-import { createAgentOs } from "./agent-os.ts";
+import { createAgentOs, type AgentOsOptions } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
@@ -12,13 +12,11 @@ import { forgetSession, sessionPlaces } from "./sessions.ts";
 import { createUnknownEvents } from "./unknown-events.ts";
 import { createWorkflowSteps } from "./workflow-steps.ts";
 
-export interface AgnoServerOptions {
-  /** Unique; put before ids that several servers have. */
-  readonly name: string;
-  readonly apiUrl: string;
-  /** Security key, token or service account; sent as a bearer token. */
-  readonly apiKey?: string;
-}
+/** Names are unique, and put before ids that several servers have. */
+export type AgnoServerOptions = Pick<
+  AgentOsOptions,
+  "name" | "apiUrl" | "apiKey" | "apiKeyFile" | "settings"
+>;
 
 export interface AgnoBackendOptions {
   /** At least one. */
@@ -121,7 +119,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
             const { version } = await server.identify(signal);
             return { server: server.name, status: "healthy", version, agents };
           } catch (error) {
-            const { reason, remedy } = explainAway(error);
+            const { reason, remedy } = explainAway(error, server);
             remedies.add(remedy);
             return { server: server.name, status: "unhealthy", reason, agents };
           }

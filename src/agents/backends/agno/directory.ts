@@ -1,10 +1,13 @@
 import type { AgentDescriptor } from "../../agent-backend.ts";
+import { CircuitOpen } from "../../../lib/circuit-breaker.ts";
+import { settledWithin } from "../../../lib/settled-within.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { outageOf } from "../../../telemetry/outage.ts";
+import { UpstreamError, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { AgentOs } from "./agent-os.ts";
 import { toComponent, toDescriptor, type Component, type ComponentKind } from "./components.ts";
-import { explainAway } from "./faults.ts";
+import { explainAway, type Away } from "./faults.ts";
 import { asList, asRecord, type Wire } from "./wire.ts";
 
 /** One AgentOS server and what it had when it was last asked. */
@@ -14,8 +17,8 @@ export interface Listing {
   readonly known: Known | null;
   /** When it was last asked with success, in milliseconds of `performance.now`. */
   readonly asOfMs: number;
-  /** The last try failed. */
-  readonly away: boolean;
+  /** Why the last try failed; null: it did not. */
+  readonly away: Away | null;
 }
 
 interface Known {
@@ -48,6 +51,10 @@ export interface Directory {
   /** Asks anew once when it is not known; null when it does not exist. */
   find(agentId: string, signal: AbortSignal): Promise<Entry | null>;
   server(name: string): AgentOs | null;
+  /** A run has found out more of its server than the last look at it: that it is away, refuses the key, lacks the agent. */
+  doubt(server: string, error: unknown): void;
+  /** For those who talk to its agents; undefined: as far as is known it is there. */
+  whyAway(server: string): Away["told"] | undefined;
   /** Asks all servers now; at most one such round at a time. */
   refresh(signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -75,23 +82,28 @@ export function createDirectory(options: DirectoryOptions): Directory {
     server,
     known: null,
     asOfMs: Number.NEGATIVE_INFINITY,
-    away: false,
+    away: null,
   }));
   let entries: readonly Entry[] = [];
   let round: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let failedRounds = 0;
+  /** What is known is wrong, and being asked anew. */
+  let isDoubted = false;
+  /** Why servers are away, as far as the log was told. */
+  const reasons = new Map<AgentOs, Set<string>>();
   const closing = new AbortController();
 
   async function ask(listing: Listing): Promise<Listing> {
     const { server } = listing;
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(roundTimeoutMs)]);
+    server.renewKey();
     try {
       const known = await survey(server, listing.known, log, signal);
       outage(server).back();
       if (listing.known && listing.known.startedAt !== known.startedAt) onRestart(server.name);
-      return { server, known, asOfMs: performance.now(), away: false };
+      return { server, known, asOfMs: performance.now(), away: null };
     } catch (error) {
       if (closing.signal.aborted) return listing;
       return leave(listing, error);
@@ -103,9 +115,21 @@ export function createDirectory(options: DirectoryOptions): Directory {
   }
 
   function leave(listing: Listing, error: unknown): Listing {
-    const { reason, remedy } = explainAway(error);
-    outage(listing.server).lost(`${reason} (${listing.server.origin}). ${remedy}`, error);
-    return { ...listing, away: true };
+    const { server } = listing;
+    // Nobody was asked, because whoever was before did not answer.
+    if (error instanceof Problem && error.cause instanceof CircuitOpen && listing.away)
+      return listing;
+    const away = explainAway(error, server);
+    const why = `${away.reason} (${server.origin}). ${away.remedy}`;
+    const { isAway } = outage(server);
+    const told = reasons.get(server) ?? new Set();
+    if (!isAway) told.clear();
+    outage(server).lost(why, error);
+    // Such as one that is started again, but with another key: each reason once.
+    if (isAway && !told.has(away.reason))
+      log.warn({ dependency: outage(server).name }, `${outage(server).name} is still away: ${why}`);
+    reasons.set(server, told.add(away.reason));
+    return { ...listing, away };
   }
 
   function refresh(): Promise<void> {
@@ -114,6 +138,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       listings = await Promise.all(listings.map(ask));
       entries = merge(listings);
       round = null;
+      isDoubted = false;
       failedRounds = isAnyAway() ? failedRounds + 1 : 0;
       schedule();
     })();
@@ -122,13 +147,13 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   /** Whether those that were there still are: cheaper than everything that they have. Starts a round where one is not. */
   async function glance(signal: AbortSignal): Promise<void> {
-    const isKnown = listings.some(({ known, away }) => known !== null && !away);
+    const isKnown = listings.some(({ known, away }) => known !== null && away === null);
     if (!isKnown || round !== null || performance.now() - lookedAtMs < glanceMs) return;
     lookedAtMs = performance.now();
     const soon = AbortSignal.any([signal, closing.signal, AbortSignal.timeout(glanceTimeoutMs)]);
     const seen = await Promise.all(
       listings.map(async (listing) => {
-        if (listing.known === null || listing.away) return listing;
+        if (listing.known === null || listing.away !== null) return listing;
         try {
           const { startedAt } = await listing.server.identify(soon);
           return { ...listing, isOther: startedAt !== listing.known.startedAt };
@@ -145,7 +170,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     if (seen.some((listing) => "isOther" in listing && listing.isOther)) await refreshFor(signal);
   }
 
-  const isAnyAway = () => listings.some((listing) => listing.away);
+  const isAnyAway = () => listings.some((listing) => listing.away !== null);
 
   /** The next round: as often as is set, sooner and then ever more seldom while a server is away. */
   function schedule(): void {
@@ -184,11 +209,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     else if (isUnknown && round !== null) await refreshFor(signal);
     if (listings.every((listing) => listing.known === null)) {
       const [first] = listings;
-      throw new Problem(
-        "agent_unavailable",
-        { agentId: first?.server.name ?? "agno" },
-        { retryAfterSeconds: 5 },
-      );
+      throw unavailable(first?.server.name ?? "agno", first);
     }
     return entries;
   }
@@ -200,6 +221,8 @@ export function createDirectory(options: DirectoryOptions): Directory {
     entries: current,
     async look(signal) {
       await glance(signal);
+      // Somebody has just found that the list is wrong.
+      if (isDoubted && round !== null) await settledWithin(round, glanceTimeoutMs);
       return current(signal);
     },
     async find(agentId, signal) {
@@ -208,11 +231,26 @@ export function createDirectory(options: DirectoryOptions): Directory {
       await refreshFor(signal);
       const found = lookUp(entries, agentId);
       if (found) return found;
-      if (listings.some((listing) => listing.known === null)) {
-        throw new Problem("agent_unavailable", { agentId }, { retryAfterSeconds: 5 });
-      }
+      const unknown = listings.find((listing) => listing.known === null);
+      if (unknown) throw unavailable(agentId, unknown);
       return null;
     },
+    doubt(name, error) {
+      const found = listings.find(({ server }) => server.name === name);
+      if (found === undefined) return;
+      const status = upstreamErrorOf(error)?.status;
+      // What it says itself may concern this run alone: it is asked anew.
+      if (status === undefined) {
+        listings = listings.map((listing) => (listing === found ? leave(listing, error) : listing));
+        entries = merge(listings);
+        failedRounds = 0;
+        schedule();
+      } else if (round === null && performance.now() - lookedAtMs > glanceMs) {
+        isDoubted = true;
+        inBackground();
+      }
+    },
+    whyAway: (name) => listings.find(({ server }) => server.name === name)?.away?.told,
     server: (name) => servers.find((server) => server.name === name) ?? null,
     refresh,
     async close() {
@@ -221,6 +259,12 @@ export function createDirectory(options: DirectoryOptions): Directory {
       await Promise.allSettled([round]);
     },
   };
+}
+
+function unavailable(agentId: string, listing: Listing | undefined): Problem {
+  const reason = listing?.away?.told;
+  const data = { agentId, ...(reason !== undefined && { reason }) };
+  return new Problem("agent_unavailable", data, { retryAfterSeconds: 5 });
 }
 
 /** Also by the long form of an id, which stays valid when a collision comes or goes. */
@@ -247,7 +291,10 @@ function merge(listings: readonly Listing[]): readonly Entry[] {
       if (agentId === undefined || known === null) continue;
       taken.add(agentId);
       const source = { name: server.name, version: known.version };
-      const descriptor = { ...toDescriptor(component, agentId, source), isAvailable: !away };
+      const descriptor = {
+        ...toDescriptor(component, agentId, source),
+        isAvailable: away === null,
+      };
       const { durable, version } = known;
       // Before 2.6, which tells no version, streams in the background were not to be had.
       const detachable = version !== null && component.databaseId !== null;
@@ -276,11 +323,11 @@ async function survey(
   let answered = 0;
   const components = kinds.flatMap((kind, index) => {
     const list = lists[index];
-    if (list?.status === "fulfilled") {
+    if (list?.status === "fulfilled" && Array.isArray(list.value)) {
       answered += 1;
       return asList(list.value).flatMap((entry) => toComponent(kind, entry, "list") ?? []);
     }
-    log.debug({ server: server.name, kind, err: list?.reason as unknown }, "AgentOS gave no list");
+    log.debug({ server: server.name, kind, err: reasonOf(list) }, "AgentOS gave no list");
     if (summaries) {
       answered += 1;
       return asList(summaries[`${kind}s`]).flatMap(
@@ -291,7 +338,7 @@ async function survey(
   });
   if (answered === 0) {
     const failed = [config, ...lists].find((each) => each.status === "rejected");
-    throw failed?.status === "rejected" ? (failed.reason as Error) : new Error("no list at all");
+    throw reasonOf(failed) ?? new UpstreamError("malformed", "it has no lists");
   }
   if (answered < kinds.length) {
     log.warn({ server: server.name, lists: answered }, "AgentOS gave only a part of its lists");
@@ -302,4 +349,8 @@ async function survey(
     durable: asRecord(summaries?.["queue"])["durable"] === true,
     components,
   };
+}
+
+function reasonOf(settled: PromiseSettledResult<unknown> | undefined): unknown {
+  return settled?.status === "rejected" ? settled.reason : null;
 }

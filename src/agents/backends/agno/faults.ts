@@ -2,41 +2,152 @@ import { rootOf } from "../../../lib/root-of.ts";
 import { explainCertificate } from "../../../problems/explain-certificate.ts";
 import { Problem } from "../../../problems/problem.ts";
 import { upstreamErrorOf, type UpstreamError } from "../../upstream/upstream-error.ts";
+import type { AgentOs } from "./agent-os.ts";
 import type { RunOutcome } from "./run-translator.ts";
 import { asText, asRecord, asList, parseJson } from "./wire.ts";
 
-/** Why a server cannot be asked what it has, in a few words without addresses, and what mends it. */
-export function explainAway(error: unknown): { readonly reason: string; readonly remedy: string } {
+/** Why a server is of no use at the moment. */
+export interface Away {
+  /** In a few words without addresses, for the log and for operators. */
+  readonly reason: string;
+  /** What mends it. */
+  readonly remedy: string;
+  /** For those who talk to its agents. */
+  readonly told: { readonly en: string; readonly zh: string };
+}
+
+type Server = Pick<AgentOs, "settings" | "keyFault" | "origin">;
+
+const told = {
+  key: {
+    en: "its server refuses the key of this service",
+    zh: "其服务器拒绝了本服务的密钥",
+  },
+  silent: { en: "its server does not answer", zh: "其服务器没有响应" },
+  stopped: { en: "its server is not running", zh: "其服务器未运行" },
+  address: { en: "the address of its server is wrong", zh: "其服务器的地址有误" },
+  tls: {
+    en: "no secure connection to its server can be made",
+    zh: "无法与其服务器建立安全连接",
+  },
+  broken: { en: "its server answers with errors", zh: "其服务器返回错误" },
+} as const;
+
+const lookIntoLog = "Look into the log of AgentOS";
+
+/** Of addresses and networks, by the system's codes. */
+const unreachable: readonly (readonly [
+  code: RegExp,
+  reason: string,
+  told: Away["told"],
+  remedy: (address: string) => string,
+])[] = [
+  [
+    /^ECONNREFUSED$/,
+    "nobody listens there",
+    told.stopped,
+    (address) => `Start AgentOS, or correct ${address}`,
+  ],
+  [
+    /^(ENOTFOUND|EAI_)/,
+    "its host name is not known",
+    told.address,
+    (address) => `Correct ${address}, or what resolves names`,
+  ],
+  [
+    /^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/,
+    "there is no way to its host",
+    told.silent,
+    (address) => `Look at the network between the two, or correct ${address}`,
+  ],
+  [
+    /^(UND_ERR_CONNECT_TIMEOUT|ETIMEDOUT)$/,
+    "nothing at its address takes connections",
+    told.silent,
+    (address) => `Look for a firewall between the two, or correct ${address}`,
+  ],
+  [
+    /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/,
+    "it closes connections without an answer",
+    told.broken,
+    () => lookIntoLog,
+  ],
+];
+
+/** Why a server cannot be asked, and what mends it. */
+export function explainAway(error: unknown, { settings, keyFault, origin }: Server): Away {
   const fault = upstreamErrorOf(error);
-  const certificate = explainCertificate(error);
-  if (certificate !== null) return { reason: certificate.found, remedy: certificate.remedy };
-  switch (fault?.status) {
+  const isSecure = origin.startsWith("https:");
+  const certificate = isSecure ? explainCertificate(error) : null;
+  if (certificate !== null) {
+    return { reason: certificate.found, remedy: certificate.remedy, told: told.tls };
+  }
+  const noAgentOs = {
+    reason: "what answers there is no AgentOS 2.x or newer",
+    remedy: `Correct ${settings.address}, or upgrade AgentOS`,
+    told: told.address,
+  };
+  const { status } = fault ?? {};
+  switch (status) {
+    case undefined:
+      break;
     case 401:
-      return { reason: "it refuses the key", remedy: "Correct AGNO_API_KEY" };
+      return {
+        reason: keyFault ?? "it refuses the key",
+        remedy: `Correct ${settings.key}`,
+        told: told.key,
+      };
     case 403:
       return {
         reason: "it does not let this key list its agents",
-        remedy: "Give the key of AGNO_API_KEY the scope config:read",
+        remedy: `Give the key of ${settings.key} the scope config:read`,
+        told: told.key,
       };
     case 404:
+    case 405:
+      return noAgentOs;
+    case 502:
+    case 504:
       return {
-        reason: "what answers there is no AgentOS 2.x or newer",
-        remedy: "Correct AGNO_API_URL, or upgrade AgentOS",
+        reason: `what is in front of it answers ${status}: AgentOS itself does not`,
+        remedy: "Start AgentOS, or look into the log of the proxy",
+        told: told.stopped,
       };
-    case undefined: {
-      const { code } = rootOf(error);
-      const reason =
-        code === "ECONNREFUSED" ? "nobody listens there" : `it does not answer (${whyAway(fault)})`;
-      return { reason, remedy: "Start AgentOS, or correct AGNO_API_URL; see docs/agno.md" };
-    }
+    case 429:
+    case 503:
+      return {
+        reason: `it answers ${status}: too much to do, or not ready yet`,
+        remedy: lookIntoLog,
+        told: told.broken,
+      };
     default:
-      return { reason: `it answers ${fault?.status}`, remedy: "Look into the log of AgentOS" };
+      return { reason: `it answers ${status}`, remedy: lookIntoLog, told: told.broken };
   }
+  if (fault?.fault === "malformed" || fault?.fault === "too_large") return noAgentOs;
+  const { code } = rootOf(error);
+  const known = unreachable.find(([pattern]) => pattern.test(code));
+  if (known !== undefined) {
+    const [, reason, words, remedy] = known;
+    return { reason, remedy: `${remedy(settings.address)}; see docs/agno.md`, told: words };
+  }
+  if (isTimeout(error, fault)) {
+    return {
+      reason: "it takes connections, but does not answer",
+      remedy: `It hangs or has too much to do. ${lookIntoLog}`,
+      told: told.silent,
+    };
+  }
+  const why = code === "" ? (fault?.fault.replaceAll("_", " ") ?? "unavailable") : code;
+  return {
+    reason: `it does not answer (${why})`,
+    remedy: `Start AgentOS, or correct ${settings.address}; see docs/agno.md`,
+    told: told.silent,
+  };
 }
 
-function whyAway(fault: UpstreamError | null): string {
-  const { code } = rootOf(fault);
-  return code !== "" ? code : (fault?.fault.replaceAll("_", " ") ?? "unavailable");
+function isTimeout(error: unknown, fault: UpstreamError | null): boolean {
+  if (fault?.fault.endsWith("_timeout") === true) return true;
+  return error instanceof DOMException && error.name === "TimeoutError";
 }
 
 /** What AgentOS wrote as the reason of a refusal. For decisions only: neither for callers nor for the log. */
@@ -105,6 +216,26 @@ export function refusalProblem(error: unknown, agentId: string, withUserToken: b
     );
   }
   return error;
+}
+
+/** Whether a run that failed shows more of its server than the last look at it. */
+export function isNewsOf(error: unknown, problem: unknown, withUserToken: boolean): boolean {
+  const fault = upstreamErrorOf(error);
+  if (fault?.fault === "unreachable") return true;
+  if (problem instanceof Problem && problem.type === "agent_not_found") return true;
+  return !withUserToken && (fault?.status === 401 || fault?.status === 403);
+}
+
+/** The same, with what is known of the reason. */
+export function withReason(
+  problem: unknown,
+  agentId: string,
+  reason: Away["told"] | undefined,
+): unknown {
+  if (!(problem instanceof Problem) || problem.type !== "agent_unavailable") return problem;
+  if (reason === undefined) return problem;
+  const { retryAfterSeconds = 5, cause } = problem;
+  return new Problem("agent_unavailable", { agentId, reason }, { retryAfterSeconds, cause });
 }
 
 /** Whether a continuation that failed like this, before anything came of it, was not taken: the run waits as before. */

@@ -14,7 +14,14 @@ import { toFiles } from "./attachments.ts";
 import { applyDecisions } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
 import { outputSchema } from "./output-schema.ts";
-import { isBackgroundRefusal, leavesPaused, refusalProblem, refusesBackground } from "./faults.ts";
+import {
+  isBackgroundRefusal,
+  isNewsOf,
+  leavesPaused,
+  refusalProblem,
+  refusesBackground,
+  withReason,
+} from "./faults.ts";
 import type { Place } from "./agent-memory.ts";
 import type { HistoryReplay, ToldMessage } from "./history-replay.ts";
 import { pauseField } from "./requirements.ts";
@@ -57,7 +64,10 @@ export function createRuns(options: RunsOptions): Runs {
   const foregroundOnly = new Set<string>();
 
   async function relay(
-    stream: Omit<RunStream, "patienceMs" | "timeoutMs" | "log" | "inBackground" | "translator" | "explain">,
+    stream: Omit<
+      RunStream,
+      "patienceMs" | "timeoutMs" | "log" | "inBackground" | "translator" | "explain"
+    >,
     more: Pick<RunTranslatorOptions, "begun" | "newLeg">,
     signal: AbortSignal,
   ): Promise<Events> {
@@ -78,7 +88,9 @@ export function createRuns(options: RunsOptions): Runs {
       const isRefusal = outcome?.kind === "failed" && isBackgroundRefusal(outcome.message);
       if (isRefusal || refusesBackground(error)) return new BackgroundRefused({ cause: error });
       const withToken = options.forwardUserToken && request.userToken !== undefined;
-      return refusalProblem(error, request.agentId, withToken);
+      const problem = refusalProblem(error, request.agentId, withToken);
+      if (isNewsOf(error, problem, withToken)) directory.doubt(server.name, error);
+      return withReason(problem, request.agentId, directory.whyAway(server.name));
     };
     return relayRun(
       { ...stream, translator, explain, patienceMs, timeoutMs, log, inBackground },
