@@ -240,8 +240,10 @@ function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
   const flag = (name: string, fallback: boolean) => {
     const value = fields[name];
     if (value === undefined || value === null || value === "") return fallback;
-    if (value === true || /^(true|1|yes|on)$/i.test(String(value))) return true;
-    if (value === false || /^(false|0|no|off)$/i.test(String(value))) return false;
+    if (typeof value === "boolean") return value;
+    const said = typeof value === "string" || typeof value === "number" ? String(value) : "";
+    if (/^(true|1|yes|on)$/i.test(said)) return true;
+    if (/^(false|0|no|off)$/i.test(said)) return false;
     refuse(name, { message: "must be true or false", zh: "必须是 true 或 false" });
     return fallback;
   };
@@ -251,7 +253,9 @@ function readFields(fields: Readonly<Record<string, unknown>>): VoiceMessage {
     refuse("on_busy", mustBeOneOf(onBusyChoices));
   }
   const given = fields["speed"];
-  const speed = given === undefined || given === null || given === "" ? undefined : Number(given);
+  const isGiven = given !== undefined && given !== null && given !== "";
+  const isScalar = typeof given === "number" || typeof given === "string";
+  const speed = isGiven ? (isScalar ? Number(given) : Number.NaN) : undefined;
   if (speed !== undefined && !(speed >= 0.25 && speed <= 4)) {
     refuse("speed", { message: "must be from 0.25 to 4", zh: "必须在 0.25 到 4 之间" });
   }

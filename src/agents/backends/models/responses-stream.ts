@@ -146,7 +146,7 @@ export function createResponseReader(): CompletionReader {
     if (status === "incomplete") {
       reason = finishReasonOf(isFields(details) ? details["reason"] : null) ?? "length";
     } else if (status === undefined || status === null || status === "completed") reason = "stop";
-    else throw new AgentInterrupted(`the response ended as ${String(status)}`);
+    else throw new AgentInterrupted(`the response ended as ${JSON.stringify(status)}`);
     return deltas;
   };
 
@@ -160,7 +160,8 @@ export function createResponseReader(): CompletionReader {
         done = true;
         return [];
       }
-      const type = String(value["type"] ?? document.event ?? "");
+      const named = value["type"] ?? document.event;
+      const type = typeof named === "string" ? named : "";
       const { response } = value;
       const fault = faultOf(document, type);
       if (fault !== null) throw fault;

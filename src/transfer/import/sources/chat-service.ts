@@ -15,9 +15,10 @@ type Loose = Readonly<Record<string, unknown>>;
 export function readChatService(value: Loose): SourceConversation | null {
   if (value["format"] !== documentFormat) return null;
   if (value["version"] !== documentVersion) {
+    const version = (idOf(value["version"]) ?? "?").slice(0, 20);
     throw new ImportFault(
-      `The file is of version ${String(value["version"]).slice(0, 20)}; this service reads version ${documentVersion}. Update the service.`,
-      `文件版本为 ${String(value["version"]).slice(0, 20)}，本服务只能读取版本 ${documentVersion}。请升级服务。`,
+      `The file is of version ${version}; this service reads version ${documentVersion}. Update the service.`,
+      `文件版本为 ${version}，本服务只能读取版本 ${documentVersion}。请升级服务。`,
     );
   }
   const session = objectOf(value["session"]) ?? {};

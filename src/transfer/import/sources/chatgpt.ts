@@ -94,7 +94,7 @@ function messageOf(node: Node, nodes: ReadonlyMap<string, Node>): SourceMessage 
   const hidden = between.toReversed().flatMap(foldedOf);
   const thoughts = hidden.filter(({ kind }) => kind === "thoughts");
   const folded = hidden.filter(({ kind }) => kind !== "thoughts").slice(0, maxFolded);
-  const role = String(objectOf(message["author"])?.["role"]) as SourceMessage["role"];
+  const role = textOf(objectOf(message["author"])?.["role"]) as SourceMessage["role"];
   const model = textOf(metadata?.["model_slug"]);
   return {
     id: node.id,

@@ -154,21 +154,27 @@ function clean(text: string): string {
   return text.replaceAll(/<\|[^|>]{0,40}\|>/g, "").trim();
 }
 
+function textIn({ text }: Record<string, unknown>): string {
+  return typeof text === "string" ? text : "";
+}
+
 function languageIn(fields: Record<string, unknown>): string | null {
   const told = typeof fields["language"] === "string" ? fields["language"].toLowerCase() : "";
-  const tag = /<\|(zh|en|yue|ja|ko)\|>/.exec(String(fields["text"]))?.[1];
+  const tag = /<\|(zh|en|yue|ja|ko)\|>/.exec(textIn(fields))?.[1];
   if (languageNames[told]) return languageNames[told];
   return /^[a-z]{2,3}(-|$)/.test(told) ? primaryLanguage(told) : (tag ?? null);
 }
 
 function withoutInventions(text: string, segments: unknown): string {
   if (!Array.isArray(segments)) return text;
-  const all = segments as readonly Record<string, unknown>[];
+  const all = segments.filter(
+    (each): each is Record<string, unknown> => typeof each === "object" && each !== null,
+  );
   const real = all.filter((segment) => {
     const silence = Number(segment["no_speech_prob"] ?? 0);
     const confidence = Number(segment["avg_logprob"] ?? 0);
     return !(silence > maxNoSpeechProbability && confidence < minAverageLogProbability);
   });
   if (real.length === all.length) return text;
-  return real.map((segment) => String(segment["text"] ?? "")).join("");
+  return real.map(textIn).join("");
 }
