@@ -5,6 +5,7 @@ import addFormatsModule from "ajv-formats";
 import { createParser } from "eventsource-parser";
 import { generateRequest, type FuzzRequest, type Operation } from "./generate-requests.ts";
 import type { JsonSchema } from "./generate-values.ts";
+import { createStates, statesEnv } from "./fuzz-states.ts";
 import { createRandom } from "./random.ts";
 import { startSecurityStage, type Belongings, type SecurityStage } from "./stage.ts";
 
@@ -60,6 +61,7 @@ const refusals = new Set([400, 401, 403, 405, 413, 415, 422]);
 /** Sends generated requests to a service of its own and compares every answer with the document. */
 export async function fuzzService(options: FuzzOptions): Promise<FuzzReport> {
   const stage = await startSecurityStage({
+    ...statesEnv,
     LIMITS_MAX_MESSAGE_LENGTH: "300",
     VOICE_TTS_PROVIDER: "auto",
     // Never reached; asked for all the same.
@@ -127,12 +129,16 @@ async function fuzz(stage: SecurityStage, options: FuzzOptions): Promise<FuzzRep
   };
 
   const cancelledId = await cancelledReply(stage);
+  const createBatch = createStates(stage);
   let done = 0;
   const belongings: Belongings[] = [];
   while (done < options.requests) {
     belongings.push(await stage.belongings());
     if (belongings.length > 3) belongings.shift();
-    const sources = { random, belongings, recording: stage.recording, cancelledId, cursors };
+    const newest = belongings.at(-1) as Belongings;
+    const states = await createBatch(done, newest.sessionId);
+    const { recording } = stage;
+    const sources = { random, belongings, recording, states, cancelledId, cursors };
     const count = Math.min(batchSize, options.requests - done);
     const requests = Array.from({ length: count }, () => {
       const from = random.chance(0.04) ? rare : random.chance(0.05) ? destructive : mild;
@@ -141,9 +147,10 @@ async function fuzz(stage: SecurityStage, options: FuzzOptions): Promise<FuzzRep
     const results = await runAll(requests);
     done += count;
     const refused = requests.filter((_, index) => refusals.has(results[index] ?? 0));
+    states.release();
     const before = await settled(stage);
     const again = await runAll(refused);
-    if (again.every((status) => refusals.has(status ?? 413))) {
+    if (again.every((status) => (status ?? 413) >= 400)) {
       refusedAgain += refused.length;
       const after = await stage.dump();
       if (after !== before)

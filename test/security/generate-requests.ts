@@ -1,3 +1,4 @@
+import { callId, type FuzzStates } from "./fuzz-states.ts";
 import { anything, fitting, hostile, mutated, text, type JsonSchema } from "./generate-values.ts";
 import type { Random } from "./random.ts";
 import { callers, type Belongings, type Caller } from "./stage.ts";
@@ -42,11 +43,14 @@ interface Sources {
   /** Of the owner's, newest last. */
   readonly belongings: readonly Belongings[];
   readonly recording: Uint8Array;
+  readonly states: FuzzStates;
   /** A reply of the owner's that was stopped. */
   readonly cancelledId: string;
   /** The last `next_cursor` of each list, by its path. */
   readonly cursors: ReadonlyMap<string, string>;
 }
+
+const ofAdministrators = new Set(["/usage", "/feedback", "/sessions/cleanup"]);
 
 /** Words that are in the messages, and what means something to a search. */
 const searches = [
@@ -77,8 +81,15 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
   const mine = random.pick(sources.belongings);
   const isFitting = random.chance(0.35);
   const breaks = (probability: number) => !isFitting && random.chance(probability);
-  const caller = random.chance(0.85) ? "owner" : random.pick(callers);
+  const usual = ofAdministrators.has(operation.path) && random.chance(0.5) ? "admin" : "owner";
+  const caller = random.chance(0.85) ? usual : random.pick(callers);
+  const { states } = sources;
   const ids = (name: string): string | undefined => {
+    if (name === "message_id" && operation.path.endsWith("/continue")) {
+      return random.pick(states.pausedIds);
+    }
+    if (name === "message_id" && operation.method === "PATCH") return random.pick(states.queuedIds);
+    if (name === "id") return callId;
     if (/^session_ids?$/.test(name)) return mine.sessionId;
     if (name === "message_id")
       return random.pick([mine.replyId, mine.messageId, sources.cancelledId]);
@@ -87,6 +98,7 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
     if (name === "last-event-id") return String(random.pick([0, 1, 2, 3, 2_147_483_647]));
     if (name === "q") return random.pick(searches);
     if (name === "prefer") return random.pick(["respond-async", "respond-async, wait=1", "wait=0"]);
+    if (name === "share_id") return random.pick([mine.shareId, mine.bareShareId]);
     if (name === "audio_id") return mine.audioId;
     if (name === "attachment_id") return mine.attachmentId;
     if (name === "user_id") return "alice";
@@ -180,7 +192,7 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
 
 function bodyOf(
   operation: Operation,
-  { random, recording }: Sources,
+  { random, recording, states }: Sources,
   ids: (name: string) => string | undefined,
   isFitting: boolean,
   headers: Record<string, string | string[]>,
@@ -195,7 +207,17 @@ function bodyOf(
   let value = fitting(schema, random, ids);
   const breakings = isFitting ? 0 : random.pick([0, 1, 1, 1, 2, 3]);
   for (let count = 0; count < breakings; count += 1) value = mutated(value, random);
-  if (type === "multipart/form-data") {
+  const isForm = type === "multipart/form-data";
+  if (operation.path === "/import") {
+    let file = random.pick(states.files);
+    for (let count = 0; count < breakings; count += 1) file = brokenFile(file, random);
+    if (typeof value === "object" && value !== null && "file" in value) value.file = file;
+    if (!isFitting && random.chance(0.3)) {
+      headers["content-type"] = random.pick(["application/json", "application/jsonl", "x"]);
+      return Buffer.from(file);
+    }
+  }
+  if (isForm) {
     const boundary = "----fuzz";
     headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
     return multipart(value, boundary, recording, isFitting, random);
@@ -234,6 +256,18 @@ function bodyOf(
   return bytes;
 }
 
+/** Something in it is another; or it is cut off, or comes twice, as JSON Lines do. */
+function brokenFile(file: string, random: Random): string {
+  if (random.chance(0.2)) return file.slice(0, random.below(file.length + 1));
+  if (random.chance(0.1)) return `${file}\n${file}`;
+  try {
+    return JSON.stringify(mutated(JSON.parse(file), random)) ?? "";
+  } catch (error) {
+    if (error instanceof SyntaxError) return `${file}x`;
+    throw error;
+  }
+}
+
 function multipart(
   value: unknown,
   boundary: string,
@@ -244,11 +278,16 @@ function multipart(
   const chunks: (string | Uint8Array)[] = [];
   const fields = typeof value === "object" && value !== null ? Object.entries(value) : [];
   for (const [name, field] of fields) {
-    const isFile = name === "audio_file";
+    const isFile = name === "audio_file" || name === "file";
     const quoted = name.replaceAll(/["\r\n]/g, "_");
     const file = isFile ? `; filename="${random.pick(["a.wav", "", "../x", "é.mp3"])}"` : "";
-    chunks.push(`--${boundary}\r\nContent-Disposition: form-data; name="${quoted}"${file}\r\n\r\n`);
-    if (!isFile) chunks.push(typeof field === "string" ? field : (JSON.stringify(field) ?? ""));
+    // Such a part is read as a value.
+    const asJson = !isFitting && random.chance(0.1) ? "\r\nContent-Type: application/json" : "";
+    chunks.push(
+      `--${boundary}\r\nContent-Disposition: form-data; name="${quoted}"${file}${asJson}\r\n\r\n`,
+    );
+    if (name !== "audio_file")
+      chunks.push(typeof field === "string" ? field : (JSON.stringify(field) ?? ""));
     else if (isFitting || random.chance(0.4)) chunks.push(recording);
     else
       chunks.push(
