@@ -86,7 +86,7 @@ const strange: readonly unknown[] = [
 ];
 
 /** The document with each of its members replaced, one at a time. */
-function* changed(value: unknown, by: unknown): Generator<unknown> {
+function* changed(value: unknown, by: unknown): Generator {
   yield by;
   if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) {
