@@ -201,6 +201,42 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
     });
   });
 
+  test("a page asks for summaries once, and of its own session, however many others have", async () => {
+    const { sessionId } = await createSession(Array.from({ length: 60 }, () => ({})));
+    const { sessionId: other } = await createSession([]);
+    await database.query(
+      `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, created_at)
+       SELECT $1, gen_random_uuid(), n, 'user', 'complete', 'a', 'x', now() FROM generate_series(1, 3000) n`,
+      [other],
+    );
+    await database.query(
+      `INSERT INTO summaries (session_id, first_seq, last_seq, message_id, agent_id, content)
+       SELECT $1, 1, n, gen_random_uuid(), 'a', 'x' FROM generate_series(1, 3000) n`,
+      [other],
+    );
+    await database.execute("ANALYZE messages; ANALYZE summaries");
+    const plans: string[][] = [];
+    const watched: Database = {
+      ...database,
+      async query<R>(text: string, params?: readonly unknown[]) {
+        const { rows } = await database.query(`EXPLAIN (ANALYZE) ${text}`, params);
+        plans.push(rows.map((row) => String(row["QUERY PLAN"])));
+        return database.query<R>(text, params);
+      },
+    };
+    const { session, path } = await lineOf(sessionId);
+    await createMessageStore(watched, {
+      inSession: () => Promise.reject(new Error("nothing is searched for")),
+    }).history(session, path, {}, { kind: "after", seq: 0 }, 50);
+    // Without branches and summaries it is one statement.
+    const [plan = []] = plans;
+    expect(plans).toHaveLength(1);
+    expect(plan.filter((line) => line.includes(" summaries "))).toEqual([
+      expect.stringMatching(/Index .* loops=1\)/),
+    ]);
+    expect(plan.join("\n")).not.toContain("Seq Scan");
+  });
+
   describe("a filter", () => {
     let sessionId: string;
     beforeAll(async () => {

@@ -83,8 +83,9 @@ const bytes = `
   octet_length(content) * CASE WHEN output_format IS NULL THEN 1 ELSE 2 END + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
   ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error", "feedback"])}`;
 
-const hasSummary = raw(`, EXISTS (
-  SELECT 1 FROM summaries u WHERE u.session_id = numbered."sessionId" AND u.last_seq = numbered.seq) AS "hasSummary"`);
+/** Asked for once and by the session: of an EXISTS for each row the planner may make a scan of everybody's summaries. */
+const hasSummary = (sessionId: string) => sql`, numbered.seq = ANY (ARRAY(
+  SELECT u.last_seq FROM summaries u WHERE u.session_id = ${sessionId})) AS "hasSummary"`;
 
 /** Part of a history, oldest first. */
 export interface HistoryPage {
@@ -123,7 +124,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       rows: sql`
         SELECT numbered.*, CASE WHEN lag(seq) OVER near = seq - 1 THEN lag("messageId") OVER near ELSE (
           SELECT message_id FROM messages WHERE session_id = ${sessionId} AND seq = numbered.seq - 1)
-        END AS "parentId"${conditions.length === 0 ? hasSummary : empty} FROM (
+        END AS "parentId"${conditions.length === 0 ? hasSummary(sessionId) : empty} FROM (
           SELECT ${raw(columns)}, ${raw(bytes)} AS "bytes" FROM ${rowsOf(sessionId, ranges, "*")} ${where(conditions)}
           ORDER BY seq ${raw(direction)} LIMIT ${limit + 1} OFFSET ${offset}) AS numbered
         WINDOW near AS (ORDER BY seq)`,
