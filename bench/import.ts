@@ -21,7 +21,6 @@ export async function benchImport(): Promise<void> {
   const service = await startService({
     env: {
       DATABASE_URL: await postgres.freshDatabase(),
-      SERVER_REQUEST_TIMEOUT_SECONDS: "3600",
     },
   });
   const before = residentMiB(service.process);

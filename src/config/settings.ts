@@ -223,10 +223,14 @@ export const settings = {
       0,
       { minimum: 0, maximum: 60 },
     ),
-    request_timeout_seconds: number("For receiving a whole request", 30, {
-      minimum: 1,
-      maximum: 3600,
-    }),
+    request_timeout_seconds: number(
+      "For receiving a request's head, and for each 128 KiB of its body",
+      30,
+      {
+        minimum: 1,
+        maximum: 3600,
+      },
+    ),
     keep_alive_timeout_seconds: number("Idle connections; above the balancer's own", 95, {
       minimum: 1,
       maximum: 3600,

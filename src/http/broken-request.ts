@@ -14,7 +14,7 @@ const lingerMs = 1_000;
  */
 export function refuseBrokenRequests(
   serviceName: string,
-  telemetry: Telemetry,
+  telemetry: Pick<Telemetry, "problem">,
 ): NonNullable<FastifyServerOptions["clientErrorHandler"]> {
   return (error, socket: Socket) => {
     if (error.code === "ECONNRESET" || socket.destroyed) return;

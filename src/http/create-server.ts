@@ -15,6 +15,7 @@ import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { endRefusedUpgrades } from "./close-connections.ts";
 import { installErrorHandling, refuseUndecodable } from "./errors.ts";
+import { endSilentRequests } from "./end-silent-requests.ts";
 import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
@@ -56,7 +57,6 @@ export async function createServer(options: ServerOptions) {
     rewriteUrl: prefixStripper(server.prefixes),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     bodyLimit: config.limits.max_body_size,
-    requestTimeout: server.request_timeout_seconds * 1000,
     keepAliveTimeout: server.keep_alive_timeout_seconds * 1000,
     trustProxy:
       config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
@@ -66,6 +66,7 @@ export async function createServer(options: ServerOptions) {
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  endSilentRequests(app, server.request_timeout_seconds * 1000);
   installJsonBodies(app, config.limits.max_body_size);
   app.setValidatorCompiler(compileValidator);
   // Response schemas document; what is sent is what the handlers made.

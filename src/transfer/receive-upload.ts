@@ -90,8 +90,8 @@ function broken(cause: unknown): Problem {
   return new Problem(
     "bad_request",
     {
-      en: "The body is broken or was cut off. On a slow line it may have taken longer than server.request_timeout_seconds.",
-      zh: "请求体已损坏或被截断。网络较慢时，可能超过了 server.request_timeout_seconds。",
+      en: "The body is broken, was cut off, or stopped coming for longer than server.request_timeout_seconds.",
+      zh: "请求体已损坏、被截断，或停止传输的时间超过了 server.request_timeout_seconds。",
     },
     { cause },
   );
