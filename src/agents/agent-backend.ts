@@ -141,6 +141,13 @@ export type AgentEvent =
       /** Who produced it, when that is not the agent addressed. */
       readonly agentId?: string;
     }
+  /** What the reply rests on; those told before may be told again. */
+  | {
+      readonly type: "sources";
+      readonly sources: readonly AgentSource[];
+      /** Who used them, when that is not the agent addressed. */
+      readonly agentId?: string;
+    }
   /**
    * Opaque JSON that `resume` needs to take this run up again; the latest one counts. It stands for exactly the events
    * before it: store it together with the text up to here, or text is lost or doubled.
@@ -153,6 +160,15 @@ export type AgentEvent =
       readonly state: Readonly<Record<string, unknown>>;
     }
   | { readonly type: "finish"; readonly reason: string };
+
+/** A page or a document that an answer rests on: at least one of the members. */
+export interface AgentSource {
+  readonly title?: string;
+  /** Of a page; anything but `http` and `https` is left out. */
+  readonly url?: string;
+  /** What of it was used. */
+  readonly excerpt?: string;
+}
 
 /** How much of a conversation was sent to a model. */
 export interface SentContext {

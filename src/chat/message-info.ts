@@ -1,6 +1,12 @@
 import { Type } from "typebox";
 import { nullable, timestampSchema } from "../http/schemas.ts";
-import { ContextSchema, RequirementSchema, UsageSchema } from "../replies/reply-event.ts";
+import { wireExtras } from "../replies/extras.ts";
+import {
+  ContextSchema,
+  extrasMembers,
+  RequirementSchema,
+  UsageSchema,
+} from "../replies/reply-event.ts";
 import { outputMembers, outputOf } from "../replies/structured-output.ts";
 import { feedbackSchema } from "./feedback-info.ts";
 import type { StoredMessage } from "./message-store.ts";
@@ -42,6 +48,7 @@ export const messageSchema = Type.Object(
     reasoning: Type.Optional(Type.String()),
     tool_calls: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
     media: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
+    ...extrasMembers,
     audio: Type.Optional(Type.Object({}, { additionalProperties: true })),
     attachments: Type.Optional(
       Type.Array(
@@ -93,6 +100,7 @@ export function messageInfo(message: StoredMessage) {
     ...outputOf(message),
     ...(message.reasoning !== null && { reasoning: message.reasoning }),
     ...(message.media !== null && { media: message.media }),
+    ...wireExtras(message.extras),
     ...(message.audio !== null && { audio: message.audio }),
     ...(message.attachments !== null && { attachments: message.attachments }),
     ...(message.unspoken !== null && { unspoken: message.unspoken }),

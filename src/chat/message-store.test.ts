@@ -361,6 +361,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       reasoning: null,
       toolCalls: null,
       media: null,
+      extras: null,
       audio: null,
       requirements: null,
       attachments: null,

@@ -2,6 +2,7 @@ import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
+import type { Extras } from "../replies/extras.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
 import type { Feedback } from "./feedback-store.ts";
 import { maxCounted, type SearchStore } from "../search/search-store.ts";
@@ -33,6 +34,7 @@ export interface StoredMessage {
   readonly reasoning: string | null;
   readonly toolCalls: object[] | null;
   readonly media: object[] | null;
+  readonly extras: Extras | null;
   readonly audio: object | null;
   readonly requirements: object[] | null;
   readonly attachments: AttachmentInfo[] | null;
@@ -64,7 +66,7 @@ export type MessageStore = ReturnType<typeof createMessageStore>;
 const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
-  reasoning, tool_calls AS "toolCalls", media, audio, requirements, attachments, unspoken, context,
+  reasoning, tool_calls AS "toolCalls", media, extras, audio, requirements, attachments, unspoken, context,
   output_format AS "outputFormat", feedback`;
 
 /** As messages are, of a summary: beside the path, below the last message that it covers. */
@@ -74,14 +76,14 @@ const summaryColumns = `
     'kind', 'summary', 'covers', jsonb_build_array(
       (SELECT message_id FROM messages WHERE session_id = u.session_id AND seq = u.first_seq), l.message_id)) AS metadata,
   l.message_id AS "parentId", NULL AS "replyTo", NULL AS usage, NULL AS "finishReason", NULL AS error,
-  NULL AS reasoning, NULL AS "toolCalls", NULL AS media, NULL AS audio, NULL AS requirements,
+  NULL AS reasoning, NULL AS "toolCalls", NULL AS media, NULL AS extras, NULL AS audio, NULL AS requirements,
   NULL AS attachments, NULL AS unspoken, NULL AS context, NULL AS "outputFormat", NULL AS feedback
   FROM summaries u JOIN messages l ON l.session_id = u.session_id AND l.seq = u.last_seq`;
 
 /** What a message takes of a page: all that can be long. */
 const bytes = `
   octet_length(content) * CASE WHEN output_format IS NULL THEN 1 ELSE 2 END + coalesce(octet_length(reasoning), 0) + coalesce(octet_length(unspoken), 0) +
-  ${jsonBytes(["metadata", "tool_calls", "media", "audio", "requirements", "attachments", "error", "feedback"])}`;
+  ${jsonBytes(["metadata", "tool_calls", "media", "extras", "audio", "requirements", "attachments", "error", "feedback"])}`;
 
 /** Asked for once and by the session: of an EXISTS for each row the planner may make a scan of everybody's summaries. */
 const hasSummary = (sessionId: string) => sql`, numbered.seq = ANY (ARRAY(

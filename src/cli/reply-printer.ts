@@ -57,6 +57,11 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
           return line(`· ${event.event === "handoff" ? "handed over to " : ""}${event.name}`);
         case "media":
           return line(`${event.kind}: ${event.url}`);
+        case "sources":
+          for (const { title, url } of event.sources) {
+            line(`source: ${[title, url].filter((each) => each !== undefined).join(" ")}`);
+          }
+          return;
         case "cancelled":
           return line(`stopped (${event.reason})`);
         case "paused":

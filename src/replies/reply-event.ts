@@ -39,6 +39,22 @@ export const ContextSchema = Type.Object(
   { description: "How much of the conversation the reply's model was sent, where that is known." },
 );
 
+export const SourceSchema = Type.Object(
+  {
+    title: Type.Optional(Type.String({ maxLength: 300 })),
+    url: Type.Optional(Type.String({ maxLength: 2_048, description: "`http` or `https`." })),
+    excerpt: Type.Optional(
+      Type.String({ maxLength: 500, description: "The beginning of what of it was used." }),
+    ),
+  },
+  { description: "A page or document that a reply rests on; one of the members is always there." },
+);
+
+/** What an agent tells with its text: of messages and of snapshots. */
+export const extrasMembers = {
+  sources: Type.Optional(Type.Array(SourceSchema)),
+};
+
 export const RequirementSchema = Type.Object({
   id: Type.String(),
   kind: Type.Union([Type.Literal("confirm"), Type.Literal("input"), Type.Literal("external")]),
@@ -113,6 +129,11 @@ export const replyEventSchemas = {
     name: Type.Optional(Type.String()),
     agent_id: Type.String(),
   }),
+  sources: event(
+    "sources",
+    "What the reply rests on, such as pages that were searched and documents of a knowledge base: those that are new.",
+    { sources: Type.Array(SourceSchema), agent_id: Type.String() },
+  ),
   audio_chunk: event(
     "audio_chunk",
     "Speech for one sentence, while the rest is still being written.",
@@ -156,7 +177,7 @@ export const replyEventSchemas = {
   snapshot: event(
     "snapshot",
     "The text so far in one piece, for a reader that has missed events of it; its id is the last event it covers.",
-    { content: Type.String(), reasoning: Type.Optional(Type.String()) },
+    { content: Type.String(), reasoning: Type.Optional(Type.String()), ...extrasMembers },
   ),
   conversation_complete: event("conversation_complete", "The reply is stored. Terminal.", {
     full_response: Type.String(),

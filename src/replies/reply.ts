@@ -1,6 +1,7 @@
 import type { Requirement } from "../agents/agent-backend.ts";
 import type { TreeRow } from "../tree/tree.ts";
 import type { Spent } from "../agents/spent.ts";
+import type { Extras } from "./extras.ts";
 import type { OutputFormat } from "./structured-output.ts";
 import type { Turn } from "./turn.ts";
 
@@ -21,6 +22,7 @@ export interface ClaimedReply {
   readonly backendState: Readonly<Record<string, unknown>> | null;
   readonly toolCalls: readonly StoredToolCall[] | null;
   readonly media: readonly object[] | null;
+  readonly extras: Extras | null;
   /** Its speech up to a pause. */
   readonly audio: object | null;
   readonly message: string;
@@ -48,6 +50,7 @@ export interface ReplyProgress {
   readonly eventSeq: number;
   readonly toolCalls: readonly StoredToolCall[];
   readonly media: readonly object[];
+  readonly extras: Extras;
   readonly backendState: Readonly<Record<string, unknown>> | null;
 }
 
@@ -95,6 +98,7 @@ export interface ReplyState {
   readonly eventSeq: number;
   readonly content: string;
   readonly reasoning: string;
+  readonly extras: Extras | null;
   readonly finishReason: string | null;
   readonly usage: ReplyEnd["usage"];
   readonly context: ReplyContext | null;

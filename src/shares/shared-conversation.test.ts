@@ -35,6 +35,7 @@ const message = (role: StoredMessage["role"], content: string): StoredMessage =>
   reasoning: "hidden-thoughts",
   toolCalls: [{ name: "hidden-tool" }],
   media: [{ url: "hidden-media" }],
+  extras: { sources: [{ title: "hidden-source" }] },
   audio: { audio_id: "hidden-audio" },
   requirements: [{ id: "hidden-requirement" }],
   attachments: [

@@ -98,10 +98,22 @@ geographer = Agent(id="geographer", name="Geographer", model=model(), output_sch
 janitor = Agent(id="janitor", name="Janitor", role="deletes files", model=model(), tools=[delete_file])
 secretary = Agent(id="secretary", name="Secretary", model=model(), tools=[send_email])
 operator = Agent(id="operator", name="Operator", model=model(), tools=[run_command])
+
+
+def look_up(query: str, num_documents=None, **kwargs):
+    """Documents of a knowledge base, as a retriever of one's own gives them."""
+    return [
+        {"name": "cats.md", "content": "Cats sleep a lot.", "meta_data": {"url": "https://docs.invalid/cats"}},
+        {"name": "dogs.md", "content": "Dogs do not."},
+    ]
+
+
+librarian = Agent(id="librarian", name="Librarian", role="knows books", model=model(), knowledge_retriever=look_up)
 scout = Agent(id="scout", name="Scout", role="finds facts", model=model(), tools=[get_weather])
 writer = Agent(id="writer", name="Writer", role="writes texts", model=model())
 crew = Team(id="crew", name="Crew", description="Finds and writes", model=model(), members=[scout, writer])
 cleaners = Team(id="cleaners", name="Cleaners", model=model(), members=[janitor])
+readers = Team(id="readers", name="Readers", model=model(), members=[librarian])
 router = Team(id="router", name="Router", model=model(), members=[scout, writer], mode=TeamMode.route)
 
 
@@ -135,6 +147,8 @@ checked = Workflow(
 )
 cleaning = Workflow(id="cleaning", name="Cleaning", steps=[Step(name="clean", agent=janitor)])
 
+reading = Workflow(id="reading", name="Reading", steps=[Step(name="read", agent=librarian)])
+
 agent_os = AgentOS(
     id="test-os",
     name="Test OS",
@@ -149,11 +163,12 @@ agent_os = AgentOS(
             janitor,
             secretary,
             operator,
+            librarian,
         ]
         if agent.id != os.environ.get("WITHOUT")
     ],
-    teams=[crew, cleaners, router],
-    workflows=[article, shouting, checked, cleaning],
+    teams=[crew, cleaners, readers, router],
+    workflows=[article, shouting, checked, cleaning, reading],
     db=database,
     telemetry=False,
 )

@@ -59,6 +59,8 @@ export function scriptedModel(request: RecordedRequest): Turn {
   if (tools.includes("delete_file")) {
     return { tokens: ["I shall delete it. "], ...call("delete_file", { path: "/data/old.txt" }) };
   }
+  if (tools.includes("search_knowledge_base"))
+    return call("search_knowledge_base", { query: "cats and dogs" });
   if (tools.includes("send_email")) return call("send_email", { subject: "Hello" });
   if (tools.includes("run_command")) return call("run_command", { command: "ls" });
   if (request.body["response_format"]) {
@@ -82,6 +84,11 @@ function leader(text: string, delegated: number, result: string): Turn {
     return delegated === 0
       ? call("delegate_task_to_member", { member_id: "janitor", task: "clean up" })
       : { tokens: words(`All done. ${result}`) };
+  }
+  if (text.includes("read")) {
+    return delegated === 0
+      ? call("delegate_task_to_member", { member_id: "librarian", task: "look it up" })
+      : { tokens: words("It is read.") };
   }
   if (delegated === 0) {
     return call("delegate_task_to_member", { member_id: "scout", task: "find out" });

@@ -208,6 +208,24 @@ forEachAgno((version, python) => {
       assert.equal(textOf(await stream.all()), "You said: You said: cats");
     });
 
+    test.each(["librarian", "readers", "reading"])(
+      "what an answer rests on: %s",
+      async (agentId) => {
+        const { stream, messageId } = await ask(agentId, "Please read about cats");
+        const sources = [
+          { title: "cats.md", url: "https://docs.invalid/cats", excerpt: "Cats sleep a lot." },
+          { title: "dogs.md", excerpt: "Dogs do not." },
+        ];
+        const told = (await stream.all()).filter((event) => event.type === "sources");
+        assert.deepEqual(
+          told.map((event) => [event["sources"], event["agent_id"]]),
+          [[sources, "librarian"]],
+        );
+        const { body } = await client.get<{ sources: unknown }>(`/chat/message/${messageId}`);
+        assert.deepEqual(body.sources, sources);
+      },
+    );
+
     test("an error in mid-run", async () => {
       const { stream } = await ask("assistant", "explode");
       const last = (await stream.all()).at(-1);

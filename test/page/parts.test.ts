@@ -93,6 +93,18 @@ describe("a reply from its events", () => {
     assert.equal(failed.live?.lastEventId, 3);
   });
 
+  test("sources are there once, however often they are told", () => {
+    const sources = (...titles: string[]) => ({
+      type: "sources",
+      sources: titles.map((title) => ({ title })),
+      agent_id: "a",
+    });
+    const titles = (view: ReturnType<typeof after>) => view.sources?.map(({ title }) => title);
+    assert.deepEqual(titles(after(sources("a"), sources("a", "b"))), ["a", "b"]);
+    const snapshot = { type: "snapshot", content: "x", sources: [{ title: "c" }] };
+    assert.deepEqual(titles(after(sources("a"), snapshot)), ["c"]);
+  });
+
   test("members of a team begin and end", () => {
     const member = (event: string, name: string) => ({
       type: "agent_event",

@@ -148,6 +148,7 @@ describe("the OpenAPI document", () => {
         "tool_call",
         "agent_event",
         "media",
+        "sources",
         "audio_chunk",
         "audio_response",
         "paused",

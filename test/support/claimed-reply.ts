@@ -16,6 +16,7 @@ export function claimedReply(changes: Partial<ClaimedReply> = {}): ClaimedReply 
     backendState: null,
     toolCalls: null,
     media: null,
+    extras: null,
     audio: null,
     message: "hello",
     messageSeq: 1,

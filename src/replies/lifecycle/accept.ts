@@ -310,6 +310,7 @@ async function insertMessages(
     backendState: null,
     toolCalls: null,
     media: null,
+    extras: null,
     audio: null,
     message: question.content,
     messageSeq: question.seq,

@@ -15,7 +15,7 @@ export const claimedColumns = `
   m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
   m.seq, m.agent_id AS "agentId", m.attempt, m.recoveries, m.event_seq AS "eventSeq", m.content,
   coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
-  m.tool_calls AS "toolCalls", m.media, m.audio`;
+  m.tool_calls AS "toolCalls", m.media, m.extras, m.audio`;
 
 /** Of the session of a row: what its tree is read from. */
 export const conversationOf = (sessionId: string) => `

@@ -81,6 +81,7 @@ async function stage() {
       eventSeq: 2,
       toolCalls: [],
       media: [],
+      extras: {},
       backendState: state,
     },
     end: paused,

@@ -11,6 +11,7 @@ import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { extrasOrNull } from "../extras.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
@@ -201,12 +202,12 @@ async function store(
        duration_ms = $16, time_to_first_token_ms = $17,
        turn = CASE WHEN $10 = 'paused' THEN turn END,
        lease_owner = NULL, lease_until = NULL, recoveries = 0,
-       context = $18::jsonb, output_format = $19
+       context = $18::jsonb, output_format = $19, extras = $20::jsonb
      FROM session
      WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}
      RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content),
-     ${spending("$2", 20)}
+     ${spending("$2", 21)}
      SELECT content, auto_title AS "autoTitle" FROM ended CROSS JOIN session`,
     [
       reply.sessionId,
@@ -229,6 +230,7 @@ async function store(
       end.timeToFirstTokenMs,
       jsonOrNull(details?.end.context),
       details?.end.outputFormat ?? null,
+      jsonOrNull(extrasOrNull(details?.progress.extras)),
       ...spendingOf(request, form),
     ],
   );

@@ -66,7 +66,7 @@ export function createReplyStore(database: Database) {
       const { rows } = await database.query<ReplyState>(
         `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId",
            m.agent_id AS "agentId", m.status, m.attempt, m.event_seq AS "eventSeq", m.content,
-           coalesce(m.reasoning, '') AS reasoning, m.finish_reason AS "finishReason", m.usage, m.context,
+           coalesce(m.reasoning, '') AS reasoning, m.extras, m.finish_reason AS "finishReason", m.usage, m.context,
            m.output_format AS "outputFormat", m.error,
            m.requirements, m.duration_ms AS "durationMs",
            m.time_to_first_token_ms AS "timeToFirstTokenMs", m.turn, m.backend_state AS "backendState",

@@ -54,6 +54,7 @@ const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["
     eventSeq: 2,
     toolCalls: [],
     media: [],
+    extras: {},
     backendState: null,
   },
   end: {

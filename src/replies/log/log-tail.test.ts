@@ -10,11 +10,20 @@ const log = createMemoryReplyLog({
 });
 afterEach(() => log.drop("reply"));
 
-const event = (seq: number, fields: { readonly type: string; readonly [member: string]: string }) =>
-  ({ seq, type: fields.type, json: JSON.stringify(fields) }) as LoggedEvent;
+const event = (
+  seq: number,
+  fields: { readonly type: string; readonly [member: string]: unknown },
+) => ({ seq, type: fields.type, json: JSON.stringify(fields) }) as LoggedEvent;
 const word = (seq: number) => event(seq, { type: "assistant_chunk", chunk: `${seq} ` });
 const thought = (seq: number) => event(seq, { type: "reasoning_chunk", chunk: `${seq}? ` });
-const stored = { replyId: "reply", recoveries: 1, eventSeq: 3, content: "2 3 ", reasoning: "1? " };
+const stored = {
+  replyId: "reply",
+  recoveries: 1,
+  eventSeq: 3,
+  content: "2 3 ",
+  reasoning: "1? ",
+  extras: { sources: [{ title: "a" }] },
+};
 const after = (seq: number) => ({ eventSeq: seq + lostEvents });
 
 describe("a reply as far as it really came", () => {
@@ -38,6 +47,11 @@ describe("a reply as far as it really came", () => {
       "its text was taken back",
       [event(4, { type: "replaced", content: "new " }), word(5)],
       { content: "new 5 ", ...after(5) },
+    ],
+    [
+      "with sources",
+      [event(4, { type: "sources", sources: [{ title: "a" }, { title: "b" }] }), word(5)],
+      { content: "2 3 5 ", extras: { sources: [{ title: "a" }, { title: "b" }] }, ...after(5) },
     ],
     ["the next event is missing", [word(5), word(6)], after(6)],
     ["one further on is missing", [word(4), word(6), word(7)], { content: "2 3 4 ", ...after(7) }],

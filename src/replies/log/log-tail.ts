@@ -1,3 +1,4 @@
+import { noExtras, withSources, type Extras } from "../extras.ts";
 import type { ReplyEvent } from "../reply-event.ts";
 import { pageBytes, pageEvents, type ReplyLog } from "./reply-log.ts";
 import type { ClaimedReply } from "../reply.ts";
@@ -16,12 +17,13 @@ export function newestOf({ eventSeq, recoveries }: Numbered, last: number | null
   return Math.max(eventSeq, last ?? 0) + lostEvents * Math.max(1, recoveries);
 }
 
-type Text = Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning">;
+type Text = Pick<ClaimedReply, "replyId" | "eventSeq" | "content" | "reasoning" | "extras">;
 
 interface LogTail {
   /** As far as the log has everything. */
   readonly content: string;
   readonly reasoning: string;
+  readonly extras: Extras | null;
   readonly eventSeq: number;
   /** Number of its newest event; null when the log has nothing of the reply. */
   readonly last: number | null;
@@ -29,12 +31,12 @@ interface LogTail {
 
 /**
  * What the log has after a reply's checkpoint, up to the first event that is missing. `keepState` leaves everything but
- * text out of account, because a resumed run repeats it.
+ * text and what can be told twice out of account, because a resumed run repeats it.
  */
 export async function logTail(log: ReplyLog, reply: Text, keepState = false): Promise<LogTail> {
-  let { content, reasoning, eventSeq } = reply;
+  let { content, reasoning, extras, eventSeq } = reply;
   const state = await log.stat(reply.replyId);
-  if (state === null) return { content, reasoning, eventSeq, last: null };
+  if (state === null) return { content, reasoning, extras, eventSeq, last: null };
   for (;;) {
     const { events } = await log.read(reply.replyId, eventSeq, pageEvents, pageBytes);
     const last = events.at(-1);
@@ -48,11 +50,13 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
         reasoning += event.chunk;
       } else if (event.type === "snapshot" || event.type === "replaced") {
         content = event.content;
+      } else if (event.type === "sources") {
+        ({ extras } = withSources(extras ?? noExtras, event.sources));
       }
     }
     eventSeq = last.seq;
   }
-  return { content, reasoning, eventSeq, last: state.last };
+  return { content, reasoning, extras, eventSeq, last: state.last };
 }
 
 /** A lost reply as far as it really came, its checkpoint and what the log has after it, under a number of its own. */

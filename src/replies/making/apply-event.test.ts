@@ -13,6 +13,7 @@ const fresh: Draft = {
   reasoning: "",
   toolCalls: [],
   media: [],
+  extras: {},
   backendState: null,
   usage: null,
   spent: [],
@@ -393,6 +394,35 @@ const cases: Case[] = [
     told: { type: "media", kind: "image", url: "u200", agent_id: "agent" },
   },
   {
+    name: "a source",
+    event: { type: "sources", sources: [{ title: "t", url: "https://a.test/" }] },
+    draft: { extras: { sources: [{ title: "t", url: "https://a.test/" }] } },
+    told: {
+      type: "sources",
+      sources: [{ title: "t", url: "https://a.test/" }],
+      agent_id: "agent",
+    },
+  },
+  {
+    name: "of sources those that are new",
+    before: { extras: { sources: [{ url: "https://a.test/" }] } },
+    event: {
+      type: "sources",
+      sources: [{ url: "https://a.test/" }, { title: "b" }, { title: "b" }],
+      agentId: "member",
+    },
+    draft: { extras: { sources: [{ url: "https://a.test/" }, { title: "b" }] } },
+    told: { type: "sources", sources: [{ title: "b" }], agent_id: "member" },
+  },
+  {
+    name: "sources that are known, or say nothing, are not told",
+    before: { extras: { sources: [{ url: "https://a.test/" }] } },
+    event: {
+      type: "sources",
+      sources: [{ url: "https://a.test/" }, { url: "javascript:alert(1)" }, { title: " " }, {}],
+    },
+  },
+  {
     name: "the first usage",
     event: { type: "usage", inputTokens: 1, outputTokens: 2 },
     draft: {
@@ -498,6 +528,7 @@ test("there is a case for every event", () => {
     usage: 1,
     context: 1,
     media: 1,
+    sources: 1,
     resumable: 1,
     paused: 1,
     finish: 1,
@@ -508,9 +539,15 @@ test("there is a case for every event", () => {
 });
 
 test("what an event does not concern is the same object: that is how a checkpoint knows what is new", () => {
-  const start: Draft = { ...fresh, toolCalls: calls(1), media: pictures(1), backendState: {} };
+  const start: Draft = {
+    ...fresh,
+    toolCalls: calls(1),
+    media: pictures(1),
+    extras: {},
+    backendState: {},
+  };
   const { draft } = applyEvent(start, { type: "text", text: "x" }, rules);
-  for (const key of ["toolCalls", "media", "backendState"] as const)
+  for (const key of ["toolCalls", "media", "extras", "backendState"] as const)
     expect(draft[key]).toBe(start[key]);
 });
 
@@ -545,6 +582,7 @@ test("an attempt begins with what was claimed", () => {
     reasoning: "r",
     toolCalls: [call],
     media: [{ url: "u" }],
+    extras: { sources: [{ title: "t" }] },
     backendState: { run: 1, ":reply": state(1, { input_tokens: 3, output_tokens: 4 }) },
   } as unknown as ClaimedReply;
   expect(draftOf(claimed)).toEqual({
@@ -554,12 +592,15 @@ test("an attempt begins with what was claimed", () => {
     reasoning: "r",
     toolCalls: [call],
     media: [{ url: "u" }],
+    extras: { sources: [{ title: "t" }] },
     backendState: claimed.backendState,
     usage: { input_tokens: 3, output_tokens: 4 },
     // An older node has stored it.
     spent: [{ model: "", input: 3, output: 4, cached: 0, reasoning: 0 }],
   });
-  expect(draftOf({ ...claimed, toolCalls: null, media: null, backendState: null })).toEqual({
+  expect(
+    draftOf({ ...claimed, toolCalls: null, media: null, extras: null, backendState: null }),
+  ).toEqual({
     ...fresh,
     content: "c",
     contentBytes: 1,

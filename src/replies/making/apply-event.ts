@@ -2,6 +2,7 @@ import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
 import { withUse, type Spent } from "../../agents/spent.ts";
+import { noExtras, withSources } from "../extras.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 
@@ -56,6 +57,7 @@ export function draftOf(reply: ClaimedReply): Draft {
     reasoning: reply.reasoning,
     toolCalls: reply.toolCalls ?? [],
     media: reply.media ?? [],
+    extras: reply.extras ?? noExtras,
     backendState: reply.backendState,
     usage: known?.usage ?? null,
     spent: known?.spent ?? spentOf(known?.usage),
@@ -137,6 +139,16 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
       return {
         draft: { ...draft, media: withMedia(draft.media, item) },
         event: { type: "media", ...item, agent_id: event.agentId ?? rules.agentId },
+        checkpoint: false,
+        outcome: null,
+      };
+    }
+    case "sources": {
+      const { extras, added } = withSources(draft.extras, event.sources);
+      if (added.length === 0) return quietly(draft);
+      return {
+        draft: { ...draft, extras },
+        event: { type: "sources", sources: [...added], agent_id: event.agentId ?? rules.agentId },
         checkpoint: false,
         outcome: null,
       };

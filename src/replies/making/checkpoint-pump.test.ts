@@ -22,6 +22,7 @@ function stage(claimed: Partial<ReplyProgress> = {}) {
     eventSeq: 1,
     toolCalls: [],
     media: [],
+    extras: {},
     backendState: null,
     ...claimed,
   };

@@ -170,6 +170,7 @@ function changesSince(stored: ReplyProgress, now: ReplyProgress): Partial<ReplyP
     ...(now.eventSeq !== stored.eventSeq && { eventSeq: now.eventSeq }),
     ...(now.toolCalls !== stored.toolCalls && { toolCalls: now.toolCalls }),
     ...(now.media !== stored.media && { media: now.media }),
+    ...(now.extras !== stored.extras && { extras: now.extras }),
     ...(now.backendState !== stored.backendState && { backendState: now.backendState }),
   };
   return Object.keys(changes).length === 0 ? null : changes;

@@ -51,7 +51,7 @@ async function replies(count: number) {
 
 async function rowOf({ replyId }: { replyId: string }) {
   const { rows } = await database.query<Record<string, unknown>>(
-    `SELECT content, reasoning, event_seq, tool_calls, media, backend_state,
+    `SELECT content, reasoning, event_seq, tool_calls, media, extras, backend_state,
        lease_until > now() + interval '10 s' AS leased
      FROM messages WHERE message_id = $1`,
     [replyId],
@@ -71,6 +71,7 @@ test("stores what has changed, leaves the rest as it was, and renews the lease",
     event_seq: 1,
     tool_calls: null,
     media: null,
+    extras: null,
     backend_state: null,
     leased: true,
   });
@@ -80,6 +81,7 @@ test("stores what has changed, leaves the rest as it was, and renews the lease",
     eventSeq: 5,
     toolCalls: [call],
     media: [{ url: "u" }],
+    extras: { sources: [{ title: "t" }] },
     backendState: { run: 1 },
   });
   const whole = {
@@ -88,6 +90,7 @@ test("stores what has changed, leaves the rest as it was, and renews the lease",
     event_seq: 5,
     tool_calls: [call],
     media: [{ url: "u" }],
+    extras: { sources: [{ title: "t" }] },
     backend_state: { run: 1 },
     leased: true,
   };
@@ -132,12 +135,14 @@ test("what is empty stays absent", async () => {
     eventSeq: 2,
     toolCalls: [],
     media: [],
+    extras: {},
     backendState: null,
   });
   expect(await rowOf(reply!)).toMatchObject({
     reasoning: null,
     tool_calls: null,
     media: null,
+    extras: null,
     backend_state: null,
   });
 });

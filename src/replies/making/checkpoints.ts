@@ -1,5 +1,6 @@
 import { sqlState, type Database } from "../../database/database.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
+import { extrasOrNull } from "../extras.ts";
 import type { ClaimedReply, ReplyProgress } from "../reply.ts";
 
 /** Stores what running replies have come to so far. */
@@ -45,11 +46,12 @@ const statement = (leaseSeconds: number) => `
   UPDATE messages m SET lease_until = now() + make_interval(secs => ${leaseSeconds}),
     content = coalesce(c.content, m.content), reasoning = coalesce(c.reasoning, m.reasoning),
     event_seq = coalesce(c.event_seq, m.event_seq), tool_calls = coalesce(c.tool_calls, m.tool_calls),
-    media = coalesce(c.media, m.media), backend_state = coalesce(c.backend_state, m.backend_state),
+    media = coalesce(c.media, m.media), extras = coalesce(c.extras, m.extras),
+    backend_state = coalesce(c.backend_state, m.backend_state),
     recoveries = CASE WHEN octet_length(c.content) > octet_length(m.content) THEN 0 ELSE m.recoveries END
   FROM json_to_recordset($1::json) AS c (
     session_id uuid, message_id uuid, attempt integer, content text, reasoning text, event_seq integer,
-    tool_calls jsonb, media jsonb, backend_state jsonb)
+    tool_calls jsonb, media jsonb, extras jsonb, backend_state jsonb)
   WHERE m.session_id = c.session_id AND m.message_id = c.message_id AND m.attempt = c.attempt
     AND m.status = 'streaming'
   RETURNING m.message_id AS "replyId", m.cancel_reason AS "cancelReason"`;
@@ -122,7 +124,7 @@ function batchSize(due: readonly Due[]): number {
 /** Members without a value are left out; those that are empty have always been so, but for the content. */
 function row(
   reply: Pick<ClaimedReply, "sessionId" | "replyId" | "attempt">,
-  { content, reasoning, eventSeq, toolCalls, media, backendState }: Partial<ReplyProgress>,
+  { content, reasoning, eventSeq, toolCalls, media, extras, backendState }: Partial<ReplyProgress>,
 ): object {
   return {
     session_id: reply.sessionId,
@@ -133,6 +135,7 @@ function row(
     ...(reasoning !== "" && { reasoning }),
     ...(toolCalls?.length !== 0 && { tool_calls: toolCalls }),
     ...(media?.length !== 0 && { media }),
+    ...(extras !== undefined && { extras: extrasOrNull(extras) }),
     backend_state: backendState,
   };
 }

@@ -179,15 +179,15 @@ export class ReplyRunner {
   }
 
   /** The text so far and the number of the last event it covers. */
-  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "eventSeq"> {
+  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "extras" | "eventSeq"> {
     return this.#progress();
   }
 
   #progress(): ReplyProgress {
     this.#writer.flush();
-    const { content, reasoning, toolCalls, media, backendState } = this.#draft;
+    const { content, reasoning, toolCalls, media, extras, backendState } = this.#draft;
     const eventSeq = this.#writer.last;
-    return { content, reasoning, eventSeq, toolCalls, media, backendState };
+    return { content, reasoning, eventSeq, toolCalls, media, extras, backendState };
   }
 
   /** Runs to the end; rejects only when that end could not be stored in any form. */

@@ -17,6 +17,7 @@ const running: ReplyState = {
   eventSeq: 0,
   content: "",
   reasoning: "",
+  extras: null,
   finishReason: null,
   usage: null,
   context: null,
@@ -55,13 +56,16 @@ function remoteReply(
   });
   return {
     async seen(after: number) {
+      return (await this.events(after)).map(({ seq, type }) => `${seq} ${type}`);
+    },
+    async events(after: number) {
       const seen: LoggedEvent[] = [];
       for await (const page of follow("reply", after, new AbortController().signal)) {
         seen.push(...(page ?? []));
       }
       feeds.close();
       await log.close();
-      return seen.map(({ seq, type }) => `${seq} ${type}`);
+      return seen;
     },
   };
 }
@@ -124,6 +128,13 @@ test.each<{
     expect(await reply.seen(after)).toEqual(seen);
   },
 );
+
+test("what stands for lost events has the sources of the reply", async () => {
+  const sources = [{ title: "a" }];
+  const reply = remoteReply(() => Promise.resolve({ ...complete, extras: { sources } }));
+  const [snapshot] = await reply.events(0);
+  expect(JSON.parse(snapshot?.json ?? "")).toMatchObject({ type: "snapshot", sources });
+});
 
 test("what stands for lost events is told once, and what follows it is told behind it", async () => {
   const lost = { ...running, eventSeq: 2, content: "text 1" };

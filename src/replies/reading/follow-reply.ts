@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { isTerminal } from "../reply-event.ts";
 import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
+import { wireExtras } from "../extras.ts";
 import { logTail } from "../log/log-tail.ts";
 import { pageBytes, pageEvents, type LoggedEvent, type ReplyLog } from "../log/reply-log.ts";
 import type { ReplyProgress, ReplyState } from "../reply.ts";
@@ -10,7 +11,7 @@ import { terminalEvent } from "../terminal-event.ts";
 
 /** A reply that is being made here: what it has come to by now. */
 interface RunningReply {
-  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "eventSeq">;
+  snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "extras" | "eventSeq">;
 }
 
 interface FollowerOptions {
@@ -72,7 +73,7 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
   ): Promise<readonly LoggedEvent[]> => {
     const { events } = await log.read(replyId, shown.seq, pageEvents, pageBytes);
     if (events[0]?.seq === shown.seq + 1) return events;
-    const untold = { replyId, eventSeq: 0, content: "", reasoning: "" };
+    const untold = { replyId, eventSeq: 0, content: "", reasoning: "", extras: null };
     const { content, eventSeq } = await logTail(log, untold);
     const { session_id: sessionId } = JSON.parse(shown.json) as { session_id: string };
     const gone = { full_response: content, reason: "session_deleted" };
@@ -157,13 +158,14 @@ function ending(state: ReplyState, after: number): LoggedEvent[] | null {
 
 function snapshotEvent(
   state: ReplyState,
-  { content, reasoning }: { readonly content: string; readonly reasoning: string },
+  { content, reasoning, extras }: Pick<ReplyState, "content" | "reasoning" | "extras">,
   seq: number,
 ): LoggedEvent {
   return logged(state, seq, {
     type: "snapshot",
     content,
     ...(reasoning !== "" && { reasoning }),
+    ...wireExtras(extras),
   });
 }
 

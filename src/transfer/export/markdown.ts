@@ -1,4 +1,5 @@
 import type { StoredMessage } from "../../chat/message-store.ts";
+import type { Source } from "../../replies/extras.ts";
 import type { Language } from "../../problems/catalogue.ts";
 import type { Session } from "../../sessions/session-store.ts";
 
@@ -9,8 +10,16 @@ const words = {
     reasoning: "Reasoning",
     tool: "Tool",
     file: "File",
+    source: "Source",
   },
-  zh: { untitled: "对话", user: "用户", reasoning: "思考过程", tool: "工具", file: "文件" },
+  zh: {
+    untitled: "对话",
+    user: "用户",
+    reasoning: "思考过程",
+    tool: "工具",
+    file: "文件",
+    source: "来源",
+  },
 } as const;
 
 /** What a message that is no plain question or answer ended as. */
@@ -37,8 +46,9 @@ export async function* markdownOf(
 }
 
 function messageText(message: StoredMessage, language: Language): string {
-  const { role, agentId, createdAt, status, content, reasoning, toolCalls, attachments } = message;
-  const { user, reasoning: thoughts, tool, file } = words[language];
+  const { role, agentId, createdAt, status, content, reasoning, toolCalls, attachments, extras } =
+    message;
+  const { user, reasoning: thoughts, tool, file, source } = words[language];
   const end = ends[status]?.[language];
   const name = role === "user" ? user : role === "assistant" ? oneLine(agentId) : role;
   const parts = [
@@ -47,6 +57,7 @@ function messageText(message: StoredMessage, language: Language): string {
     ...(reasoning ? [quoted(`${thoughts}:\n\n${reasoning}`)] : []),
     ...(toolCalls ?? []).map((call) => `- ${tool}: ${oneLine(nameOf(call))}`),
     content,
+    ...(extras?.sources ?? []).map((each) => `- ${source}: ${linkTo(each)}`),
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
@@ -59,6 +70,11 @@ function isSummary({ role, metadata }: StoredMessage): boolean {
 function nameOf(call: object): string {
   const { tool_name: toolName, name } = call as { tool_name?: unknown; name?: unknown };
   return typeof toolName === "string" ? toolName : typeof name === "string" ? name : "";
+}
+
+function linkTo({ title, url, excerpt }: Source): string {
+  const name = oneLine(title ?? excerpt ?? url ?? "").replaceAll(/[[\]\\]/g, "\\$&");
+  return url === undefined ? name : `[${name}](<${url.replaceAll(/[<>\s]/g, encodeURIComponent)}>)`;
 }
 
 function quoted(text: string): string {

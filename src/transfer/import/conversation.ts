@@ -1,3 +1,5 @@
+import type { Extras } from "../../replies/extras.ts";
+
 /** What an import can read. */
 export type SourceName = "chat-service" | "chatgpt" | "librechat" | "open-webui";
 
@@ -43,6 +45,7 @@ export interface OwnParts {
   readonly error: object | null;
   readonly toolCalls: readonly object[] | null;
   readonly media: readonly object[] | null;
+  readonly extras: Extras | null;
   readonly unspoken: string | null;
   readonly context: object | null;
   readonly outputFormat: string | null;

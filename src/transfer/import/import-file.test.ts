@@ -198,6 +198,7 @@ describe.each(databases.kinds)("importing on $kind", ({ open }) => {
     const own = (await read(session, everything(session.tree)))[1]?.messageId ?? "";
     await database.query(
       `UPDATE messages SET usage = '{"input_tokens": 1, "output_tokens": 2}', tool_calls = '[{"id": "a"}]',
+         extras = '{"sources": [{"title": "A", "url": "https://a.test/"}, {"excerpt": "b"}]}',
          feedback = '{"rating": "up", "tags": [], "comment": null, "timestamp": "2026-01-02T03:04:05.000Z"}'
        WHERE session_id = $1 AND message_id = $2`,
       [session.sessionId, own],
@@ -210,6 +211,7 @@ describe.each(databases.kinds)("importing on $kind", ({ open }) => {
     expect((await importBytes(`${document}\n`, userId)).found).toMatchObject([
       { status: "skipped", sessionId: session.sessionId },
     ]);
+    expect(document).toContain("https://a.test/");
     const copy = await importBytes(`${document}\n${document}`);
     expect(copy.found.map(({ status }) => status)).toEqual(["imported", "skipped"]);
     /** Without ids, which are others, and the moment of the export. */

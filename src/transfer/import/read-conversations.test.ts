@@ -48,6 +48,7 @@ const ours = {
       error: { type: "agent_failed", code: 502, message: "no" },
       tool_calls: [{ id: "1", name: "search", status: "completed" }],
       media: [{ kind: "image", url: "https://example.com/a.png" }],
+      sources: [{ title: "A", url: "https://example.com/" }],
       context: { messages: 1 },
       output_format: "json",
       feedback: {

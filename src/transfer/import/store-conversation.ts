@@ -4,6 +4,7 @@ import { sqlState, type Database, type Queryable } from "../../database/database
 import { cleanText, toJsonb } from "../../lib/clean-text.ts";
 import { isId } from "../../lib/ids.ts";
 import { Problem } from "../../problems/problem.ts";
+import { boundedExtras } from "../../replies/extras.ts";
 import { lockTree, storeBranches, unfinishedReplies } from "../../replies/lifecycle/branches.ts";
 import type { InsertSession } from "../../sessions/insert-session.ts";
 import { holds } from "../../tree/ranges.ts";
@@ -348,6 +349,7 @@ function rowOf(
     error: whole?.error ?? null,
     tool_calls: whole?.toolCalls ?? null,
     media: whole?.media ?? null,
+    extras: boundedExtras(whole?.extras ?? null),
     unspoken: whole?.unspoken ?? null,
     context: whole?.context ?? null,
     output_format: whole?.outputFormat ?? null,
@@ -360,14 +362,14 @@ const tellSql = `
 
 const insertSql = `
   INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to, metadata, created_at,
-    reasoning, attachments, usage, finish_reason, error, tool_calls, media, unspoken, context, output_format, feedback)
+    reasoning, attachments, usage, finish_reason, error, tool_calls, media, extras, unspoken, context, output_format, feedback)
   SELECT $1, message_id, seq, role, status, agent_id, content, reply_to, metadata, created_at, reasoning,
     nullif(attachments, 'null'), nullif(usage, 'null'), finish_reason, nullif(error, 'null'),
-    nullif(tool_calls, 'null'), nullif(media, 'null'), unspoken, nullif(context, 'null'), output_format,
+    nullif(tool_calls, 'null'), nullif(media, 'null'), nullif(extras, 'null'), unspoken, nullif(context, 'null'), output_format,
     nullif(feedback, 'null')
   FROM jsonb_to_recordset($2::jsonb) AS given (message_id uuid, seq int, role text, status text, agent_id text,
     content text, reply_to uuid, metadata jsonb, created_at timestamptz, reasoning text, attachments jsonb,
-    usage jsonb, finish_reason text, error jsonb, tool_calls jsonb, media jsonb, unspoken text, context jsonb,
+    usage jsonb, finish_reason text, error jsonb, tool_calls jsonb, media jsonb, extras jsonb, unspoken text, context jsonb,
     output_format text, feedback jsonb)`;
 
 const feedbackSql = `

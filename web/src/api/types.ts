@@ -57,6 +57,13 @@ export interface Media {
   readonly name?: string;
 }
 
+/** What a reply rests on: at least one of the members is there. */
+export interface Source {
+  readonly title?: string;
+  readonly url?: string;
+  readonly excerpt?: string;
+}
+
 /** A file that came with a user's message. */
 export interface AttachmentInfo {
   readonly attachment_id: string;
@@ -109,6 +116,7 @@ export interface Message {
   readonly reasoning?: string;
   readonly tool_calls?: readonly ToolCall[];
   readonly media?: readonly Media[];
+  readonly sources?: readonly Source[];
   readonly audio?: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly AttachmentInfo[];
   readonly requirements?: readonly Requirement[];

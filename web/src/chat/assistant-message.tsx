@@ -18,6 +18,7 @@ import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
 import { RateReply, RatingReasons } from "./rate-reply.tsx";
 import { Reasoning } from "./reasoning.tsx";
+import { Sources } from "./sources.tsx";
 import { Steps } from "./steps.tsx";
 import { Versions } from "./versions.tsx";
 import { isExpected, WhenBack } from "./when-back.tsx";
@@ -82,6 +83,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
         </p>
       )}
       <MediaList media={message.media ?? []} />
+      <Sources sources={message.sources ?? []} />
       {status === "paused" && <Approvals message={message} />}
       <EndNote message={message} />
       {isLast && isExpected(message) && <WhenBack message={message} />}

@@ -50,6 +50,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         reasoning: "",
         tool_calls: [],
         media: [],
+        sources: [],
         live: { ...nothingLive, lastEventId: id },
       };
     case "queued":
@@ -69,6 +70,12 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
       const { kind, url, name } = event;
       const media = { kind, url, ...(name !== undefined && { name }) };
       return { ...running, media: [...(message.media ?? []), media] };
+    }
+    case "sources": {
+      // Told again after a cut, by a run that was taken up.
+      const known = new Set((message.sources ?? []).map((each) => JSON.stringify(each)));
+      const added = event.sources.filter((each) => !known.has(JSON.stringify(each)));
+      return { ...running, sources: [...(message.sources ?? []), ...added] };
     }
     case "audio_chunk":
     case "audio_response":
@@ -90,6 +97,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         ...running,
         content: event.content,
         ...(event.reasoning !== undefined && { reasoning: event.reasoning }),
+        ...(event.sources !== undefined && { sources: event.sources }),
       };
     case "conversation_complete":
       return {

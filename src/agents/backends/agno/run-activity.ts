@@ -1,7 +1,8 @@
 import type { AgentEvent } from "../../agent-backend.ts";
 import { mediaOf } from "./media.ts";
+import { sourcesOf } from "./sources.ts";
 import { contentText } from "./reply-text.ts";
-import { asRecord, asText, type Wire } from "./wire.ts";
+import { asList, asRecord, asText, type Wire } from "./wire.ts";
 
 /** Who takes part and what is open is told apart for this many in a run; more are still relayed. */
 const maxTracked = 1_000;
@@ -36,6 +37,8 @@ export interface RunActivity {
     into: AgentEvent[],
   ): void;
   media(source: Wire, into: AgentEvent[], agentId?: string): void;
+  /** What the answer rests on, by an event or a stored run. */
+  sources(source: Wire, into: AgentEvent[], agentId?: string): void;
   /**
    * Something is being done that may take long without a word: a tool, a step, a member that does not tell what it does.
    * Else it is the model that is waited for.
@@ -52,6 +55,8 @@ export function createRunActivity(componentId: string): RunActivity {
   const openMembers = new Set<string>();
   const openSteps = new Set<string>();
   const mediaSeen = new Set<string>();
+  /** How many searches of a run were told: each of its events repeats them all. */
+  const searches = new Map<string, number>();
   /** For tool calls without an id, which is allowed. */
   let unnamedCalls = 0;
 
@@ -71,6 +76,15 @@ export function createRunActivity(componentId: string): RunActivity {
   return {
     speaker,
     media,
+    sources(source, into, agentId) {
+      const runId = asText(source["run_id"]) ?? "";
+      const known = searches.get(runId) ?? 0;
+      const found = asList(source["references"]);
+      if (searches.size < maxTracked) searches.set(runId, found.length);
+      const sources = sourcesOf(source["citations"], found.slice(known));
+      if (sources.length === 0) return;
+      into.push({ type: "sources", sources, ...(agentId !== undefined && { agentId }) });
+    },
     get isAtWork() {
       // A delegation or a step is what its member does, where that is told.
       if (openMembers.size === 0) return openTools.size + openSteps.size > 0;

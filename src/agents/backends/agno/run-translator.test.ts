@@ -358,6 +358,57 @@ describe("beside the text", () => {
     );
   });
 
+  test("sources: of the model, of searches once each, of members by their name", () => {
+    const search = (name: string) => ({ query: "q", references: [{ name, content: `${name}!` }] });
+    const { events } = translated("team", [
+      team("TeamRunStarted"),
+      team("TeamRunContent", {
+        ...says("a"),
+        citations: { urls: [{ url: "https://a.test/", title: "A" }] },
+        references: [search("one")],
+      }),
+      team("TeamRunContent", { ...says("b"), references: [search("one"), search("two")] }),
+      member("RunStarted"),
+      member("RunCompleted", {
+        ...says("c"),
+        references: [
+          {
+            query: "q",
+            references: [
+              "bare text",
+              { meta_data: { source: "https://b.test/" } },
+              { meta_data: { source: "/etc" } },
+            ],
+          },
+        ],
+      }),
+      team("TeamRunCompleted", {
+        ...says("ab"),
+        citations: { documents: [{ file_name: "f.pdf", cited_text: "t" }] },
+        references: [search("one"), search("two")],
+      }),
+    ]);
+    assert.deepEqual(
+      events.filter((event) => event.type === "sources"),
+      [
+        {
+          type: "sources",
+          sources: [
+            { title: "A", url: "https://a.test/" },
+            { title: "one", excerpt: "one!" },
+          ],
+        },
+        { type: "sources", sources: [{ title: "two", excerpt: "two!" }] },
+        {
+          type: "sources",
+          sources: [{ excerpt: "bare text" }, { url: "https://b.test/" }, {}],
+          agentId: "scout",
+        },
+        { type: "sources", sources: [{ title: "f.pdf", excerpt: "t" }] },
+      ],
+    );
+  });
+
   test("tool calls of members have ids of their own", () => {
     const tool = { tool_call_id: "call_1", tool_name: "search" };
     const { events } = translated("team", [
@@ -377,6 +428,8 @@ describe("beside the text", () => {
         for (const kind of ["agent", "team", "workflow"] as const) {
           translated(kind, [
             { event, content: value, tool: value, images: value, metrics: value, run_id: value },
+            { event, citations: { urls: value, documents: [value] }, references: [value] },
+            { event, citations: value, references: [{ references: [value] }] },
             { event: `Team${event}`, content: value, parent_run_id: value, step_name: value },
           ]);
         }

@@ -94,8 +94,14 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     });
   }
 
+  function sources(event: Wire, top: boolean, into: AgentEvent[]): void {
+    if (!event["citations"] && !event["references"]) return;
+    activity.sources(event, into, top ? undefined : activity.speaker(event).id);
+  }
+
   function content(event: Wire, top: boolean, into: AgentEvent[]): void {
     think(event["reasoning_content"], event, top, into);
+    sources(event, top, into);
     if (event["image"]) {
       const agentId = top ? undefined : activity.speaker(event).id;
       activity.media({ images: [event["image"]] }, into, agentId);
@@ -130,6 +136,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     // A spoken answer has its words beside the sound.
     if (text.length === 0) text.sayWhole(asRecord(event["response_audio"])["transcript"], into);
     activity.media(event, into);
+    sources(event, true, into);
     end({ kind: "completed" }, into);
   }
 
@@ -139,7 +146,9 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       // A step says it itself; an error text is nobody's answer.
       detail: !failed && !isStepExecutor(event),
     });
-    if (!failed) activity.media(event, into, activity.speaker(event).id);
+    if (failed) return;
+    activity.media(event, into, activity.speaker(event).id);
+    sources(event, false, into);
   }
 
   function settle(run: Wire, into: AgentEvent[]): void {

@@ -1,4 +1,4 @@
-import type { ModelInfo } from "../../agent-backend.ts";
+import type { AgentSource, ModelInfo } from "../../agent-backend.ts";
 import type { WireSettings } from "./model-settings.ts";
 
 /** A piece of a message that holds more than text. */
@@ -57,6 +57,7 @@ export type ModelDelta =
   /** The text of this answer so far was none; it has been told as reasoning. */
   | { readonly type: "retract" }
   | { readonly type: "media"; readonly kind: "image"; readonly url: string }
+  | { readonly type: "sources"; readonly sources: readonly AgentSource[] }
   | {
       readonly type: "usage";
       readonly inputTokens: number;

@@ -7,6 +7,7 @@ import { finishReasonOf } from "./finish-reason.ts";
 import { createKeptMembers } from "./kept-members.ts";
 import { createLoneClosingTag } from "./lone-closing-tag.ts";
 import { isFields, readMessage } from "./message-parts.ts";
+import { createSourceReader } from "./source-reader.ts";
 import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
 import { usageOf } from "./usage.ts";
@@ -46,6 +47,7 @@ export function createCompletionReader(): CompletionReader {
   const tags = createThinkingTags();
   const closing = createLoneClosingTag();
   const kept = createKeptMembers();
+  const sources = createSourceReader();
   /** The last one that no words have followed. */
   let reason: string | null = null;
   let isAlone = false;
@@ -134,6 +136,7 @@ export function createCompletionReader(): CompletionReader {
       const { delta, message, text } = choice;
       // Some servers answer with a whole message where a delta is expected, and some with a bare text.
       const given = isFields(delta) ? delta : isFields(message) ? message : null;
+      sources.add(chunk["search_results"], chunk["citations"], given?.["annotations"]);
       // A whole message at the end of a stream repeats what its pieces said.
       const isFirstWhole = given === message && said === "" && thought === "";
       const deltas =
@@ -147,6 +150,7 @@ export function createCompletionReader(): CompletionReader {
       if (hasCalls) toolCalls.add(calls as readonly unknown[]);
       if (given !== null && (given === delta || isFirstWhole)) kept.add(given, knownMembers);
       const speaks = deltas.length > 0 || hasCalls;
+      deltas.push(...sources.news());
       hasSpoken ||= speaks;
       if (speaks) goOn();
       const last = finishReasonOf(choice["finish_reason"] ?? choice["finishReason"]);
@@ -187,6 +191,7 @@ export function createCompletionReader(): CompletionReader {
 function plainWords({ value: chunk }: AnswerDocument): string | null {
   if (chunk === undefined || chunk["success"] === false) return null;
   if (isThere(chunk["error"]) || isThere(chunk["usage"])) return null;
+  if (isThere(chunk["citations"]) || isThere(chunk["search_results"])) return null;
   const { choices } = chunk;
   const choice = Array.isArray(choices) ? (choices[0] as Record<string, unknown> | null) : null;
   const delta = choice?.["delta"] as Record<string, unknown> | null | undefined;

@@ -159,6 +159,8 @@ async function* speak(
           if (turn.mediaLength > maxMediaLength)
             return hear({ type: "text", text: imageLeftOut[request.language] });
           return addressed ? delta : { ...delta, agentId: agent.id };
+        case "sources":
+          return addressed ? delta : { ...delta, agentId: agent.id };
         case "usage":
           hasToldUsage = true;
           windows.observe(model, estimatedTokens, delta.inputTokens);

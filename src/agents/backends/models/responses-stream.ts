@@ -7,6 +7,7 @@ import type { CompletionReader } from "./completion-stream.ts";
 import { finishReasonOf } from "./finish-reason.ts";
 import { isFields, readMessage } from "./message-parts.ts";
 import { itemsMember } from "./responses-request.ts";
+import { createSourceReader } from "./source-reader.ts";
 import { createThinkingTags } from "./thinking-tags.ts";
 import { createToolCallCollector } from "./tool-call-collector.ts";
 import { usageOf } from "./usage.ts";
@@ -39,6 +40,7 @@ export function createResponseReader(): CompletionReader {
   const tags = createThinkingTags();
   const toolCalls = createToolCallCollector();
   const kept: Fields[] = [];
+  const sources = createSourceReader();
   let keptLength = 0;
   let reason: string | null = null;
   let refused = false;
@@ -127,6 +129,9 @@ export function createResponseReader(): CompletionReader {
       deltas.push(...think(item, unsaid(reasoning, item.thought)));
       if (!isLast || !said.includes(text)) deltas.push(...say(item, unsaid(text, item.said)));
       for (const url of images) deltas.push({ type: "media", kind: "image", url });
+      const parts = Array.isArray(whole["content"]) ? (whole["content"] as readonly unknown[]) : [];
+      for (const part of parts) if (isFields(part)) sources.add(part["annotations"]);
+      deltas.push(...sources.news());
     }
     kept.push(whole);
     keptLength += JSON.stringify(whole).length;
@@ -174,6 +179,9 @@ export function createResponseReader(): CompletionReader {
       switch (type) {
         case "response.output_text.delta":
           return say(itemOf(key), delta);
+        case "response.output_text.annotation.added":
+          sources.add([value["annotation"]]);
+          return sources.news();
         case "response.refusal.delta":
           refused = true;
           return say(itemOf(key), delta);

@@ -1,3 +1,4 @@
+import type { Extras } from "../../../replies/extras.ts";
 import { outputFormats } from "../../../replies/structured-output.ts";
 import { documentFormat, documentVersion } from "../../document-format.ts";
 import {
@@ -76,11 +77,21 @@ function ownParts(message: Loose): OwnParts {
     error: errorOf(message["error"]),
     toolCalls: listed(message["tool_calls"]),
     media: listed(message["media"]),
+    extras: extrasOf(message),
     unspoken: textOf(message["unspoken"]),
     context: objectOf(message["context"]),
     outputFormat: outputFormats.find((each) => each === message["output_format"]) ?? null,
     feedback: feedbackOf(message["feedback"]),
   };
+}
+
+function extrasOf(message: Loose): Extras | null {
+  const sources = objectsOf(message["sources"]).map(({ title, url, excerpt }) => ({
+    title: textOf(title) ?? "",
+    url: textOf(url) ?? "",
+    excerpt: textOf(excerpt) ?? "",
+  }));
+  return sources.length > 0 ? { sources } : null;
 }
 
 function listed(value: unknown): readonly object[] | null {
