@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/backends.ts";
 import { createClient } from "../support/client.ts";
@@ -20,6 +21,7 @@ describe.skipIf(program === null)("nginx in front of the service", () => {
         MODELS_API_URL: model.url,
         SECURITY_TRUSTED_PROXIES: "127.0.0.1",
         LIMITS_ADDRESS_RATE_LIMIT: "40",
+        SECURITY_ALLOWED_HOSTS: "127.0.0.1",
       },
     });
     // The second node is away: the first answers all.
@@ -73,10 +75,39 @@ describe.skipIf(program === null)("nginx in front of the service", () => {
     expect(headers.get("x-request-id")).toBe("my-own");
   });
 
+  it("tells the name that was asked for, whatever the caller claims", async () => {
+    const ask = (headers: Readonly<Record<string, string>>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        request(`${url}/chat/agents`, { headers }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .once("error", reject)
+          .end();
+      });
+    expect(await ask({})).toBe(200);
+    expect(await ask({ host: "evil.example" })).toBe(400);
+    for (const [name, value] of Object.entries({
+      "x-forwarded-host": "127.0.0.1",
+      "x-host": "127.0.0.1",
+      "x-original-host": "127.0.0.1",
+      forwarded: "host=127.0.0.1",
+    })) {
+      expect(await ask({ host: "evil.example", [name]: value }), name).toBe(400);
+    }
+    // Nor does it keep anybody out who asked for the right one.
+    expect(await ask({ "x-forwarded-host": "evil.example" })).toBe(200);
+  });
+
   it("tells the caller's own address, whatever the caller claims", async () => {
     const answers = await Promise.all(
       Array.from({ length: 60 }, (_, index) =>
-        createClient(url).get("/chat/agents", { "x-forwarded-for": `203.0.113.${index}` }),
+        createClient(url).get("/chat/agents", {
+          "x-forwarded-for": `203.0.113.${index}`,
+          "x-real-ip": `203.0.113.${index}`,
+          forwarded: `for=203.0.113.${index}`,
+          "x-forwarded-port": String(index),
+        }),
       ),
     );
     expect(answers.map(({ status }) => status)).toContain(429);

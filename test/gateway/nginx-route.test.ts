@@ -109,6 +109,10 @@ describe.skipIf(nginx === null)("the nginx route of docs/gateway.md", () => {
       headers: {
         "x-forwarded-for": "203.0.113.9",
         "x-forwarded-proto": "https",
+        "x-forwarded-host": "evil.example",
+        "x-forwarded-port": "1",
+        "x-real-ip": "203.0.113.9",
+        forwarded: "for=203.0.113.9;host=evil.example",
         "x-request-id": "mine",
         "last-event-id": "7",
         authorization: "Bearer t",
@@ -118,10 +122,14 @@ describe.skipIf(nginx === null)("the nginx route of docs/gateway.md", () => {
     expect(seen[0]?.headers).toMatchObject({
       "x-forwarded-for": "127.0.0.1",
       "x-forwarded-proto": "http",
+      "x-forwarded-host": "127.0.0.1",
       "x-request-id": "mine",
       "last-event-id": "7",
       authorization: "Bearer t",
     });
+    for (const name of ["x-forwarded-port", "x-real-ip", "forwarded"]) {
+      expect(seen[0]?.headers[name], name).toBeUndefined();
+    }
     expect(seen[1]?.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
   });
 
