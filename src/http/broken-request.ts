@@ -1,9 +1,10 @@
+import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyServerOptions } from "fastify";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { headersWithoutHooks, problemBody } from "./errors.ts";
+import { headersWithoutHooks, pathOf, problemBody } from "./errors.ts";
 
 /** How long a caller may take to fetch the refusal and to stop sending. */
 const lingerMs = 1_000;
@@ -15,6 +16,8 @@ const lingerMs = 1_000;
 export function refuseBrokenRequests(
   serviceName: string,
   telemetry: Pick<Telemetry, "problem">,
+  /** Of a URL, as it was sent. */
+  methodsOf: (url: string) => readonly string[],
 ): NonNullable<FastifyServerOptions["clientErrorHandler"]> {
   return (error, socket: Socket) => {
     if (error.code === "ECONNRESET" || socket.destroyed) return;
@@ -24,20 +27,23 @@ export function refuseBrokenRequests(
       socket.destroy();
       return;
     }
-    const problem = problemOf(error.code);
+    const { method = "", url = "" } = unknownMethod(error) ?? {};
+    const allowed = method === "" ? [] : methodsOf(url);
+    const problem =
+      method === "" ? problemOf(error.code) : problemOfMethod(method, pathOf(url), allowed);
     telemetry.problem(problem.type);
     const id = newId();
     // What they are for is not known, nor the language.
-    const body = JSON.stringify(problemBody(problem, { id, language: "en", originalUrl: "" }));
-    const status = { 400: "400 Bad Request", 413: "413 Payload Too Large" }[problem.status];
+    const body = JSON.stringify(problemBody(problem, { id, language: "en", originalUrl: url }));
     socket.end(
       [
-        `HTTP/1.1 ${status ?? problem.status}`,
+        `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
         "Connection: close",
         "Content-Type: application/json; charset=utf-8",
         `Content-Length: ${Buffer.byteLength(body)}`,
         `X-Request-ID: ${id}`,
         `X-Service: ${serviceName}`,
+        ...(allowed.length > 0 ? [`Allow: ${allowed.join(", ")}`] : []),
         ...Object.entries(headersWithoutHooks).map(([name, value]) => `${name}: ${value}`),
         "",
         isHead(error) ? "" : body,
@@ -59,6 +65,26 @@ function isHead({ rawPacket }: { readonly rawPacket?: unknown }): boolean {
 function isAnswered(socket: Socket): boolean {
   const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
   return response?.headersSent === true;
+}
+
+/** A request that is whole but for a method which the parser does not know. */
+function unknownMethod(error: {
+  readonly code?: string;
+  readonly rawPacket?: unknown;
+  readonly bytesParsed?: unknown;
+}): { readonly method?: string; readonly url?: string } | null {
+  const { rawPacket, bytesParsed } = error;
+  if (error.code !== "HPE_INVALID_METHOD" || !Buffer.isBuffer(rawPacket)) return null;
+  // Others may stand before it.
+  const from = rawPacket.lastIndexOf("\n", Math.max(0, Number(bytesParsed) - 1)) + 1;
+  const head = rawPacket.subarray(from, from + 4_096).toString("latin1");
+  return /^(?<method>[A-Za-z-]{1,40}) (?<url>\/\S*) HTTP\/1\.[01]\r?\n/.exec(head)?.groups ?? null;
+}
+
+function problemOfMethod(method: string, path: string, allowed: readonly string[]): Problem {
+  return allowed.length === 0
+    ? new Problem("not_found", { method, path })
+    : new Problem("method_not_allowed", { method, allowed: allowed.join(", ") });
 }
 
 function problemOf(code: string | undefined): Problem {

@@ -14,7 +14,7 @@ import { installAddressLimit } from "./address-limit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { endRefusedUpgrades } from "./close-connections.ts";
-import { installErrorHandling, refuseUndecodable } from "./errors.ts";
+import { installErrorHandling, pathOf, refuseUndecodable } from "./errors.ts";
 import { endSilentRequests } from "./end-silent-requests.ts";
 import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
@@ -49,12 +49,13 @@ export type Server = Awaited<ReturnType<typeof createServer>>;
 export async function createServer(options: ServerOptions) {
   const { config, identity, telemetry, metrics } = options;
   const { server } = config;
+  const withoutPrefix = prefixStripper(server.prefixes);
   const app = Fastify({
     loggerInstance: options.logger,
     // Requests are logged by the request context, one line each.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (raw) => requestId(raw.headers["x-request-id"]),
-    rewriteUrl: prefixStripper(server.prefixes),
+    rewriteUrl: withoutPrefix,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     bodyLimit: config.limits.max_body_size,
     keepAliveTimeout: server.keep_alive_timeout_seconds * 1000,
@@ -62,7 +63,9 @@ export async function createServer(options: ServerOptions) {
       config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
     // A path that cannot be decoded never reaches the routes and their hooks.
     frameworkErrors: refuseUndecodable(config.service.name, telemetry),
-    clientErrorHandler: refuseBrokenRequests(config.service.name, telemetry),
+    clientErrorHandler: refuseBrokenRequests(config.service.name, telemetry, (url) =>
+      routes.methodsOf(pathOf(withoutPrefix({ url }))),
+    ),
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -112,7 +115,10 @@ export async function createServer(options: ServerOptions) {
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
   // Before a body is read: nobody has said who that is.
   app.addHook("onRequest", async (request, reply) => {
-    if (request.is404) return answerNothingThere(request, reply);
+    // The router looks among the routes of this method alone: a session may be called "batch" there.
+    const isParameter = request.routeOptions.url?.includes(":") === true;
+    const isElsewhere = isParameter && routes.isSpelledOut(pathOf(request.url));
+    if (request.is404 || isElsewhere) return answerNothingThere(request, reply);
   });
   installAuthentication(app, identity);
   installRequestLimits(app, {

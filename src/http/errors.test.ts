@@ -41,6 +41,7 @@ test.each([
   };
   const app = Fastify({ logger: { level: "debug", stream } });
   installErrorHandling(app, createTelemetry(silentLogger, createMetrics()), {
+    isSpelledOut: () => false,
     methodsOf: () => [],
     list: () => [],
   });

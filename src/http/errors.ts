@@ -4,6 +4,11 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { preferredLanguage } from "./language.ts";
 import type { RouteTable } from "./route-table.ts";
 
+/** A URL without its query. */
+export function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? "/";
+}
+
 /** The body of every error answer. */
 export function problemBody(
   problem: Problem,
@@ -54,7 +59,7 @@ export function installErrorHandling(
   };
 
   const answerNothingThere = (request: FastifyRequest, reply: FastifyReply) => {
-    const path = request.url.split("?", 1)[0] ?? "/";
+    const path = pathOf(request.url);
     const allowed = routes.methodsOf(path);
     // A route that has this method has answered that there is no such file.
     if (allowed.length === 0 || allowed.includes(request.method)) {

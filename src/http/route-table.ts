@@ -1,6 +1,8 @@
 import type { FastifyInstance, RouteOptions } from "fastify";
 
 export interface RouteTable {
+  /** Whether a path is spelled out by a route, whatever its methods: then no parameter stands for it. */
+  isSpelledOut(path: string): boolean;
   /** Methods that a concrete path can be called with; empty when there is nothing there. */
   methodsOf(path: string): string[];
   /** Every route as registered: method and pattern. */
@@ -10,9 +12,11 @@ export interface RouteTable {
 /** Collects the routes as they are registered; install it before any of them. */
 export function installRouteTable(app: FastifyInstance): RouteTable {
   const routes: { method: string; pattern: string; matches: RegExp }[] = [];
+  const spelledOut = new Set<string>();
   app.addHook("onRoute", ({ method, url }: RouteOptions) => {
     // The catch-all for preflight requests says nothing about what is there.
     if (url === "*") return;
+    if (!/[:*]/.test(url)) spelledOut.add(url);
     const source = url
       .replaceAll(/[.*+?^${}()|[\]\\]/g, (character) =>
         character === "*" ? ".*" : `\\${character}`,
@@ -23,6 +27,7 @@ export function installRouteTable(app: FastifyInstance): RouteTable {
     }
   });
   return {
+    isSpelledOut: (path) => spelledOut.has(path.replace(/(?<=.)\/$/, "")),
     methodsOf(path) {
       const matching = routes.filter((route) => route.matches.test(path));
       // As the router does: what is spelled out goes before what stands for anything.
