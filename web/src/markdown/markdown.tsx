@@ -7,6 +7,7 @@ import { Maths } from "./maths.tsx";
 import { mayHaveMaths, normaliseMaths } from "./normalise-maths.ts";
 import { RemoteImage, webUrl } from "./remote-image.tsx";
 import { splitBlocks } from "./split-blocks.ts";
+import { isTooMuch } from "./too-much.ts";
 
 interface MarkdownProps {
   readonly text: string;
@@ -18,12 +19,14 @@ interface MarkdownProps {
 
 /** Markdown as models write it: tables, task lists, code, formulas. HTML in it stays text. */
 export const Markdown = memo(({ text, isGrowing, id }: MarkdownProps) => {
-  const blocks = isGrowing ? splitBlocks(text) : [text];
+  // In one piece, what refers to something elsewhere in the text finds it.
+  const isWhole = !isGrowing && !isTooMuch(text);
+  const blocks = isWhole ? [text] : splitBlocks(text);
   return (
     <div className="markdown">
       {blocks.map((block, index) => (
         // oxlint-disable-next-line react/no-array-index-key -- blocks only grow at the end
-        <Block key={isGrowing ? index : "whole"} text={block} id={id} />
+        <Block key={isWhole ? "whole" : index} text={block} id={id} />
       ))}
     </div>
   );
@@ -50,6 +53,7 @@ const Block = memo(({ text, id }: { readonly text: string; readonly id: string }
       isCurrent = false;
     };
   }, [hasMaths, plugins]);
+  if (isTooMuch(text)) return <div className="plain">{text}</div>;
   const isMaths = hasMaths && plugins !== null;
   return (
     <ReactMarkdown

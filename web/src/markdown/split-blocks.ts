@@ -7,11 +7,13 @@ export function splitBlocks(text: string): string[] {
   let current: string[] = [];
   let fence: string | null = null;
   let wasBlank = false;
+  let hasItems = false;
   for (const line of text.split("\n")) {
     const mark = /^ {0,3}(`{3,}|~{3,}|\$\$)/.exec(line)?.[1];
-    if (fence === null && wasBlank && current.length > 0 && isNewBlock(line, current)) {
+    if (fence === null && wasBlank && current.length > 0 && isNewBlock(line, hasItems)) {
       blocks.push(current.join("\n"));
       current = [];
+      hasItems = false;
     }
     if (mark !== undefined) {
       if (fence === null) {
@@ -20,6 +22,7 @@ export function splitBlocks(text: string): string[] {
       } else if (mark.startsWith(fence)) fence = null;
     } else if (fence === "$$" && line.trimEnd().endsWith("$$")) fence = null;
     current.push(line);
+    hasItems ||= listItem.test(line);
     wasBlank = line.trim() === "";
   }
   blocks.push(current.join("\n"));
@@ -28,8 +31,8 @@ export function splitBlocks(text: string): string[] {
 
 const listItem = /^ {0,3}([-*+]|\d{1,9}[.)])\s/;
 
-function isNewBlock(line: string, current: readonly string[]): boolean {
+function isNewBlock(line: string, hasItems: boolean): boolean {
   if (/^(\s|$)/.test(line)) return false;
   // The next item of the same list.
-  return !(listItem.test(line) && current.some((each) => listItem.test(each)));
+  return !(listItem.test(line) && hasItems);
 }
