@@ -13,7 +13,9 @@ afterEach(() => void vi.useRealTimers());
 
 /** A service that counts what it receives, and a caller who has sent a head with these lines. */
 async function begin(head: string, isRead = true) {
-  const app = Fastify({ clientErrorHandler: refuseBrokenRequests("test", { problem() {} }) });
+  const app = Fastify({
+    clientErrorHandler: refuseBrokenRequests("test", { problem() {} }, () => []),
+  });
   const received = { bytes: 0, more: Promise.withResolvers<void>() };
   endSilentRequests(app, timeoutMs);
   app.addContentTypeParser("*", (_request, payload, done) => {
