@@ -22,6 +22,11 @@ const asksForSettings =
   /\b(settings?|config\w*|options?|parameters?|variables?|defaults?)\b|设置|配置|参数|环境变量|[a-z][._][a-z]/i;
 const errorWeight = 0.3;
 const errorHeading = /^(\w+) \(\d{3}\)$/;
+/** What was tested is for who doubts it; a list of links is no answer. */
+const recordWeight = 0.5;
+const isRecord = /^(?:Threats|How the heart|Goals and what was seen)/;
+const fewestLinks = 5;
+const linksWeight = 0.4;
 const otherLanguageWeight = 0.45;
 const fewPages = 4;
 
@@ -211,14 +216,22 @@ function likeness(question: string, { headings }: Passage): number {
   return named.size === 0 ? 0 : (common / named.size + common / asked.size) / 2;
 }
 
-function weightOf({ file, headings }: Passage, question: string): number {
+function weightOf({ file, headings, text }: Passage, question: string): number {
   const heading = headings.at(-1) ?? "";
+  if (headings.some((each) => isRecord.test(each))) return recordWeight;
+  if (isListOfLinks(text)) return linksWeight;
   const [, error] = errorHeading.exec(heading) ?? [];
   if (error !== undefined) return question.includes(error) ? 2 : errorWeight;
   if (file.endsWith("/configuration.md") && /^[a-z_]+$/.test(heading)) {
     return asksForSettings.test(question) ? 1 : settingsWeight;
   }
   return pageWeights.find(([page]) => page.test(file))?.[1] ?? 1;
+}
+
+function isListOfLinks(text: string): boolean {
+  const lines = text.split("\n").filter((line) => /\w/.test(line)).length;
+  const links = text.match(/\]\([^)]*\.md[^)]*\)/g)?.length ?? 0;
+  return links >= fewestLinks && links >= lines / 2;
 }
 
 function listTopics(passages: readonly Passage[], language: Language): string[] {

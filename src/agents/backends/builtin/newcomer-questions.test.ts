@@ -6,6 +6,15 @@ import { messageLanguage } from "./message-language.ts";
 
 const documentation = createDocumentation(join(import.meta.dirname, "../../../.."), silentLogger);
 
+const signingIn = [
+  "auth.mode: jwt",
+  "auth.mode: base-service",
+  "Who is speaking",
+  "Who is calling",
+];
+/** The Chinese ones name the command. */
+const gettingTokens = ["auth.mode: jwt", "连接", "修改端口或监听地址"];
+
 /** What people who are new ask, and the sections of which any is an answer. */
 const questions: readonly (readonly [question: string, sections: readonly string[]])[] = [
   ["where is my data stored", ["Where the data is stored"]],
@@ -116,6 +125,41 @@ const questions: readonly (readonly [question: string, sections: readonly string
   ["怎么用语音", ["How it is used", "Set it up", "Voice"]],
   ["监控指标", ["Metrics"]],
   ["如何部署到生产环境", ["Starting it for real", "Before it goes into production"]],
+  ["how do I get a token", ["auth.mode: jwt"]],
+  ["generate a token", ["auth.mode: jwt"]],
+  ["create a token for alice", ["auth.mode: jwt"]],
+  ["issue a jwt for a user", ["auth.mode: jwt"]],
+  ["mint a jwt", ["auth.mode: jwt"]],
+  ["what do I enter as access token", ["auth.mode: jwt"]],
+  ["how can I sign in", signingIn],
+  ["how do I log in", signingIn],
+  ["give a user admin rights", ["auth.mode: jwt", "API keys"]],
+  ["how do I generate an api key", ["API keys"]],
+  ["how do I import from chatgpt", ["Bringing conversations in"]],
+  ["export my conversations", ["Taking conversations along", "Bringing conversations in"]],
+  ["share a conversation", ["Sharing a conversation"]],
+  ["how much does it cost", ["Usage"]],
+  ["set a budget", ["Usage", "budget_exceeded (429)"]],
+  ["limit tokens per user", ["limits", "Usage"]],
+  ["how do I use mcp tools", ["Tools of MCP servers"]],
+  ["structured output json schema", ["Structured output"]],
+  ["edit a message", ["Branches: asking again, editing, deleting"]],
+  ["regenerate an answer", ["Branches: asking again, editing, deleting"]],
+  ["move from the embedded database to postgres", ["Use PostgreSQL"]],
+  ["怎么获取令牌", gettingTokens],
+  ["如何生成 token", gettingTokens],
+  ["怎么创建 jwt", gettingTokens],
+  ["访问令牌从哪里来", gettingTokens],
+  ["怎么登录", [...gettingTokens, ...signingIn]],
+  ["如何生成 API 密钥", ["API keys"]],
+  ["怎么导入 ChatGPT 的对话", ["Bringing conversations in"]],
+  ["怎么导出对话", ["Taking conversations along", "Bringing conversations in"]],
+  ["怎么分享对话", ["Sharing a conversation"]],
+  ["怎么查看用量", ["Usage"]],
+  ["如何设置预算", ["Usage", "limits"]],
+  ["怎么编辑消息", ["Branches: asking again, editing, deleting"]],
+  ["怎么看日志", ["Log", "Reading the log"]],
+  ["如何限流", ["limits", "rate_limited (429)"]],
 ];
 
 test.each(questions)("%s", async (question, sections) => {

@@ -14,12 +14,14 @@ const stopWords = new Set(
     "into is it its let like make many may me more much my need no not of off on once one or our out please shall " +
     "should so some tell than that the their them then there these they thing this to too up us use used using very " +
     "want was way we were what when where which who whom whose why will with would you your about any also just " +
-    "need show explain works work service chat enable create set already does occur occurs exist exists happen happens possible mean means available"
+    "need show explain works work service chat enable create set already does occur occurs exist exists happen happens possible mean means available " +
+    // Ways to say "get" and "make", and who is somebody in examples.
+    "generate generated issue mint obtain request become enter everything alice bob"
   ).split(" "),
 );
 const chineseStopWords = new Set(
   (
-    "怎么 怎样 怎么样 如何 什么 请问 可以 一个 一下 这个 那个 这些 那些 哪些 哪个 哪里 多少 为什么 是否 能否 有没有 我们 你们 他们 " +
+    "怎么 怎样 怎么样 如何 什么 请问 获取 生成 创建 新建 得到 申请 查看 哪里来 可以 一个 一下 这个 那个 这些 那些 哪些 哪个 哪里 多少 为什么 是否 能否 有没有 我们 你们 他们 " +
     "告诉 帮我 需要 应该 使用 进行 关于 以及 或者 还是 如果 的话 服务 聊天 介绍 说明 解释 知道 想要 时候 支持 没有 不能 能够 " +
     "它们 自己 现在 就是 这样 那样 之后 之前 然后 因为 所以 但是 并且 而且 可能 已经 正在 怎么办 请 做"
   ).split(" "),
@@ -103,6 +105,18 @@ const synonyms = new Map(
     生产环境: ["production"],
     生产: ["production"],
     签发: ["token"],
+    密钥: ["key"],
+    导出: ["export"],
+    导入: ["import"],
+    分享: ["share"],
+    共享: ["share"],
+    用量: ["usage"],
+    预算: ["budget"],
+    费用: ["cost", "usage"],
+    管理员: ["admin", "role"],
+    编辑: ["edit", "branch"],
+    重新生成: ["regenerate", "branch"],
+    结构化: ["structured"],
     更新: ["upgrade"],
     backup: ["dump"],
     update: ["upgrade"],
@@ -121,6 +135,10 @@ const synonyms = new Map(
     webhook: ["delivery"],
     dies: ["lost", "killed"],
     crash: ["lost", "killed", "interrupted"],
+    rights: ["role", "permission"],
+    regenerate: ["branch"],
+    edit: ["branch"],
+    cost: ["usage", "price"],
     authentication: ["auth", "token"],
     authorization: ["auth", "permission"],
     login: ["auth", "token"],
@@ -162,7 +180,8 @@ function normal(text: string): string {
   return text
     .normalize("NFKC")
     .toLowerCase()
-    .replaceAll(/\bback(?:s|ed|ing)? up\b/g, "backup");
+    .replaceAll(/\bback(?:s|ed|ing)? up\b/g, "backup")
+    .replaceAll(/\b(?:log(?:s|ged|ging)?|sign(?:s|ed|ing)?)[ -]in\b/g, "login");
 }
 
 /** What a question asks for, without the words that every question has. */
