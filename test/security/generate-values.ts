@@ -19,7 +19,6 @@ export interface JsonSchema {
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | JsonSchema;
   readonly patternProperties?: Readonly<Record<string, JsonSchema>>;
-  readonly contentEncoding?: string;
 }
 
 const words = [
@@ -125,7 +124,7 @@ const moments = [
 function fittingText(schema: JsonSchema, random: Random, id: string | undefined): string {
   if (id !== undefined && random.chance(0.85)) return id;
   if (schema.format === "date-time") return random.pick(moments);
-  if (schema.contentEncoding === "base64") return "aGVsbG8=";
+  if (schema.format === "byte") return "aGVsbG8=";
   if (schema.pattern?.includes("/") === true) return random.pick(["image/png", "text/plain"]);
   if (schema.pattern?.startsWith("^[") === true) return random.pick(["low", "high", "answer"]);
   const low = Math.max(schema.minLength ?? 0, schema.pattern === undefined ? 0 : 1);
