@@ -148,6 +148,8 @@ export type AgentEvent =
       /** Who used them, when that is not the agent addressed. */
       readonly agentId?: string;
     }
+  /** What the user might say next, in the user's words; the last ones count. */
+  | { readonly type: "suggestions"; readonly suggestions: readonly string[] }
   /**
    * Opaque JSON that `resume` needs to take this run up again; the latest one counts. It stands for exactly the events
    * before it: store it together with the text up to here, or text is lost or doubled.

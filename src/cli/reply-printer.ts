@@ -62,6 +62,9 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
             line(`source: ${[title, url].filter((each) => each !== undefined).join(" ")}`);
           }
           return;
+        case "suggestions":
+          for (const suggestion of event.suggestions) line(`? ${suggestion}`);
+          return;
         case "cancelled":
           return line(`stopped (${event.reason})`);
         case "paused":

@@ -7,6 +7,8 @@ export type Source = AgentSource;
 /** What an agent tells with its text, kept with the message. */
 export interface Extras {
   readonly sources?: readonly Source[];
+  /** What the user might say next. */
+  readonly suggestions?: readonly string[];
 }
 
 export const noExtras: Extras = Object.freeze({});
@@ -16,6 +18,8 @@ const maxSources = 50;
 const maxTitleLength = 300;
 const maxUrlLength = 2_048;
 const maxExcerptLength = 500;
+const maxSuggestions = 10;
+const maxSuggestionLength = 300;
 
 /** With those that are new. */
 export function withSources(
@@ -35,15 +39,28 @@ export function withSources(
   return { extras: { ...extras, sources: [...(extras.sources ?? []), ...added] }, added };
 }
 
+/** With these in place of earlier ones. */
+export function withSuggestions(extras: Extras, given: readonly string[]): Extras {
+  const suggestions = given
+    .flatMap((each) => shortened(each, maxSuggestionLength) ?? [])
+    .slice(0, maxSuggestions);
+  if (suggestions.length === 0) return extras;
+  return { ...extras, suggestions: [...new Set(suggestions)] };
+}
+
 /** Of a message and of a snapshot. */
-export function wireExtras(extras: Extras | null): { sources?: Source[] } {
-  const sources = extras?.sources;
-  return sources === undefined ? {} : { sources: [...sources] };
+export function wireExtras(extras: Extras | null): { sources?: Source[]; suggestions?: string[] } {
+  const { sources, suggestions } = extras ?? noExtras;
+  return {
+    ...(sources && { sources: [...sources] }),
+    ...(suggestions && { suggestions: [...suggestions] }),
+  };
 }
 
 /** As they may be stored, of a file that anybody can have written. */
 export function boundedExtras(extras: Extras | null): Extras | null {
-  return extrasOrNull(withSources(noExtras, extras?.sources ?? []).extras);
+  const { sources = [], suggestions = [] } = extras ?? noExtras;
+  return extrasOrNull(withSuggestions(withSources(noExtras, sources).extras, suggestions));
 }
 
 /** For a column: null when there is nothing. */

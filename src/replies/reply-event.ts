@@ -53,6 +53,9 @@ export const SourceSchema = Type.Object(
 /** What an agent tells with its text: of messages and of snapshots. */
 export const extrasMembers = {
   sources: Type.Optional(Type.Array(SourceSchema)),
+  suggestions: Type.Optional(
+    Type.Array(Type.String(), { description: "What the user might say next." }),
+  ),
 };
 
 export const RequirementSchema = Type.Object({
@@ -133,6 +136,11 @@ export const replyEventSchemas = {
     "sources",
     "What the reply rests on, such as pages that were searched and documents of a knowledge base: those that are new.",
     { sources: Type.Array(SourceSchema), agent_id: Type.String() },
+  ),
+  suggestions: event(
+    "suggestions",
+    "What the user might say next, in place of what was suggested before.",
+    { suggestions: Type.Array(Type.String({ maxLength: 300 }), { maxItems: 10 }) },
   ),
   audio_chunk: event(
     "audio_chunk",

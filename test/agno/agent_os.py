@@ -108,6 +108,7 @@ def look_up(query: str, num_documents=None, **kwargs):
     ]
 
 
+curious = Agent(id="curious", name="Curious", model=model(), followups=True)
 librarian = Agent(id="librarian", name="Librarian", role="knows books", model=model(), knowledge_retriever=look_up)
 scout = Agent(id="scout", name="Scout", role="finds facts", model=model(), tools=[get_weather])
 writer = Agent(id="writer", name="Writer", role="writes texts", model=model())
@@ -164,6 +165,7 @@ agent_os = AgentOS(
             secretary,
             operator,
             librarian,
+            curious,
         ]
         if agent.id != os.environ.get("WITHOUT")
     ],

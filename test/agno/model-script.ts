@@ -36,6 +36,10 @@ export function scriptedModel(request: RecordedRequest): Turn {
   const results = messages.slice(lastUser + 1).filter((message) => message.role === "tool");
   const result = String(results.at(-1)?.content ?? "");
 
+  const isAskedForMore = messages.some(
+    ({ role, content }) => role === "system" && String(content).includes("follow-up suggestions"),
+  );
+  if (isAskedForMore) return { tokens: [JSON.stringify({ suggestions: ["Why?", "And dogs?"] })] };
   if (text.includes("explode")) {
     return {
       tokens: ["The first ", "half "],

@@ -226,6 +226,18 @@ forEachAgno((version, python) => {
       },
     );
 
+    test("what the user might say next", async () => {
+      const { stream, messageId } = await ask("curious", "cats");
+      const suggestions = ["Why?", "And dogs?"];
+      const told = (await stream.all()).filter((event) => event.type === "suggestions");
+      assert.deepEqual(
+        told.map((event) => event["suggestions"]),
+        [suggestions],
+      );
+      const { body } = await client.get<{ suggestions: unknown }>(`/chat/message/${messageId}`);
+      assert.deepEqual(body.suggestions, suggestions);
+    });
+
     test("an error in mid-run", async () => {
       const { stream } = await ask("assistant", "explode");
       const last = (await stream.all()).at(-1);

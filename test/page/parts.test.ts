@@ -105,6 +105,13 @@ describe("a reply from its events", () => {
     assert.deepEqual(titles(after(sources("a"), snapshot)), ["c"]);
   });
 
+  test("the last suggestions count", () => {
+    const told = (...suggestions: string[]) => ({ type: "suggestions", suggestions });
+    assert.deepEqual(after(told("a", "b"), told("c")).suggestions, ["c"]);
+    const snapshot = { type: "snapshot", content: "x", suggestions: ["d"] };
+    assert.deepEqual(after(told("a"), snapshot).suggestions, ["d"]);
+  });
+
   test("members of a team begin and end", () => {
     const member = (event: string, name: string) => ({
       type: "agent_event",

@@ -149,6 +149,7 @@ describe("the OpenAPI document", () => {
         "agent_event",
         "media",
         "sources",
+        "suggestions",
         "audio_chunk",
         "audio_response",
         "paused",

@@ -53,6 +53,11 @@ describe("a reply as far as it really came", () => {
       [event(4, { type: "sources", sources: [{ title: "a" }, { title: "b" }] }), word(5)],
       { content: "2 3 5 ", extras: { sources: [{ title: "a" }, { title: "b" }] }, ...after(5) },
     ],
+    [
+      "with suggestions",
+      [event(4, { type: "suggestions", suggestions: ["And then?"] })],
+      { extras: { sources: [{ title: "a" }], suggestions: ["And then?"] }, ...after(4) },
+    ],
     ["the next event is missing", [word(5), word(6)], after(6)],
     ["one further on is missing", [word(4), word(6), word(7)], { content: "2 3 4 ", ...after(7) }],
   ])("%s", async (_name, events, expected) => {

@@ -1,4 +1,4 @@
-import { noExtras, withSources, type Extras } from "../extras.ts";
+import { noExtras, withSources, withSuggestions, type Extras } from "../extras.ts";
 import type { ReplyEvent } from "../reply-event.ts";
 import { pageBytes, pageEvents, type ReplyLog } from "./reply-log.ts";
 import type { ClaimedReply } from "../reply.ts";
@@ -52,6 +52,8 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
         content = event.content;
       } else if (event.type === "sources") {
         ({ extras } = withSources(extras ?? noExtras, event.sources));
+      } else if (event.type === "suggestions") {
+        extras = withSuggestions(extras ?? noExtras, event.suggestions);
       }
     }
     eventSeq = last.seq;

@@ -423,6 +423,27 @@ const cases: Case[] = [
     },
   },
   {
+    name: "suggestions",
+    before: { extras: { sources: [{ title: "t" }] } },
+    event: { type: "suggestions", suggestions: ["And then?", " ", "And then?", "Why?\0"] },
+    draft: {
+      extras: { sources: [{ title: "t" }], suggestions: ["And then?", "Why?\uFFFD"] },
+    },
+    told: { type: "suggestions", suggestions: ["And then?", "Why?\uFFFD"] },
+  },
+  {
+    name: "other suggestions take their place, none do not",
+    before: { extras: { suggestions: ["a"] } },
+    event: { type: "suggestions", suggestions: ["b"] },
+    draft: { extras: { suggestions: ["b"] } },
+    told: { type: "suggestions", suggestions: ["b"] },
+  },
+  {
+    name: "no suggestions say nothing",
+    before: { extras: { suggestions: ["a"] } },
+    event: { type: "suggestions", suggestions: [""] },
+  },
+  {
     name: "the first usage",
     event: { type: "usage", inputTokens: 1, outputTokens: 2 },
     draft: {
@@ -529,6 +550,7 @@ test("there is a case for every event", () => {
     context: 1,
     media: 1,
     sources: 1,
+    suggestions: 1,
     resumable: 1,
     paused: 1,
     finish: 1,

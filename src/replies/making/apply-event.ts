@@ -2,7 +2,7 @@ import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
 import { withUse, type Spent } from "../../agents/spent.ts";
-import { noExtras, withSources } from "../extras.ts";
+import { noExtras, withSources, withSuggestions } from "../extras.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 
@@ -149,6 +149,16 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
       return {
         draft: { ...draft, extras },
         event: { type: "sources", sources: [...added], agent_id: event.agentId ?? rules.agentId },
+        checkpoint: false,
+        outcome: null,
+      };
+    }
+    case "suggestions": {
+      const extras = withSuggestions(draft.extras, event.suggestions);
+      if (extras === draft.extras) return quietly(draft);
+      return {
+        draft: { ...draft, extras },
+        event: { type: "suggestions", suggestions: [...(extras.suggestions ?? [])] },
         checkpoint: false,
         outcome: null,
       };

@@ -198,7 +198,7 @@ describe.each(databases.kinds)("importing on $kind", ({ open }) => {
     const own = (await read(session, everything(session.tree)))[1]?.messageId ?? "";
     await database.query(
       `UPDATE messages SET usage = '{"input_tokens": 1, "output_tokens": 2}', tool_calls = '[{"id": "a"}]',
-         extras = '{"sources": [{"title": "A", "url": "https://a.test/"}, {"excerpt": "b"}]}',
+         extras = '{"sources": [{"title": "A", "url": "https://a.test/"}, {"excerpt": "b"}], "suggestions": ["c"]}',
          feedback = '{"rating": "up", "tags": [], "comment": null, "timestamp": "2026-01-02T03:04:05.000Z"}'
        WHERE session_id = $1 AND message_id = $2`,
       [session.sessionId, own],

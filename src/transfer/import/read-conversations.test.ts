@@ -49,6 +49,7 @@ const ours = {
       tool_calls: [{ id: "1", name: "search", status: "completed" }],
       media: [{ kind: "image", url: "https://example.com/a.png" }],
       sources: [{ title: "A", url: "https://example.com/" }],
+      suggestions: ["And then?"],
       context: { messages: 1 },
       output_format: "json",
       feedback: {

@@ -117,6 +117,7 @@ export interface Message {
   readonly tool_calls?: readonly ToolCall[];
   readonly media?: readonly Media[];
   readonly sources?: readonly Source[];
+  readonly suggestions?: readonly string[];
   readonly audio?: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly AttachmentInfo[];
   readonly requirements?: readonly Requirement[];

@@ -20,6 +20,7 @@ import { RateReply, RatingReasons } from "./rate-reply.tsx";
 import { Reasoning } from "./reasoning.tsx";
 import { Sources } from "./sources.tsx";
 import { Steps } from "./steps.tsx";
+import { Suggestions } from "./suggestions.tsx";
 import { Versions } from "./versions.tsx";
 import { isExpected, WhenBack } from "./when-back.tsx";
 import { shortTime } from "./words.ts";
@@ -86,6 +87,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       <Sources sources={message.sources ?? []} />
       {status === "paused" && <Approvals message={message} />}
       <EndNote message={message} />
+      {isLast && status === "complete" && <Suggestions suggestions={message.suggestions ?? []} />}
       {isLast && isExpected(message) && <WhenBack message={message} />}
       {isOver && (
         <div className={isLast ? "message-actions lasting" : "message-actions"}>

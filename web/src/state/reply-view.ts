@@ -51,6 +51,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         tool_calls: [],
         media: [],
         sources: [],
+        suggestions: [],
         live: { ...nothingLive, lastEventId: id },
       };
     case "queued":
@@ -77,6 +78,8 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
       const added = event.sources.filter((each) => !known.has(JSON.stringify(each)));
       return { ...running, sources: [...(message.sources ?? []), ...added] };
     }
+    case "suggestions":
+      return { ...running, suggestions: event.suggestions };
     case "audio_chunk":
     case "audio_response":
       return { ...message, live };
@@ -98,6 +101,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         content: event.content,
         ...(event.reasoning !== undefined && { reasoning: event.reasoning }),
         ...(event.sources !== undefined && { sources: event.sources }),
+        ...(event.suggestions !== undefined && { suggestions: event.suggestions }),
       };
     case "conversation_complete":
       return {

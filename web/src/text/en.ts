@@ -201,6 +201,7 @@ export const en = {
   goOn: "Go on",
   loadImage: (host: string) => `Load image from ${host}`,
   imageFrom: (host: string) => `Image from ${host}`,
+  nextSuggestions: "What to say next",
   sources: (count: number) => (count === 1 ? "1 source" : `${count} sources`),
   showMedia: (name: string) => `Open ${name}`,
   latest: "Go to the newest message",

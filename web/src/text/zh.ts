@@ -196,6 +196,7 @@ export const zh: Texts = {
   goOn: "继续",
   loadImage: (host) => `加载来自 ${host} 的图片`,
   imageFrom: (host) => `来自 ${host} 的图片`,
+  nextSuggestions: "接下来可以说",
   sources: (count) => `${count} 个来源`,
   showMedia: (name) => `打开 ${name}`,
   latest: "跳到最新消息",

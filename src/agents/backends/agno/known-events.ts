@@ -21,7 +21,6 @@ export const quietEvents: ReadonlySet<string> = new Set([
   "CompactionCompleted",
   "CompressionCompleted",
   "FollowupsStarted",
-  "FollowupsCompleted",
   "CustomEvent",
   "TeamTaskIterationStarted",
   "TeamTaskIterationCompleted",

@@ -409,6 +409,29 @@ describe("beside the text", () => {
     );
   });
 
+  test("follow-up questions of the one addressed, or of the step that answers", () => {
+    const followups = { followups: ["a?", 1, "", "b?"] };
+    const suggested = (events: readonly AgentEvent[]) =>
+      events.flatMap((event) => (event.type === "suggestions" ? [event.suggestions] : []));
+    const { events } = translated("team", [
+      team("TeamRunStarted"),
+      member("FollowupsCompleted", followups),
+      team("TeamFollowupsCompleted", followups),
+      team("TeamRunCompleted", says("x")),
+    ]);
+    assert.deepEqual(suggested(events), [["a?", "b?"]]);
+    const steps = translated(
+      "workflow",
+      [
+        flow("WorkflowStarted"),
+        inner("FollowupsCompleted", "draft", { followups: ["no"] }),
+        inner("FollowupsCompleted", "polish", followups),
+      ],
+      { answeringSteps: new Set(["polish"]) },
+    );
+    assert.deepEqual(suggested(steps.events), [["a?", "b?"]]);
+  });
+
   test("tool calls of members have ids of their own", () => {
     const tool = { tool_call_id: "call_1", tool_name: "search" };
     const { events } = translated("team", [

@@ -6,7 +6,7 @@ import { readPause, type Pause } from "./requirements.ts";
 import { createRunActivity } from "./run-activity.ts";
 import type { Progress } from "./run-state.ts";
 import { createRunUsage } from "./run-usage.ts";
-import { asCount, asList, asRecord, asText, type Wire } from "./wire.ts";
+import { asCount, asList, asRecord, asText, asTexts, type Wire } from "./wire.ts";
 
 /** How a run ended. */
 export type RunOutcome =
@@ -99,6 +99,11 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     activity.sources(event, into, top ? undefined : activity.speaker(event).id);
   }
 
+  function suggest(given: unknown, into: AgentEvent[]): void {
+    const suggestions = asTexts(given);
+    if (suggestions.length > 0) into.push({ type: "suggestions", suggestions });
+  }
+
   function content(event: Wire, top: boolean, into: AgentEvent[]): void {
     think(event["reasoning_content"], event, top, into);
     sources(event, top, into);
@@ -137,6 +142,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     if (text.length === 0) text.sayWhole(asRecord(event["response_audio"])["transcript"], into);
     activity.media(event, into);
     sources(event, true, into);
+    suggest(event["followups"], into);
     end({ kind: "completed" }, into);
   }
 
@@ -182,6 +188,9 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
         return false;
       case "ReasoningStep":
         if (!reasonedInDeltas) think(stepOfThought(event), event, top, into);
+        return false;
+      case "FollowupsCompleted":
+        if (top || isAnswer(event)) suggest(event["followups"], into);
         return false;
       case "ModelRequestStarted":
         usage.asked(event, into);

@@ -22,6 +22,11 @@ export function asText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
+/** The texts of a list, whatever else is in it. */
+export function asTexts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.flatMap((each: unknown) => asText(each) ?? []) : [];
+}
+
 /** A whole number from 0; anything else counts as nothing. */
 export function asCount(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;

@@ -91,7 +91,11 @@ function extrasOf(message: Loose): Extras | null {
     url: textOf(url) ?? "",
     excerpt: textOf(excerpt) ?? "",
   }));
-  return sources.length > 0 ? { sources } : null;
+  const given = message["suggestions"];
+  const suggestions = (Array.isArray(given) ? (given as unknown[]) : []).flatMap(
+    (each) => textOf(each) ?? [],
+  );
+  return { sources, suggestions };
 }
 
 function listed(value: unknown): readonly object[] | null {
