@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { v4 as randomId } from "uuid";
 import { makeDirectory } from "../lib/make-directory.ts";
 import { StartFault } from "../problems/start-fault.ts";
+import type { Logger } from "../telemetry/logger.ts";
 
 /** Two processes on one embedded database silently lose acknowledged rows, so the second one is refused. */
 export class DataDirectoryInUse extends StartFault {
@@ -35,6 +36,12 @@ interface Owner {
   readonly heartbeat: number;
 }
 
+interface LockOptions {
+  readonly onLost: () => void;
+  readonly log: Logger;
+  readonly heartbeatMs?: number;
+}
+
 const defaultHeartbeatMs = 2_000;
 /** An owner on another host (a shared volume) cannot be probed; it counts as dead after this long without a heartbeat. */
 const remoteStaleMs = 15_000;
@@ -44,12 +51,12 @@ const settleMs = 100;
 /**
  * Takes the exclusive lock of a data directory. The owner is written into `lock.json` and renews a heartbeat; a lock
  * whose owner is dead is taken over. Raises DataDirectoryInUse within a second otherwise.
- * `onLost` is called once if somebody else turns out to own the lock later on (a machine that was suspended).
+ * `onLost` is called once if somebody else turns out to own the lock later on (a machine that was suspended). A lock that
+ * cannot be renewed is told once.
  */
 export async function lockDataDirectory(
   directory: string,
-  onLost: () => void,
-  heartbeatMs = defaultHeartbeatMs,
+  { onLost, log, heartbeatMs = defaultHeartbeatMs }: LockOptions,
 ): Promise<DataDirectoryLock> {
   makeDirectory(directory);
   const path = join(directory, "lock.json");
@@ -86,13 +93,23 @@ export async function lockDataDirectory(
     await replace(path, self());
   };
   let beating: Promise<void> | null = null;
+  let isFailing = false;
   const timer = setInterval(() => {
     // On a slow disk a beat may outlast the interval: two at a time would tear each other's file, and the torn file
     // would look as if somebody else had taken the lock.
     if (beating !== null) return;
     beating = beat()
+      .then(() => {
+        if (isFailing) log.info({ path }, "the lock of the data directory is renewed again");
+        isFailing = false;
+      })
       // A full or read-only disk must not crash the process: the pid still proves that this owner lives.
-      .catch((error: unknown) => process.emitWarning(`lock heartbeat failed: ${String(error)}`))
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        const words = "the lock of the data directory cannot be renewed; trying again";
+        if (!isFailing) log.warn({ path, reason }, words);
+        isFailing = true;
+      })
       .finally(() => (beating = null));
   }, heartbeatMs);
   timer.unref();

@@ -1,5 +1,6 @@
 import type { PGlite } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
+import { hasUnavailableState } from "./unavailable.ts";
 
 const everyMs = 30_000;
 
@@ -15,9 +16,12 @@ const dueTables = `
 /** Does in the embedded database what autovacuum does on a server. Returns the end of it. */
 export function startEmbeddedUpkeep(client: PGlite, log: Logger): () => void {
   const timer = setInterval(() => {
-    keepUp(client).catch((error: unknown) =>
-      log.warn({ err: error }, "the embedded database could not be tidied up; trying again later"),
-    );
+    keepUp(client).catch((error: unknown) => {
+      const words = "the embedded database could not be tidied up; trying again later";
+      // A disk that is full has its line.
+      if (hasUnavailableState(error)) log.debug({ err: error }, words);
+      else log.warn({ err: error }, words);
+    });
   }, everyMs);
   timer.unref();
   return () => clearInterval(timer);

@@ -24,7 +24,9 @@ interface EmbeddedOptions {
 export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
   const { dataDir, log } = options;
   const lock =
-    dataDir === null ? null : await lockDataDirectory(dataDir, options.onLockLost ?? (() => {}));
+    dataDir === null
+      ? null
+      : await lockDataDirectory(dataDir, { onLost: options.onLockLost ?? (() => {}), log });
   try {
     const client = new PGlite(
       dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") },
