@@ -313,6 +313,31 @@ export interface BackendFinding {
   readonly remedy?: string;
 }
 
+/** Something that agents remember of a user beside conversations. */
+export interface Memory {
+  /** Opaque; unique in its backend, and safe in an address. */
+  readonly id: string;
+  readonly text: string;
+  readonly topics: readonly string[];
+  /** Who may know it, as in the backend's own list. */
+  readonly agentIds: readonly string[];
+  /** ISO 8601; null: not known. */
+  readonly updatedAt: string | null;
+}
+
+export interface Memories {
+  readonly memories: readonly Memory[];
+  /** False: a part of the source could not be asked. */
+  readonly isComplete: boolean;
+}
+
+export interface Forgotten {
+  /** Of those that were there. */
+  readonly deleted: number;
+  /** False: a part of the source could not be asked, which should be tried again. */
+  readonly isComplete: boolean;
+}
+
 /** A model that a session may choose. */
 export interface ModelInfo {
   /** As written in `session_config.model`. */
@@ -403,6 +428,10 @@ export interface AgentBackend {
     readonly userId: string;
     readonly agentIds: readonly string[];
   }): Promise<void>;
+  /** What its agents remember of a user; absent where that is nothing. Raises when the source cannot be asked at all. */
+  memories?(userId: string, signal: AbortSignal): Promise<Memories>;
+  /** Forgets this memory of the user, and nobody else's; null: all. Raises when the source cannot be asked at all. */
+  forgetMemories?(userId: string, id: string | null, signal: AbortSignal): Promise<Forgotten>;
   /**
    * The models that `RunSettings.model` may name, also while they are not to be had; absent where there is no choice.
    * Raises a problem when that is not known.

@@ -30,6 +30,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
   const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
     observeRun(backend.source, observers, request, signal, run);
   const { continue: goOn, resume, abandon, forgetSession, listModels, write, examine } = backend;
+  const { memories, forgetMemories } = backend;
   return {
     source: backend.source,
     ...(backend.settings && { settings: backend.settings }),
@@ -45,6 +46,10 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
     }),
     ...(abandon && { abandon: (request, state) => abandon.call(backend, request, state) }),
     ...(forgetSession && { forgetSession: (session) => forgetSession.call(backend, session) }),
+    ...(memories && { memories: (userId, signal) => memories.call(backend, userId, signal) }),
+    ...(forgetMemories && {
+      forgetMemories: (userId, id, signal) => forgetMemories.call(backend, userId, id, signal),
+    }),
     ...(listModels && { listModels: (signal) => listModels.call(backend, signal) }),
     ...(write && { write: (request, signal) => write.call(backend, request, signal) }),
     probe: (signal) => backend.probe(signal),

@@ -94,17 +94,25 @@ async function eraseUser(client: ApiClient, userId: string) {
     "DELETE",
     `/usage?user_id=${encodeURIComponent(userId)}`,
   );
+  // And what the agents of those replies have learned.
+  const { deleted: memories, pending } = await client.call<{ deleted: number; pending: boolean }>(
+    "DELETE",
+    `/chat/memories?user_id=${encodeURIComponent(userId)}`,
+  );
   const left = await countOf(client, userId);
   return {
     ...about,
     /** Whether there was anything; a name that was mistyped has nothing to erase. */
-    found: sessions + messages + audio + usage > 0,
+    found: sessions + messages + audio + usage + memories > 0,
     sessions,
     messages,
     /** Recordings and stored speech. */
     audio,
     /** Rows of what replies have used. */
     usage,
+    /** What agents remembered beside conversations; pending: one could not be asked, and will be until it has forgotten. */
+    memories,
+    memories_pending: pending,
     /** Of the deleted sessions' ids, one a line, in the order of deletion. */
     session_ids_sha256: hash.digest("hex"),
     verified: left.sessions === 0 && left.messages === 0 && left.audio === 0,

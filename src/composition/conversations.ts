@@ -10,6 +10,7 @@ import { createSessionFollowers } from "../devices/follow-sessions.ts";
 import { createSessionEventStore } from "../devices/session-event-store.ts";
 import { createEvents } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
+import { createForgetMemories, createUserMemories } from "../memories/memories.ts";
 import { createJobs } from "../jobs/jobs.ts";
 import { createReplies } from "../replies/lifecycle/replies.ts";
 import { createReplyStore } from "../replies/lifecycle/reply-store.ts";
@@ -92,6 +93,7 @@ export async function openConversations(
     database,
     handlers: {
       ...createUpstreamJobs(catalogue),
+      "forget-memories": createForgetMemories(database, configured),
       title: createTitleJob({ database, sessions: sessionStore, writer }),
       summary: createSummaryJob({ database, replies: store, writer }),
     },
@@ -174,6 +176,18 @@ export async function openConversations(
     activeLimit,
   });
   const shares = createShareStore(database);
+  const memories = createUserMemories({
+    database,
+    jobs,
+    backends: configured,
+    nameOf: (source, agentId) =>
+      catalogue
+        .list()
+        .find(
+          ({ backend, descriptor }) => backend.source === source && descriptor.agentId === agentId,
+        )?.agentId,
+    logger,
+  });
   return {
     backends,
     catalogue,
@@ -197,6 +211,7 @@ export async function openConversations(
     messages: createMessageStore(database, search),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
     shares,
+    memories,
     share: createShareSession({ database, idempotency, shares }),
     feedback: createFeedbackStore(database),
     commands: createCommands({

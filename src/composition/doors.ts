@@ -21,6 +21,7 @@ import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
 import { shareRoutes } from "../shares/share-routes.ts";
+import { memoryRoutes } from "../memories/routes.ts";
 import { usageRoutes } from "../usage/routes.ts";
 import { sessionRoutes } from "../sessions/routes.ts";
 import { version } from "../version.ts";
@@ -134,6 +135,7 @@ export async function openDoors(
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
       deviceRoutes({ followers: conversations.sessionFollowers, sse, identity }),
       usageRoutes({ usage: forgetful(conversations), identity }),
+      memoryRoutes({ ...conversations, identity }),
       bulkSessionRoutes({
         ...conversations,
         store: sessionStore,

@@ -31,6 +31,8 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "DELETE /chat/session/:session_id": "write",
     "PUT /chat/message/:message_id/feedback": "write",
     "DELETE /usage": "bulk",
+    "DELETE /chat/memories": "bulk",
+    "DELETE /chat/memories/:memory_id": "write",
     "POST /sessions/batch": "bulk",
     "POST /sessions/cleanup": "bulk",
 
@@ -46,6 +48,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /chat/search": "search",
     "GET /sessions/user/:user_id/stats": "search",
     "GET /usage": "search",
+    "GET /chat/memories": "search",
     "GET /sessions/:session_id/queue": "list",
     "GET /sessions/:session_id/share": "read",
     "GET /sessions/:session_id": "read",

@@ -30,6 +30,15 @@ export type Job =
         readonly looks?: number;
       };
     }
+  /** A user wants to be forgotten: agents that remember something of that user delete it. */
+  | {
+      readonly type: "forget-memories";
+      readonly data: {
+        readonly userId: string;
+        /** How often it was done. */
+        readonly looks: number;
+      };
+    }
   /** Something of a session was not told to its model any more: it is to be put into few words. */
   | { readonly type: "summary"; readonly data: WritingData }
   /** A session has its first whole reply, and a title that nobody has chosen. */

@@ -46,7 +46,12 @@ interface LaneSettings {
 }
 
 const lanes: readonly LaneSettings[] = [
-  { types: ["abandon-run", "forget-session"], batchSize: 8, handlerMs: 30_000, atEnd: "wait" },
+  {
+    types: ["abandon-run", "forget-session", "forget-memories"],
+    batchSize: 8,
+    handlerMs: 30_000,
+    atEnd: "wait",
+  },
   { types: ["summary", "title"], batchSize: 4, handlerMs: 15 * 60_000, atEnd: "cut" },
 ];
 

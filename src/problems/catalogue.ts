@@ -78,6 +78,10 @@ export const problemCatalogue = {
     en: `There is no attachment ${attachmentId}.`,
     zh: `附件 ${attachmentId} 不存在。`,
   })),
+  memory_not_found: define(404, () => ({
+    en: "Nothing of that kind is remembered of this user, or not any more.",
+    zh: "没有关于该用户的此条记忆，或已被删除。",
+  })),
   share_not_found: define(404, () => ({
     en: "This link does not work, or no longer: its time is over, it was ended, or what it showed was deleted.",
     zh: "此链接无效或已失效：已过期、已撤销，或所分享的内容已删除。",

@@ -342,6 +342,48 @@ forEachAgno((version, python) => {
       }
     }, 90_000);
 
+    test("what agents remember of a user is seen and erased by that user alone, also while AgentOS is away", async () => {
+      const remember = async (user: string, text: string) => {
+        const answer = await fetch(`${agentOs.url}/memories`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ memory: text, topics: ["taste"], user_id: user }),
+        });
+        assert.equal(answer.status, 200);
+      };
+      interface List {
+        readonly memories: { memory_id: string; memory: string; agent_ids: string[] }[];
+        readonly complete: boolean;
+      }
+      const list = async (user: string) =>
+        (await client.get<List>(`/chat/memories?user_id=${user}`)).body;
+      const texts = async (user: string) =>
+        (await list(user)).memories.map(({ memory }) => memory).toSorted();
+      await remember("mia", "Likes tea");
+      await remember("mia", "Likes rain");
+      await remember("ned", "Likes coffee");
+      const first = (await list("mia")).memories[0]!;
+      assert.ok(first.agent_ids.includes("assistant") && first.agent_ids.includes("crew"));
+      assert.deepEqual(await texts("mia"), ["Likes rain", "Likes tea"]);
+      const path = `/chat/memories/${first.memory_id}`;
+      assert.equal((await client.send("DELETE", `${path}?user_id=ned`)).status, 404);
+      assert.equal((await client.send("DELETE", `${path}?user_id=mia`)).status, 200);
+      assert.equal((await client.send("DELETE", `${path}?user_id=mia`)).status, 404);
+      assert.equal((await texts("mia")).length, 1);
+      await agentOs.kill();
+      assert.equal((await list("mia")).complete, false);
+      const { body } = await client.send<{ pending: boolean }>(
+        "DELETE",
+        "/chat/memories?user_id=mia",
+      );
+      assert.equal(body.pending, true);
+      await agentOs.start();
+      while ((await texts("mia")).length > 0 || !(await list("mia")).complete) {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      assert.deepEqual(await texts("ned"), ["Likes coffee"]);
+    }, 120_000);
+
     test("cancel stops the run in AgentOS", async () => {
       const { stream, sessionId, messageId } = await ask("assistant", "slowly");
       await stream.next((event) => event.type === "assistant_chunk");

@@ -166,4 +166,40 @@ describeInBrowser("what users mark", () => {
     assert.deepEqual(incidents, []);
     await context.close();
   });
+
+  test("what agents remember of somebody is shown, and erased one by one or all at once", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "remembered" });
+    let memories = ["Likes tea", "Lives in Lyon", "Has a cat"].map((memory, index) => ({
+      memory_id: `agno.${index}`,
+      memory,
+      topics: [],
+      agent_ids: ["general-chat"],
+      updated_at: "2026-11-01T10:00:00.000Z",
+    }));
+    await context.route(/\/chat\/memories/, async (route) => {
+      const url = new URL(route.request().url());
+      assert.equal(url.searchParams.get("user_id"), "remembered");
+      const id = url.pathname.split("/memories/")[1];
+      if (route.request().method() === "GET") {
+        const body = { success: true, memories, count: memories.length, complete: true };
+        return route.fulfill({ json: body });
+      }
+      memories = id === undefined ? [] : memories.filter((each) => each.memory_id !== id);
+      return route.fulfill({ json: { success: true, deleted: 1, pending: id === undefined } });
+    });
+    await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
+    await page.getByRole("menuitem", { name: "What agents remember of me" }).press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Lives in Lyon").waitFor();
+    assert.deepEqual(await faults(page), []);
+    await dialog.locator("li", { hasText: "Likes tea" }).getByLabel("Erase this").click();
+    await dialog.getByText("Likes tea").waitFor({ state: "detached" });
+    assert.equal(await dialog.locator("li").count(), 2);
+    await page.evaluate(() => void (window.confirm = () => true));
+    await dialog.getByRole("button", { name: "Erase everything" }).click();
+    await dialog.getByText("Nothing is remembered.").waitFor();
+    await dialog.getByText("until it has forgotten").waitFor();
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
 });

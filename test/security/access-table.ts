@@ -174,6 +174,41 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "GET /chat/memories",
+    call: () => ({ path: "/chat/memories" }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /chat/memories",
+    note: "in the owner's name",
+    call: () => ({ path: `/chat/memories?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
+    route: "DELETE /chat/memories/:memory_id",
+    note: "that nobody has",
+    call: () => ({ path: "/chat/memories/none.such" }),
+    expected: refused(404),
+  },
+  {
+    route: "DELETE /chat/memories/:memory_id",
+    note: "in the owner's name",
+    call: () => ({ path: `/chat/memories/none.such?user_id=${users.owner}` }),
+    expected: { ...strangers, owner: 404, other: 403, admin: 404, key: 403 },
+  },
+  {
+    route: "DELETE /chat/memories",
+    call: () => ({ path: "/chat/memories" }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "DELETE /chat/memories",
+    note: "in the owner's name",
+    call: () => ({ path: `/chat/memories?user_id=${users.owner}` }),
+    expected: ownName,
+  },
+  {
     route: "GET /chat/search",
     call: () => ({ path: "/chat/search?q=a" }),
     expected: signedIn,

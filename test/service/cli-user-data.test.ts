@@ -134,6 +134,8 @@ describe("export and erase", () => {
       sessions: 4,
       messages: 14,
       audio: 1,
+      memories: 0,
+      memories_pending: false,
       verified: true,
     });
     expect(await readFile(join(directory, "receipt"), "utf8")).toBe(erased.seen.output);

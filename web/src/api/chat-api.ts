@@ -70,6 +70,18 @@ export interface UsageSum {
   readonly cost: number | null;
 }
 
+export interface MemoryList {
+  readonly memories: readonly {
+    readonly memory_id: string;
+    readonly memory: string;
+    readonly agent_ids: readonly string[];
+    readonly updated_at: string | null;
+  }[];
+  readonly count: number;
+  /** False: a server could not be asked. */
+  readonly complete: boolean;
+}
+
 export interface UsageReport {
   readonly rows: readonly (UsageSum & {
     readonly day?: string;
@@ -255,6 +267,19 @@ export const chatApi = {
       user: "query",
       body: opinion,
     }),
+
+  /** What agents remember of oneself. */
+  memories: (signal?: AbortSignal) =>
+    requestJson<MemoryList>("GET", "/chat/memories", {
+      user: "query",
+      ...(signal && { signal }),
+    }),
+
+  forgetMemory: (memoryId: string) =>
+    request("DELETE", `/chat/memories/${encodeURIComponent(memoryId)}`, { user: "query" }),
+
+  forgetEverything: () =>
+    requestJson<{ pending: boolean }>("DELETE", "/chat/memories", { user: "query" }),
 
   usage: (query: { group_by: UsageGroup; since: string }, signal: AbortSignal) =>
     requestJson<UsageReport>("GET", "/usage", {

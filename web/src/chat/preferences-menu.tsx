@@ -10,6 +10,7 @@ import { saveExport } from "../state/save-export.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { ImportDialog } from "./import-dialog.tsx";
+import { MemoriesDialog } from "./memories-dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { UsageDialog } from "./usage-dialog.tsx";
@@ -22,6 +23,7 @@ export function PreferencesMenu() {
   const who = useStore(identity);
   const config = useStore(serviceConfig);
   const [isShowingUsage, setShowingUsage] = useState(false);
+  const [isShowingMemories, setShowingMemories] = useState(false);
   const [isImporting, setImporting] = useState(false);
   const leave = () => {
     if (outbox.get().length > 0 && !window.confirm(texts.signOutWarning)) return;
@@ -51,6 +53,7 @@ export function PreferencesMenu() {
           })),
           "separator",
           { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
+          { label: texts.memories.title, icon: "info", run: () => setShowingMemories(true) },
           { label: texts.importMenu, icon: "archive", run: () => setImporting(true) },
           {
             label: texts.exportEverything,
@@ -80,6 +83,7 @@ export function PreferencesMenu() {
         <span>{texts.settings}</span>
       </Menu>
       {isShowingUsage && <UsageDialog onClose={() => setShowingUsage(false)} />}
+      {isShowingMemories && <MemoriesDialog onClose={() => setShowingMemories(false)} />}
       {isImporting && <ImportDialog onClose={() => setImporting(false)} />}
     </div>
   );

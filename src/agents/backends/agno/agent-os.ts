@@ -85,7 +85,19 @@ export interface AgentOs {
   ): Promise<boolean | null>;
   /** Does nothing when there is none. */
   deleteSession(session: SessionRef, signal: AbortSignal): Promise<void>;
+  /** A page of what it remembers of a user, from 1, the newest first. */
+  memories(
+    of: MemoriesRef & { readonly page: number; readonly pageLength: number },
+    signal: AbortSignal,
+  ): Promise<unknown>;
+  /** Those of the user; there has to be one at least. */
+  deleteMemories(ids: readonly string[], of: MemoriesRef, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface MemoriesRef {
+  readonly userId: string;
+  readonly databaseId: string;
 }
 
 export interface SessionRef {
@@ -265,6 +277,22 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
         method: "DELETE",
         path: `/sessions/${encodeURIComponent(session.sessionId)}`,
         query: { user_id: session.userId, db_id: session.databaseId ?? undefined },
+        headers: headersOf(service),
+        agentId: name,
+        retryable: true,
+        signal,
+      });
+    },
+    async memories({ userId, databaseId, page, pageLength }, signal) {
+      const query = { user_id: userId, db_id: databaseId, page, limit: pageLength };
+      return asRecord(await get("/memories", signal, query))["data"];
+    },
+    async deleteMemories(ids, { userId, databaseId }, signal) {
+      await upstream.json({
+        method: "DELETE",
+        path: "/memories",
+        query: { db_id: databaseId },
+        body: JSON.stringify({ memory_ids: ids, user_id: userId }),
         headers: headersOf(service),
         agentId: name,
         retryable: true,

@@ -4,6 +4,7 @@ import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAgentOs, type AgentOsOptions } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
+import { createAgnoMemories } from "./memories.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { formFault } from "./output-schema.ts";
 import { callerOf, createRuns } from "./runs.ts";
@@ -56,6 +57,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
     },
     log,
   });
+  const memories = createAgnoMemories(directory, log);
   const unknownEvents = createUnknownEvents(log, options.onUnknownEvent);
   const goodbyes = new Set<Promise<void>>();
   const runs = createRuns({
@@ -110,6 +112,8 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
         await forgetSession(place.server, session, log, signal);
       }
     },
+    memories: (userId, signal) => memories.list(userId, signal),
+    forgetMemories: (userId, id, signal) => memories.forget(userId, id, signal),
     async probe(signal) {
       const remedies = new Set<string>();
       const details = await Promise.all(
