@@ -1,4 +1,14 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** The long ones first, so that none of them is left over when everything else is done. */
+class LongOnesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => moduleId.endsWith(".model.test.ts");
+    return [...sorted.filter(isLong), ...sorted.filter((each) => !isLong(each))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -13,5 +23,6 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     // Services, databases and streams are started for real, and waited for: three files at a time keep two cores busy.
     maxWorkers: 3,
+    sequence: { sequencer: LongOnesFirst },
   },
 });

@@ -280,6 +280,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["if (isClosed) return store.letGo(claimed);", ""],
       ["if (known.includes(claimed.attempt)) return;", ""],
+      ['running.get(replyId)?.stop(new ReplyStopped("fenced"));', ""],
       ["stateContext(reply.backendState)?.contentLength ?? reply.content.length", "0"],
       ["return withoutLog(reply);", "return reply;"],
       [

@@ -100,6 +100,7 @@ test("a later attempt takes the place of one that is only about to run, and of o
   await first;
   expect(made.map(({ reply }) => reply.attempt)).toEqual([2]);
   await start({ attempt: 3 });
+  expect(made.map(({ stops }) => stops)).toEqual([["fenced"], []]);
   made[0]!.end();
   await heard();
   expect(supervisor.running("r")?.reply.attempt).toBe(3);

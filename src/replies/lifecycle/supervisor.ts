@@ -126,6 +126,8 @@ export function createSupervisor(parts: SupervisorParts) {
         // A later attempt came meanwhile: this one has lost the reply.
         if (starting.get(replyId) !== claimed.attempt) return;
         const runner = parts.createRunner(reply, { ticket, userToken });
+        // Whoever made it here before has lost it, and is not found any more.
+        running.get(replyId)?.stop(new ReplyStopped("fenced"));
         running.set(replyId, runner);
         ticket?.hold();
         void make(runner, mode).finally(() => {
