@@ -20,15 +20,16 @@ export function growFaster(read: (text: string) => unknown, length: number): str
     const [short, long] = [make(length), make(2 * length)];
     let [least, most] = [0, Number.POSITIVE_INFINITY];
     for (let attempt = 0; attempt < attempts; attempt += 1) {
-      least = Math.max(
-        least,
-        costMs(() => read(short)),
-      );
       most = Math.min(
         most,
         costMs(() => read(long)),
       );
-      if (most < leastMs || most / least < maxGrowth) return [];
+      if (most < leastMs) return [];
+      least = Math.max(
+        least,
+        costMs(() => read(short)),
+      );
+      if (most / least < maxGrowth) return [];
     }
     return [`${name}: ${(most / least).toFixed(1)} times the time`];
   });
