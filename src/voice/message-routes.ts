@@ -18,9 +18,11 @@ import { mustBeOneOf, Problem, type ProblemDetail } from "../problems/problem.ts
 import { onBusyChoices } from "../replies/lifecycle/make-place.ts";
 import type { SseView } from "../replies/reading/sse.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
+import { audioFormats } from "./audio-format.ts";
 import type { AudioStore } from "./audio-store.ts";
 import type { Voice } from "./create-voice.ts";
 import { readUpload } from "./read-upload.ts";
+import { languageField } from "./recognition.ts";
 import { keepRecording } from "./recordings.ts";
 import { unvalidated, uploadContent } from "./routes.ts";
 import type { StoredReplyAudio } from "./stored-reply-audio.ts";
@@ -49,7 +51,11 @@ interface VoiceMessage {
   readonly speech: NonNullable<SendMessage["turn"]["voice"]>;
 }
 
-const textField = (description: string) => ({ type: "string", description });
+const textField = (description: string, maxLength = 200) => ({
+  type: "string",
+  maxLength,
+  description,
+});
 
 const describedFields = {
   session_id: textField("Without one a session is made for user_id."),
@@ -57,10 +63,14 @@ const describedFields = {
   audio_format: textField("Told by the content in any case."),
   enable_tts: { type: "boolean", default: true },
   stream_audio: { type: "boolean", default: false },
-  voice: { type: "string", default: "default" },
-  format: textField("Of the reply's speech; a wish."),
+  voice: { type: "string", maxLength: 200, default: "default" },
+  format: {
+    type: "string",
+    enum: [...audioFormats],
+    description: "Of the reply's speech; a wish.",
+  },
   speed: { type: "number", minimum: 0.25, maximum: 4, default: 1 },
-  language: textField("Spoken in the recording, such as en or zh."),
+  language: { ...languageField, description: "Spoken in the recording, such as en or zh." },
   agent_id: textField("For this turn only."),
   on_busy: { type: "string", enum: [...onBusyChoices] },
   stream: { type: "boolean", default: false },

@@ -67,6 +67,14 @@ function invalid(en: string, zh: string): Problem<"validation_failed"> {
   );
 }
 
+const languageTag = /^[a-zA-Z]{2,3}([-_][a-zA-Z0-9-]{1,20})?$/;
+
+/** As callers name one; also nothing, and `auto`. */
+export const languageField = {
+  type: "string",
+  pattern: `${languageTag.source}|^(auto)?$`,
+} as const;
+
 export function createRecognition(options: RecognitionOptions): Recognition {
   const { engines, decoder, detector, logger, observe } = options;
   const oneAtATime = createTurnstile(maxWaitingRecordings, () => voiceUnavailable("busy"));
@@ -77,7 +85,7 @@ export function createRecognition(options: RecognitionOptions): Recognition {
     const named =
       asked === undefined || asked === "" || asked === "auto" ? options.language : asked;
     if (named === null) return undefined;
-    if (!/^[a-z]{2,3}([-_][a-z0-9-]{1,20})?$/i.test(named)) {
+    if (!languageTag.test(named)) {
       const fault = {
         path: "/language",
         message: "must be a language tag such as en or zh",

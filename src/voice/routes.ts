@@ -13,6 +13,7 @@ import { audioFormats, mediaTypeOf } from "./audio-format.ts";
 import type { AudioStore } from "./audio-store.ts";
 import type { Voice, VoiceCapability } from "./create-voice.ts";
 import { readUpload } from "./read-upload.ts";
+import { languageField } from "./recognition.ts";
 import { sendSound } from "./send-sound.ts";
 
 interface VoiceRoutesOptions {
@@ -202,7 +203,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
               required: ["audio_file"],
               properties: {
                 audio_file: uploadContent,
-                language: { type: "string", examples: ["en", "zh"] },
+                language: { ...languageField, examples: ["en", "zh"] },
                 user_id: { type: "string", description: "In auth.mode open: who is speaking." },
               },
             },

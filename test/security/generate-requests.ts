@@ -96,7 +96,10 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
     if (/^(before|after|around)$/.test(name)) return mine.messageId;
     if (/^(head|parent)_message_id$/.test(name)) return random.pick([mine.replyId, mine.messageId]);
     if (name === "last-event-id") return String(random.pick([0, 1, 2, 3, 2_147_483_647]));
-    if (name === "q") return random.pick(searches);
+    if (name === "q") {
+      const search = random.pick(searches);
+      return isFitting ? search.slice(0, 200) : search;
+    }
     if (name === "prefer") return random.pick(["respond-async", "respond-async, wait=1", "wait=0"]);
     if (name === "share_id") return random.pick([mine.shareId, mine.bareShareId]);
     if (name === "audio_id") return mine.audioId;
@@ -122,7 +125,9 @@ export function generateRequest(operation: Operation, sources: Sources): FuzzReq
     if (parameter.in === "path")
       path = path.replace(`{${name}}`, pathPart(words, breaks(0.2), random));
     else if (parameter.in === "header") headers[name] = headerText(words, isFitting);
-    else query.push(`${name}=${encode(words)}`);
+    else if (Array.isArray(value) && isFitting) {
+      query.push(...value.map((each) => `${name}=${encode(inWords(each))}`));
+    } else query.push(`${name}=${encode(words)}`);
   }
   if (breaks(0.1))
     query.push(
@@ -347,5 +352,5 @@ function pathPart(words: string, raw: boolean, random: Random): string {
 /** Headers are bytes without controls. */
 function headerText(words: string, isFitting: boolean): string {
   const bytes = words.slice(0, 2_000).replaceAll(/[^\u0020-\u00fe]/g, isFitting ? "x" : "\u00e9");
-  return isFitting ? bytes.replaceAll(/[^!-~]/g, "x").slice(0, 255) : bytes;
+  return isFitting ? bytes.replaceAll(/[^ -~]/g, "x").slice(0, 255) : bytes;
 }
