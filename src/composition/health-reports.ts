@@ -4,6 +4,7 @@ import type { Catalogue } from "../agents/catalogue.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
+import type { SessionFollowers } from "../devices/follow-sessions.ts";
 import { createOutbox } from "../database/outbox.ts";
 import { countNotes } from "../search/search-index.ts";
 import type { GatewayRegistration } from "../gateway/gateway-registration.ts";
@@ -34,6 +35,7 @@ interface HealthReportsOptions {
   readonly catalogue: Catalogue;
   readonly replies: Replies;
   readonly feeds: ReplyFeeds;
+  readonly sessionFollowers: Pick<SessionFollowers, "stats">;
   readonly gateway: GatewayRegistration | null;
   readonly sessionStore: SessionStore;
   readonly messages: MessageStore;
@@ -119,6 +121,7 @@ export function createHealthReports(options: HealthReportsOptions): {
           eventLoop,
           database,
           sessionsOverview,
+          sessionFollowers: options.sessionFollowers,
         }),
         features,
       }),

@@ -10,6 +10,8 @@ interface RefreshGaugesOptions {
   readonly eventLoop: EventLoopWatch;
   readonly database: Pick<Database, "describe">;
   readonly sessionsOverview: () => Promise<SessionFigures>;
+  /** On this node. */
+  readonly sessionFollowers: { readonly stats: () => { readonly followers: number } };
 }
 
 /** A scrape never waits longer for dependencies; their gauges then keep the last value. */
@@ -41,6 +43,7 @@ export function createRefreshGauges(options: RefreshGaugesOptions): () => Promis
       metrics.outboxEntries.set({ outbox, state: "dead" }, dead);
       if (oldestSeconds !== undefined) metrics.outboxOldest.set({ outbox }, oldestSeconds);
     }
+    metrics.sessionFollowers.set(options.sessionFollowers.stats().followers);
     metrics.eventLoopDelay.set(eventLoop.recentDelayMs() / 1000);
     const { pool } = database.describe();
     if (typeof pool === "object" && pool !== null) {

@@ -84,6 +84,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     metrics,
     health,
     eventLoop,
+    sessionFollowers: { stats: () => ({ followers: 6 }) },
     database: { describe: () => ({ driver: "x", pool: { open: 3, idle: 2, waiting: 0 } }) },
     sessionsOverview: createSessionsOverview({
       sessions: async () => world.sessions,
@@ -288,6 +289,7 @@ describe("metrics", () => {
     expect(headers["content-type"]).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(text).toContain('chat_sessions{status="active"} 2');
     expect(text).toContain("chat_messages_queued 5");
+    expect(text).toContain("chat_session_followers 6");
     expect(text).toContain('chat_errors_total{type="rate_limited"} 1');
     expect(text).toContain('chat_dependency_up{dependency="agno"} 1');
     expect(text).not.toContain('dependency="redis"');

@@ -89,6 +89,11 @@ export function createMetrics(version = "unknown") {
       help: "Open streams on this node",
       registers,
     }),
+    sessionFollowers: new Gauge({
+      name: "chat_session_followers",
+      help: "Devices that follow what happens to their users' sessions, on this node",
+      registers,
+    }),
     sessions: new Gauge({
       name: "chat_sessions",
       help: "Sessions in the database, by status; the same on every node",

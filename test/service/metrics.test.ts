@@ -3,6 +3,7 @@ import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
+import { openStream } from "../support/reply-stream.ts";
 import { startService, type TestService } from "../support/start-service.ts";
 
 let postgres: TestPostgres | null;
@@ -94,6 +95,9 @@ describe("metrics of a running service", () => {
     // The queue is full now.
     expect((await client.send("POST", "/chat/message", body)).status).toBe(429);
 
+    const device = await openStream(`${service.url}/sessions/events?user_id=bob`);
+    await device.next(({ type }) => type === "ready");
+
     // Moved by test/service/platform.test.ts, where there is something to cache.
     const moved = new Set([
       "chat_cache_operation_duration_seconds",
@@ -101,7 +105,8 @@ describe("metrics of a running service", () => {
     ]);
     const during = await scrape();
     expect(during("chat_replies_running")).toBe(1);
-    expect(during("chat_stream_viewers")).toBe(2);
+    expect(during("chat_stream_viewers")).toBe(3);
+    expect(during("chat_session_followers")).toBe(1);
     expect(during("chat_messages_queued")).toBe(1);
     expect(during("chat_dependency_up", { dependency: "models" })).toBe(1);
     expect(during("chat_dependency_up", { dependency: "database" })).toBe(1);
@@ -113,6 +118,7 @@ describe("metrics of a running service", () => {
     await client.send("POST", `/chat/message/${String(replyId)}/cancel`);
     gate.resolve();
     await Promise.all([stream.all(), waiting.all()]);
+    device.close();
     await client.send("POST", "/chat/voice/synthesize", { text: "hello" });
     await client.send("PUT", `/chat/message/${String(replyId)}/feedback`, { rating: "down" });
     await client.get("/nowhere");
