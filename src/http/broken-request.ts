@@ -4,10 +4,8 @@ import type { FastifyServerOptions } from "fastify";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { lingerMs } from "./linger.ts";
 import { headersWithoutHooks, pathOf, problemBody } from "./errors.ts";
-
-/** How long a caller may take to fetch the refusal and to stop sending. */
-const lingerMs = 1_000;
 
 /**
  * Answers what is no request, or arrives too slowly or with a head that is too large, in the shape of every other error.

@@ -19,6 +19,7 @@ import { endSilentRequests } from "./end-silent-requests.ts";
 import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
 import { installJsonBodies } from "./json-bodies.ts";
+import { installLinger } from "./linger.ts";
 import { installWatched } from "./monitoring-door.ts";
 import { installOriginCheck } from "./origin-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
@@ -70,6 +71,7 @@ export async function createServer(options: ServerOptions) {
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   endSilentRequests(app, server.request_timeout_seconds * 1000);
+  installLinger(app);
   installJsonBodies(app, config.limits.max_body_size);
   app.setValidatorCompiler(compileValidator);
   // Response schemas document; what is sent is what the handlers made.
