@@ -187,6 +187,7 @@ describeInBrowser("what users mark", () => {
       memories = id === undefined ? [] : memories.filter((each) => each.memory_id !== id);
       return route.fulfill({ json: { success: true, deleted: 1, pending: id === undefined } });
     });
+    await page.getByText("What can I do for you?").waitFor();
     await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
     await page.getByRole("menuitem", { name: "What agents remember of me" }).press("Enter");
     const dialog = page.getByRole("dialog");
