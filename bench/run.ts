@@ -1,4 +1,5 @@
-/** npm run bench [relay|length|nodes|audio|search|import]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import]: ratios measured side by side in one run; absolute figures depend on the machine. */
+import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
@@ -9,6 +10,7 @@ import { benchSearch } from "./search.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   relay: benchRelay,
+  agentos: benchAgentOs,
   async length() {
     await benchConversationLength();
     await benchBranches(10_000);

@@ -1,4 +1,5 @@
-"""An AgentOS to try the chat service with: an agent with tools, one that asks before it acts, a team and a workflow.
+"""An AgentOS to try the chat service with: an agent with tools, a memory and follow-up questions, one that asks before
+it acts, a team and a workflow.
 
 The model is any OpenAI-compatible server, named by MODEL_BASE_URL, MODEL_API_KEY and MODEL_ID.
 """
@@ -56,12 +57,18 @@ def close_ticket(number: str) -> str:
 assistant = Agent(
     id="assistant",
     name="Assistant",
-    description="Answers questions; knows the time and can add",
+    description="Answers questions, knows the time, can add, and remembers whom it talks to",
     model=model(),
     tools=[current_time, add],
     # AgentOS remembers the conversation, under the session id of the chat service.
     add_history_to_context=True,
     num_history_runs=50,
+    # What it learns about a user, for all conversations: the model is asked after each reply what to note.
+    update_memory_on_run=True,
+    add_memories_to_context=True,
+    # Questions that the user may want to ask next; the model is asked for them too.
+    followups=True,
+    num_followups=3,
 )
 
 service_desk = Agent(

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { agnoVersions, pythonOf, type AgnoVersion } from "./environment.ts";
+import { chosenVersions, pythonOf } from "./environment.ts";
 
 /**
  * Registers tests for each AgentOS version. Where Python or the registry is missing they are skipped with a message;
  * `REQUIRE_BACKENDS` with `agno` in it makes that a failure.
  */
-export function forEachAgno(register: (version: AgnoVersion, python: string) => void): void {
-  for (const version of agnoVersions) {
+export function forEachAgno(register: (version: string, python: string) => void): void {
+  for (const version of versions) {
     const found = environments.get(version);
     if (found && "python" in found) {
       register(version, found.python);
@@ -21,8 +21,6 @@ export function forEachAgno(register: (version: AgnoVersion, python: string) => 
   }
 }
 
-const environments = new Map<
-  AgnoVersion,
-  { readonly python: string } | { readonly missing: string }
->();
-for (const version of agnoVersions) environments.set(version, await pythonOf(version));
+const versions = await chosenVersions();
+const environments = new Map<string, { readonly python: string } | { readonly missing: string }>();
+for (const version of versions) environments.set(version, await pythonOf(version));

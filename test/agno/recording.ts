@@ -1,11 +1,10 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AgnoVersion } from "./environment.ts";
 import type { Exchange } from "./recording-proxy.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/agno");
 
-function fileOf(version: AgnoVersion, scenario: string): string {
+function fileOf(version: string, scenario: string): string {
   const name = scenario
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
@@ -15,14 +14,14 @@ function fileOf(version: AgnoVersion, scenario: string): string {
 
 /** What an AgentOS of this version answered when the scenario was recorded. */
 export async function readRecording(
-  version: AgnoVersion,
+  version: string,
   scenario: string,
 ): Promise<readonly Exchange[]> {
   return JSON.parse(await readFile(fileOf(version, scenario), "utf8")) as Exchange[];
 }
 
 export async function writeRecording(
-  version: AgnoVersion,
+  version: string,
   scenario: string,
   exchanges: readonly Exchange[],
 ): Promise<void> {

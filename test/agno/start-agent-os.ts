@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 export interface AgentOsProcess {
   readonly url: string;
+  /** The one that runs now. */
+  readonly process: ChildProcess;
   /** What it wrote, for messages of failed tests. */
   readonly output: string;
   /** As `kill -9`, waits until it is gone. */
@@ -86,6 +88,10 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
   await start();
   return {
     url,
+    get process() {
+      if (child === null) throw new Error("AgentOS does not run");
+      return child;
+    },
     get output() {
       return output;
     },
