@@ -59,7 +59,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + $6,",
         "UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + 1,",
       ],
-      ['if (queuePosition !== null) events.push({ type: "queued", position: queuePosition });', ""],
+      ["if (queuePosition !== null) events.push(queuedEvent(queuePosition, waitsFor));", ""],
     ],
   },
   {

@@ -87,6 +87,16 @@ export const replyEventSchemas = {
   ),
   queued: event("queued", "The session is still answering an earlier message.", {
     position: Type.Integer({ minimum: 1 }),
+    reason: Type.Optional(
+      Type.Union([Type.Literal("running"), Type.Literal("decision")], {
+        description:
+          "`decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`.",
+      }),
+    ),
+    waits_for: Type.Optional(
+      Type.String({ format: "uuid", description: "The reply in front, as it was then." }),
+    ),
+    requirements: Type.Optional(Type.Array(RequirementSchema)),
   }),
   assistant_chunk: event("assistant_chunk", "Text as the agent produces it.", {
     chunk: Type.String(),

@@ -1,6 +1,15 @@
+import type { Requirement } from "../agents/agent-backend.ts";
 import type { ReplyEventBody } from "./reply-event.ts";
 import { outputOf } from "./structured-output.ts";
 import type { ReplyEnd } from "./reply.ts";
+
+/** As events show them. */
+export function wireRequirements(requirements: readonly Requirement[]) {
+  return requirements.map((requirement) => ({
+    ...requirement,
+    arguments: { ...requirement.arguments },
+  }));
+}
 
 /** The event that tells how a reply ended; made from the stored end, so that any node can make it again. */
 export function terminalEvent(
@@ -26,10 +35,7 @@ export function terminalEvent(
     case "paused":
       return {
         type: "paused",
-        requirements: (end.requirements ?? []).map((requirement) => ({
-          ...requirement,
-          arguments: { ...requirement.arguments },
-        })),
+        requirements: wireRequirements(end.requirements ?? []),
         ...(end.error && {
           error: end.error.message,
           code: end.error.code,

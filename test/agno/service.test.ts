@@ -270,6 +270,34 @@ forEachAgno((version, python) => {
       );
     });
 
+    test("a message that comes while a decision is open says what it waits for", async () => {
+      const { stream, sessionId, messageId } = await ask("janitor", "clean");
+      const paused = await stream.next((event) => event.type === "paused");
+      const requirements = paused["requirements"] as { id: string }[];
+      const next = await client.stream({
+        session_id: sessionId,
+        agent_id: "forgetful",
+        message: "and then?",
+      });
+      const queued = await next.next((event) => event.type === "queued");
+      assert.deepEqual(
+        [queued["reason"], queued["waits_for"], queued["requirements"]],
+        ["decision", messageId, requirements],
+      );
+      const decision = { id: requirements[0]?.id, approved: true };
+      const edited = await client.send<{ error: { type: string } }>(
+        "POST",
+        `/chat/message/${messageId}/continue`,
+        { decisions: [{ ...decision, arguments: { path: "/other" } }] },
+      );
+      assert.deepEqual([edited.status, edited.body.error.type], [422, "validation_failed"]);
+      const taken = await client.send("POST", `/chat/message/${messageId}/continue`, {
+        decisions: [decision],
+      });
+      assert.equal(taken.status, 200);
+      assert.equal((await next.next(ended)).type, "conversation_complete");
+    });
+
     test("a paused reply goes on over the WebSocket as over HTTP", async () => {
       const { stream, sessionId, messageId } = await ask("janitor", "clean");
       const paused = await stream.next((event) => event.type === "paused");

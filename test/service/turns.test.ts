@@ -45,7 +45,12 @@ describe("turns of a session", () => {
     const held = await hold(sessionId);
     const second = await client.stream({ session_id: sessionId, message: "second" });
     const queued = await second.next((event) => event.type === "queued");
-    expect(queued).toMatchObject({ id: 2, position: 1 });
+    expect(queued).toMatchObject({
+      id: 2,
+      position: 1,
+      reason: "running",
+      waits_for: held.messageId,
+    });
     expect((await client.get(`/sessions/${sessionId}`)).body).toMatchObject({
       active_message_id: held.messageId,
       active_message_status: "streaming",

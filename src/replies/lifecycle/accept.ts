@@ -22,11 +22,12 @@ import {
 } from "../../tree/tree.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
-import { storeBranches } from "./branches.ts";
+import { storeBranches, unfinishedReplies } from "./branches.ts";
 import { findAnchor, type Anchor, type Anchored, type Question } from "./anchor.ts";
 import { claimedColumns, conversationOf, leaseUntil, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
-import { free, makePlace, type OnBusy } from "./make-place.ts";
+import { wireRequirements } from "../terminal-event.ts";
+import { free, inFront, makePlace, type OnBusy, type Place, type WaitsFor } from "./make-place.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
 
@@ -165,7 +166,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
         effects: [
           ...(newSession === null ? [] : [counted(newSession, agentId)]),
           ...place.effects,
-          ...opening(reply, request, place.queuePosition),
+          ...opening(reply, request, place),
         ],
       };
     },
@@ -377,12 +378,16 @@ async function acceptedBefore(
   if (row === undefined) return null;
   const { position, isHere, turn, ...rest } = row;
   const reply = { ...rest, turn: turn ?? { ...request.turn, userId: "", settings: {} } };
+  const waitsFor =
+    position === null ? null : await inFront(tx, sessionId, await unfinishedReplies(tx, sessionId));
   const goesOn = isHere || position !== null;
   return {
     result: reply,
     effects: [
       ...(newSession === null ? [] : [counted(newSession, reply.agentId)]),
-      ...opening(reply, request, position).filter(({ do: what }) => what === "count" || goesOn),
+      ...opening(reply, request, { queuePosition: position, waitsFor }).filter(
+        ({ do: what }) => what === "count" || goesOn,
+      ),
     ],
   };
 }
@@ -395,11 +400,11 @@ function counted({ sessionId }: BeginningSession, agentId: string): Effect {
 function opening(
   reply: ClaimedReply,
   request: Acceptance,
-  queuePosition: number | null,
+  { queuePosition, waitsFor }: Pick<Place, "queuePosition" | "waitsFor">,
 ): readonly Effect[] {
   const { replyId, sessionId, agentId } = reply;
   const events: ReplyEventBody[] = [openingEvent(reply)];
-  if (queuePosition !== null) events.push({ type: "queued", position: queuePosition });
+  if (queuePosition !== null) events.push(queuedEvent(queuePosition, waitsFor));
   return [
     {
       do: "count",
@@ -413,6 +418,18 @@ function opening(
     { do: "tell", reply, after: 0, events },
     ...(queuePosition === null ? [{ do: "start", reply, mode: { kind: "run" } } as const] : []),
   ];
+}
+
+function queuedEvent(position: number, waitsFor: WaitsFor | null): ReplyEventBody {
+  if (waitsFor === null) return { type: "queued", position };
+  const { replyId, requirements } = waitsFor;
+  return {
+    type: "queued",
+    position,
+    reason: requirements === null ? "running" : "decision",
+    waits_for: replyId,
+    ...(requirements && { requirements: wireRequirements(requirements) }),
+  };
 }
 
 /** Always the first event of a reply. */

@@ -1,3 +1,4 @@
+import type { Requirement } from "../../agents/agent-backend.ts";
 import type { Queryable } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
@@ -19,6 +20,8 @@ const givesWay = { interrupt: "interrupted_by_user", rollback: "rolled_back" } a
 export interface Place {
   /** From 1; null when it may start at once. */
   readonly queuePosition: number | null;
+  /** The reply at work, or the one about which a person has to decide first; null: nothing is in front. */
+  readonly waitsFor: WaitsFor | null;
   /** The number of a reply that leaves the path with its message, for the new one to stand there; null: none. */
   readonly insteadOf: number | null;
   readonly effects: readonly Effect[];
@@ -26,9 +29,16 @@ export interface Place {
   readonly events: readonly BusinessEvent[];
 }
 
+export interface WaitsFor {
+  readonly replyId: string;
+  /** Null: it is being made. */
+  readonly requirements: readonly Requirement[] | null;
+}
+
 /** Nothing else is unfinished in the session. */
 export const free: Place = {
   queuePosition: null,
+  waitsFor: null,
   insteadOf: null,
   effects: [],
   jobs: [],
@@ -62,7 +72,8 @@ export async function makePlace(
     if (waiting >= maxQueued) {
       throw new Problem("queue_full", { limit: maxQueued }, { retryAfterSeconds: 5 });
     }
-    return { ...free, queuePosition: waiting + 1 };
+    const waitsFor = await inFront(tx, sessionId, unfinished);
+    return { ...free, queuePosition: waiting + 1, waitsFor };
   }
   const effects: Effect[] = [];
   const jobs: Job[] = [];
@@ -79,7 +90,25 @@ export async function makePlace(
   }
   const active = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
   const insteadOf = onBusy === "rollback" ? (active?.seq ?? null) : null;
-  return { queuePosition: isHeld ? 1 : null, insteadOf, effects, jobs, events };
+  const waitsFor = isHeld && active ? { replyId: active.replyId, requirements: null } : null;
+  return { queuePosition: isHeld ? 1 : null, waitsFor, insteadOf, effects, jobs, events };
+}
+
+/** What a message for a session with this unfinished waits for first. */
+export async function inFront(
+  tx: Queryable,
+  sessionId: string,
+  unfinished: Awaited<ReturnType<typeof unfinishedReplies>>,
+): Promise<WaitsFor | null> {
+  const active = unfinished.find((reply) => reply.status !== "queued");
+  if (active === undefined) return null;
+  const { replyId } = active;
+  if (active.status !== "paused") return { replyId, requirements: null };
+  const { rows } = await tx.query<{ requirements: readonly Requirement[] | null }>(
+    "SELECT requirements FROM messages WHERE session_id = $1 AND message_id = $2",
+    [sessionId, replyId],
+  );
+  return { replyId, requirements: rows[0]?.requirements ?? [] };
 }
 
 function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {

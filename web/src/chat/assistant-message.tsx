@@ -60,7 +60,13 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       {status === "queued" && (
         <p className="message-note">
           <Icon name="clock" size={15} />
-          <span>{position === null ? texts.queuedShort : texts.queued(position)}</span>
+          <span>
+            {message.live?.needsDecision === true
+              ? texts.queuedForDecision
+              : position === null
+                ? texts.queuedShort
+                : texts.queued(position)}
+          </span>
           <button type="button" className="link-button" onClick={() => void withdraw(message)}>
             {texts.withdraw}
           </button>

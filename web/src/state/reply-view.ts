@@ -17,6 +17,8 @@ export interface LiveDetails {
   readonly members: readonly Member[];
   /** Place in the queue; null: not waiting. */
   readonly position: number | null;
+  /** It waits for a decision about an earlier reply. */
+  readonly needsDecision: boolean;
   readonly durationMs: number | null;
   readonly timeToFirstTokenMs: number | null;
 }
@@ -29,6 +31,7 @@ const nothingLive: LiveDetails = {
   lastEventId: 0,
   members: [],
   position: null,
+  needsDecision: false,
   durationMs: null,
   timeToFirstTokenMs: null,
 };
@@ -55,7 +58,11 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         live: { ...nothingLive, lastEventId: id },
       };
     case "queued":
-      return { ...message, status: "queued", live: { ...live, position: event.position } };
+      return {
+        ...message,
+        status: "queued",
+        live: { ...live, position: event.position, needsDecision: event.reason === "decision" },
+      };
     case "assistant_chunk":
       return { ...running, content: message.content + event.chunk };
     case "reasoning_chunk":

@@ -104,6 +104,7 @@ export const en = {
   discard: "Discard",
   queued: (position: number) => `Waiting, number ${position}`,
   queuedShort: "Waiting",
+  queuedForDecision: "Waiting for your decision above",
   withdraw: "Withdraw",
   writing: "Writing",
   thinking: "Thinking…",

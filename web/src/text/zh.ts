@@ -100,6 +100,7 @@ export const zh: Texts = {
   discard: "放弃",
   queued: (position) => `排队中，第 ${position} 位`,
   queuedShort: "排队中",
+  queuedForDecision: "正在等待您对上面事项的决定",
   withdraw: "撤回",
   writing: "正在书写",
   thinking: "正在思考…",
