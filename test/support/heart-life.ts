@@ -40,6 +40,13 @@ export type Deed =
   | { readonly do: "show"; readonly at: number }
   /** One of the session's messages is deleted, with what hangs below it. */
   | { readonly do: "remove"; readonly at: number }
+  /** What waits in the session is said otherwise, by the id of either message. */
+  | {
+      readonly do: "amend";
+      readonly which: number;
+      readonly by: "question" | "reply";
+      readonly message: string;
+    }
   /** The last message of the session once more, with its idempotency key. */
   | { readonly do: "repeat" }
   /** The session's agent does so many steps more. */
@@ -82,6 +89,7 @@ interface Row {
   readonly content: string;
   readonly eventSeq: number;
   readonly finishReason: string | null;
+  readonly questionId: string;
   readonly message: string;
   readonly leaseOwner: string | null;
   readonly requirements: readonly { readonly id: string }[] | null;
@@ -183,6 +191,8 @@ function createLife(database: Database, options: HeartOptions) {
   const started: Promise<void>[] = [];
   /** Replies to messages that were to hang below this one; null: below none. */
   const placed = new Map<string, string | null>();
+  /** What somebody was told that messages say now, and all that they were to say. */
+  const amended = new Map<string, { isTaken: boolean; readonly texts: string[] }>();
   /** What callers were told that they should never be told. */
   const surprises: string[] = [];
 
@@ -336,12 +346,35 @@ function createLife(database: Database, options: HeartOptions) {
     (
       await database.query<Row>(
         `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", m.status, m.content,
-           m.event_seq AS "eventSeq", m.finish_reason AS "finishReason", u.content AS message,
+           m.event_seq AS "eventSeq", m.finish_reason AS "finishReason", u.content AS message, u.message_id AS "questionId",
            m.lease_owner AS "leaseOwner", m.requirements
          FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
          WHERE m.role = 'assistant' ORDER BY m.session_id, m.seq`,
       )
     ).rows;
+  const amend = async (
+    node: HeartNode,
+    row: Row,
+    { by, message }: Extract<Deed, { do: "amend" }>,
+  ) => {
+    const { replyId, questionId } = row;
+    const said = amended.get(questionId) ?? { isTaken: false, texts: [] };
+    amended.set(questionId, said);
+    said.texts.push(message);
+    await node.commands.amend(
+      { identity: null },
+      { messageId: by === "reply" ? replyId : questionId },
+      {
+        text: message,
+        attachments: null,
+        agentId: undefined,
+        sessionConfig: {},
+        ownSettings: {},
+        turn: {},
+      },
+    );
+    said.isTaken = true;
+  };
   const unfinishedOf = async (sessionId: string | null) =>
     (await rows()).filter((row) => row.sessionId === sessionId && unfinished.has(row.status));
 
@@ -381,6 +414,12 @@ function createLife(database: Database, options: HeartOptions) {
         const message = all[deed.at % Math.max(1, all.length)];
         if (message === undefined) return;
         await node.commands.remove({ identity: null }, { messageId: message.messageId });
+        return;
+      }
+      case "amend": {
+        const waiting = (await unfinishedOf(sessionId)).filter((row) => row.status === "queued");
+        const row = waiting[deed.which % Math.max(1, waiting.length)];
+        if (row !== undefined) await amend(node, row, deed);
         return;
       }
       case "repeat":
@@ -549,7 +588,12 @@ function createLife(database: Database, options: HeartOptions) {
       const gaveWay = before === "paused" && (after === null || after === "cancelled");
       if (gaveWay && !upstream.abandoned.has(replyId)) found.push(`${replyId} not abandoned`);
     }
-    for (const row of ends) found.push(...endFaults(row, isCalm));
+    for (const row of ends) {
+      found.push(...endFaults(row, isCalm));
+      const said = amended.get(row.questionId);
+      if (said?.isTaken === true && !said.texts.includes(row.message))
+        found.push(`${row.questionId} does not say what it was changed to`);
+    }
     for (const { replyId, faults: read } of readers.values()) {
       found.push(...read.map((fault) => `reader of ${replyId}: ${fault}`));
     }

@@ -67,6 +67,15 @@ const everyday: [number, fc.Arbitrary<Deed>][] = [
   ],
   [2, fc.record({ do: fc.constant("show" as const), at: fc.nat({ max: 40 }) })],
   [2, fc.record({ do: fc.constant("remove" as const), at: fc.nat({ max: 40 }) })],
+  [
+    3,
+    fc.record({
+      do: fc.constant("amend" as const),
+      which: fc.nat({ max: 2 }),
+      by: fc.constantFrom("question" as const, "reply" as const),
+      message,
+    }),
+  ],
   [8, fc.record({ do: fc.constant("advance" as const), steps: fc.integer({ min: 1, max: 4 }) })],
   [3, fc.record({ do: fc.constant("cancel" as const), which: fc.nat({ max: 2 }) })],
   [
