@@ -180,12 +180,13 @@ export async function openConversations(
     database,
     jobs,
     backends: configured,
-    nameOf: (source, agentId) =>
-      catalogue
-        .list()
-        .find(
-          ({ backend, descriptor }) => backend.source === source && descriptor.agentId === agentId,
-        )?.agentId,
+    namesOf: (source) =>
+      new Map(
+        catalogue
+          .list()
+          .filter(({ backend }) => backend.source === source)
+          .map(({ descriptor, agentId }) => [descriptor.agentId, agentId]),
+      ),
     logger,
   });
   return {

@@ -4,7 +4,7 @@ import type { FastifyServerOptions } from "fastify";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { lingerMs } from "./linger.ts";
+import { destroySoon } from "./linger.ts";
 import { headersWithoutHooks, pathOf, problemBody } from "./errors.ts";
 
 /**
@@ -49,8 +49,7 @@ export function refuseBrokenRequests(
     );
     // Closed at once, with something unread, the answer would be lost with it.
     socket.resume();
-    const end = setTimeout(() => socket.destroy(), lingerMs);
-    socket.once("close", () => clearTimeout(end));
+    destroySoon(socket);
   };
 }
 

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 
 /** How long a caller may take to fetch a refusal and to stop sending. */
-export const lingerMs = 1_000;
+const lingerMs = 1_000;
 
 /**
  * An answer that ends its connection before all of the body has come: what still comes is read and dropped for a moment.
@@ -23,10 +23,14 @@ export function installLinger(app: FastifyInstance): void {
 
 function linger(request: IncomingMessage, socket: Socket): void {
   socket.end();
-  const end = () => void socket.destroy();
-  const timer = setTimeout(end, lingerMs);
-  socket.once("close", () => clearTimeout(timer));
-  if (request.complete) return end();
-  request.once("end", end);
+  if (request.complete) return void socket.destroy();
+  request.once("end", () => socket.destroy());
   request.resume();
+  destroySoon(socket);
+}
+
+/** Ends a connection on which the last answer is under way, whatever its caller still does. */
+export function destroySoon(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once("close", () => clearTimeout(timer));
 }

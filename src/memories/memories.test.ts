@@ -56,7 +56,7 @@ function stage(...backends: AgentBackend[]) {
     database,
     jobs,
     backends: [...backends, { source: "forgetful" } as AgentBackend],
-    nameOf: (from, agentId) => (agentId === "known" ? `${from}:known` : undefined),
+    namesOf: (from) => new Map([["known", `${from}:known`]]),
     logger: silentLogger,
   });
   return { jobs, memories };

@@ -22,13 +22,13 @@ interface MemoriesOptions {
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
   readonly backends: readonly AgentBackend[];
-  /** The name that callers know an agent of a source by; undefined: they do not know it. */
-  readonly nameOf: (source: string, agentId: string) => string | undefined;
+  /** The names that callers know a source's agents by, by its own; who is not in it is not known. */
+  readonly namesOf: (source: string) => ReadonlyMap<string, string>;
   readonly logger: Logger;
 }
 
 export function createUserMemories(options: MemoriesOptions): UserMemories {
-  const { database, jobs, backends, nameOf, logger } = options;
+  const { database, jobs, backends, namesOf, logger } = options;
   return {
     async list(userId, signal) {
       const found = await Promise.all(
@@ -37,11 +37,12 @@ export function createUserMemories(options: MemoriesOptions): UserMemories {
           try {
             const { memories, isComplete } = await backend.memories(userId, signal);
             const { source } = backend;
+            const names = namesOf(source);
             return {
               memories: memories.map((memory) => ({
                 ...memory,
                 id: `${source}.${memory.id}`,
-                agentIds: memory.agentIds.flatMap((agentId) => nameOf(source, agentId) ?? []),
+                agentIds: memory.agentIds.flatMap((agentId) => names.get(agentId) ?? []),
               })),
               isComplete,
             };
