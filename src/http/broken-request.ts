@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyServerOptions } from "fastify";
 import { newId } from "../lib/ids.ts";
@@ -17,11 +17,25 @@ export function refuseBrokenRequests(
   /** Of a URL, as it was sent. */
   methodsOf: (url: string) => readonly string[],
 ): NonNullable<FastifyServerOptions["clientErrorHandler"]> {
-  return (error, socket: Socket) => {
+  const postponed = new WeakSet<Socket>();
+  return function refuse(error, socket: Socket): void {
     if (error.code === "ECONNRESET" || socket.destroyed) return;
     // The parser tells of every further piece of what it has refused already.
     if (socket.writableEnded) return;
-    if (!socket.writable || isAnswered(socket)) {
+    const response = responseOf(socket);
+    if (response?.headersSent === false && response.req.complete) {
+      // That is for an earlier request, which came whole: it is answered before this one is refused.
+      if (postponed.has(socket)) return;
+      postponed.add(socket);
+      response.once("close", () =>
+        setImmediate(() => {
+          postponed.delete(socket);
+          refuse(error, socket);
+        }),
+      );
+      return;
+    }
+    if (!socket.writable || response?.headersSent === true) {
       socket.destroy();
       return;
     }
@@ -58,10 +72,10 @@ function isHead({ rawPacket }: { readonly rawPacket?: unknown }): boolean {
   return Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, 5).toString("latin1") === "HEAD ";
 }
 
-/** Whether an earlier request's answer is under way on the connection. */
-function isAnswered(socket: Socket): boolean {
-  const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  return response?.headersSent === true;
+/** The answer that is under way on the connection. */
+function responseOf(socket: Socket): ServerResponse | null {
+  const { _httpMessage: response = null } = socket as { _httpMessage?: ServerResponse | null };
+  return response;
 }
 
 /** A request that is whole but for a method which the parser does not know. */

@@ -28,6 +28,14 @@ export function servedHosts({
  * nodes asks each by its address, and is told nothing of anybody's.
  */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
+  app.addHook("onRequest", async ({ raw }) => {
+    const [host = "", ...others] = raw.headersDistinct.host ?? [];
+    if (others.length === 0 && isHost(host)) return;
+    throw new Problem("bad_request", {
+      en: "The request needs one Host header: a name or an address, and a port if there is one.",
+      zh: "请求须有且只有一个 Host 标头：主机名或地址，可带端口。",
+    });
+  });
   if (allowed.includes("*")) return;
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   /** `*.example.com` is any name below, not that name itself. */
@@ -42,6 +50,11 @@ export function installHostCheck(app: FastifyInstance, allowed: readonly string[
       zh: "此主机名不在服务范围内。如需使用，请将其加入 security.allowed_hosts。",
     });
   });
+}
+
+/** What others read differently (`localhost:80@elsewhere`) would be one name to a proxy and another one here. */
+export function isHost(text: string): boolean {
+  return /^(?:(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)?$/i.test(text);
 }
 
 function isLoopback(host: string): boolean {

@@ -245,6 +245,35 @@ describe("problems", () => {
     expect((await client.get("/health")).status).toBe(200);
   });
 
+  const talk = async (text: string) => {
+    const { hostname, port } = new URL(service.url);
+    return new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () => socket.write(text));
+      let received = "";
+      socket.setEncoding("utf8").on("data", (chunk: string) => (received += chunk));
+      socket.once("close", () => resolve(received));
+      socket.once("error", reject);
+    });
+  };
+
+  it.each([
+    "localhost:8001@elsewhere.example",
+    "localhost, elsewhere.example",
+    "localhost\r\nHost: elsewhere.example",
+    "localhost\r\nHost: localhost",
+  ])("refuses a request for %j, which others may read as another host", async (host) => {
+    const answer = await talk(`GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 [^]*"type":"bad_request"/);
+  });
+
+  it("answers a request before it refuses what comes behind it", async () => {
+    const get = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const statuses = async (text: string) =>
+      [...(await talk(text)).matchAll(/HTTP\/1.1 (\d+) /g)].map(([, status]) => status);
+    expect(await statuses(`${get}NONSENSE\r\n\r\n`)).toEqual(["200", "400"]);
+    expect(await statuses(`${get}${get}NONSENSE\r\n\r\n`)).toEqual(["200", "200", "400"]);
+  });
+
   it.each([
     ["POST", "/nowhere", 404, "not_found"],
     ["POST", "/api/v1/nowhere/", 404, "not_found"],
