@@ -267,6 +267,20 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     expect((await database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
 
+  test("what finds no free connection says so, and not that the server is away", async () => {
+    const database = open(url, { maxConnections: 1, poolTimeoutMs: 200 });
+    const release = Promise.withResolvers<void>();
+    const holds = database.transaction(async (tx) => {
+      await tx.query("SELECT 1");
+      await release.promise;
+    });
+    const problem = await unavailable(database.query("SELECT 1"));
+    expect(problem.text("en")).toMatch(/^All connections/);
+    expect(String(problem.cause)).toMatch(/database.pool_size/);
+    release.resolve();
+    await holds;
+  });
+
   test("a commit that nobody answers may have happened, and says so", async () => {
     const database = open(url, { statementTimeoutMs: 10_000 });
     await database.execute(

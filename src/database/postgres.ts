@@ -82,7 +82,9 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
   /** A connection for as long as `work` takes. One that is of no use any more is closed instead of given back. */
   const lend = async <T>(work: (lent: Lent) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch((error: unknown) => {
-      throw translate(error);
+      // The pool tells in the same words that a server does not answer.
+      const isFull = pool.totalCount >= options.maxConnections && poolTimeout.test(String(error));
+      throw isFull ? storageUnavailable(allInUse(), "connections") : translate(error);
     });
     const lent: Lent = {
       isLost: false,
@@ -196,6 +198,11 @@ const unavailableCodes = new Set([
   "EAI_AGAIN",
   "ENOENT",
 ]);
+const poolTimeout = /timeout exceeded/i;
+/** Instead of the pool's own error, whose words are what is logged of an outage. */
+const allInUse = () =>
+  new Error("all connections of the pool are in use (database.pool_size, database.max_overflow)");
+
 const unavailableMessages =
   /connection terminated|timeout exceeded|query read timeout|not queryable|client was closed/i;
 

@@ -22,6 +22,9 @@ export function hasUnavailableState(error: unknown): boolean {
   return state !== undefined && (unavailableStates.test(state) || refusedStates.test(state));
 }
 
-export function storageUnavailable(cause: unknown): Problem {
-  return new Problem("storage_unavailable", {}, { retryAfterSeconds: 2, cause });
+export function storageUnavailable(
+  cause: unknown,
+  what: "database" | "connections" = "database",
+): Problem {
+  return new Problem("storage_unavailable", { what }, { retryAfterSeconds: 2, cause });
 }

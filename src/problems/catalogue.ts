@@ -20,6 +20,22 @@ function define<Data = Record<never, never>>(
   return { status, texts };
 }
 
+/** What is away, or has no place left. */
+const unavailableStores = {
+  database: {
+    en: "The database cannot be reached at the moment. Nothing was changed; try again shortly.",
+    zh: "数据库暂时无法访问。未作任何更改，请稍后重试。",
+  },
+  connections: {
+    en: "All connections to the database are in use. Nothing was changed; try again shortly.",
+    zh: "数据库连接已全部占用。未作任何更改，请稍后重试。",
+  },
+  identity: {
+    en: "Who you are and what you may do cannot be checked at the moment. Nothing was changed; try again shortly.",
+    zh: "暂时无法核实您的身份或权限。未作任何更改，请稍后重试。",
+  },
+} as const satisfies Record<string, Texts>;
+
 export const problemCatalogue = {
   malformed_json: define(400, () => ({
     en: "The request body is not valid JSON. Send one JSON object with Content-Type: application/json.",
@@ -184,16 +200,10 @@ export const problemCatalogue = {
     en: remedy?.en ?? "No speech service is configured. See docs/voice.md.",
     zh: remedy?.zh ?? "未配置语音服务，参见 docs/voice.md。",
   })),
-  storage_unavailable: define<{ what?: "database" | "identity" }>(503, ({ what }) => ({
-    en:
-      what === "identity"
-        ? "Who you are and what you may do cannot be checked at the moment. Nothing was changed; try again shortly."
-        : "The database cannot be reached at the moment. Nothing was changed; try again shortly.",
-    zh:
-      what === "identity"
-        ? "暂时无法核实您的身份或权限。未作任何更改，请稍后重试。"
-        : "数据库暂时无法访问。未作任何更改，请稍后重试。",
-  })),
+  storage_unavailable: define<{ what?: keyof typeof unavailableStores }>(
+    503,
+    ({ what = "database" }) => unavailableStores[what],
+  ),
   overloaded: define(503, () => ({
     en: "The service is at the limit of what it does at a time. Try again shortly.",
     zh: "服务的并发处理已达上限，请稍后重试。",
