@@ -68,10 +68,7 @@ export function titleFrom(text: string): string | null {
   const line = text
     .split("\n")
     .map((each) =>
-      each
-        .replace(/^[\s#>*_`-]+/, "")
-        .replace(/^(title|标题)\s*[:：]\s*/i, "")
-        .replace(/^[\s"'“”‘’«»「」『』*_`]+|[\s"'“”‘’«»「」『』*_`]+$/g, "")
+      bare(each.replace(/^[\s#>*_`-]+/, "").replace(/^(title|标题)\s*[:：]\s*/i, ""))
         .replaceAll(/\p{Cc}|\p{Zl}|\p{Zp}/gu, " ")
         .replaceAll(/\s+/g, " ")
         .replace(/[.。]$/, "")
@@ -82,4 +79,15 @@ export function titleFrom(text: string): string | null {
   const characters = Array.from(line);
   if (characters.length <= maxCharacters) return line;
   return `${characters.slice(0, maxCharacters - 1).join("")}…`;
+}
+
+const wrapping = /[\s"'“”‘’«»「」『』*_`]/;
+
+/** Without quotation marks and emphasis around it. By hand: a pattern for the end of a text begins anew at each character. */
+function bare(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && wrapping.test(text.charAt(start))) start += 1;
+  while (end > start && wrapping.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
 }

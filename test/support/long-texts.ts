@@ -106,6 +106,7 @@ function* generators(): Generator<[name: string, make: (length: number) => strin
         ).join(" "),
     ];
     yield [`a run of ${name} and a letter`, (length) => `${each.repeat(length)}a`];
+    yield [`a run of ${name} between letters`, (length) => `a${each.repeat(length)}a`];
   }
   for (const piece of pieces) yield [`${JSON.stringify(piece)} again and again`, repeated(piece)];
   const halves: readonly (readonly [string, string])[] = [
