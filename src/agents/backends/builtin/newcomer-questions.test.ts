@@ -149,6 +149,7 @@ const questions: readonly (readonly [question: string, sections: readonly string
   ["怎么获取令牌", gettingTokens],
   ["如何生成 token", gettingTokens],
   ["怎么创建 jwt", gettingTokens],
+  ["如何创建令牌？", gettingTokens],
   ["访问令牌从哪里来", gettingTokens],
   ["怎么登录", [...gettingTokens, ...signingIn]],
   ["如何生成 API 密钥", ["API keys"]],

@@ -218,7 +218,7 @@ function wordsOf(text: string): Words[] {
         )
         .filter((term) => !chineseStopWords.has(term))
         .filter((term) => [...term].length > 1 || synonyms.has(term));
-      found.push({ whole, pairs: pairsOf(run) });
+      found.push({ whole, pairs: pairsOf(run).filter((pair) => !chineseStopWords.has(pair)) });
     } else {
       const parts = run.split(/[_.-]/).filter((part) => part !== "");
       const terms = parts.length > 1 ? [run, ...parts] : parts;
