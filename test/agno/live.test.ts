@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { AgentInterrupted, type AgentBackend } from "../../src/agents/agent-backend.ts";
+import {
+  AgentInterrupted,
+  StillPaused,
+  type AgentBackend,
+} from "../../src/agents/agent-backend.ts";
 import { Problem } from "../../src/problems/problem.ts";
 import { formOf, outputOf } from "../../src/replies/structured-output.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
@@ -263,15 +267,96 @@ forEachAgno((version, python) => {
       });
     });
 
-    test("an abandoned pause does no harm", async () => {
+    /** What AgentOS has of a run, by the state that we keep of it. */
+    async function runOf(state: object, sessionId: string): Promise<Record<string, unknown>> {
+      const { run } = state as { run: { kind: string; componentId: string; runId: string } };
+      const path = `${run.kind}s/${run.componentId}/runs/${run.runId}`;
+      const answer = await fetch(`${agentOs.url}/${path}?session_id=${sessionId}`);
+      return (await answer.json()) as Record<string, unknown>;
+    }
+
+    test.each([
+      { agentId: "janitor", end: "CANCELLED" },
+      { agentId: "secretary", end: "CANCELLED" },
+      { agentId: "operator", end: "CANCELLED" },
+      { agentId: "cleaners", end: "CANCELLED" },
+      { agentId: "cleaning", end: "CANCELLED" },
+      // Its last step is left out.
+      { agentId: "checked", end: "COMPLETED" },
+    ])("a pause that nobody will decide about ends: $agentId", async ({ agentId, end }) => {
       await using(async (backend) => {
-        const asked = request("janitor", "clean");
-        const paused = await collect(backend.run(asked, never));
-        const [last] = only(paused, "paused");
-        await backend.abandon!(asked, last!.state);
-        const next = await collect(backend.run({ ...asked, message: "think" }, never));
-        assert.equal(next.error, null);
+        const asked = request(agentId, "clean");
+        const [paused] = only(await collect(backend.run(asked, never)), "paused");
+        const { state } = paused!;
+        assert.equal((await runOf(state, asked.sessionId))["status"], "PAUSED");
+        const before = model.requests.length;
+        await backend.abandon!(asked, state);
+        const run = await runOf(state, asked.sessionId);
+        assert.equal(run["status"], end);
+        assert.doesNotMatch(JSON.stringify(run), /Deleted |Sent Hello/);
+        assert.equal(model.requests.length, before, "no model was asked");
+        // A job may be done twice.
+        await backend.abandon!(asked, state);
+        assert.equal((await runOf(state, asked.sessionId))["status"], end);
       });
+    });
+
+    for (const agentId of ["janitor", "cleaners", "checked"]) {
+      test(`decisions whose connection broke are neither lost nor taken twice: ${agentId}`, async () => {
+        const proxy = await startRecordingProxy(agentOs.url);
+        const backend = backendFor(proxy.url);
+        const sent = () => proxy.exchanges.filter(({ path }) => path.endsWith("/continue")).length;
+        try {
+          const asked = request(agentId, "clean");
+          const [paused] = only(await collect(backend.run(asked, never)), "paused");
+          const { state, requirements } = paused!;
+          const decisions = [{ id: requirements[0]!.id, approved: true }];
+          const decide = () => collect(backend.continue!(asked, state, decisions, never));
+          // Taken by AgentOS; of its answer not a byte arrives.
+          proxy.loseAnswer(/\/continue$/);
+          let answer = await decide();
+          assert.equal(sent(), 1);
+          const isOpen = answer.error instanceof StillPaused;
+          // Where nothing was heard of it for a while it is asked for again, and not sent again.
+          if (isOpen) {
+            let { status } = await runOf(state, asked.sessionId);
+            while (status === "PAUSED" || status === "RUNNING") {
+              await new Promise((resolve) => setTimeout(resolve, 50));
+              ({ status } = await runOf(state, asked.sessionId));
+            }
+            answer = await decide();
+          }
+          assert.equal(answer.error, null);
+          assert.equal(sent(), 1);
+          assert.deepEqual(answer.events.at(-1), { type: "finish", reason: "stop" });
+          assert.equal((await runOf(state, asked.sessionId))["status"], "COMPLETED");
+        } finally {
+          await backend.close();
+          await proxy.close();
+        }
+      });
+    }
+
+    test("decisions that did not arrive are sent again", async () => {
+      const proxy = await startRecordingProxy(agentOs.url);
+      const backend = backendFor(proxy.url);
+      try {
+        const asked = request("janitor", "clean");
+        const [paused] = only(await collect(backend.run(asked, never)), "paused");
+        const { state, requirements } = paused!;
+        const decisions = [{ id: requirements[0]!.id, approved: true }];
+        const decide = () => collect(backend.continue!(asked, state, decisions, never));
+        proxy.loseRequest(/\/continue$/);
+        const lost = await decide();
+        assert.ok(lost.error instanceof StillPaused, String(lost.error));
+        assert.equal((await runOf(state, asked.sessionId))["status"], "PAUSED");
+        const answer = await decide();
+        assert.equal(answer.error, null);
+        assert.match(answer.text, /Deleted \/data\/old\.txt/);
+      } finally {
+        await backend.close();
+        await proxy.close();
+      }
     });
   });
 

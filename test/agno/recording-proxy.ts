@@ -24,6 +24,10 @@ export interface RecordingProxy {
   readonly exchanges: readonly Exchange[];
   /** Cuts the connection that carries this answer after so many events; once. */
   cutAfter(path: RegExp, events: number): void;
+  /** The next such request reaches AgentOS, its answer reaches nobody; AgentOS is not told. */
+  loseAnswer(path: RegExp): void;
+  /** The next such request does not reach AgentOS. */
+  loseRequest(path: RegExp): void;
   /** Refuses connections from now on, and cuts those there are. */
   unplug(): Promise<void>;
   close(): Promise<void>;
@@ -33,6 +37,7 @@ export interface RecordingProxy {
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const exchanges: Exchange[] = [];
   const cuts: { path: RegExp; events: number }[] = [];
+  const losses: { path: RegExp; isSent: boolean }[] = [];
   const to = new URL(target);
 
   const server = createServer((incoming, response) => {
@@ -76,8 +81,17 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       method,
       headers: { ...headers, host: to.host, connection: "close" },
     });
-    const at = cuts.findIndex((cut) => cut.path.test(exchange.path));
-    const [cut] = at < 0 ? [] : cuts.splice(at, 1);
+    const lost = takeFirst(losses, exchange.path);
+    if (lost !== null) {
+      if (!lost.isSent) response.destroy();
+      outgoing.on("error", () => response.destroy());
+      outgoing.on("response", (answer) => {
+        response.destroy();
+        answer.resume();
+      });
+      return void (lost.isSent ? outgoing.end(body) : outgoing.destroy());
+    }
+    const cut = takeFirst(cuts, exchange.path);
     response.on("close", () => outgoing.destroy());
     outgoing.on("error", () => response.destroy());
     outgoing.on("response", (answer) => {
@@ -119,9 +133,16 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     url: `http://127.0.0.1:${port}`,
     exchanges,
     cutAfter: (path, events) => void cuts.push({ path, events }),
+    loseAnswer: (path) => void losses.push({ path, isSent: true }),
+    loseRequest: (path) => void losses.push({ path, isSent: false }),
     unplug,
     close: unplug,
   };
+}
+
+function takeFirst<T extends { readonly path: RegExp }>(list: T[], path: string): T | null {
+  const at = list.findIndex((each) => each.path.test(path));
+  return at < 0 ? null : (list.splice(at, 1)[0] ?? null);
 }
 
 /** The text up to the end of event number `count`, null while there are fewer. */

@@ -1,14 +1,14 @@
 import type { AgentBackend, ResponseFormat } from "../../agent-backend.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import { abandonRun } from "./abandon-run.ts";
 import { createAgentOs, type AgentOsOptions } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
 import { createAgnoMemories } from "./memories.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { formFault } from "./output-schema.ts";
-import { callerOf, createRuns } from "./runs.ts";
-import { readResumableState, sessionOf } from "./run-state.ts";
+import { createRuns } from "./runs.ts";
+import { readResumableState } from "./run-state.ts";
 import { forgetSession, sessionPlaces } from "./sessions.ts";
 import { createUnknownEvents } from "./unknown-events.ts";
 import { createWorkflowSteps } from "./workflow-steps.ts";
@@ -93,16 +93,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
     async abandon(request, state) {
       const run = readResumableState(state)?.run;
       const server = run && directory.server(run.server);
-      if (!run || !server) return;
-      const signal = AbortSignal.timeout(5_000);
-      try {
-        await server.cancel(run, sessionOf(run, request), callerOf(request), signal);
-      } catch (error) {
-        const status = upstreamErrorOf(error)?.status;
-        // It was not there to be asked; what it answers itself it would answer again.
-        if (status === undefined || [429, 502, 503, 504].includes(status)) throw error;
-        log.info({ server: server.name, runId: run.runId, err: error }, "a run was left as it is");
-      }
+      if (run && server) await abandonRun(server, run, request, log);
     },
     async forgetSession({ sessionId, userId, agentIds }) {
       const signal = AbortSignal.timeout(15_000);

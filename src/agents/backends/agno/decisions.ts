@@ -1,9 +1,34 @@
 import type { Decision } from "../../agent-backend.ts";
 import type { ComponentKind } from "./components.ts";
-import { isUnset, requirementId, stepId, toolId } from "./requirements.ts";
+import { isUnset, pauseField, readPause, requirementId, stepId, toolId } from "./requirements.ts";
+import type { PausedState, RunRef } from "./run-state.ts";
 import { asList, asRecord, asText, type Wire } from "./wire.ts";
 
 type Answers = ReadonlyMap<string, Decision>;
+
+/** What AgentOS is sent to go on with a run that waits: `echo` is what it waits for, as it came. */
+export function continuation(
+  { kind, background }: Pick<RunRef, "kind" | "background">,
+  of: { readonly sessionId: string; readonly userId: string },
+  echo: readonly Wire[],
+  decisions: readonly Decision[],
+): URLSearchParams {
+  return new URLSearchParams({
+    session_id: of.sessionId,
+    user_id: of.userId,
+    stream: "true",
+    background: String(background),
+    [pauseField[kind]]: JSON.stringify(applyDecisions(kind, echo, decisions)),
+  });
+}
+
+/** Whether a run waits no more, or for something else than it did: these decisions were made, by whomever. */
+export function isDecided({ run, pause }: PausedState, stored: Wire | null): boolean {
+  if (stored === null) return false;
+  if (stored["status"] !== "PAUSED") return true;
+  const open = (source: Wire) => readPause(run.kind, source).requirements.map(({ id }) => id);
+  return open(stored).join() !== open({ [pauseField[run.kind]]: pause }).join();
+}
 
 /**
  * Fills people's decisions into what a pause gave: the payload of `continue`. All objects go back whole, because

@@ -45,6 +45,11 @@ export interface PausedState extends ResumableState {
   readonly pause: readonly Wire[];
 }
 
+/** The same run after a pause. Workflows go on in the foreground, whatever they were begun in. */
+export function continued(run: RunRef): RunRef {
+  return { ...run, background: run.background && run.kind !== "workflow" };
+}
+
 /** The session of AgentOS that a run is in. */
 export function sessionOf(run: RunRef, request: { readonly sessionId: string }): string {
   return run.sessionId ?? request.sessionId;

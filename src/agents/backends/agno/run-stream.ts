@@ -33,6 +33,11 @@ export interface RunStream {
   readonly eventIndex: number;
   /** AgentOS has taken the run: it can be asked about it. */
   readonly accepted: boolean;
+  /**
+   * Asked when the connection broke before anything was heard: whether AgentOS has begun all the same. Absent: it is
+   * stopped to be sure. Else it is not, because it waits as before. Raises when AgentOS cannot be asked.
+   */
+  readonly wasTaken?: (signal: AbortSignal) => Promise<boolean>;
   /** Told when it has come to its end, not to a pause. */
   readonly onFinished?: () => void;
   /** What is raised instead of an error. */
@@ -160,6 +165,23 @@ export async function* relayRun(
     present.abort(new Problem("agent_timeout", { agentId: request.agentId, seconds }));
   }
 
+  async function isTaken(): Promise<boolean> {
+    if (stream.wasTaken === undefined) return false;
+    mayRun = false;
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(lookTimeoutMs)]);
+    try {
+      mayRun = await stream.wasTaken(soon);
+    } catch (error) {
+      if (signal.aborted) mayRun = true;
+      signal.throwIfAborted();
+      stream.log.info(
+        { server: stream.server.name, err: error },
+        "it is not known if a run goes on",
+      );
+    }
+    return mayRun;
+  }
+
   const watch = watchSilence({
     timeoutMs: stream.timeoutMs,
     isWaiting: () => source?.isWaiting === true,
@@ -207,7 +229,7 @@ export async function* relayRun(
       failure = error;
     }
     if (translator.outcome === null) {
-      if (!progress.accepted && failure !== null) {
+      if (!progress.accepted && failure !== null && !(await isTaken())) {
         throw new Problem(
           "agent_unavailable",
           { agentId: request.agentId },

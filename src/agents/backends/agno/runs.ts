@@ -8,10 +8,11 @@ import {
 } from "../../agent-backend.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
+import { sleep } from "../../upstream/retry.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { Caller } from "./agent-os.ts";
 import { toFiles } from "./attachments.ts";
-import { applyDecisions } from "./decisions.ts";
+import { continuation, isDecided } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
 import { outputSchema } from "./output-schema.ts";
 import {
@@ -24,9 +25,14 @@ import {
 } from "./faults.ts";
 import type { Place } from "./agent-memory.ts";
 import type { HistoryReplay, ToldMessage } from "./history-replay.ts";
-import { pauseField } from "./requirements.ts";
 import { relayRun, type RunStream } from "./run-stream.ts";
-import { readPausedState, readResumableState, sessionOf, type RunRef } from "./run-state.ts";
+import {
+  continued,
+  readPausedState,
+  readResumableState,
+  sessionOf,
+  type RunRef,
+} from "./run-state.ts";
 import { createRunTranslator, type RunTranslatorOptions } from "./run-translator.ts";
 import type { Wire } from "./wire.ts";
 import type { WorkflowSteps } from "./workflow-steps.ts";
@@ -200,25 +206,30 @@ export function createRuns(options: RunsOptions): Runs {
       throw new Problem("agent_failed", { agentId }, { cause });
     }
     const { progress } = paused;
-    // Workflows go on in the foreground, whatever they were begun in.
-    const background = paused.run.background && paused.run.kind !== "workflow";
-    const run: RunRef = { ...paused.run, background };
+    const run = continued(paused.run);
     const caller = callerOf(request);
-    const answers = applyDecisions(run.kind, paused.pause, decisions);
-    const form = new URLSearchParams({
-      session_id: sessionOf(run, request),
-      user_id: request.userId,
-      stream: "true",
-      background: String(background),
-      [pauseField[run.kind]]: JSON.stringify(answers),
-    });
+    const sessionId = sessionOf(run, request);
+    const form = continuation(run, { sessionId, userId: request.userId }, paused.pause, decisions);
+    const look = (wanted: AbortSignal) => server.run(run, sessionId, caller, wanted);
     const stream = {
       server,
       request,
       caller,
       run,
-      open: (connection: AbortSignal) => server.continue(run, form, caller, connection),
-      eventIndex: background ? progress.eventIndex : -1,
+      async *open(connection: AbortSignal) {
+        // Sent before, when its connection broke; or somebody else has decided in AgentOS.
+        if (isDecided(paused, await unlessRefused(look(connection))))
+          throw new AgentInterrupted("the run goes on without these decisions");
+        yield* server.continue(run, form, caller, connection);
+      },
+      async wasTaken(connection: AbortSignal) {
+        for (const waitMs of looksAfterMs) {
+          await sleep(waitMs, connection);
+          if (isDecided(paused, await look(connection))) return true;
+        }
+        return false;
+      },
+      eventIndex: run.background ? progress.eventIndex : -1,
       accepted: false,
     };
     try {
@@ -265,6 +276,19 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   return { run, continue: goOn, resume };
+}
+
+/** When it is looked whether decisions have arrived whose connection broke: AgentOS may be about to take them. */
+const looksAfterMs = [0, 300, 700, 1_500];
+
+/** Null where AgentOS does not tell: whoever asks goes by what is known already. */
+async function unlessRefused(asked: Promise<Wire | null>): Promise<Wire | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (upstreamErrorOf(error)?.fault === "status") return null;
+    throw error;
+  }
 }
 
 /** AgentOS runs this in the foreground only. */
