@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { faults } from "./axe.ts";
 import { describeInBrowser } from "./browser.ts";
 import { openStage, say, type Stage } from "./stage.ts";
@@ -14,7 +14,10 @@ describeInBrowser("what users mark", () => {
   let stage: Stage;
 
   beforeAll(async () => {
-    stage = await openStage();
+    stage = await openStage({
+      MODELS_CONTEXT_TOKENS: "4000",
+      SESSIONS_LONG_CONVERSATIONS: "summarise",
+    });
   }, 120_000);
   afterAll(() => stage?.close());
 
@@ -202,5 +205,48 @@ describeInBrowser("what users mark", () => {
     await dialog.getByText("until it has forgotten").waitFor();
     assert.deepEqual(incidents, []);
     await context.close();
+  });
+
+  test("what a long conversation was put into stands folded at its place, in both languages", async () => {
+    const session = await stage.client.session("folder");
+    const history = `/chat/history/${session}`;
+    const summary = async () =>
+      (
+        await stage.client.get<{ messages: { role: string; content: string }[] }>(history)
+      ).body.messages.find(({ role }) => role === "system");
+    let dropped = 0;
+    // Answers, and the summary, whose time is not known.
+    stage.model.enqueue(
+      ...Array.from({ length: 40 }, () => ({ tokens: ["In short."], usage: null })),
+    );
+    for (let turn = 0; dropped === 0; turn += 1) {
+      const message = `turn ${turn} ${"word ".repeat(500)}`;
+      const { body } = await stage.client.send<{ context: { dropped: number } }>(
+        "POST",
+        "/chat/message",
+        { session_id: session, message },
+      );
+      ({ dropped } = body.context);
+    }
+    await expect.poll(summary).toBeDefined();
+    const { content = "" } = (await summary()) ?? {};
+    for (const [locale, label] of [
+      ["en-US", "Summary of what was said before"],
+      ["zh-CN", "此前对话的摘要"],
+    ] as const) {
+      const { page, context, incidents } = await stage.visit({ user: "folder", locale });
+      await page.locator(".session-open").first().click();
+      const fold = page.locator("summary", { hasText: label });
+      await fold.waitFor();
+      const text = page.locator("details", { has: fold }).locator(".reasoning-text");
+      assert.equal(await text.isVisible(), false);
+      await fold.focus();
+      await page.keyboard.press("Enter");
+      await text.waitFor();
+      assert.equal((await text.textContent())?.trim(), content.trim());
+      assert.deepEqual(await faults(page), []);
+      assert.deepEqual(incidents, []);
+      await context.close();
+    }
   });
 });
