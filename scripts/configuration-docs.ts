@@ -27,6 +27,7 @@ const sectionMeanings: Readonly<Record<keyof typeof settings, string>> = {
   sessions: "Conversations.",
   streams: "Event logs of streamed replies.",
   events: "Business events for another system.",
+  protocols: "Programs that speak other protocols than this service's own.",
   development: "Help for those who build clients.",
 };
 

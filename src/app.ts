@@ -7,6 +7,7 @@ import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
 import { installOpenApi } from "./http/openapi.ts";
 import { paginationSchema, problemSchema } from "./http/schemas.ts";
+import { openAiErrorSchema } from "./protocols/openai/schemas.ts";
 import { replyEventSchemas } from "./replies/reply-event.ts";
 import { sessionInfoSchema } from "./sessions/session-info.ts";
 
@@ -38,6 +39,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       acceptedSchema,
       agentSchema,
       sessionEventSchema,
+      openAiErrorSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,
         $id: `event_${name}`,

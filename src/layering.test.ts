@@ -50,6 +50,9 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   voice: names(
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",
   ),
+  protocols: names(
+    "agents attachments chat idempotency replies sessions tree database http identity lib problems telemetry",
+  ),
 };
 
 function names(list: string): string[] {

@@ -65,6 +65,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
     sessions: conversations.sessions,
     idempotency: conversations.idempotency,
     retentionDays: settings.retention_days,
+    retentionSeconds: streams.retention_seconds,
     // An embedded database has no other nodes, and a service that is often restarted cleans up all the same.
     claim: async (everyMs) =>
       floors.database.kind === "embedded" || claimRound(floors.database, "retention", everyMs),

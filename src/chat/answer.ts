@@ -124,7 +124,7 @@ export function withdrawnAnswer(
 }
 
 /** A stored fault told again, in the language of whoever asks now. */
-function replyProblem(error: NonNullable<StoredMessage["error"]>, agentId: string): Problem {
+export function replyProblem(error: NonNullable<StoredMessage["error"]>, agentId: string): Problem {
   const { type, code, data } = error;
   const retry = code === 503 ? { retryAfterSeconds: 5 } : {};
   // The agent's connection broke, which is told as an interruption too.

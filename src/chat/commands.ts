@@ -4,11 +4,12 @@ import { checkSettings, settingsOf } from "../agents/run-settings.ts";
 import { checkImages } from "../attachments/taken-images.ts";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { mayAccess, type Caller } from "../http/caller.ts";
+import { goneCaller } from "../http/gone-signal.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
-import type { UserMessage } from "../replies/lifecycle/accept.ts";
+import type { BeginningSession, UserMessage } from "../replies/lifecycle/accept.ts";
 import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
 import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
@@ -57,12 +58,24 @@ export interface SendMessage {
   readonly message: UserMessage | null;
   readonly turn: NewTurn["turn"];
   readonly idempotency: IdempotencyKey | null;
+  /** Of a session that is made, beside its configuration. */
+  readonly beginning?: Pick<BeginningSession, "externalId" | "earlier" | "isTemporary">;
+  /** False: whoever asked has gone, and will ask again where it still matters. Looked at before anything is stored. */
+  readonly isWanted?: () => boolean;
 }
 
 /** What is asked of an agent at a message that is there. */
 export type TurnAt = Omit<
   SendMessage,
-  "sessionId" | "ownerId" | "userId" | "userToken" | "keyName" | "at" | "message"
+  | "sessionId"
+  | "ownerId"
+  | "userId"
+  | "userToken"
+  | "keyName"
+  | "at"
+  | "message"
+  | "beginning"
+  | "isWanted"
 >;
 
 /** What of a waiting message is to be otherwise; what is absent stays as it is. */
@@ -185,7 +198,7 @@ export function createCommands(parts: CommandParts) {
     const accepted = await replies.accept(
       {
         sessionId: newSession?.sessionId ?? sessionId ?? "",
-        newSession,
+        newSession: newSession && { ...newSession, ...request.beginning },
         ownerId,
         at: request.at,
         message,
@@ -195,6 +208,7 @@ export function createCommands(parts: CommandParts) {
         ...(changesSession && { config: sessionConfig }),
         check(agentId) {
           if (overdrawn !== null) throw overdrawn;
+          if (request.isWanted?.() === false) throw goneCaller();
           checkTurn(agentId, message?.attachments ?? [], sessionConfig, ownSettings);
         },
         idempotency,

@@ -33,6 +33,7 @@ import type { Closing } from "./closing.ts";
 import type { Conversations } from "./conversations.ts";
 import type { Floors } from "./floors.ts";
 import { createHealthReports } from "./health-reports.ts";
+import { openProtocols } from "./protocol-routes.ts";
 import { requestCosts } from "./request-costs.ts";
 
 /** Exports at a time on this node: each holds a page of messages or a file. */
@@ -119,8 +120,10 @@ export async function openDoors(
     maxUploadBytes: limits.max_upload_size,
     maxBodyBytes: limits.max_body_size,
   };
+  const protocols = openProtocols(floors, conversations, sse, closing);
   const { app } = await createApp({
     ...floors,
+    errorShapes: protocols.errorShapes,
     logger: floors.log.pino,
     pace,
     room,
@@ -195,6 +198,7 @@ export async function openDoors(
         catalogue,
         listModels: (signal) => listAllModels(configured, signal),
       }),
+      ...protocols.routes,
       ...health.routes,
       pageRoutes({ directory: join(import.meta.dirname, "../../web/dist") }),
     ],

@@ -20,6 +20,10 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /chat/message/:message_id/stream": "follow",
     "GET /sessions/events": "follow",
 
+    "POST /v1/chat/completions": "message",
+    "GET /v1/models": "read",
+    "GET /v1/models/:model": "read",
+
     "DELETE /chat/message/:message_id": "write",
     "PATCH /chat/message/:message_id": "message",
     "POST /sessions/:session_id/fork": "write",

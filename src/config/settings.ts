@@ -154,6 +154,8 @@ export interface ConfiguredApiKey {
   readonly roles?: readonly string[];
   /** Only these actions are allowed, such as access_chat_session; absent: whatever the roles allow. */
   readonly scopes?: readonly string[];
+  /** What becomes of a reply when its client closes the connection, in protocols whose clients stop it so. */
+  readonly on_disconnect?: "continue" | "cancel";
 }
 
 // Timers of Node run at once when set further ahead than 2^31 ms, so that what they wait for is bounded.
@@ -515,7 +517,7 @@ export const settings = {
       "open",
     ),
     api_keys: json<readonly ConfiguredApiKey[]>(
-      "Keys for services: a list of {name, sha256, user_id, roles, scopes}",
+      "Keys for services: a list of {name, sha256, user_id, roles, scopes, on_disconnect}",
       [],
       listOf(
         "keys",
@@ -532,6 +534,10 @@ export const settings = {
             (value) =>
               Array.isArray(value) &&
               value.every((scope) => apiKeyScopes.includes(scope as string)),
+          ),
+          on_disconnect: optional(
+            "continue or cancel",
+            (value) => value === "continue" || value === "cancel",
           ),
         },
         ["name", "sha256"],
@@ -764,6 +770,14 @@ export const settings = {
           },
         ],
       },
+    ),
+  },
+  protocols: {
+    openai: boolean("Serve clients of OpenAI's API below /v1", true),
+    on_disconnect: choice(
+      "A chat completion whose client closes the connection: cancel it, continue, or auto: continue in conversations",
+      ["auto", "continue", "cancel"],
+      "auto",
     ),
   },
   development: {

@@ -104,6 +104,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     pace: createMemoryRateLimiter({}),
     room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),
     costs: {},
+    errorShapes: [],
     config,
     logger: createLogger({ ...config.logging, level: "ERROR" }, config.service).pino,
     identity: createOpenIdentity(),

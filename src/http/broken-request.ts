@@ -5,7 +5,7 @@ import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { destroySoon } from "./linger.ts";
-import { headersWithoutHooks, pathOf, problemBody } from "./errors.ts";
+import { createRefusal, headersWithoutHooks, pathOf, type Refusal } from "./errors.ts";
 
 /**
  * Answers what is no request, or arrives too slowly or with a head that is too large, in the shape of every other error.
@@ -14,8 +14,10 @@ import { headersWithoutHooks, pathOf, problemBody } from "./errors.ts";
 export function refuseBrokenRequests(
   serviceName: string,
   telemetry: Pick<Telemetry, "problem">,
-  /** Of a URL, as it was sent. */
-  methodsOf: (url: string) => readonly string[],
+  methodsOf: (path: string) => readonly string[],
+  /** Of a URL, as it was sent: the path that routes know. */
+  pathFor: (url: string) => string = pathOf,
+  refusal: Refusal = createRefusal([]),
 ): NonNullable<FastifyServerOptions["clientErrorHandler"]> {
   const postponed = new WeakSet<Socket>();
   return function refuse(error, socket: Socket): void {
@@ -40,13 +42,15 @@ export function refuseBrokenRequests(
       return;
     }
     const { method = "", url = "" } = unknownMethod(error) ?? {};
-    const allowed = method === "" ? [] : methodsOf(url);
+    const allowed = method === "" ? [] : methodsOf(pathFor(url));
     const problem =
       method === "" ? problemOf(error.code) : problemOfMethod(method, pathOf(url), allowed);
     telemetry.problem(problem.type);
     const id = newId();
     // What they are for is not known, nor the language.
-    const body = JSON.stringify(problemBody(problem, { id, language: "en", originalUrl: url }));
+    const request = { id, language: "en", originalUrl: url } as const;
+    const refused = refusal(problem, request, url === "" ? "" : pathFor(url));
+    const body = JSON.stringify(refused.body);
     socket.end(
       [
         `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
@@ -56,7 +60,9 @@ export function refuseBrokenRequests(
         `X-Request-ID: ${id}`,
         `X-Service: ${serviceName}`,
         ...(allowed.length > 0 ? [`Allow: ${allowed.join(", ")}`] : []),
-        ...Object.entries(headersWithoutHooks).map(([name, value]) => `${name}: ${value}`),
+        ...Object.entries({ ...headersWithoutHooks, ...refused.headers }).map(
+          ([name, value]) => `${name}: ${value}`,
+        ),
         "",
         isHead(error) ? "" : body,
       ].join("\r\n"),

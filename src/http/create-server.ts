@@ -14,7 +14,13 @@ import { installAddressLimit } from "./address-limit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { endRefusedUpgrades } from "./close-connections.ts";
-import { installErrorHandling, pathOf, refuseUndecodable } from "./errors.ts";
+import {
+  createRefusal,
+  installErrorHandling,
+  pathOf,
+  refuseUndecodable,
+  type ErrorShape,
+} from "./errors.ts";
 import { endSilentRequests } from "./end-silent-requests.ts";
 import { installFairStart } from "./fair-start.ts";
 import { installHostCheck, servedHosts } from "./host-check.ts";
@@ -42,6 +48,8 @@ export interface ServerOptions {
   readonly room: Shares;
   /** Of every route, by method and pattern. */
   readonly costs: Readonly<Record<string, Cost>>;
+  /** Of protocols that have their own. */
+  readonly errorShapes: readonly ErrorShape[];
 }
 
 export type Server = Awaited<ReturnType<typeof createServer>>;
@@ -51,6 +59,7 @@ export async function createServer(options: ServerOptions) {
   const { config, identity, telemetry, metrics } = options;
   const { server } = config;
   const withoutPrefix = prefixStripper(server.prefixes);
+  const refusal = createRefusal(options.errorShapes);
   const app = Fastify({
     loggerInstance: options.logger,
     // Requests are logged by the request context, one line each.
@@ -63,9 +72,13 @@ export async function createServer(options: ServerOptions) {
     trustProxy:
       config.security.trusted_proxies.length === 0 ? false : [...config.security.trusted_proxies],
     // A path that cannot be decoded never reaches the routes and their hooks.
-    frameworkErrors: refuseUndecodable(config.service.name, telemetry),
-    clientErrorHandler: refuseBrokenRequests(config.service.name, telemetry, (url) =>
-      routes.methodsOf(pathOf(withoutPrefix({ url }))),
+    frameworkErrors: refuseUndecodable(config.service.name, telemetry, refusal),
+    clientErrorHandler: refuseBrokenRequests(
+      config.service.name,
+      telemetry,
+      (path) => routes.methodsOf(path),
+      (url) => pathOf(withoutPrefix({ url })),
+      refusal,
     ),
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -82,7 +95,7 @@ export async function createServer(options: ServerOptions) {
   installRequestContext(app, config.service.name, metrics);
   installFairStart(app);
   installTracing(app, options.tracer);
-  const answerNothingThere = installErrorHandling(app, telemetry, routes);
+  const answerNothingThere = installErrorHandling(app, telemetry, routes, refusal);
   const origins = config.security.cors_origins;
   // Before whatever refuses: refusals have these headers too.
   await app.register(helmet, {

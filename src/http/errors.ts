@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { preferredLanguage } from "./language.ts";
@@ -9,8 +10,32 @@ export function pathOf(url: string): string {
   return url.split("?", 1)[0] ?? "/";
 }
 
-/** The body of every error answer. */
-export function problemBody(
+/** How errors look on the paths of a protocol that has a shape of its own for them. */
+export interface ErrorShape {
+  /** Of its paths, such as `/v1/`. */
+  readonly prefix: string;
+  body(problem: Problem, language: Language): object;
+  headers(problem: Problem): Readonly<Record<string, string>>;
+}
+
+/** An error answer, in the shape of the path that it is of; paths are those of the routes, without any prefix of the server. */
+export type Refusal = (
+  problem: Problem,
+  request: Pick<FastifyRequest, "id" | "language" | "originalUrl">,
+  path: string,
+) => { readonly body: object; readonly headers: Readonly<Record<string, string>> };
+
+export function createRefusal(shapes: readonly ErrorShape[]): Refusal {
+  return (problem, request, path) => {
+    const shape = shapes.find(({ prefix }) => `${path}/`.startsWith(prefix));
+    return shape === undefined
+      ? { body: problemBody(problem, request), headers: {} }
+      : { body: shape.body(problem, request.language), headers: shape.headers(problem) };
+  };
+}
+
+/** The body of every error answer of our own. */
+function problemBody(
   problem: Problem,
   request: Pick<FastifyRequest, "id" | "language" | "originalUrl">,
 ): object {
@@ -36,6 +61,7 @@ export function installErrorHandling(
   app: FastifyInstance,
   telemetry: Telemetry,
   routes: RouteTable,
+  refusal: Refusal = createRefusal([]),
 ): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
   const answer = (problem: Problem, request: FastifyRequest, reply: FastifyReply) => {
     telemetry.problem(problem.type);
@@ -52,10 +78,12 @@ export function installErrorHandling(
     }
     if (problem.type === "unauthorized") void reply.header("WWW-Authenticate", "Bearer");
     if (problem.type === "shutting_down") void reply.header("Connection", "close");
+    const { body, headers } = refusal(problem, request, pathOf(request.url));
     return reply
       .code(problem.status)
+      .headers(headers)
       .type("application/json; charset=utf-8")
-      .send(problemBody(problem, request));
+      .send(body);
   };
 
   const answerNothingThere = (request: FastifyRequest, reply: FastifyReply) => {
@@ -89,17 +117,23 @@ export const headersWithoutHooks = {
 };
 
 /** Answers requests that Fastify refuses before its hooks run: they have not made the headers yet. */
-export function refuseUndecodable(serviceName: string, telemetry: Telemetry) {
+export function refuseUndecodable(
+  serviceName: string,
+  telemetry: Telemetry,
+  refusal: Refusal = createRefusal([]),
+) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = toProblem(error);
     telemetry.problem(problem.type);
     request.log.debug({ type: problem.type, status: problem.status }, "request refused");
     request.language = preferredLanguage(request.headers["accept-language"]);
+    const { body, headers } = refusal(problem, request, pathOf(request.url));
     void reply
       .code(problem.status)
       .headers({ "X-Request-ID": request.id, "X-Service": serviceName, ...headersWithoutHooks })
+      .headers(headers)
       .type("application/json; charset=utf-8")
-      .send(problemBody(problem, request));
+      .send(body);
   };
 }
 

@@ -13,9 +13,12 @@ export function goneSignal({ raw }: { readonly raw: ServerResponse }): AbortSign
   const gone = new AbortController();
   onceClosed(raw, () => {
     if (raw.writableFinished) return;
-    // Nobody will read it; but it is no fault of the service.
-    const reason = { en: "The caller has gone.", zh: "调用方已断开连接。" };
-    gone.abort(new Problem("bad_request", reason));
+    gone.abort(goneCaller());
   });
   return gone.signal;
+}
+
+/** Nobody will read it; but it is no fault of the service. */
+export function goneCaller(): Problem {
+  return new Problem("bad_request", { en: "The caller has gone.", zh: "调用方已断开连接。" });
 }

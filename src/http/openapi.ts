@@ -41,6 +41,7 @@ export async function installOpenApi(app: FastifyInstance, options: OpenApiOptio
         { name: "Agents", description: "Whom to talk to" },
         { name: "Voice", description: "Speech in and out" },
         { name: "Import and export", description: "Conversations as files" },
+        { name: "OpenAI", description: "For clients of OpenAI's API" },
         { name: "Usage", description: "What was used, and what it costs" },
         { name: "Service", description: "Health, metrics and documents" },
       ],

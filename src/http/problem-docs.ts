@@ -76,6 +76,7 @@ function exampleTexts(type: ProblemType): string {
     expected: "application/json",
     en: "The request cannot be understood.",
     zh: "",
+    parameter: "tools",
     seconds: 8,
     limit: 8,
   };

@@ -14,7 +14,20 @@ export interface EarlierResult {
 export interface IdempotencyKey {
   readonly key: string;
   readonly fingerprint: string;
+  /**
+   * The caller has sent none, and the same body stands for it: `first` is a request of its own, whatever was asked before;
+   * `repeat` says of itself that its answer was lost, and is the last one before it, if that was not long ago.
+   */
+  readonly implied?: "first" | "repeat";
 }
+
+/** Of a request without a key, which may come again: no key that a caller can send begins with a space. */
+export function impliedKey(fingerprint: string, isRepeat: boolean): IdempotencyKey {
+  return { key: ` ${fingerprint}`, fingerprint, implied: isRepeat ? "repeat" : "first" };
+}
+
+/** Clients try again within a minute or two; what is asked again later is meant. */
+const impliedSeconds = 15 * 60;
 
 /** The same for the same request, whatever the order of its members. `operation` keeps different paths apart. */
 export function fingerprint(operation: string, body: unknown): string {
@@ -51,16 +64,44 @@ export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 /** Keys are rows written in the transaction of what they stand for: a repeat finds either both or neither. */
 export function createIdempotencyStore(database: Database, keepHours: number) {
+  /** False when another request holds the key (it may be in flight: this waits for its commit). An expired key is taken over. */
+  const claim = async (
+    tx: Queryable,
+    userId: string,
+    { key, fingerprint, implied }: IdempotencyKey,
+    result: EarlierResult,
+    answer: object | null = null,
+  ): Promise<boolean> => {
+    const { rowCount } = await tx.query(
+      `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id, answer)
+       VALUES ($1, $2, $3, $4, $5, $7::jsonb)
+       ON CONFLICT (user_id, key) DO UPDATE
+         SET fingerprint = $3, session_id = $4, message_id = $5, answer = $7::jsonb, created_at = now(), readers = 1
+         WHERE $6::float8 = 0 OR k.created_at <= now() - make_interval(secs => $6)`,
+      [
+        userId,
+        key,
+        fingerprint,
+        result.sessionId,
+        result.messageId,
+        // What comes first takes its place from any other.
+        implied === "first" ? 0 : secondsOf(implied, keepHours),
+        answer === null ? null : toJsonb(answer),
+      ],
+    );
+    return rowCount > 0;
+  };
+
   return {
     /** Null when the key is new. Raises `idempotency_conflict` when it was used for another request. */
     async find(
       userId: string,
-      { key, fingerprint }: IdempotencyKey,
+      { key, fingerprint, implied }: IdempotencyKey,
     ): Promise<EarlierResult | null> {
       const { rows } = await database.query<EarlierResult & { fingerprint: string }>(
         `SELECT session_id AS "sessionId", message_id AS "messageId", fingerprint FROM idempotency_keys
          WHERE user_id = $1 AND key = $2 AND created_at > now() - make_interval(secs => $3)`,
-        [userId, key, keepHours * 3600],
+        [userId, key, secondsOf(implied, keepHours)],
       );
       const row = rows[0];
       if (row === undefined) return null;
@@ -78,31 +119,39 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
       return rows[0]?.answer ?? null;
     },
 
-    /** False when another request holds the key (it may be in flight: this waits for its commit). An expired key is taken over. */
-    async claim(
-      tx: Queryable,
+    claim,
+
+    /** As `claim`, in a transaction of its own. */
+    claimAlone: (
       userId: string,
-      { key, fingerprint }: IdempotencyKey,
-      result: EarlierResult,
-      answer: object | null = null,
-    ): Promise<boolean> {
-      const { rowCount } = await tx.query(
-        `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id, answer)
-         VALUES ($1, $2, $3, $4, $5, $7::jsonb)
-         ON CONFLICT (user_id, key) DO UPDATE
-           SET fingerprint = $3, session_id = $4, message_id = $5, answer = $7::jsonb, created_at = now()
-           WHERE k.created_at <= now() - make_interval(secs => $6)`,
-        [
-          userId,
-          key,
-          fingerprint,
-          result.sessionId,
-          result.messageId,
-          keepHours * 3600,
-          answer === null ? null : toJsonb(answer),
-        ],
+      key: IdempotencyKey,
+      { sessionId, replyId }: { readonly sessionId: string; readonly replyId: string },
+      answer: object,
+    ): Promise<boolean> => claim(database, userId, key, { sessionId, messageId: replyId }, answer),
+
+    /** Another request has come for what the key has led to; resolves with its number. 0: the key has led to something else since. */
+    async join(userId: string, { key }: IdempotencyKey, messageId: string): Promise<number> {
+      const { rows } = await database.query<{ readers: number }>(
+        `UPDATE idempotency_keys SET readers = readers + 1
+         WHERE user_id = $1 AND key = $2 AND message_id = $3 RETURNING readers`,
+        [userId, key, messageId],
       );
-      return rowCount > 0;
+      return rows[0]?.readers ?? 0;
+    },
+
+    /** Whether somebody has come for it after request number `reader`. */
+    async isJoined(
+      userId: string,
+      { key }: IdempotencyKey,
+      messageId: string,
+      reader: number,
+    ): Promise<boolean> {
+      const { rows } = await database.query(
+        `SELECT 1 FROM idempotency_keys
+         WHERE user_id = $1 AND key = $2 AND message_id = $3 AND readers > $4`,
+        [userId, key, messageId, reader],
+      );
+      return rows.length > 0;
     },
 
     async purge(): Promise<void> {
@@ -112,4 +161,8 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
       );
     },
   };
+}
+
+function secondsOf(implied: IdempotencyKey["implied"], keepHours: number): number {
+  return implied === undefined ? keepHours * 3600 : impliedSeconds;
 }

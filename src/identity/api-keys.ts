@@ -28,14 +28,22 @@ function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLook
   };
 }
 
-function identityOf({ name, user_id: userId, roles = [], scopes }: ConfiguredApiKey): Identity {
-  if (scopes === undefined) return { userId, roles, kind: "api_key", keyName: name };
+function identityOf(key: ConfiguredApiKey): Identity {
+  const { name, user_id: userId, roles = [], scopes, on_disconnect: onDisconnect } = key;
+  const identity = {
+    userId,
+    roles,
+    kind: "api_key",
+    keyName: name,
+    ...(onDisconnect && { onDisconnect }),
+  } as const;
+  if (scopes === undefined) return identity;
   const allowed = scopes.map((scope): Action => {
     const action = actions.find((known) => known === scope);
     if (action !== undefined) return action;
     throw new Error(`auth.api_keys: ${name}: no such scope; there are ${actions.join(", ")}`);
   });
-  return { userId, roles, kind: "api_key", keyName: name, scopes: allowed };
+  return { ...identity, scopes: allowed };
 }
 
 /**

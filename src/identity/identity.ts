@@ -27,6 +27,8 @@ export interface Identity {
   readonly keyName?: string;
   /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */
   readonly scopes?: readonly Action[];
+  /** Of an API key, what becomes of a reply whose client closes the connection, where it says so. */
+  readonly onDisconnect?: "continue" | "cancel";
   /** When the proof runs out (epoch milliseconds), for connections that outlive a request. */
   readonly expiresAtMs?: number;
 }

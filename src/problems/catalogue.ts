@@ -148,6 +148,13 @@ export const problemCatalogue = {
     en: `${got} is not supported here. Send ${expected}.`,
     zh: `此处不支持 ${got}。请发送 ${expected}。`,
   })),
+  unsupported_parameter: define<{ parameter: string; en?: string; zh?: string }>(
+    400,
+    ({ parameter, en, zh }) => ({
+      en: `${parameter} cannot be served here${en === undefined ? "" : `: ${en}`}. Leave it out.`,
+      zh: `此处不支持 ${parameter}${zh === undefined ? "" : `：${zh}`}。请去掉该参数。`,
+    }),
+  ),
   range_not_satisfiable: define<{ bytes?: number }>(416, ({ bytes }) => ({
     en: `The range that was asked for lies behind the end${bytes === undefined ? "" : `: there are ${bytes} bytes`}.`,
     zh: `请求的范围超出了内容末尾${bytes === undefined ? "" : `（共 ${bytes} 字节）`}。`,

@@ -344,13 +344,13 @@ async function noteEarlier(tx: Queryable): Promise<boolean> {
   const { rows: noted } = await tx.query<{ sessionId: string; seq: number | null }>(
     kind === "titles"
       ? `INSERT INTO search_queue (user_id, session_id)
-         SELECT user_id, session_id FROM sessions WHERE session_id < $1 ORDER BY session_id DESC LIMIT $2
+         SELECT user_id, session_id FROM sessions WHERE session_id < $1 AND NOT temporary ORDER BY session_id DESC LIMIT $2
          RETURNING session_id AS "sessionId", seq`
       : `INSERT INTO search_queue (user_id, session_id, seq)
          SELECT s.user_id, m.session_id, m.seq FROM (
            SELECT session_id, seq FROM messages WHERE (session_id, seq) < ($1, $3::int)
            ORDER BY session_id DESC, seq DESC LIMIT $2) AS m
-         JOIN sessions s ON s.session_id = m.session_id
+         JOIN sessions s ON s.session_id = m.session_id AND NOT s.temporary
          RETURNING session_id AS "sessionId", seq`,
     kind === "titles" ? [sessionId, backfillSize] : [sessionId, backfillSize, seq],
   );

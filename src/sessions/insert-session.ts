@@ -22,8 +22,11 @@ export function createInsertSession(
   recordEvent: RecordEvent,
 ): InsertSession {
   return async (tx, beginning, messages, status = "active") => {
-    if (status === "active") await activeLimit.check(tx, beginning.userId);
+    // What holds one request is no conversation: it is neither counted nor told of.
+    const isTemporary = beginning.isTemporary === true;
+    if (status === "active" && !isTemporary) await activeLimit.check(tx, beginning.userId);
     const session = await store.create(tx, beginning, messages, status);
+    if (isTemporary) return session;
     await recordEvent(tx, {
       type: "chat_session.created",
       data: {

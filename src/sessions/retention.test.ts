@@ -17,6 +17,10 @@ function start(more: Partial<Parameters<typeof startRetention>[0]> = {}) {
         done.push(`sessions of ${days} days`);
         return 0;
       },
+      async deleteSpent(seconds) {
+        done.push(`sessions spent for ${seconds} seconds`);
+        return 0;
+      },
     },
     idempotency: {
       async purge() {
@@ -28,13 +32,14 @@ function start(more: Partial<Parameters<typeof startRetention>[0]> = {}) {
     },
     claim: async () => true,
     retentionDays: 30,
+    retentionSeconds: 60,
     logger: { ...silentLogger, warn: (_fields, message) => done.push(message) },
     ...more,
   });
   return { retention, done };
 }
 
-const round = ["keys", "others", "sessions of 30 days"];
+const round = ["keys", "others", "sessions spent for 60 seconds", "sessions of 30 days"];
 
 test("cleans up soon after the start, then every ten minutes or a little sooner", async () => {
   const { retention, done } = start();
@@ -59,7 +64,7 @@ test("a fault of one does not keep the others from being done, nor the next roun
 test("sessions are kept for ever where no days are set", async () => {
   const { retention, done } = start({ retentionDays: 0 });
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(done).toEqual(["keys", "others"]);
+  expect(done).toEqual(["keys", "others", "sessions spent for 60 seconds"]);
   await retention.stop();
 });
 
@@ -74,6 +79,7 @@ test("a round that takes long is not joined by another, and stopping waits for i
         await wasStopped.promise;
         return 0;
       },
+      deleteSpent: async () => 0,
     },
   });
   await vi.advanceTimersByTimeAsync(3_600_000);

@@ -3,10 +3,12 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Sessions } from "./sessions.ts";
 
 interface RetentionOptions {
-  readonly sessions: Pick<Sessions, "deleteInactive">;
+  readonly sessions: Pick<Sessions, "deleteInactive" | "deleteSpent">;
   readonly idempotency: Pick<IdempotencyStore, "purge">;
   /** 0: sessions are kept for ever. */
   readonly retentionDays: number;
+  /** Temporary ones. */
+  readonly retentionSeconds: number;
   /** What other features drop when its time is over. */
   readonly purge: () => Promise<void>;
   /** Whether this node does the round that is due, and no other one `everyMs` from now. */
@@ -36,6 +38,11 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
     if (deleted > 0) logger.info({ deleted, retentionDays }, "idle sessions deleted");
   };
 
+  const deleteSpentSessions = async () => {
+    const { retentionSeconds } = options;
+    while ((await sessions.deleteSpent(retentionSeconds, maxSessions, signal)) === maxSessions);
+  };
+
   /** A fault of one does not keep the others from being done. */
   const cleanUp = async () => {
     // A node that is alone with its round finds it due each time.
@@ -48,7 +55,12 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
   };
 
   const doRound = async () => {
-    for (const work of [() => idempotency.purge(), options.purge, deleteIdleSessions]) {
+    for (const work of [
+      () => idempotency.purge(),
+      options.purge,
+      deleteSpentSessions,
+      deleteIdleSessions,
+    ]) {
       if (signal.aborted) return;
       await work().catch((error: unknown) =>
         logger.warn({ err: error }, "cleaning up failed; trying again"),

@@ -121,7 +121,7 @@ const patched = (column: string, patch: string) => `
 
 function conditionsOf(filter: SessionFilter): Sql[] {
   const { userId, status, agentId, sessionIds, pinned } = filter;
-  const conditions = [sql`s.user_id = ${userId}`];
+  const conditions = [sql`s.user_id = ${userId}`, raw("NOT s.temporary")];
   if (status !== undefined) conditions.push(sql`s.status = ${status}`);
   if (agentId !== undefined) conditions.push(sql`s.agent_id = ${agentId}`);
   if (sessionIds !== undefined) conditions.push(sql`s.session_id = ANY(${sessionIds}::uuid[])`);
@@ -161,14 +161,15 @@ export function createSessionStore(database: Database) {
         readonly autoTitle?: string | null;
         readonly config: Readonly<Record<string, unknown>>;
         readonly metadata: Readonly<Record<string, unknown>>;
+        readonly isTemporary?: boolean;
       },
       messages: number,
       status: Session["status"] = "active",
     ): Promise<Session> {
       const { rows } = await tx.query<Session>(
         `INSERT INTO sessions AS s (session_id, user_id, agent_id, title, config, metadata, last_seq, message_count, auto_title,
-           status)
-         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7, $8, $9)
+           status, temporary)
+         VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $7, $8, $9, $10)
          RETURNING ${columns.replace(/\b[ah]\.(message_id|status)/g, "NULL")}`,
         [
           session.sessionId,
@@ -180,6 +181,7 @@ export function createSessionStore(database: Database) {
           messages,
           session.autoTitle ?? null,
           status,
+          session.isTemporary ?? false,
         ],
       );
       return rows[0] as Session;
@@ -213,7 +215,7 @@ export function createSessionStore(database: Database) {
       ]);
       const { rows } = await tx.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM (
-           SELECT 1 FROM sessions WHERE user_id = $1 AND status = 'active' LIMIT $2) AS counted`,
+           SELECT 1 FROM sessions WHERE user_id = $1 AND status = 'active' AND NOT temporary LIMIT $2) AS counted`,
         [userId, limit],
       );
       return rows[0]?.count ?? 0;
@@ -333,7 +335,7 @@ export function createSessionStore(database: Database) {
         `SELECT agent_id AS "agentId", count(*)::int AS sessions,
            (count(*) FILTER (WHERE status = 'active'))::int AS active,
            coalesce(sum(${messageTotal}), 0)::int AS messages
-         FROM sessions s WHERE user_id = $1 GROUP BY agent_id ORDER BY agent_id`,
+         FROM sessions s WHERE user_id = $1 AND NOT temporary GROUP BY agent_id ORDER BY agent_id`,
         [userId],
       );
       const sum = (value: (row: (typeof rows)[number]) => number) =>
@@ -353,7 +355,7 @@ export function createSessionStore(database: Database) {
     async overview(): Promise<{ status: string; agentId: string; sessions: number }[]> {
       const { rows } = await database.query<{ status: string; agentId: string; sessions: number }>(
         `SELECT status, agent_id AS "agentId", count(*)::int AS sessions
-         FROM sessions GROUP BY status, agent_id`,
+         FROM sessions WHERE NOT temporary GROUP BY status, agent_id`,
       );
       return rows;
     },
@@ -373,7 +375,7 @@ export function createSessionStore(database: Database) {
         `SELECT s.session_id AS "sessionId", s.user_id AS "userId", s.last_activity AS "lastActivity",
            ${position}
          FROM sessions s
-         WHERE s.last_activity < now() - make_interval(days => $1) AND NOT s.pinned AND ${notImportedSince("s.", "$1")}
+         WHERE s.last_activity < now() - make_interval(days => $1) AND NOT s.pinned AND NOT s.temporary AND ${notImportedSince("s.", "$1")}
            AND ($3::timestamptz IS NULL OR (s.last_activity, s.session_id) > ($3::timestamptz, $4::uuid))
          ORDER BY s.last_activity, s.session_id LIMIT $2`,
         [days, limit, after?.lastActivity ?? null, after?.sessionId ?? null],
@@ -381,10 +383,22 @@ export function createSessionStore(database: Database) {
       return rows;
     },
 
+    /** Temporary ones that nobody has used for so long, the longest-idle first. What is being made, or waits, is used. */
+    async spent(seconds: number, limit: number): Promise<string[]> {
+      const { rows } = await database.query<{ sessionId: string }>(
+        `SELECT s.session_id AS "sessionId" FROM sessions s
+         WHERE s.temporary AND s.last_activity < now() - make_interval(secs => $1) AND NOT EXISTS (
+           SELECT 1 FROM messages m WHERE m.session_id = s.session_id AND m.status IN ('queued', 'streaming'))
+         ORDER BY s.last_activity LIMIT $2`,
+        [seconds, limit],
+      );
+      return rows.map(({ sessionId }) => sessionId);
+    },
+
     async countInactive(days: number): Promise<number> {
       const { rows } = await database.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM sessions
-         WHERE last_activity < now() - make_interval(days => $1) AND NOT pinned AND ${notImportedSince("", "$1")}`,
+         WHERE last_activity < now() - make_interval(days => $1) AND NOT pinned AND NOT temporary AND ${notImportedSince("", "$1")}`,
         [days],
       );
       return rows[0]?.count ?? 0;

@@ -106,6 +106,16 @@ export function createSessions(options: SessionsOptions) {
     /** Gone with its messages, recordings, log entries and running reply; false when it was gone already. */
     delete: (sessionId: string): Promise<boolean> => replies.forget(sessionId),
 
+    /** Deletes temporary sessions whose answer nobody has asked for in `seconds`; resolves with how many. */
+    async deleteSpent(seconds: number, limit: number, signal?: AbortSignal): Promise<number> {
+      let deleted = 0;
+      for (const sessionId of await store.spent(seconds, limit)) {
+        if (signal?.aborted === true) break;
+        if (await replies.forget(sessionId)) deleted += 1;
+      }
+      return deleted;
+    },
+
     /**
      * Deletes sessions without activity for `days`, at most `limit` of them, until `signal` says stop; resolves with
      * how many. One that cannot be deleted stays for the next time. Raises `storage_unavailable`.

@@ -138,6 +138,7 @@ describe("installTracing", () => {
       limiter: createMemoryRateLimiter({}),
       pace: createMemoryRateLimiter({}),
       room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),
+      errorShapes: [],
       costs: { "GET /health": "read", "GET /things/:id": "read" },
       config,
       logger: createLogger(config.logging, config.service, {

@@ -86,7 +86,7 @@ async function find(database: Database, { sessionId, replyId }: WritingData): Pr
     `SELECT m.context, u.seq AS "questionSeq", s.config ->> 'model' AS model, s.last_seq AS "lastSeq", s.tree
      FROM messages m JOIN sessions s ON s.session_id = m.session_id
      JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
-     WHERE m.session_id = $1 AND m.message_id = $2`,
+     WHERE m.session_id = $1 AND m.message_id = $2 AND NOT s.temporary`,
     [sessionId, replyId],
   );
   return rows[0] ?? null;

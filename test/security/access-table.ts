@@ -349,6 +349,47 @@ export const accessTable: readonly Access[] = [
     expected: owned,
   },
   {
+    route: "POST /v1/chat/completions",
+    note: "in a session of the owner's, or one that others have under that name",
+    call: ({ sessionId }) => ({
+      path: "/v1/chat/completions",
+      body: { model: "general-chat", messages: [{ role: "user", content: "Hi" }] },
+      headers: { "x-session-id": sessionId, "x-user-id": users.owner },
+    }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /v1/chat/completions",
+    note: "answers for a reply that waits for nobody",
+    call: ({ replyId }) => ({
+      path: "/v1/chat/completions",
+      body: {
+        messages: [
+          {
+            role: "tool",
+            tool_call_id: `call_${replyId.replaceAll("-", "")}_call_1`,
+            content: "ok",
+          },
+        ],
+      },
+    }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /v1/models",
+    call: () => ({ path: "/v1/models" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
+    route: "GET /v1/models/:model",
+    call: () => ({ path: "/v1/models/general-chat" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
     route: "POST /chat/message/:message_id/cancel",
     note: "a reply that is over",
     call: ({ replyId }) => ({ path: `/chat/message/${replyId}/cancel` }),

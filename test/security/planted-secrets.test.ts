@@ -195,6 +195,8 @@ async function converse(): Promise<void> {
   model.setRespond(() => ({ fault: { kind: "status", status: 400, body: refusal } }));
   expect((await post("/chat/message", message)).status).toBeGreaterThanOrEqual(500);
   model.setRespond(() => ({ fault: { kind: "status", status: 404, body: refusal } }));
+  const completion = { messages: [{ role: "user", content: secrets["message text"] }] };
+  expect((await post("/v1/chat/completions", completion)).status).toBeGreaterThanOrEqual(500);
   const stream = await post("/chat/message/stream", { ...message, attachments: [] });
   const text = await stream.text();
   expect(text).toContain('"type":"error"');

@@ -10,6 +10,7 @@ import type { Queryable } from "../../database/database.ts";
 import { checkObjectSize } from "../../http/member-size.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
+import { newId } from "../../lib/ids.ts";
 import { Problem } from "../../problems/problem.ts";
 import {
   headOf,
@@ -41,6 +42,25 @@ export interface BeginningSession {
   readonly autoTitle?: string | null;
   readonly config: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What the front end calls it. */
+  readonly externalId?: ExternalId | null;
+  /** What was said elsewhere before, oldest first. */
+  readonly earlier?: readonly EarlierMessage[];
+  /** It holds this turn alone, and goes soon after it. */
+  readonly isTemporary?: boolean;
+}
+
+/** What another program calls a conversation. */
+export interface ExternalId {
+  /** Whose way of naming it is. */
+  readonly namespace: string;
+  readonly id: string;
+}
+
+/** What a client says was said. */
+export interface EarlierMessage {
+  readonly role: "user" | "assistant";
+  readonly text: string;
 }
 
 /** What a user says, as it is stored. */
@@ -104,6 +124,15 @@ export class KeyTaken extends Error {
   }
 }
 
+/** Another session has the name meanwhile: nothing has changed, and it can be looked up. */
+export class ExternalIdTaken extends Error {
+  override readonly name = "ExternalIdTaken";
+
+  constructor() {
+    super("external id taken");
+  }
+}
+
 interface SessionRow {
   readonly userId: string;
   readonly agentId: string;
@@ -164,7 +193,9 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
         jobs: place.jobs,
         events: place.events,
         effects: [
-          ...(newSession === null ? [] : [counted(newSession, agentId)]),
+          ...(newSession === null || newSession.isTemporary === true
+            ? []
+            : [counted(newSession, agentId)]),
           ...place.effects,
           ...opening(reply, request, place),
         ],
@@ -192,9 +223,37 @@ async function begin(
   session: BeginningSession,
   message: string,
 ): Promise<SessionRow> {
-  const autoTitle = session.title === null ? titleOf(message) : null;
-  await parts.insertSession(tx, { ...session, title: session.title ?? autoTitle, autoTitle }, 2);
-  return { ...session, status: "active", lastSeq: 2, tree: null };
+  const { sessionId, userId, externalId, earlier = [], isTemporary = false } = session;
+  const autoTitle = session.title === null && !isTemporary ? titleOf(message) : null;
+  const lastSeq = earlier.length + 2;
+  const titled = { ...session, title: session.title ?? autoTitle, autoTitle };
+  await parts.insertSession(tx, titled, lastSeq);
+  if (externalId) {
+    const { rowCount } = await tx.query(
+      `INSERT INTO external_ids (user_id, namespace, external_id, session_id) VALUES ($1, $2, $3, $4)
+       ON CONFLICT DO NOTHING`,
+      [userId, externalId.namespace, externalId.id, sessionId],
+    );
+    if (rowCount === 0) throw new ExternalIdTaken();
+  }
+  if (earlier.length === 0) return { ...session, status: "active", lastSeq, tree: null };
+  const rows = earlier.map(({ role, text }, index) => ({
+    seq: index + 1,
+    message_id: newId(),
+    role,
+    content: text,
+  }));
+  await tx.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata)
+     SELECT $1, message_id, seq, role, 'complete', $2, content, '{"imported": true}'
+     FROM jsonb_to_recordset($3::jsonb) AS given (message_id uuid, seq int, role text, content text)`,
+    [sessionId, session.agentId, toJsonb(rows)],
+  );
+  // Agents that remember by themselves have yet to be told what was said.
+  const all = { first: 1, parent: 0, last: lastSeq, thread: 1 };
+  const tree = { segments: [all], lastSeq, threads: 1 };
+  await storeBranches(tx, sessionId, tree);
+  return { ...session, status: "active", lastSeq, tree: storeTree(tree) };
 }
 
 /** The messages of a turn: the user's and the reply, or only that. */
@@ -384,7 +443,9 @@ async function acceptedBefore(
   return {
     result: reply,
     effects: [
-      ...(newSession === null ? [] : [counted(newSession, reply.agentId)]),
+      ...(newSession === null || newSession.isTemporary === true
+        ? []
+        : [counted(newSession, reply.agentId)]),
       ...opening(reply, request, { queuePosition: position, waitsFor }).filter(
         ({ do: what }) => what === "count" || goesOn,
       ),

@@ -45,7 +45,10 @@ interface Shown {
 }
 
 /** What a view needs of an event. */
-export type ShownEvent = Pick<LoggedEvent, "seq" | "json">;
+export type ShownEvent = Pick<LoggedEvent, "seq" | "json"> & {
+  /** Its kind on a line of its own, where readers look for it there. */
+  readonly event?: string;
+};
 
 interface ShownEvents {
   readonly headers?: Readonly<Record<string, string>>;
@@ -168,8 +171,9 @@ function createEncoder(): (events: readonly ShownEvent[]) => Buffer {
   };
 }
 
-function frame({ seq, json }: ShownEvent): string {
-  return `id: ${seq}\ndata: ${json}\n\n`;
+function frame({ seq, json, event }: ShownEvent): string {
+  const kind = event === undefined ? "" : `event: ${event}\n`;
+  return `${kind}id: ${seq}\ndata: ${json}\n\n`;
 }
 
 /**

@@ -1,0 +1,48 @@
+import type { SseView } from "../replies/reading/sse.ts";
+import { createExternalIds } from "../protocols/conversation-name.ts";
+import { createWatchDisconnect } from "../protocols/disconnect.ts";
+import { createTurnOpener } from "../protocols/open-turn.ts";
+import { completionRoutes } from "../protocols/openai/completions/routes.ts";
+import { openAiErrors } from "../protocols/openai/errors.ts";
+import { modelRoutes } from "../protocols/openai/models/routes.ts";
+import { createPlaceTurn } from "../protocols/place-turn.ts";
+import type { Closing } from "./closing.ts";
+import type { Conversations } from "./conversations.ts";
+import type { Floors } from "./floors.ts";
+
+/** The doors through which programs come that speak another protocol, each of which can be shut. */
+export function openProtocols(
+  floors: Floors,
+  conversations: Conversations,
+  sse: SseView,
+  closing: Closing,
+) {
+  const { config, database, identity, logger } = floors;
+  const { limits, protocols } = config;
+  if (!protocols.openai) return { routes: [], errorShapes: [] };
+  const disconnect = createWatchDisconnect({
+    ...conversations,
+    onDisconnect: protocols.on_disconnect,
+    logger,
+  });
+  closing.add("readers of protocols", () => disconnect.close());
+  const turns = createTurnOpener({
+    ...conversations,
+    externalIds: createExternalIds(database, conversations.sessionStore),
+    placeTurn: createPlaceTurn(database),
+  });
+  const shared = {
+    ...conversations,
+    turns,
+    disconnect,
+    sse,
+    identity,
+    maxMessageLength: limits.max_message_length,
+    maxUploadBytes: limits.max_upload_size,
+    maxBodyBytes: limits.max_body_size,
+  };
+  return {
+    routes: [completionRoutes(shared), modelRoutes(conversations.catalogue)],
+    errorShapes: [openAiErrors],
+  };
+}

@@ -1,0 +1,56 @@
+import type { FastifyRequest } from "fastify";
+import type { Database } from "../database/database.ts";
+import { isId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import type { ExternalId } from "../replies/lifecycle/accept.ts";
+import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
+
+/** Headers in which front ends say which conversation a request belongs to; the first that there is counts. */
+const headers = ["x-session-id", "x-conversation-id", "x-openwebui-chat-id"] as const;
+const maxLength = 256;
+
+/** What a request says of its conversation; null: it belongs to none. */
+export function conversationName(request: Pick<FastifyRequest, "headers">): ExternalId | null {
+  for (const namespace of headers) {
+    const id = request.headers[namespace];
+    if (typeof id !== "string" || id.trim() === "") continue;
+    if (id.length > maxLength) {
+      throw new Problem("bad_request", {
+        en: `${namespace} may have ${maxLength} characters.`,
+        zh: `${namespace} 最多 ${maxLength} 个字符。`,
+      });
+    }
+    return { namespace, id: id.trim() };
+  }
+  return null;
+}
+
+export type ExternalIds = ReturnType<typeof createExternalIds>;
+
+/** Sessions by the names that other programs have for them. */
+export function createExternalIds(database: Database, sessions: Pick<SessionStore, "find">) {
+  return {
+    /** The user's session of that name, or with that id; null where there is none yet. */
+    async find(userId: string, { namespace, id }: ExternalId): Promise<FoundSession | null> {
+      if (isId(id)) {
+        const session = await sessions.find(id);
+        if (session?.userId === userId) return session;
+      }
+      const { rows } = await database.query<{ sessionId: string }>(
+        `SELECT session_id AS "sessionId" FROM external_ids
+         WHERE user_id = $1 AND namespace = $2 AND external_id = $3`,
+        [userId, namespace, id],
+      );
+      return rows[0] === undefined ? null : sessions.find(rows[0].sessionId);
+    },
+
+    /** False for one that holds a single request. */
+    async isKept(sessionId: string): Promise<boolean> {
+      const { rows } = await database.query(
+        "SELECT 1 FROM sessions WHERE session_id = $1 AND NOT temporary",
+        [sessionId],
+      );
+      return rows.length > 0;
+    },
+  };
+}

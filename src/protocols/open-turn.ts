@@ -1,0 +1,148 @@
+import type { Decision } from "../agents/agent-backend.ts";
+import type { Commands, SendMessage, SentMessage } from "../chat/commands.ts";
+import type { Caller } from "../http/caller.ts";
+import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
+import {
+  ExternalIdTaken,
+  type EarlierMessage,
+  type ExternalId,
+  type UserMessage,
+} from "../replies/lifecycle/accept.ts";
+import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import type { ExternalIds } from "./conversation-name.ts";
+import type { PlaceTurn } from "./place-turn.ts";
+
+/** What a request of a protocol wants answered. */
+export interface ProtocolTurn {
+  readonly caller: Caller;
+  readonly userId: string;
+  /** What its conversation is called; null: it belongs to none. */
+  readonly conversation: ExternalId | null;
+  /** A conversation begins with it although it has no name. */
+  readonly isKept: boolean;
+  /** What the client says was said before. */
+  readonly earlier: readonly EarlierMessage[];
+  readonly message: UserMessage;
+  readonly agentId: string | undefined;
+  readonly ownSettings: Readonly<Record<string, unknown>>;
+  readonly turn: SendMessage["turn"];
+  readonly key: IdempotencyKey;
+  /** False when whoever asked has gone. */
+  readonly isWanted: () => boolean;
+}
+
+/** A reply that a request has led to, now or when it came first. */
+export interface OpenedTurn extends Pick<SentMessage, "sessionId" | "replyId"> {
+  /** The last event of it that is not for this request. */
+  readonly after: number;
+  /** How much of the reply's text is not, either. */
+  readonly shown: number;
+  /** It belongs to a conversation that goes on. */
+  readonly isKept: boolean;
+  /** The request's number among those that have come for it. */
+  readonly reader: number;
+}
+
+interface TurnParts {
+  readonly commands: Pick<Commands, "send" | "continue" | "state">;
+  readonly idempotency: Pick<IdempotencyStore, "find" | "findAnswer" | "join" | "claimAlone">;
+  readonly replyStore: Pick<ReplyStore, "owner">;
+  readonly externalIds: ExternalIds;
+  readonly placeTurn: PlaceTurn;
+}
+
+export type TurnOpener = ReturnType<typeof createTurnOpener>;
+
+/**
+ * The one way from requests of protocols to replies. Who asks again after a lost answer gets the reply of the first time,
+ * with or without a key; a request with a conversation's name goes on where its history ends there; one whose history is
+ * nowhere in it, and one without a name, are answered by themselves and leave nothing behind.
+ */
+export function createTurnOpener(parts: TurnParts) {
+  const { commands, idempotency, replyStore, externalIds, placeTurn } = parts;
+
+  /** What the same request has led to, with its key or because it says that it comes again. */
+  const before = async (userId: string, key: IdempotencyKey): Promise<OpenedTurn | null> => {
+    if (key.implied === "first") return null;
+    const earlier = await idempotency.find(userId, key);
+    if (earlier === null || earlier.messageId === null) return null;
+    const { sessionId, messageId } = earlier;
+    if ((await replyStore.owner(messageId)) === null) return null;
+    const reader = await idempotency.join(userId, key, messageId);
+    const isKept = await externalIds.isKept(sessionId);
+    return { sessionId, replyId: messageId, after: 0, shown: 0, isKept, reader };
+  };
+
+  const send = async (request: ProtocolTurn): Promise<OpenedTurn> => {
+    const { conversation, userId, caller, earlier, message, isKept, key, isWanted } = request;
+    const session = conversation && (await externalIds.find(userId, conversation));
+    const place = session && (await placeTurn(session, earlier, message.text));
+    const isOwn = place !== null || (session === null && (conversation !== null || isKept));
+    const sent = await commands.send({
+      sessionId: place === null ? undefined : session?.sessionId,
+      at: place?.at ?? { kind: "head" },
+      ownerId: userId,
+      userId,
+      userToken: caller.identity?.token,
+      keyName: caller.identity?.keyName,
+      sessionConfig: {},
+      agentId: request.agentId,
+      onBusy:
+        place?.interrupts === true || session?.activeMessageStatus === "paused"
+          ? "interrupt"
+          : null,
+      ownSettings: request.ownSettings,
+      message: place?.at.kind === "again" ? null : message,
+      turn: request.turn,
+      idempotency: key,
+      beginning: { externalId: isOwn ? conversation : null, earlier, isTemporary: !isOwn },
+      isWanted,
+    });
+    const { sessionId, replyId, made } = sent;
+    const reader = made === undefined ? await idempotency.join(userId, key, replyId) : 1;
+    return { sessionId, replyId, after: 0, shown: 0, isKept: isOwn, reader };
+  };
+
+  return {
+    async open(request: ProtocolTurn): Promise<OpenedTurn> {
+      const earlier = await before(request.userId, request.key);
+      if (earlier !== null) return earlier;
+      try {
+        return await send(request);
+      } catch (error) {
+        // Somebody else has begun the conversation meanwhile: this goes on in it.
+        if (!(error instanceof ExternalIdTaken)) throw error;
+        return send(request);
+      }
+    },
+
+    /** A paused reply goes on with what its client has decided. A repeat gets what came of the first. */
+    async decide(
+      caller: Caller,
+      named: { readonly messageId: string; readonly userId: string },
+      decisions: readonly Decision[],
+      key: IdempotencyKey,
+    ): Promise<OpenedTurn> {
+      const { messageId, userId } = named;
+      const state = await commands.state(caller, named);
+      const told = key.implied === "first" ? null : await idempotency.findAnswer<Told>(userId, key);
+      const { sessionId } = state;
+      const isKept = await externalIds.isKept(sessionId);
+      const opened = { sessionId, replyId: messageId, isKept };
+      if (told !== null && state.status !== "paused") {
+        const reader = await idempotency.join(userId, key, messageId);
+        return { ...opened, after: told.after, shown: told.shown, reader };
+      }
+      const now = { after: state.eventSeq, shown: state.content.length };
+      await idempotency.claimAlone(userId, key, opened, now);
+      const { after } = await commands.continue(caller, named, decisions);
+      return { ...opened, ...now, after, reader: 1 };
+    },
+  };
+}
+
+/** Where a reply stood when it went on. */
+interface Told {
+  readonly after: number;
+  readonly shown: number;
+}

@@ -1,0 +1,42 @@
+import type { FastifyRequest } from "fastify";
+import { callerUser } from "../../http/caller.ts";
+import {
+  fingerprint,
+  impliedKey,
+  type IdempotencyKey,
+} from "../../idempotency/idempotency-store.ts";
+import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
+import type { ExternalId } from "../../replies/lifecycle/accept.ts";
+
+/** Whose name a request without one has, where nobody has to prove anything. */
+const nobody = "openai";
+const userHeaders = ["x-user-id", "x-openwebui-user-id"] as const;
+
+/**
+ * The user for whom a request is: who has proven to be one, else whom the headers or the body of these clients name. A name
+ * means nothing where there is proof.
+ */
+export function userOf(request: FastifyRequest): string {
+  if (request.identity !== null) return request.identity.userId;
+  const { user, safety_identifier: identifier } = (request.body ?? {}) as Record<string, unknown>;
+  const named = [...userHeaders.map((name) => request.headers[name]), user, identifier].find(
+    (value) => typeof value === "string" && value.trim() !== "",
+  );
+  return callerUser(request, typeof named === "string" ? named.slice(0, 128) : nobody);
+}
+
+/**
+ * The request's `Idempotency-Key`; these clients send none, but say when they send a request again, and then it is known
+ * by its body and its conversation.
+ */
+export function keyOf(
+  request: FastifyRequest,
+  operation: string,
+  conversation: ExternalId | null,
+): IdempotencyKey {
+  const body = { body: request.body, conversation };
+  const own = idempotencyKey(request, operation, body);
+  if (own !== null) return own;
+  const isRepeat = Number(request.headers["x-stainless-retry-count"] ?? 0) >= 1;
+  return impliedKey(fingerprint(operation, body), isRepeat);
+}

@@ -1,0 +1,124 @@
+import type { Static } from "typebox";
+import type { Attachment, Decision } from "../../../agents/agent-backend.ts";
+import { isId } from "../../../lib/ids.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { EarlierMessage } from "../../../replies/lifecycle/accept.ts";
+import { readContent, textOfContent } from "../content.ts";
+import type { completionBody } from "./schemas.ts";
+
+export type CompletionBody = Static<typeof completionBody>;
+
+/** What is asked: a turn, or the answers that a paused reply waits for. */
+export type CompletionRequest =
+  | {
+      readonly kind: "turn";
+      readonly text: string;
+      readonly files: readonly Attachment[];
+      readonly earlier: readonly EarlierMessage[];
+      /** Of the system, in their order; for this turn alone. */
+      readonly instructions: string;
+    }
+  | {
+      readonly kind: "decisions";
+      readonly messageId: string;
+      readonly answers: readonly Pick<Decision, "id" | "result">[];
+    };
+
+/** Members that nothing here does; a caller who needs them has to know. */
+const refused: readonly (readonly [name: string, isHarmless: (value: unknown) => boolean])[] = [
+  ["tools", isEmpty],
+  ["functions", isEmpty],
+  ["n", (value) => value === 1],
+  ["logprobs", (value) => value === false],
+  ["top_logprobs", (value) => value === 0],
+  ["audio", () => false],
+  ["modalities", (value) => Array.isArray(value) && value.every((each) => each === "text")],
+];
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** Raises `unsupported_parameter` for what cannot be done. */
+export function refuseUnsupported(body: object): void {
+  for (const [parameter, isHarmless] of refused) {
+    const value = (body as Readonly<Record<string, unknown>>)[parameter];
+    if (value === undefined || value === null || isHarmless(value)) continue;
+    throw new Problem("unsupported_parameter", {
+      parameter,
+      en: "agents use the tools that they have here",
+      zh: "智能体只使用其在此处配置的工具",
+    });
+  }
+}
+
+/** Raises `bad_request` and `unsupported_parameter`. */
+export function readCompletion(
+  body: CompletionBody,
+  limits: { readonly maxMessageLength: number; readonly maxUploadBytes: number },
+): CompletionRequest {
+  refuseUnsupported(body);
+  const { messages } = body;
+  const last = messages.at(-1);
+  if (last?.role === "tool") return { kind: "decisions", ...readAnswers(messages) };
+  if (last?.role !== "user") {
+    throw faulty("/messages", "must end with a message of the user", "必须以用户消息结尾");
+  }
+  const path = `/messages/${messages.length - 1}/content`;
+  const { text, files } = readContent(last.content, path, limits.maxUploadBytes);
+  if (text.trim() === "" && files.length === 0) {
+    throw faulty(path, "must say something", "不能为空");
+  }
+  if (text.length > limits.maxMessageLength) {
+    const most = limits.maxMessageLength;
+    throw faulty(path, `may have ${most} characters`, `最多 ${most} 个字符`);
+  }
+  const before = messages.slice(0, -1);
+  return {
+    kind: "turn",
+    text,
+    files,
+    earlier: before.flatMap(({ role, content }): EarlierMessage[] => {
+      const said = textOfContent(content);
+      return (role === "user" || role === "assistant") && said.trim() !== ""
+        ? [{ role, text: said }]
+        : [];
+    }),
+    instructions: messages
+      .filter(({ role }) => role === "system" || role === "developer")
+      .map(({ content }) => textOfContent(content))
+      .filter((said) => said.trim() !== "")
+      .join("\n\n"),
+  };
+}
+
+/** A call of a tool that its client runs: which reply waits for it, and for what. */
+export function callIdOf(messageId: string, requirementId: string): string {
+  return `call_${messageId.replaceAll("-", "")}_${requirementId}`;
+}
+
+const callId = /^call_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})_([^]+)$/i;
+
+function readAnswers(messages: CompletionBody["messages"]) {
+  const first = messages.findLastIndex(({ role }) => role !== "tool") + 1;
+  const answers: Pick<Decision, "id" | "result">[] = [];
+  let messageId = "";
+  for (const [index, { tool_call_id: given, content }] of messages.entries()) {
+    if (index < first) continue;
+    const [, ...parts] = callId.exec(given ?? "") ?? [];
+    const [requirementId] = parts.splice(5);
+    const id = parts.join("-");
+    if (requirementId === undefined || !isId(id) || (messageId !== "" && messageId !== id)) {
+      const path = `/messages/${index}/tool_call_id`;
+      throw faulty(path, "is no call of an answer from here", "不是此处某次回复的工具调用");
+    }
+    messageId = id;
+    answers.push({ id: requirementId, result: textOfContent(content) });
+  }
+  return { messageId, answers };
+}
+
+function faulty(path: string, message: string, zh: string): Problem {
+  const texts = { en: "The request is not valid.", zh: "请求无效。" };
+  return new Problem("bad_request", texts, { details: [{ path, message, zh }] });
+}
