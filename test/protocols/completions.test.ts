@@ -154,10 +154,10 @@ describe("a completion", () => {
     });
     const messageId = response.headers.get("x-message-id") ?? "";
     const stream = await native.follow(messageId);
-    const end = (await stream.all()).at(-1);
-    expect(end?.["full_response"]).toBe("Hello 你好");
-    const { output_tokens: written } = end?.["usage"] as { output_tokens: number };
-    expect(chunks.at(-1)?.usage?.completion_tokens).toBe(written);
+    expect((await stream.all()).at(-1)).toMatchObject({
+      full_response: "Hello 你好",
+      usage: { output_tokens: chunks.at(-1)?.usage?.completion_tokens },
+    });
   });
 
   it("is told what the system says, for this turn, and what was said before", async () => {
