@@ -140,8 +140,8 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
             200: {
               description: "With `stream: true` as server-sent events.",
               headers: {
-                "X-Session-ID": { schema: { type: "string" } },
-                "X-Message-ID": { schema: { type: "string" } },
+                "X-Session-ID": { type: "string" },
+                "X-Message-ID": { type: "string" },
               },
               content: {
                 "application/json": { schema: completionSchema },
