@@ -25,7 +25,8 @@ const help = `chat-service [command] [options]
   migrate    bring the database up to date
   reindex    try again what could not be made searchable
   move       everything of the embedded database to the server of DATABASE_URL
-  export     everything stored of a user
+  export     everything stored of a user, or with --all of everybody, as a file
+  import     a file of everybody into an empty database
   erase      delete everything of a user, with a receipt
   token      an access token for a user, where auth.mode is jwt with a secret
   voice      models: local speech models, where to put them and what is there
@@ -127,6 +128,14 @@ async function run(): Promise<void> {
       const config = await connecting();
       const run = command === "export" ? runExport : runErase;
       process.exitCode = await run(config, args, processTerminal(false));
+      break;
+    }
+    case "import": {
+      const [{ runImport }, { processTerminal }] = await Promise.all([
+        import("./cli/import-store.ts"),
+        import("./cli/terminal.ts"),
+      ]);
+      process.exitCode = await runImport(await connecting(), args, processTerminal(false));
       break;
     }
     case "move": {

@@ -1,24 +1,30 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { open } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Config } from "../config/settings.ts";
 import type { ApiClient } from "./api-client.ts";
+import { createPrivately } from "./create-privately.ts";
 import { explainFault } from "./explain-fault.ts";
+import { exportStore } from "./export-store.ts";
 import type { Terminal } from "./terminal.ts";
 import { parseCommand, UsageFault } from "./usage.ts";
 import { messagesOf, serviceOf, sessionsOf, type Item } from "./user-data.ts";
 import { accessHelp, accessOptions, withService } from "./with-service.ts";
 
 const help = `chat-service export USER [--output FILE] [options]
+chat-service export --all [FILE|-] [--config FILE]
 
 Writes everything the service keeps of a user, as one JSON object a line: the sessions, each followed by its messages.
 Prints a receipt with the counts and the file's SHA-256.
 
   --output FILE        must not exist; - for standard output. Default: export-USER-DATE.jsonl
-${accessHelp}`;
+${accessHelp}
+
+--all writes the whole store: all users with their conversations, files and sound, what they used, and what is still to be
+done. The file has one row of the database a line, as of one moment, and is compressed when its name ends in .gz;
+\`chat-service import\` reads it. A server may be in use meanwhile; of an embedded database the service has to be stopped.
+Default: store-DATE.jsonl.gz`;
 
 /** `chat-service export`. Returns the exit code. */
 export async function runExport(
@@ -29,16 +35,22 @@ export async function runExport(
   try {
     const { values, positionals } = parseCommand(
       args,
-      { ...accessOptions, output: { type: "string" } },
+      { ...accessOptions, output: { type: "string" }, all: { type: "boolean" } },
       help,
     );
     if (values.help === true) {
       terminal.output.write(`${help}\n`);
       return 0;
     }
+    if (values.all === true) {
+      const [file = values.output, ...surplus] = positionals;
+      const isRemote = [values.url, values["token-file"], values["api-key-file"]].some(Boolean);
+      if (surplus.length > 0 || isRemote) throw new UsageFault(help);
+      return await exportStore(config, file ?? defaultPath("store", ".gz"), terminal);
+    }
     const [userId] = positionals;
     if (userId === undefined || positionals.length > 1) throw new UsageFault(help);
-    const path = values.output ?? defaultPath(userId);
+    const path = values.output ?? defaultPath(`export-${userId}`);
     const toTerminal = path === "-";
     const receipt = await withService(
       config,
@@ -101,19 +113,7 @@ async function exportUser(client: ApiClient, userId: string, target: Writable) {
   };
 }
 
-function defaultPath(userId: string): string {
-  const name = userId.replaceAll(/[^\w.@-]/g, "_");
-  return `export-${name}-${new Date().toISOString().slice(0, 10)}.jsonl`;
-}
-
-/** For the owner's eyes only. */
-async function createPrivately(path: string): Promise<Writable> {
-  try {
-    const file = await open(path, "wx", 0o600);
-    return createWriteStream(path, { fd: file });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const fault = code === "EEXIST" ? "exists already" : `cannot be written (${code})`;
-    throw new UsageFault(`${path} ${fault}; name another with --output`, { cause: error });
-  }
+function defaultPath(what: string, ending = ""): string {
+  const name = what.replaceAll(/[^\w.@-]/g, "_");
+  return `${name}-${new Date().toISOString().slice(0, 10)}.jsonl${ending}`;
 }

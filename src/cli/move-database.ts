@@ -1,8 +1,7 @@
-import { openDatabase } from "../composition/open-database.ts";
 import type { Config } from "../config/settings.ts";
 import { copyDatabase } from "../database/copy-database.ts";
-import { silentLogger } from "../telemetry/logger.ts";
 import { explainFault } from "./explain-fault.ts";
+import { openStore } from "./open-store.ts";
 import type { Terminal } from "./terminal.ts";
 import { parseCommand, UsageFault } from "./usage.ts";
 
@@ -30,19 +29,12 @@ export async function runMove(
       throw new UsageFault(`DATABASE_URL has to name the server to move to.\n\n${help}`);
     }
     const toOpen = { ...config, database: { ...config.database, url: null } };
-    await using from = await opened(toOpen);
-    // A batch takes as long as it takes.
-    const patient = { ...config, database: { ...config.database, statement_timeout_ms: 0 } };
-    await using to = await opened(patient);
+    await using from = await openStore(toOpen);
+    await using to = await openStore(config);
     const moved = await copyDatabase(from.database, to.database);
     terminal.output.write(`${JSON.stringify({ receipt: "move", moved }, null, 2)}\n`);
     return 0;
   } catch (error) {
     return explainFault(error, terminal);
   }
-}
-
-async function opened(config: Config) {
-  const database = await openDatabase(config, silentLogger);
-  return { database, [Symbol.asyncDispose]: () => database.close() };
 }

@@ -1,5 +1,6 @@
 import { observeCache } from "../cache/observe-cache.ts";
 import type { Config } from "../config/settings.ts";
+import { checkWhole } from "../database/import-store.ts";
 import { observeDatabase } from "../database/observe-database.ts";
 import { createIdentityProvider } from "../identity/create-identity-provider.ts";
 import { newId } from "../lib/ids.ts";
@@ -29,6 +30,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
   closing.add("traces", () => tracer.close());
   const database = observeDatabase(await openDatabase(config, logger), metrics, logger);
   closing.add("database", () => database.close());
+  await checkWhole(database);
   const shared = createSharedState(config, logger);
   closing.add("redis", () => shared.close());
   const cache = observeCache(shared.cache, metrics);

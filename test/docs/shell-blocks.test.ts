@@ -69,7 +69,7 @@ const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[]
     "needs a Docker daemon; scripts/prove-image.ts runs the image",
   ],
   [/operations\.md/, /^(pg_dump|psql "\$ADMIN_URL")/, "test/deploy/restore.test.ts carries it out"],
-  [/operations\.md/, /chat-service move/, "test/service/move.test.ts carries it out"],
+  [/operations\.md/, /chat-service (move|import)/, "test/service/move.test.ts carries it out"],
   [/operations\.md/, /^node bench/, "are measurements of many minutes"],
   [/reliability\.md/, /^npm run test:faults/, "are test runs themselves"],
   [/scaling\.md/, /^redis-cli ACL/, "test/deploy/redis-rights.test.ts carries it out"],
