@@ -26,8 +26,10 @@ export type AgentOsProcessOptions = {
   readonly python: string;
   /** Of an OpenAI-compatible server. */
   readonly modelUrl: string;
-  /** Default true. */
-  readonly database?: boolean;
+  /** Address of a PostgreSQL database, or false for none. Default: SQLite. */
+  readonly database?: string | false;
+  /** A durable queue, in PostgreSQL, that begins a run so often; 3.x only. */
+  readonly durable?: number;
   /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
   readonly script?: string;
 } & Changes;
@@ -59,7 +61,9 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
         MODEL_BASE_URL: options.modelUrl,
         MODEL_ID: "test-model",
         PORT: String(port),
-        DATABASE: options.database === false ? "none" : join(folder, "agent-os.db"),
+        DATABASE:
+          options.database === false ? "none" : (options.database ?? join(folder, "agent-os.db")),
+        ...(options.durable !== undefined && { DURABLE: String(options.durable) }),
         ...(securityKey ? { OS_SECURITY_KEY: securityKey } : {}),
         ...(without ? { WITHOUT: without } : {}),
       },

@@ -77,6 +77,8 @@ export interface AgentOs {
   cancel(run: RunRef, sessionId: string, caller: Caller, signal: AbortSignal): Promise<void>;
   /** The stored run; null when there is none. */
   run(run: RunRef, sessionId: string, caller: Caller, signal: AbortSignal): Promise<Wire | null>;
+  /** What its durable queue knows of a run; null: nothing that may be told. */
+  queued(run: RunRef, signal: AbortSignal): Promise<Wire | null>;
   /** Null when it cannot be told. */
   hasSession(
     session: SessionRef & { readonly kind: ComponentKind },
@@ -245,6 +247,14 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
       } catch (error) {
         const status = upstreamErrorOf(error)?.status;
         if (status === 404 || status === 405) return null;
+        throw error;
+      }
+    },
+    async queued(run, signal) {
+      try {
+        return asRecord(await get(`/queue/jobs/${encodeURIComponent(run.runId)}`, signal));
+      } catch (error) {
+        if (upstreamErrorOf(error)?.fault === "status") return null;
         throw error;
       }
     },

@@ -7,7 +7,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { AgentOs, Caller } from "./agent-os.ts";
 import { sessionOf, type RunRef } from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
-import { diedWithServer } from "./silence.ts";
+import { diedWithServer, isKept } from "./silence.ts";
 
 export interface Recovery {
   readonly server: AgentOs;
@@ -19,6 +19,8 @@ export interface Recovery {
   readonly log: Logger;
   readonly run: () => RunRef;
   readonly eventIndex: () => number;
+  /** The server counts the events of the run from its beginning again, or tells them all once more. */
+  readonly countAnew: () => void;
   /** False: the stream ended in order, only without telling how the run ended. */
   readonly broken: boolean;
   readonly relay: (
@@ -37,10 +39,12 @@ const maxDelayMs = 2_000;
 const foregroundTries = 4;
 
 /**
- * Finds out what became of a run whose stream has ended too early, and relays the rest of it. Raises
- * `AgentInterrupted` when it died, or when nobody knows after `patienceMs` without progress.
+ * Finds out what became of a run whose stream has ended too early, and relays the rest of it. Lost: it died. Raises
+ * `AgentInterrupted` when nobody knows after `patienceMs` without progress.
  */
-export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, void, void> {
+export async function* recover(
+  recovery: Recovery,
+): AsyncGenerator<AgentEvent, "ended" | "lost", void> {
   const { server, translator, patienceMs, log, signal } = recovery;
   const { background, runId } = recovery.run();
   if (recovery.broken)
@@ -49,12 +53,19 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
   let delayMs = firstDelayMs;
   let index = recovery.eventIndex();
   let lastProgressMs = performance.now();
+  let countedAt = 0;
 
   for (let tries = 1; ; tries += 1) {
     let isAway = false;
     if (canResume && (recovery.broken || tries > 1)) {
+      const startedAt = await restartOf(recovery);
+      if (startedAt > countedAt) {
+        countedAt = startedAt;
+        recovery.countAnew();
+        index = recovery.eventIndex();
+      }
       const answer = yield* resume(recovery);
-      if (translator.outcome) return;
+      if (translator.outcome) return "ended";
       canResume = answer !== "impossible";
       isAway = answer === "away";
     }
@@ -62,8 +73,8 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
       const batch: AgentEvent[] = [];
       const fate = await settle(recovery, batch);
       yield* batch;
-      if (fate === "ended") return;
-      if (fate === "lost") throw new AgentInterrupted("AgentOS no longer runs it");
+      if (fate === "ended" || fate === "lost") return fate;
+      if (fate === "kept") lastProgressMs = performance.now();
     }
     if (recovery.eventIndex() > index) {
       index = recovery.eventIndex();
@@ -76,6 +87,18 @@ export async function* recover(recovery: Recovery): AsyncGenerator<AgentEvent, v
     if (isOver) throw new AgentInterrupted("the run could not be taken up again");
     await sleep(delayMs, signal);
     delayMs = Math.min(maxDelayMs, delayMs * 2);
+  }
+}
+
+/** When the server of a run that outlives it was started after the run; 0: it was not, or nobody knows. */
+async function restartOf({ run, server, translator, connection }: Recovery): Promise<number> {
+  if (run().durable !== true) return 0;
+  try {
+    const { startedAt } = await server.identify(connection);
+    return startedAt > translator.progress.startedAt + 1 ? startedAt : 0;
+  } catch (error) {
+    if (isPassing(error) || upstreamErrorOf(error) !== null) return 0;
+    throw error;
   }
 }
 
@@ -100,11 +123,11 @@ async function* resume(
   }
 }
 
-/** Asks for the stored run. Lost: it will never change again although it has no end. */
+/** Asks for the stored run. Lost: it will never change again although it has no end. Kept: it waits to be begun again. */
 async function settle(
   recovery: Recovery,
   into: AgentEvent[],
-): Promise<"ended" | "lost" | "unknown"> {
+): Promise<"ended" | "lost" | "kept" | "unknown"> {
   const { server, request, caller, translator, connection } = recovery;
   try {
     const run = recovery.run();
@@ -115,7 +138,9 @@ async function settle(
     translator.settle(stored, into);
     if (translator.outcome) return "ended";
     const { startedAt } = await server.identify(connection);
-    return diedWithServer(stored, startedAt) ? "lost" : "unknown";
+    if (!diedWithServer(stored, startedAt)) return "unknown";
+    if (run.durable !== true) return "lost";
+    return isKept(await server.queued(run, connection), startedAt) ? "kept" : "lost";
   } catch (error) {
     if (isPassing(error)) return "unknown";
     throw error;

@@ -16,6 +16,8 @@ export interface RunRef {
   readonly context?: SentContext;
   /** Whether it lives on without its connection. */
   readonly background: boolean;
+  /** Whether it outlives its server: a queue begins it again, or gives it up. */
+  readonly durable?: boolean;
 }
 
 /** What has been delivered of a run; everything that a later process needs to go on exactly there. */
@@ -79,6 +81,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       ...(sessionId !== undefined && { sessionId }),
       ...(run["context"] !== undefined && { context: readContext(asRecord(run["context"])) }),
       background: run["background"] === true,
+      ...(run["durable"] === true && { durable: true }),
     },
     progress: {
       eventIndex,

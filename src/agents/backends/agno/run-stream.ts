@@ -237,16 +237,22 @@ export async function* relayRun(
         );
       }
       isRenewed = true;
-      yield* recover({
+      const fate = yield* recover({
         ...stream,
         run: currentRun,
         eventIndex: () => progress.eventIndex,
+        countAnew: () => void (progress.eventIndex = -1),
         broken: failure !== null,
         relay,
         connect,
         connection: connection.signal,
         signal,
       });
+      if (fate === "lost") {
+        // A queue that has given it up is not to find a cancellation when somebody has it begun again.
+        mayRun = stream.run.durable !== true;
+        throw new AgentInterrupted("AgentOS no longer runs it");
+      }
     }
     const { outcome } = translator;
     if (outcome === null) throw new AgentInterrupted("AgentOS ended the run without an end");

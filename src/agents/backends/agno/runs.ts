@@ -172,6 +172,7 @@ export function createRuns(options: RunsOptions): Runs {
           ...(request.thread !== undefined && { sessionId: request.thread }),
           ...(told.context !== null && { context: told.context }),
           background,
+          ...(idempotencyKey !== null && { durable: true }),
         },
         open: (connection: AbortSignal) =>
           server.start(where, form, idempotencyKey, caller, connection),
@@ -260,8 +261,12 @@ export function createRuns(options: RunsOptions): Runs {
       request,
       caller,
       run,
-      open: (connection: AbortSignal) =>
-        server.resume(run, progress.eventIndex, sessionOf(run, request), caller, connection),
+      async *open(connection: AbortSignal) {
+        // Its server may have been started anew meanwhile, which has to be asked for first.
+        if (run.durable === true) throw new AgentInterrupted("the run may have been begun again");
+        const sessionId = sessionOf(run, request);
+        yield* server.resume(run, progress.eventIndex, sessionId, caller, connection);
+      },
       eventIndex: progress.eventIndex,
       accepted: true,
     };

@@ -12,6 +12,7 @@ import { backendFor } from "../../../../test/agno/stage.ts";
 import { Problem } from "../../../problems/problem.ts";
 import { AgentInterrupted, type AgentBackend } from "../../agent-backend.ts";
 import { createRunTranslator } from "./run-translator.ts";
+import { isKept } from "./silence.ts";
 import type { Wire } from "./wire.ts";
 
 const runId = "run-1";
@@ -192,4 +193,24 @@ describe("what a run waits for", () => {
   function done(event: Wire): Wire {
     return { ...event, event: "ToolCallCompleted" };
   }
+});
+
+test.each([
+  { queued: null, kept: true, what: "may not be asked" },
+  { queued: { status: "queued" }, kept: true, what: "waits for its next try" },
+  {
+    queued: { status: "running", attempt: 1, max_attempts: 2 },
+    kept: true,
+    what: "has a try left",
+  },
+  { queued: { status: "running", attempt: 2, max_attempts: 2 }, kept: false, what: "had its last" },
+  {
+    queued: { status: "running", attempt: 2, max_attempts: 2, locked_at: 1_001 },
+    kept: true,
+    what: "is run by somebody who is alive",
+  },
+  { queued: { status: "failed", attempt: 1, max_attempts: 2 }, kept: false, what: "has failed" },
+  { queued: { status: "cancelled" }, kept: false, what: "was cancelled" },
+])("a queue whose run $what keeps it: $kept", ({ queued, kept }) => {
+  assert.equal(isKept(queued, 1_000), kept);
 });

@@ -81,3 +81,14 @@ export function diedWithServer(stored: Wire, serverStartedAt: number): boolean {
       : Date.parse(asText(created) ?? "") / 1000;
   return runStartedAt > 0 && serverStartedAt > runStartedAt + 1;
 }
+
+/**
+ * Whether the queue of a server that was started after the run will still do something about it: begin it again, or go on
+ * with it on another node. What it does not tell is known when it has given the run up.
+ */
+export function isKept(queued: Wire | null, serverStartedAt: number): boolean {
+  if (queued === null || queued["status"] === "queued") return true;
+  if (queued["status"] !== "running") return false;
+  const isLeft = asCount(queued["attempt"]) < asCount(queued["max_attempts"]);
+  return isLeft || asCount(queued["locked_at"]) > serverStartedAt;
+}
