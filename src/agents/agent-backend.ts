@@ -132,6 +132,13 @@ export type AgentEvent =
     }
   /** What of the conversation the agent's model was sent; the last one counts. */
   | { readonly type: "context"; readonly context: SentContext }
+  /** Media that the agent produced, as bytes: kept with the reply where there is room for them. */
+  | {
+      readonly type: "file";
+      readonly kind: string;
+      readonly file: Attachment;
+      readonly agentId?: string;
+    }
   /** Media that the agent produced, by reference. */
   | {
       readonly type: "media";

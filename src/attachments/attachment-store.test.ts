@@ -30,6 +30,29 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     return sessionId;
   };
 
+  test("what a reply has produced is kept once, and counts like what was sent", async () => {
+    const reply = { sessionId: await createSession("gus"), messageId: newId() };
+    const store = createAttachmentStore(database, 100_000);
+    const kept = await store.keep(reply, file("cat.png", everyByte));
+    expect(kept).toMatchObject({ name: "cat.png", size: 70_000, media_type: "image/png" });
+    expect(kept.url).toBe(`/chat/attachments/${kept.attachment_id}`);
+    // Told again by a run that was taken up.
+    expect(await store.keep(reply, file("cat.png", everyByte))).toEqual(kept);
+    expect((await store.ofMessage(reply.messageId)).length).toBe(1);
+    const found = await store.find(kept.attachment_id);
+    expect(found?.userId).toBe("gus");
+    expect(Buffer.from(found?.bytes ?? []).equals(everyByte)).toBe(true);
+    await expect(store.keep(reply, file("dog.png", everyByte.subarray(1)))).rejects.toMatchObject({
+      type: "storage_quota_exceeded",
+    });
+    expect((await store.ofMessage(reply.messageId)).length).toBe(1);
+    // The same bytes of another reply are another file.
+    const other = { sessionId: reply.sessionId, messageId: newId() };
+    const small = file("dot.png", new Uint8Array([1]));
+    const two = [await store.keep(reply, small), await store.keep(other, small)];
+    expect(two[0]?.attachment_id).not.toBe(two[1]?.attachment_id);
+  });
+
   test("come back byte for byte, in their order, to their message and to who owns it", async () => {
     const store = createAttachmentStore(database);
     const message = { sessionId: await createSession("ann"), messageId: newId() };

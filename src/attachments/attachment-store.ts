@@ -1,7 +1,9 @@
+import { v5 } from "uuid";
 import type { Attachment } from "../agents/agent-backend.ts";
 import { fromBase64, toBase64 } from "../database/base64.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
+import { namedAttachment } from "./read-attachments.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 
 /** What a message shows of a file that came with it. */
@@ -56,6 +58,32 @@ export function createAttachmentStore(database: Database, quota: StorageQuota) {
     ): Promise<AttachmentInfo> {
       const info = describeAttachment(file);
       await insertOne(tx, message, position, { info, bytes: file.bytes });
+      return info;
+    },
+
+    /**
+     * Keeps a file that a reply has produced; given once more it is the same one. Raises `storage_quota_exceeded`. Forks of
+     * the conversation point to it, too.
+     */
+    async keep(
+      message: { readonly sessionId: string; readonly messageId: string },
+      file: Attachment,
+    ): Promise<AttachmentInfo> {
+      const { name, mediaType, bytes } = namedAttachment(
+        file.name,
+        file.mediaType,
+        Buffer.from(file.bytes),
+      );
+      const attachmentId = v5(bytes, message.messageId);
+      const info = withId({ name, media_type: mediaType, size: bytes.length }, attachmentId);
+      await database.transaction(async (tx) => {
+        const { rows } = await tx.query("SELECT FROM attachments WHERE attachment_id = $1", [
+          attachmentId,
+        ]);
+        if (rows.length > 0) return;
+        await insertOne(tx, message, 0, { info, bytes });
+        await quota.check(tx, message.sessionId);
+      });
       return info;
     },
 
@@ -149,6 +177,13 @@ export function describeAttachment(file: Attachment): AttachmentInfo {
 }
 
 function renamed(file: Pick<AttachmentInfo, "name" | "media_type" | "size">): AttachmentInfo {
-  const attachmentId = newId();
-  return { ...file, attachment_id: attachmentId, url: `/chat/attachments/${attachmentId}` };
+  return withId(file, newId());
+}
+
+function withId(
+  { name, media_type, size }: Pick<AttachmentInfo, "name" | "media_type" | "size">,
+  attachmentId: string,
+): AttachmentInfo {
+  const url = `/chat/attachments/${attachmentId}`;
+  return { name, media_type, size, attachment_id: attachmentId, url };
 }

@@ -56,7 +56,9 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
           if (event.event.endsWith("_failed")) return line(`· ${event.name} failed`);
           return line(`· ${event.event === "handoff" ? "handed over to " : ""}${event.name}`);
         case "media":
-          return line(`${event.kind}: ${event.url}`);
+          return line(
+            `${event.kind}: ${event.url ?? `${event.name ?? ""} left out (${event.left_out})`}`,
+          );
         case "sources":
           for (const { title, url } of event.sources) {
             line(`source: ${[title, url].filter((each) => each !== undefined).join(" ")}`);

@@ -141,6 +141,7 @@ export async function openConversations(
       idempotency,
       attachments,
       attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+      keepFile: (message, file) => attachments.keep(message, file),
       filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
       insertSession,
     },

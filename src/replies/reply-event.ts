@@ -138,8 +138,24 @@ export const replyEventSchemas = {
   }),
   media: event("media", "An image, sound or file that the agent produced, by reference.", {
     kind: Type.String({ examples: ["image", "audio", "video", "file"] }),
-    url: Type.String(),
+    url: Type.Optional(
+      Type.String({
+        description:
+          "Of what is kept here the path below this service; absent where it is not (`left_out`).",
+      }),
+    ),
     name: Type.Optional(Type.String()),
+    attachment_id: Type.Optional(
+      Type.String({ description: "Given where the file is kept here, as attachments are." }),
+    ),
+    media_type: Type.Optional(Type.String()),
+    size: Type.Optional(Type.Integer({ minimum: 0, description: "Bytes." })),
+    left_out: Type.Optional(
+      Type.Union([Type.Literal("no_space"), Type.Literal("not_stored")], {
+        description:
+          "The file is lost: its user has no room for it (`limits`), or it could not be stored.",
+      }),
+    ),
     agent_id: Type.String(),
   }),
   sources: event(

@@ -1,7 +1,8 @@
 """The AgentOS that the tests talk to: one agent, team or workflow for each thing that a client has to cope with.
 
 Started by start-agent-os.ts. Environment: MODEL_BASE_URL (an OpenAI-compatible server), PORT, DATABASE (path of a
-SQLite file, or "none"), WITHOUT (the id of an agent that is not there).
+SQLite file, address of a PostgreSQL database, or "none"), DURABLE (how often a queue begins a run; needs PostgreSQL and
+3.x), WITHOUT (the id of an agent that is not there).
 """
 
 import asyncio
@@ -21,7 +22,11 @@ from pydantic import BaseModel
 
 database_path = os.environ["DATABASE"]
 database = None
-if database_path != "none":
+if database_path.startswith("postgresql://"):
+    from agno.db.postgres import PostgresDb
+
+    database = PostgresDb(db_url=database_path.replace("postgresql:", "postgresql+psycopg:", 1), id="main")
+elif database_path != "none":
     from agno.db.sqlite import SqliteDb
 
     database = SqliteDb(db_file=database_path, id="main")
@@ -49,6 +54,12 @@ async def wait_long(seconds: float) -> str:
 
 def draw(subject: str) -> ToolResult:
     """Draws a picture."""
+    if subject == "whale":
+        # As image models make them: a PNG by its first bytes, and far more than fits into an event.
+        return ToolResult(
+            content="Drew a whale",
+            images=[Image(content=b"\x89PNG\r\n\x1a\n" + bytes(600_000), mime_type="image/png")],
+        )
     return ToolResult(
         content=f"Drew {subject}",
         images=[Image(url=f"http://pictures.invalid/{subject}.png")],
@@ -150,6 +161,18 @@ cleaning = Workflow(id="cleaning", name="Cleaning", steps=[Step(name="clean", ag
 
 reading = Workflow(id="reading", name="Reading", steps=[Step(name="read", agent=librarian)])
 
+queue = {}
+if "DURABLE" in os.environ:
+    from agno.job_queue import QueueConfig
+
+    queue["queue"] = QueueConfig(
+        durable=True,
+        max_attempts=int(os.environ["DURABLE"]),
+        lock_grace_seconds=9 if int(os.environ["DURABLE"]) > 1 else 600,
+        retry_delay_seconds=1,
+        stop_timeout_seconds=5,
+    )
+
 agent_os = AgentOS(
     id="test-os",
     name="Test OS",
@@ -173,6 +196,7 @@ agent_os = AgentOS(
     workflows=[article, shouting, checked, cleaning, reading],
     db=database,
     telemetry=False,
+    **queue,
 )
 app = agent_os.get_app()
 

@@ -51,7 +51,9 @@ export function scriptedModel(request: RecordedRequest): Turn {
   // Pictures of a tool come back as a message of the user.
   const drawn = messages.findLastIndex((message) => message.role === "tool");
   if (tools.includes("draw")) {
-    return drawn < 0 ? call("draw", { subject: "cat" }) : { tokens: words("Here is a cat.") };
+    return drawn < 0
+      ? call("draw", { subject: text.includes("whale") ? "whale" : "cat" })
+      : { tokens: words("Here is a cat.") };
   }
   if (results.length > 0) return { tokens: words(`The tool says: ${result}`) };
   if (tools.includes("get_weather") && text.includes("weather")) {

@@ -263,6 +263,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         idempotency: createIdempotencyStore(seen, 24),
         attachments,
         attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+        keepFile: (message, file) => attachments.keep(message, file),
         filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
         insertSession: createInsertSession(
           sessionStore,

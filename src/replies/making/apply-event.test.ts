@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AgentEvent } from "../../agents/agent-backend.ts";
 import { cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { applyEvent, draftOf, type Applied, type Draft } from "./apply-event.ts";
@@ -27,7 +26,7 @@ const fresh: Draft = {
 interface Case {
   readonly name: string;
   readonly before?: Partial<Draft>;
-  readonly event: AgentEvent;
+  readonly event: Parameters<typeof applyEvent>[1];
   /** What differs in the draft. */
   readonly draft?: Partial<Draft>;
   readonly told?: Applied["event"];
@@ -381,6 +380,56 @@ const cases: Case[] = [
     told: { type: "media", kind: "image", url: "u0", agent_id: "agent" },
   },
   {
+    name: "a file that is kept is told by its path",
+    event: {
+      type: "kept",
+      kind: "image",
+      name: "cat.png",
+      fate: { attachment_id: "1", url: "/chat/attachments/1", media_type: "image/png", size: 9 },
+    },
+    draft: {
+      media: [
+        {
+          kind: "image",
+          name: "cat.png",
+          attachment_id: "1",
+          url: "/chat/attachments/1",
+          media_type: "image/png",
+          size: 9,
+        },
+      ],
+    },
+    told: {
+      type: "media",
+      kind: "image",
+      name: "cat.png",
+      attachment_id: "1",
+      url: "/chat/attachments/1",
+      media_type: "image/png",
+      size: 9,
+      agent_id: "agent",
+    },
+  },
+  {
+    name: "a file that was left out is told too",
+    event: {
+      type: "kept",
+      kind: "image",
+      name: "cat.png",
+      agentId: "member",
+      fate: { left_out: "no_space", size: 9 },
+    },
+    draft: { media: [{ kind: "image", name: "cat.png", left_out: "no_space", size: 9 }] },
+    told: {
+      type: "media",
+      kind: "image",
+      name: "cat.png",
+      left_out: "no_space",
+      size: 9,
+      agent_id: "member",
+    },
+  },
+  {
     name: "the two hundredth image is kept",
     before: { media: pictures(199) },
     event: { type: "media", kind: "image", url: "u199" },
@@ -549,12 +598,13 @@ test("there is a case for every event", () => {
     usage: 1,
     context: 1,
     media: 1,
+    kept: 1,
     sources: 1,
     suggestions: 1,
     resumable: 1,
     paused: 1,
     finish: 1,
-  } satisfies Record<AgentEvent["type"], 1>;
+  } satisfies Record<Parameters<typeof applyEvent>[1]["type"], 1>;
   expect([...new Set(cases.map(({ event }) => event.type))].sort()).toEqual(
     Object.keys(all).sort(),
   );

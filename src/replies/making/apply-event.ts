@@ -69,8 +69,31 @@ export function draftOf(reply: ClaimedReply): Draft {
   };
 }
 
+/** What became of a file that the agent has produced. */
+export interface KeptFile {
+  readonly type: "kept";
+  readonly kind: string;
+  readonly name: string;
+  readonly agentId?: string;
+  readonly fate:
+    | {
+        readonly attachment_id: string;
+        readonly url: string;
+        readonly media_type: string;
+        readonly size: number;
+      }
+    | { readonly left_out: LeftOut; readonly size: number };
+}
+
+/** Why a file is not kept: its user has no room for it, or it could not be stored. */
+export type LeftOut = "no_space" | "not_stored";
+
 /** What an agent's event makes of a reply. Costs the same however long the reply is. */
-export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Applied {
+export function applyEvent(
+  draft: Draft,
+  event: Exclude<AgentEvent, { type: "file" }> | KeptFile,
+  rules: Rules,
+): Applied {
   switch (event.type) {
     case "text": {
       const { text, half } = cleanPiece(draft.textHalf, event.text);
@@ -136,6 +159,16 @@ export function applyEvent(draft: Draft, event: AgentEvent, rules: Rules): Appli
     case "media": {
       const { kind, url, name } = event;
       const item = { kind, url, ...(name !== undefined && { name }) };
+      return {
+        draft: { ...draft, media: withMedia(draft.media, item) },
+        event: { type: "media", ...item, agent_id: event.agentId ?? rules.agentId },
+        checkpoint: false,
+        outcome: null,
+      };
+    }
+    case "kept": {
+      const { kind, name, fate } = event;
+      const item = { kind, name, ...fate };
       return {
         draft: { ...draft, media: withMedia(draft.media, item) },
         event: { type: "media", ...item, agent_id: event.agentId ?? rules.agentId },
@@ -255,8 +288,12 @@ function withCall(
   return calls.with(index, { ...known, ...call, name: known.name, agent_id: known.agent_id });
 }
 
-function withMedia(media: Draft["media"], item: { readonly url: string }): Draft["media"] {
-  const isKnown = media.some((each) => "url" in each && each.url === item.url);
+function withMedia(
+  media: Draft["media"],
+  item: object & { readonly url?: string },
+): Draft["media"] {
+  const isKnown =
+    item.url !== undefined && media.some((each) => "url" in each && each.url === item.url);
   return isKnown || media.length >= maxItems ? media : [...media, item];
 }
 

@@ -29,6 +29,8 @@ interface Setting {
   readonly maxReplyMs?: number;
   readonly speaks?: boolean;
   readonly agent?: null;
+  /** For files that the agent produces. */
+  readonly noRoom?: boolean;
   /** The log takes nothing before. */
   readonly gate?: Promise<void>;
 }
@@ -102,6 +104,17 @@ function stage(script: Script, setting: Setting = {}) {
             }
           : null,
       attachmentsOf: async () => [],
+      keepFile: async (_message, file) => {
+        if (setting.noRoom === true) throw new Problem("storage_quota_exceeded", { maxBytes: 1 });
+        if (file.bytes.length === 0) throw new Error("away");
+        return {
+          name: file.name,
+          media_type: file.mediaType,
+          size: file.bytes.length,
+          attachment_id: "kept",
+          url: "/chat/attachments/kept",
+        };
+      },
       filesOf: async () => [],
       historyMessages: 20,
       maxReplyMs: setting.maxReplyMs ?? 60_000,
@@ -147,6 +160,23 @@ test("a reply: its text, its end, and the number of the event that will tell it"
   expect(types.at(-1)).toBe("assistant_chunk");
   expect(outcomes).toMatchObject([{ status: "complete", source: "builtin" }]);
   expect(owned).toEqual(["own r", "release r"]);
+});
+
+test.each([
+  { what: "is kept", bytes: 3, told: { url: "/chat/attachments/kept", attachment_id: "kept" } },
+  { what: "its user has no room for", bytes: 3, noRoom: true, told: { left_out: "no_space" } },
+  { what: "cannot be stored", bytes: 0, told: { left_out: "not_stored" } },
+])("a file that $what is told, and the reply goes on", async ({ bytes, noRoom, told: how }) => {
+  const file = { name: "cat.png", mediaType: "image/png", bytes: new Uint8Array(bytes) };
+  const made: AgentEvent = { type: "file", kind: "image", file, agentId: "member" };
+  const { run } = stage(says(made, text("done"), finish), noRoom === true ? { noRoom } : {});
+  const { told, progress, end } = await run();
+  const medium = { kind: "image", name: "cat.png", size: bytes, ...how };
+  expect(told).toContainEqual(
+    expect.objectContaining({ type: "media", agent_id: "member", ...medium }),
+  );
+  expect(progress?.media).toEqual([expect.objectContaining(medium)]);
+  expect(end?.status).toBe("complete");
 });
 
 test("a pause: what it says is spoken first, and the text is not over", async () => {

@@ -8,14 +8,15 @@ import {
   type Requirement,
 } from "../../agents/agent-backend.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
-import type { Problem } from "../../problems/problem.ts";
+import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
+import { Problem } from "../../problems/problem.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { ReplyOutcome, Telemetry } from "../../telemetry/telemetry.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { FlushBeat } from "./flush-beat.ts";
 import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
-import { applyEvent, draftOf, type Draft, type Outcome } from "./apply-event.ts";
+import { applyEvent, draftOf, type Draft, type KeptFile, type Outcome } from "./apply-event.ts";
 import { CheckpointPump } from "./checkpoint-pump.ts";
 import type { SpeakReply } from "./reply-speech.ts";
 import type { ClaimedReply, HistoryMessage, ReplyEnd, ReplyProgress } from "../reply.ts";
@@ -70,6 +71,11 @@ export interface RunnerParts {
   readonly speak: SpeakReply;
   /** The files that came with a user's message. */
   readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
+  /** Keeps a file that a reply has produced; once more, it is the same one. */
+  readonly keepFile: (
+    message: { readonly sessionId: string; readonly messageId: string },
+    file: Attachment,
+  ) => Promise<AttachmentInfo>;
   /** Files of a session by their ids, in this order. */
   readonly filesOf: (
     sessionId: string,
@@ -305,7 +311,7 @@ export class ReplyRunner {
         : events;
     for await (const event of fresh) {
       if (signal.aborted) break;
-      const outcome = this.#apply(event, onText);
+      const outcome = this.#apply(event.type === "file" ? await this.#keep(event) : event, onText);
       if (outcome?.kind === "too_long") this.stop(new ReplyStopped("too_long"));
       else if (outcome !== null) return outcome;
       if (writer.backlog > maxBacklogLength) await writer.flushed();
@@ -350,7 +356,29 @@ export class ReplyRunner {
     return backend.run(request, this.#abort.signal);
   }
 
-  #apply(event: AgentEvent, onText: (text: string) => void): Outcome | null {
+  /** A file of the agent is stored before anybody is told of it. */
+  async #keep(event: Extract<AgentEvent, { type: "file" }>): Promise<KeptFile> {
+    const { kind, file, agentId } = event;
+    const { sessionId, replyId } = this.reply;
+    const told = { type: "kept", kind, ...(agentId !== undefined && { agentId }) } as const;
+    try {
+      const info = await this.#options.keepFile({ sessionId, messageId: replyId }, file);
+      const { name, ...fate } = info;
+      return { ...told, name, fate };
+    } catch (error) {
+      const isFull = error instanceof Problem && error.type === "storage_quota_exceeded";
+      this.#options.logger.warn(
+        { replyId, size: file.bytes.length, ...(!isFull && { err: error }) },
+        isFull
+          ? "a file of a reply was left out: its user has no room for it"
+          : "a file of a reply could not be stored",
+      );
+      const left_out = isFull ? "no_space" : "not_stored";
+      return { ...told, name: file.name, fate: { left_out, size: file.bytes.length } };
+    }
+  }
+
+  #apply(event: Parameters<typeof applyEvent>[1], onText: (text: string) => void): Outcome | null {
     const applied = applyEvent(this.#draft, event, this.#rules);
     const { draft, event: told, checkpoint, outcome } = applied;
     this.#draft = draft;

@@ -53,8 +53,14 @@ export interface Decision {
 
 export interface Media {
   readonly kind: string;
-  readonly url: string;
+  readonly url?: string;
   readonly name?: string;
+  /** Given where it is kept as attachments are. */
+  readonly attachment_id?: string;
+  readonly media_type?: string;
+  readonly size?: number;
+  /** Why it is lost. */
+  readonly left_out?: "no_space" | "not_stored";
 }
 
 /** What a reply rests on: at least one of the members is there. */

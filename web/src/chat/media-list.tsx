@@ -1,7 +1,8 @@
-import type { Media } from "../api/types.ts";
+import type { AttachmentInfo, Media } from "../api/types.ts";
 import { RemoteImage, webUrl } from "../markdown/remote-image.tsx";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
+import { Attachments } from "./attachments.tsx";
 
 /** What the agent produced beside text; nothing of it is loaded by itself. */
 export function MediaList({ media }: { readonly media: readonly Media[] }) {
@@ -9,11 +10,17 @@ export function MediaList({ media }: { readonly media: readonly Media[] }) {
   if (media.length === 0) return null;
   return (
     <ul className="media">
-      {media.map(({ kind, url, name }, index) => {
+      {media.map((medium, index) => {
+        const { kind, url = "", name } = medium;
         const target = webUrl(url);
+        const kept = keptFile(medium);
         return (
           <li key={`${url}-${index}`}>
-            {kind === "image" ? (
+            {kept !== null ? (
+              <Attachments files={[kept]} />
+            ) : medium.left_out !== undefined ? (
+              <span>{texts.mediaLeftOut[medium.left_out](name ?? kind)}</span>
+            ) : kind === "image" ? (
               <RemoteImage url={url} name={name ?? ""} />
             ) : target === null ? (
               <span>{name ?? kind}</span>
@@ -28,4 +35,11 @@ export function MediaList({ media }: { readonly media: readonly Media[] }) {
       })}
     </ul>
   );
+}
+
+/** It is shown as files are that came with a message. */
+function keptFile({ kind, attachment_id, ...file }: Media): AttachmentInfo | null {
+  if (attachment_id === undefined) return null;
+  const { name = kind, media_type = "", size = 0 } = file;
+  return { attachment_id, name, media_type, size };
 }

@@ -75,8 +75,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         live: { ...live, position: null, members: withMember(live.members, event) },
       };
     case "media": {
-      const { kind, url, name } = event;
-      const media = { kind, url, ...(name !== undefined && { name }) };
+      const { type: _type, agent_id: _agentId, ...media } = event;
       return { ...running, media: [...(message.media ?? []), media] };
     }
     case "sources": {

@@ -217,6 +217,10 @@ export const en = {
   nextSuggestions: "What to say next",
   sources: (count: number) => (count === 1 ? "1 source" : `${count} sources`),
   showMedia: (name: string) => `Open ${name}`,
+  mediaLeftOut: {
+    no_space: (name: string) => `${name} was not kept: there is no room left for your files.`,
+    not_stored: (name: string) => `${name} was not kept: it could not be stored.`,
+  },
   latest: "Go to the newest message",
   loading: "Loading…",
   missing: "This conversation does not exist (any more).",

@@ -212,6 +212,10 @@ export const zh: Texts = {
   nextSuggestions: "接下来可以说",
   sources: (count) => `${count} 个来源`,
   showMedia: (name) => `打开 ${name}`,
+  mediaLeftOut: {
+    no_space: (name) => `${name} 未保存：您的文件空间已满。`,
+    not_stored: (name) => `${name} 未保存：无法存储。`,
+  },
   latest: "跳到最新消息",
   loading: "正在加载…",
   missing: "此对话不存在（或已删除）。",

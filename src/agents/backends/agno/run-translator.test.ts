@@ -336,7 +336,7 @@ describe("beside the text", () => {
     assert.deepEqual(thought([delta, agent("ReasoningStep", step)]), ["bec"]);
   });
 
-  test("small pictures become data URLs, other addresses than http are left out", () => {
+  test("small pictures become data URLs, bigger ones files, other addresses than http are left out", () => {
     const { events } = translated("agent", [
       agent("RunStarted"),
       agent("RunCompleted", {
@@ -344,7 +344,9 @@ describe("beside the text", () => {
         images: [
           { id: "1", content: "aGk=", mime_type: "image/png" },
           { id: "2", url: "file:///etc/passwd" },
-          { id: "3", content: "x".repeat(300_000), mime_type: "image/png" },
+          { id: "3", content: "QUJD".repeat(100_000), mime_type: "image/png" },
+          { id: "5", content: "QUJD", format: "webp", name: "w" },
+          { id: "6", content: "QUJD" },
         ],
         files: [{ id: "4", url: "https://files.invalid/a.pdf", filename: "a.pdf" }],
       }),
@@ -353,7 +355,18 @@ describe("beside the text", () => {
       events.filter((event) => event.type === "media"),
       [
         { type: "media", kind: "image", url: "data:image/png;base64,aGk=" },
+        { type: "media", kind: "image", url: "data:image/webp;base64,QUJD", name: "w" },
         { type: "media", kind: "file", url: "https://files.invalid/a.pdf", name: "a.pdf" },
+      ],
+    );
+    assert.deepEqual(
+      events.flatMap((event) => (event.type === "file" ? [[event.kind, event.file]] : [])),
+      [
+        [
+          "image",
+          { name: "image.png", mediaType: "image/png", bytes: Buffer.from("ABC".repeat(100_000)) },
+        ],
+        ["image", { name: "image.bin", mediaType: "", bytes: Buffer.from("ABC") }],
       ],
     );
   });
