@@ -111,12 +111,28 @@ export type AgentEvent =
         | "step_started"
         | "step_completed"
         | "step_failed"
-        | "handoff";
+        /** A step says how far it is, in `detail`. */
+        | "step_progress"
+        | "handoff"
+        /** A workflow has chosen how it goes on: `branches`. */
+        | "branch_taken"
+        /** A loop begins again: `iteration`. */
+        | "iteration_started"
+        /** The agent has noted something about the user: `detail`. */
+        | "memory_updated"
+        /** From here on the model is sent less of what was said before: `messages` were made fewer. */
+        | "context_compacted";
       readonly agentId: string;
       readonly name: string;
       readonly parentAgentId?: string;
       /** What the member or step produced; detail, never part of the reply. */
       readonly detail?: string;
+      /** Names of steps; of a condition `if` or `else`. */
+      readonly branches?: readonly string[];
+      /** From 1. */
+      readonly iteration?: number;
+      readonly maxIterations?: number;
+      readonly messages?: number;
     }
   /** Adds to what the reply has used so far. Nothing but a model: it was asked, what it used it tells later or never. */
   | {
@@ -157,6 +173,20 @@ export type AgentEvent =
     }
   /** What the user might say next, in the user's words; the last ones count. */
   | { readonly type: "suggestions"; readonly suggestions: readonly string[] }
+  /** What the agent has set itself to do: those that are new or changed; others stay as they are. */
+  | {
+      readonly type: "tasks";
+      readonly tasks: readonly AgentTask[];
+      readonly agentId?: string;
+    }
+  /** What the agent's author wants clients to know, in a form of the author's own; may be told again. */
+  | {
+      readonly type: "custom";
+      readonly name: string;
+      /** JSON. */
+      readonly data: Readonly<Record<string, unknown>>;
+      readonly agentId?: string;
+    }
   /**
    * Opaque JSON that `resume` needs to take this run up again; the latest one counts. It stands for exactly the events
    * before it: store it together with the text up to here, or text is lost or doubled.
@@ -177,6 +207,17 @@ export interface AgentSource {
   readonly url?: string;
   /** What of it was used. */
   readonly excerpt?: string;
+}
+
+export const taskStatuses = ["pending", "in_progress", "completed", "failed", "blocked"] as const;
+
+export interface AgentTask {
+  /** Unique in the conversation. */
+  readonly id: string;
+  readonly title: string;
+  readonly status: (typeof taskStatuses)[number];
+  /** Who does it, as an id of a member. */
+  readonly assignee?: string;
 }
 
 /** How much of a conversation was sent to a model. */

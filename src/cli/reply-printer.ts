@@ -54,7 +54,7 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
         case "agent_event":
           if (event.event.endsWith("_completed")) return;
           if (event.event.endsWith("_failed")) return line(`· ${event.name} failed`);
-          return line(`· ${event.event === "handoff" ? "handed over to " : ""}${event.name}`);
+          return line(`· ${activityOf(event)}`);
         case "media":
           return line(
             `${event.kind}: ${event.url ?? `${event.name ?? ""} left out (${event.left_out})`}`,
@@ -67,6 +67,16 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
         case "suggestions":
           for (const suggestion of event.suggestions) line(`? ${suggestion}`);
           return;
+        case "tasks":
+          for (const { title, status, assignee } of event.tasks) {
+            const by = assignee === undefined ? "" : ` (${assignee})`;
+            line(`${status === "completed" ? "[x]" : "[ ]"} ${title}${by}`);
+          }
+          return;
+        case "agent_custom": {
+          const data = JSON.stringify(event.data ?? {}).slice(0, maxArgumentsLength);
+          return line(`${event.name}: ${data}`);
+        }
         case "cancelled":
           return line(`stopped (${event.reason})`);
         case "paused":
@@ -92,4 +102,23 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
       column = "start";
     },
   };
+}
+
+function activityOf(event: Extract<ReplyEvent, { type: "agent_event" }>): string {
+  switch (event.event) {
+    case "handoff":
+      return `handed over to ${event.name}`;
+    case "branch_taken":
+      return `${event.name}: ${(event.branches ?? []).join(", ")}`;
+    case "iteration_started":
+      return `${event.name}: ${[event.iteration, event.max_iterations].filter(Boolean).join("/")}`;
+    case "step_progress":
+      return `${event.name}: ${event.detail ?? ""}`;
+    case "memory_updated":
+      return `remembered: ${event.detail ?? ""}`;
+    case "context_compacted":
+      return "the model is sent less of what was said before";
+    default:
+      return event.name;
+  }
 }

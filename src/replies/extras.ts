@@ -1,5 +1,16 @@
-import type { AgentSource } from "../agents/agent-backend.ts";
+import { isDeepStrictEqual } from "node:util";
+import { taskStatuses, type AgentSource, type AgentTask } from "../agents/agent-backend.ts";
 import { cleanText } from "../lib/clean-text.ts";
+
+export type Task = AgentTask;
+
+/** As viewers and messages have it. */
+export interface CustomEvent {
+  readonly name: string;
+  /** Absent: too large. */
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly agent_id: string;
+}
 
 /** What a reply's text rests on, as messages show it: at least one of the members. */
 export type Source = AgentSource;
@@ -9,6 +20,8 @@ export interface Extras {
   readonly sources?: readonly Source[];
   /** What the user might say next. */
   readonly suggestions?: readonly string[];
+  readonly tasks?: readonly Task[];
+  readonly customEvents?: readonly CustomEvent[];
 }
 
 export const noExtras: Extras = Object.freeze({});
@@ -20,6 +33,14 @@ const maxUrlLength = 2_048;
 const maxExcerptLength = 500;
 const maxSuggestions = 10;
 const maxSuggestionLength = 300;
+const maxTasks = 50;
+const maxTaskIdLength = 100;
+const maxTaskTextLength = 300;
+const maxCustomEvents = 100;
+const maxCustomNameLength = 300;
+/** As JSON, in UTF-16 units: of one, and of all of a message. */
+const maxCustomLength = 8 * 1024;
+const maxAllCustomLength = 64 * 1024;
 
 /** With those that are new. */
 export function withSources(
@@ -48,19 +69,65 @@ export function withSuggestions(extras: Extras, given: readonly string[]): Extra
   return { ...extras, suggestions: [...new Set(suggestions)] };
 }
 
+/** With those that are new at the end, and those that are known as they are now. */
+export function withTasks(extras: Extras, given: readonly AgentTask[]): Extras {
+  const tasks = new Map((extras.tasks ?? []).map((task) => [task.id, task]));
+  let isChanged = false;
+  for (const each of given) {
+    const task = boundedTask(each);
+    if (task === null || (tasks.size >= maxTasks && !tasks.has(task.id))) continue;
+    if (isDeepStrictEqual(tasks.get(task.id), task)) continue;
+    tasks.set(task.id, task);
+    isChanged = true;
+  }
+  return isChanged ? { ...extras, tasks: [...tasks.values()] } : extras;
+}
+
+/** With this one, unless it is known or there are too many; `added`: as it is kept. */
+export function withCustomEvent(
+  extras: Extras,
+  given: CustomEvent,
+): { readonly extras: Extras; readonly added: CustomEvent | null } {
+  const known = extras.customEvents ?? [];
+  const nothing = { extras, added: null };
+  const name = shortened(given.name, maxCustomNameLength);
+  if (name === undefined || known.length >= maxCustomEvents) return nothing;
+  const isTooLarge = JSON.stringify(given.data ?? null).length > maxCustomLength;
+  const added: CustomEvent = {
+    name,
+    ...(given.data !== undefined && !isTooLarge && { data: given.data }),
+    agent_id: given.agent_id,
+  };
+  // A run that is taken up again repeats what it has told since it was stored.
+  if (known.some((each) => isDeepStrictEqual(each, added))) return nothing;
+  if (JSON.stringify([...known, added]).length > maxAllCustomLength) return nothing;
+  return { extras: { ...extras, customEvents: [...known, added] }, added };
+}
+
 /** Of a message and of a snapshot. */
-export function wireExtras(extras: Extras | null): { sources?: Source[]; suggestions?: string[] } {
-  const { sources, suggestions } = extras ?? noExtras;
+export function wireExtras(extras: Extras | null): {
+  sources?: Source[];
+  suggestions?: string[];
+  tasks?: Task[];
+  custom_events?: CustomEvent[];
+} {
+  const { sources, suggestions, tasks, customEvents } = extras ?? noExtras;
   return {
     ...(sources && { sources: [...sources] }),
     ...(suggestions && { suggestions: [...suggestions] }),
+    ...(tasks && { tasks: [...tasks] }),
+    ...(customEvents && { custom_events: [...customEvents] }),
   };
 }
 
 /** As they may be stored, of a file that anybody can have written. */
 export function boundedExtras(extras: Extras | null): Extras | null {
-  const { sources = [], suggestions = [] } = extras ?? noExtras;
-  return extrasOrNull(withSuggestions(withSources(noExtras, sources).extras, suggestions));
+  const { sources = [], suggestions = [], tasks = [], customEvents = [] } = extras ?? noExtras;
+  const told = customEvents.reduce<Extras>(
+    (all, event) => withCustomEvent(all, event).extras,
+    withTasks(withSuggestions(withSources(noExtras, sources).extras, suggestions), tasks),
+  );
+  return extrasOrNull(told);
 }
 
 /** For a column: null when there is nothing. */
@@ -82,6 +149,18 @@ function bounded({ title, url, excerpt }: AgentSource): Source | null {
     ...(name !== undefined && { title: name }),
     ...(address !== undefined && { url: address }),
     ...(words !== undefined && { excerpt: words }),
+  };
+}
+
+function boundedTask({ id, title, status, assignee }: AgentTask): Task | null {
+  const name = shortened(title, maxTaskTextLength);
+  if (id === "" || id.length > maxTaskIdLength || name === undefined) return null;
+  const who = shortened(assignee, maxTaskTextLength);
+  return {
+    id: cleanText(id),
+    title: name,
+    status: taskStatuses.find((each) => each === status) ?? "pending",
+    ...(who !== undefined && { assignee: who }),
   };
 }
 

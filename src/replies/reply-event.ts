@@ -50,11 +50,40 @@ export const SourceSchema = Type.Object(
   { description: "A page or document that a reply rests on; one of the members is always there." },
 );
 
+export const TaskSchema = Type.Object({
+  id: Type.String({ maxLength: 100 }),
+  title: Type.String({ maxLength: 300 }),
+  status: Type.Union([
+    Type.Literal("pending"),
+    Type.Literal("in_progress"),
+    Type.Literal("completed"),
+    Type.Literal("failed"),
+    Type.Literal("blocked"),
+  ]),
+  assignee: Type.Optional(Type.String({ maxLength: 300, description: "A member's id." })),
+});
+
+const customMembers = {
+  name: Type.String({ maxLength: 300 }),
+  data: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: "In the author's own form; absent where it is above 8 KiB.",
+    }),
+  ),
+  agent_id: Type.String(),
+};
+
 /** What an agent tells with its text: of messages and of snapshots. */
 export const extrasMembers = {
   sources: Type.Optional(Type.Array(SourceSchema)),
   suggestions: Type.Optional(
     Type.Array(Type.String(), { description: "What the user might say next." }),
+  ),
+  tasks: Type.Optional(
+    Type.Array(TaskSchema, { description: "What the agent has set itself to do." }),
+  ),
+  custom_events: Type.Optional(
+    Type.Array(Type.Object(customMembers), { description: "As the events `agent_custom`." }),
   ),
 };
 
@@ -127,13 +156,33 @@ export const replyEventSchemas = {
       Type.Literal("step_started"),
       Type.Literal("step_completed"),
       Type.Literal("step_failed"),
+      Type.Literal("step_progress"),
       Type.Literal("handoff"),
+      Type.Literal("branch_taken"),
+      Type.Literal("iteration_started"),
+      Type.Literal("memory_updated"),
+      Type.Literal("context_compacted"),
     ]),
     agent_id: Type.String(),
     name: Type.String(),
     parent_agent_id: Type.Optional(Type.String()),
     detail: Type.Optional(
-      Type.String({ description: "What a member or step produced; cut at 4 KiB." }),
+      Type.String({
+        description:
+          "What a member or step produced, how far a step is, what is remembered; cut at 4 KiB.",
+      }),
+    ),
+    branches: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "Of `branch_taken`: the steps that come next; of a condition `if` or `else`.",
+      }),
+    ),
+    iteration: Type.Optional(
+      Type.Integer({ minimum: 1, description: "Of `iteration_started`: which one." }),
+    ),
+    max_iterations: Type.Optional(Type.Integer({ minimum: 1 })),
+    messages: Type.Optional(
+      Type.Integer({ minimum: 0, description: "Of `context_compacted`: how many were." }),
     ),
   }),
   media: event("media", "An image, sound or file that the agent produced, by reference.", {
@@ -167,6 +216,16 @@ export const replyEventSchemas = {
     "suggestions",
     "What the user might say next, in place of what was suggested before.",
     { suggestions: Type.Array(Type.String({ maxLength: 300 }), { maxItems: 10 }) },
+  ),
+  tasks: event(
+    "tasks",
+    "What the agent has set itself to do, all of it, in place of what was told before.",
+    { tasks: Type.Array(TaskSchema, { maxItems: 50 }), agent_id: Type.String() },
+  ),
+  agent_custom: event(
+    "agent_custom",
+    "What the agent's author wants clients to know; equal ones are told once, 100 of a message.",
+    customMembers,
   ),
   audio_chunk: event(
     "audio_chunk",

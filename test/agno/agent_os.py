@@ -7,17 +7,20 @@ SQLite file, address of a PostgreSQL database, or "none"), DURABLE (how often a 
 
 import asyncio
 import os
+from dataclasses import dataclass
+from typing import Optional
 
 import uvicorn
 from agno.agent import Agent
 from agno.media import Image
 from agno.models.openai.like import OpenAILike
 from agno.os import AgentOS
+from agno.run.agent import CustomEvent
 from agno.team import Team
 from agno.team.mode import TeamMode
 from agno.tools import tool
 from agno.tools.function import ToolResult
-from agno.workflow import HumanReview, Step, StepInput, StepOutput, Workflow
+from agno.workflow import Condition, HumanReview, Loop, Router, Step, StepInput, StepOutput, Workflow
 from pydantic import BaseModel
 
 database_path = os.environ["DATABASE"]
@@ -89,6 +92,26 @@ def run_command(command: str) -> str:
     raise RuntimeError("never runs here")
 
 
+@dataclass
+class Card(CustomEvent):
+    """An event of the author's own."""
+
+    name: Optional[str] = None
+    title: Optional[str] = None
+    rows: Optional[list] = None
+
+
+async def report(subject: str):
+    """Reports on something, and shows how.
+
+    Args:
+        subject (str): On what.
+    """
+    yield Card(title=f"On {subject}", rows=[1, {"two": 2}])
+    yield Card(name="card", title="Done")
+    yield "reported"
+
+
 class City(BaseModel):
     name: str
     inhabitants: int
@@ -119,6 +142,8 @@ def look_up(query: str, num_documents=None, **kwargs):
     ]
 
 
+reporter = Agent(id="reporter", name="Reporter", model=model(), tools=[report])
+mindful = Agent(id="mindful", name="Mindful", model=model(), update_memory_on_run=True)
 curious = Agent(id="curious", name="Curious", model=model(), followups=True)
 librarian = Agent(id="librarian", name="Librarian", role="knows books", model=model(), knowledge_retriever=look_up)
 scout = Agent(id="scout", name="Scout", role="finds facts", model=model(), tools=[get_weather])
@@ -126,6 +151,7 @@ writer = Agent(id="writer", name="Writer", role="writes texts", model=model())
 crew = Team(id="crew", name="Crew", description="Finds and writes", model=model(), members=[scout, writer])
 cleaners = Team(id="cleaners", name="Cleaners", model=model(), members=[janitor])
 readers = Team(id="readers", name="Readers", model=model(), members=[librarian])
+planners = Team(id="planners", name="Planners", model=model(), members=[scout, writer], mode=TeamMode.tasks)
 router = Team(id="router", name="Router", model=model(), members=[scout, writer], mode=TeamMode.route)
 
 
@@ -173,6 +199,42 @@ if "DURABLE" in os.environ:
         stop_timeout_seconds=5,
     )
 
+async def count(step_input: StepInput):
+    """Says how far it is, where AgentOS can."""
+    try:
+        from agno.workflow.types import StepProgress
+
+        yield StepProgress(content="half of it", data={"percent": 50})
+    except ImportError:
+        pass
+    yield StepOutput(content="counted")
+
+
+def echo(step_input: StepInput) -> StepOutput:
+    return StepOutput(content="echoed")
+
+
+choosing = Workflow(
+    id="choosing",
+    name="Choosing",
+    steps=[
+        Step(name="count", executor=count),
+        Router(
+            name="which",
+            selector=lambda step_input: [Step(name="left", executor=echo)],
+            choices=[Step(name="left", executor=echo), Step(name="right", executor=echo)],
+        ),
+        Condition(name="sure", evaluator=lambda step_input: True, steps=[Step(name="yes", executor=echo)]),
+        Condition(
+            name="unsure",
+            evaluator=lambda step_input: False,
+            steps=[Step(name="yes", executor=echo)],
+            else_steps=[Step(name="no", executor=echo)],
+        ),
+        Loop(name="again", steps=[Step(name="round", executor=echo)], max_iterations=2),
+    ],
+)
+
 agent_os = AgentOS(
     id="test-os",
     name="Test OS",
@@ -189,11 +251,13 @@ agent_os = AgentOS(
             operator,
             librarian,
             curious,
+            reporter,
+            mindful,
         ]
         if agent.id != os.environ.get("WITHOUT")
     ],
-    teams=[crew, cleaners, readers, router],
-    workflows=[article, shouting, checked, cleaning, reading],
+    teams=[crew, cleaners, readers, planners, router],
+    workflows=[article, shouting, checked, cleaning, reading, choosing],
     db=database,
     telemetry=False,
     **queue,

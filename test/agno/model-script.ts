@@ -40,6 +40,12 @@ export function scriptedModel(request: RecordedRequest): Turn {
     ({ role, content }) => role === "system" && String(content).includes("follow-up suggestions"),
   );
   if (isAskedForMore) return { tokens: [JSON.stringify({ suggestions: ["Why?", "And dogs?"] })] };
+  if (tools.includes("add_memory")) {
+    return text.includes("cats") && results.length === 0
+      ? call("add_memory", { memory: "Likes cats" })
+      : { tokens: ["Noted."] };
+  }
+  if (tools.includes("create_task")) return planner(results.length, result);
   if (text.includes("explode")) {
     return {
       tokens: ["The first ", "half "],
@@ -67,6 +73,7 @@ export function scriptedModel(request: RecordedRequest): Turn {
   }
   if (tools.includes("search_knowledge_base"))
     return call("search_knowledge_base", { query: "cats and dogs" });
+  if (tools.includes("report")) return call("report", { subject: "cats" });
   if (tools.includes("send_email")) return call("send_email", { subject: "Hello" });
   if (tools.includes("run_command")) return call("run_command", { command: "ls" });
   if (request.body["response_format"]) {
@@ -83,6 +90,17 @@ export function scriptedModel(request: RecordedRequest): Turn {
   }
   if (text.includes("你好")) return { tokens: ["你", "好，", "世界", "！", "👋🏽", "\n再见"] };
   return { tokens: words(`You said: ${text}`) };
+}
+
+/** Of a team that works in tasks: makes one, has it done, and is done. */
+function planner(steps: number, result: string): Turn {
+  if (steps === 0) return call("create_task", { title: "Look", assignee: "scout" });
+  if (steps === 1) {
+    const id = /\[([^\]]+)\]/.exec(result)?.[1] ?? "";
+    return call("execute_task", { task_id: id, member_id: "scout" });
+  }
+  if (steps === 2) return call("mark_all_complete", { summary: "Looked." });
+  return { tokens: words("All is done.") };
 }
 
 function leader(text: string, delegated: number, result: string): Turn {

@@ -254,6 +254,76 @@ forEachAgno((version, python) => {
       assert.deepEqual(body.suggestions, suggestions);
     });
 
+    test("events of the author are told and kept", async () => {
+      const { stream, messageId } = await ask("reporter", "Please report");
+      const told = (await stream.all()).filter((event) => event.type === "agent_custom");
+      const expected = [
+        {
+          name: "CustomEvent",
+          data: { title: "On cats", rows: [1, { two: 2 }] },
+          agent_id: "reporter",
+        },
+        { name: "card", data: { name: "card", title: "Done" }, agent_id: "reporter" },
+      ];
+      assert.deepEqual(
+        told.map(({ name, data, agent_id }) => ({ name, data, agent_id })),
+        expected,
+      );
+      const { body } = await client.get<{ custom_events: unknown }>(`/chat/message/${messageId}`);
+      assert.deepEqual(body.custom_events, expected);
+    });
+
+    test("the tasks of a team, as they are made and done", async () => {
+      const { stream, messageId } = await ask("planners", "Please plan");
+      const told = (await stream.all()).flatMap((event) =>
+        event.type === "tasks" ? (event["tasks"] as { status: string }[]) : [],
+      );
+      const { body } = await client.get<{ tasks: Record<string, unknown>[] }>(
+        `/chat/message/${messageId}`,
+      );
+      assert.deepEqual(
+        body.tasks.map(({ id, ...task }) => [typeof id, task]),
+        [["string", { title: "Look", status: "completed", assignee: "scout" }]],
+      );
+      assert.deepEqual(
+        told.map(({ status }) => status),
+        ["pending", "in_progress", "completed"],
+      );
+    });
+
+    test("how a workflow goes on", async () => {
+      const { stream } = await ask("choosing", "go");
+      const told = (await stream.all()).filter(
+        (event) => event.type === "agent_event" && !/^step_(st|co)/.test(String(event["event"])),
+      );
+      assert.deepEqual(
+        told.map(({ event, name, detail, branches, iteration, max_iterations }) =>
+          [event, name, detail, branches, iteration, max_iterations].filter(
+            (each) => each !== undefined,
+          ),
+        ),
+        [
+          ...(version.startsWith("2.") ? [] : [["step_progress", "count", "half of it"]]),
+          ["branch_taken", "which", ["left"]],
+          ["branch_taken", "sure", ["if"]],
+          ["branch_taken", "unsure", ["else"]],
+          ["iteration_started", "again", 1, 2],
+          ["iteration_started", "again", 2, 2],
+        ],
+      );
+    });
+
+    test("what is noted about the user", async () => {
+      const noted = async (sessionId: string, message: string) => {
+        const stream = await client.stream({ session_id: sessionId, message });
+        return (await stream.all()).flatMap((event) =>
+          event["event"] === "memory_updated" ? [event["detail"]] : [],
+        );
+      };
+      const sessionId = await client.session("kim", { agent_id: "mindful" });
+      assert.deepEqual(await noted(sessionId, "I like cats"), ["Likes cats"]);
+    });
+
     test("an error in mid-run", async () => {
       const { stream } = await ask("assistant", "explode");
       const last = (await stream.all()).at(-1);

@@ -112,6 +112,51 @@ describe("a reply from its events", () => {
     assert.deepEqual(after(told("a"), snapshot).suggestions, ["d"]);
   });
 
+  test("tasks and events of the author", () => {
+    const tasks = [{ id: "1", title: "look", status: "pending" }];
+    const custom = { type: "agent_custom", name: "card", data: { x: 1 }, agent_id: "a" };
+    const list = { type: "tasks", tasks, agent_id: "a" };
+    const seen = after(list, custom, custom, { type: "agent_custom", name: "n", agent_id: "b" });
+    assert.deepEqual(seen.tasks, tasks);
+    const known = { name: "card", data: { x: 1 }, agent_id: "a" };
+    assert.deepEqual(seen.custom_events, [known, { name: "n", agent_id: "b" }]);
+    const snapshot = { type: "snapshot", content: "x", tasks: [], custom_events: [known] };
+    const { tasks: left, custom_events: events } = after(list, custom, custom, snapshot);
+    assert.deepEqual([left, events], [[], [known]]);
+  });
+
+  test("what happens at once, and how far a step is", () => {
+    const told = (event: string, name: string, more: object) => ({
+      type: "agent_event",
+      event,
+      agent_id: name,
+      name,
+      ...more,
+    });
+    const seen = after(
+      told("branch_taken", "choose", { branches: ["a", "b"] }),
+      told("iteration_started", "again", { iteration: 2, max_iterations: 3 }),
+      told("step_started", "count", {}),
+      told("step_progress", "count", { detail: "50 %" }),
+      told("memory_updated", "a", { detail: "likes cats" }),
+    );
+    assert.deepEqual(
+      seen.live?.members.map(({ kind, name, isDone, fact, detail }) => [
+        kind,
+        name,
+        isDone,
+        fact,
+        detail,
+      ]),
+      [
+        ["branch", "choose", true, "a, b", null],
+        ["iteration", "again", true, "2 / 3", null],
+        ["step", "count", false, undefined, "50 %"],
+        ["memory", "a", true, "", "likes cats"],
+      ],
+    );
+  });
+
   test("members of a team begin and end", () => {
     const member = (event: string, name: string) => ({
       type: "agent_event",

@@ -150,6 +150,8 @@ describe("the OpenAPI document", () => {
         "media",
         "sources",
         "suggestions",
+        "tasks",
+        "agent_custom",
         "audio_chunk",
         "audio_response",
         "paused",

@@ -58,6 +58,26 @@ describe("a reply as far as it really came", () => {
       [event(4, { type: "suggestions", suggestions: ["And then?"] })],
       { extras: { sources: [{ title: "a" }], suggestions: ["And then?"] }, ...after(4) },
     ],
+    [
+      "with tasks and events of the author",
+      [
+        event(4, {
+          type: "tasks",
+          tasks: [{ id: "1", title: "t", status: "pending" }],
+          agent_id: "a",
+        }),
+        event(5, { type: "agent_custom", name: "n", data: { x: 1 }, agent_id: "a" }),
+        event(6, { type: "agent_custom", name: "n", data: { x: 1 }, agent_id: "a" }),
+      ],
+      {
+        extras: {
+          sources: [{ title: "a" }],
+          tasks: [{ id: "1", title: "t", status: "pending" }],
+          customEvents: [{ name: "n", data: { x: 1 }, agent_id: "a" }],
+        },
+        ...after(6),
+      },
+    ],
     ["the next event is missing", [word(5), word(6)], after(6)],
     ["one further on is missing", [word(4), word(6), word(7)], { content: "2 3 4 ", ...after(7) }],
   ])("%s", async (_name, events, expected) => {

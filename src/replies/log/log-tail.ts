@@ -1,4 +1,11 @@
-import { noExtras, withSources, withSuggestions, type Extras } from "../extras.ts";
+import {
+  noExtras,
+  withCustomEvent,
+  withSources,
+  withSuggestions,
+  withTasks,
+  type Extras,
+} from "../extras.ts";
 import type { ReplyEvent } from "../reply-event.ts";
 import { pageBytes, pageEvents, type ReplyLog } from "./reply-log.ts";
 import type { ClaimedReply } from "../reply.ts";
@@ -54,6 +61,10 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
         ({ extras } = withSources(extras ?? noExtras, event.sources));
       } else if (event.type === "suggestions") {
         extras = withSuggestions(extras ?? noExtras, event.suggestions);
+      } else if (event.type === "tasks") {
+        extras = withTasks(extras ?? noExtras, event.tasks);
+      } else if (event.type === "agent_custom") {
+        ({ extras } = withCustomEvent(extras ?? noExtras, event));
       }
     }
     eventSeq = last.seq;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AgentTask } from "../../agents/agent-backend.ts";
 import { cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { applyEvent, draftOf, type Applied, type Draft } from "./apply-event.ts";
@@ -52,6 +53,18 @@ const calls = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ ...call, tool_call_id: `t${index}` }));
 const pictures = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ kind: "image", url: `u${index}` }));
+
+const task = (id: string, status: AgentTask["status"]): AgentTask => ({ id, title: "t", status });
+const someTasks = [
+  task("a", "pending"),
+  { ...task("b", "completed"), assignee: "m\uFFFD" },
+  task("c", "blocked"),
+];
+const custom = (name: string, data: Record<string, unknown> = {}, agentId = "agent") => ({
+  name,
+  data,
+  agent_id: agentId,
+});
 
 const cases: Case[] = [
   {
@@ -493,6 +506,117 @@ const cases: Case[] = [
     event: { type: "suggestions", suggestions: [""] },
   },
   {
+    name: "tasks are told whole, the new and the changed ones with the others",
+    before: { extras: { tasks: [task("a", "pending"), task("b", "pending")] } },
+    event: {
+      type: "tasks",
+      tasks: [
+        { ...task("b", "completed"), assignee: "m\0" },
+        task("c", "blocked"),
+        task("", "failed"),
+      ],
+      agentId: "team",
+    },
+    draft: { extras: { tasks: someTasks } },
+    told: { type: "tasks", tasks: someTasks, agent_id: "team" },
+  },
+  {
+    name: "tasks that are known say nothing",
+    before: { extras: { tasks: [task("a", "pending")] } },
+    event: { type: "tasks", tasks: [{ status: "pending", title: "t", id: "a" }] },
+  },
+  {
+    name: "an event of the author",
+    before: { extras: { customEvents: [custom("a")] } },
+    event: { type: "custom", name: "b", data: { x: [1] }, agentId: "member" },
+    draft: { extras: { customEvents: [custom("a"), custom("b", { x: [1] }, "member")] } },
+    told: { type: "agent_custom", ...custom("b", { x: [1] }, "member") },
+  },
+  {
+    name: "what is too large of it is left out",
+    event: { type: "custom", name: "a", data: { long: long.repeat(3) } },
+    draft: { extras: { customEvents: [{ name: "a", agent_id: "agent" }] } },
+    told: { type: "agent_custom", name: "a", agent_id: "agent" },
+  },
+  {
+    name: "the same event again, in whatever order its members come back from the database",
+    before: { extras: { customEvents: [custom("a", { x: 1, y: 2 })] } },
+    event: { type: "custom", name: "a", data: { y: 2, x: 1 } },
+  },
+  {
+    name: "more events of the author than are kept",
+    before: {
+      extras: { customEvents: Array.from({ length: 100 }, (_, n) => custom(String(n))) },
+    },
+    event: { type: "custom", name: "a", data: {} },
+  },
+  {
+    name: "more data of the author than is kept",
+    before: {
+      extras: {
+        customEvents: Array.from({ length: 9 }, (_, n) =>
+          custom(String(n), { x: "x".repeat(7_200) }),
+        ),
+      },
+    },
+    event: { type: "custom", name: "a", data: { x: "x".repeat(2_000) } },
+  },
+  {
+    name: "what a workflow chose",
+    event: {
+      type: "agent",
+      event: "branch_taken",
+      agentId: "r",
+      name: "R",
+      branches: Array.from({ length: 51 }, () => "s"),
+    },
+    told: {
+      type: "agent_event",
+      event: "branch_taken",
+      agent_id: "r",
+      name: "R",
+      branches: Array.from({ length: 50 }, () => "s"),
+    },
+    checkpoint: true,
+  },
+  {
+    name: "which time a loop runs",
+    event: {
+      type: "agent",
+      event: "iteration_started",
+      agentId: "l",
+      name: "L",
+      iteration: 2,
+      maxIterations: 3,
+    },
+    told: {
+      type: "agent_event",
+      event: "iteration_started",
+      agent_id: "l",
+      name: "L",
+      iteration: 2,
+      max_iterations: 3,
+    },
+    checkpoint: true,
+  },
+  {
+    name: "how much was compacted",
+    event: { type: "agent", event: "context_compacted", agentId: "a", name: "A", messages: 7 },
+    told: {
+      type: "agent_event",
+      event: "context_compacted",
+      agent_id: "a",
+      name: "A",
+      messages: 7,
+    },
+    checkpoint: true,
+  },
+  {
+    name: "how far a step is is not worth a checkpoint",
+    event: { type: "agent", event: "step_progress", agentId: "s", name: "S", detail: "50 %" },
+    told: { type: "agent_event", event: "step_progress", agent_id: "s", name: "S", detail: "50 %" },
+  },
+  {
     name: "the first usage",
     event: { type: "usage", inputTokens: 1, outputTokens: 2 },
     draft: {
@@ -601,6 +725,8 @@ test("there is a case for every event", () => {
     kept: 1,
     sources: 1,
     suggestions: 1,
+    tasks: 1,
+    custom: 1,
     resumable: 1,
     paused: 1,
     finish: 1,

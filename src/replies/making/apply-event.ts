@@ -2,7 +2,7 @@ import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
 import { withUse, type Spent } from "../../agents/spent.ts";
-import { noExtras, withSources, withSuggestions } from "../extras.ts";
+import { noExtras, withCustomEvent, withSources, withSuggestions, withTasks } from "../extras.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 
@@ -47,6 +47,7 @@ interface Rules {
 const maxDetailLength = 4_096;
 /** Tool calls and media kept with a message; a run that makes more is still shown live. */
 const maxItems = 200;
+const maxBranches = 50;
 const maxReasoningLength = 1024 * 1024;
 
 /** Where an attempt begins: a new reply, an earlier attempt, or the time before a pause. */
@@ -152,8 +153,12 @@ export function applyEvent(
           name: event.name,
           ...(event.parentAgentId !== undefined && { parent_agent_id: event.parentAgentId }),
           ...(event.detail !== undefined && { detail: event.detail.slice(0, maxDetailLength) }),
+          ...(event.branches && { branches: event.branches.slice(0, maxBranches) }),
+          ...(event.iteration !== undefined && { iteration: event.iteration }),
+          ...(event.maxIterations !== undefined && { max_iterations: event.maxIterations }),
+          ...(event.messages !== undefined && { messages: event.messages }),
         },
-        checkpoint: true,
+        checkpoint: event.event !== "step_progress",
         outcome: null,
       };
     case "media": {
@@ -192,6 +197,32 @@ export function applyEvent(
       return {
         draft: { ...draft, extras },
         event: { type: "suggestions", suggestions: [...(extras.suggestions ?? [])] },
+        checkpoint: false,
+        outcome: null,
+      };
+    }
+    case "tasks": {
+      const extras = withTasks(draft.extras, event.tasks);
+      if (extras === draft.extras) return quietly(draft);
+      return {
+        draft: { ...draft, extras },
+        event: {
+          type: "tasks",
+          tasks: [...(extras.tasks ?? [])],
+          agent_id: event.agentId ?? rules.agentId,
+        },
+        checkpoint: false,
+        outcome: null,
+      };
+    }
+    case "custom": {
+      const { name, data, agentId } = event;
+      const told = { name, data, agent_id: agentId ?? rules.agentId };
+      const { extras, added } = withCustomEvent(draft.extras, told);
+      if (added === null) return quietly(draft);
+      return {
+        draft: { ...draft, extras },
+        event: { type: "agent_custom", ...added },
         checkpoint: false,
         outcome: null,
       };

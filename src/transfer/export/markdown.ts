@@ -11,6 +11,7 @@ const words = {
     tool: "Tool",
     file: "File",
     source: "Source",
+    event: "Event",
   },
   zh: {
     untitled: "对话",
@@ -19,6 +20,7 @@ const words = {
     tool: "工具",
     file: "文件",
     source: "来源",
+    event: "事件",
   },
 } as const;
 
@@ -48,7 +50,7 @@ export async function* markdownOf(
 function messageText(message: StoredMessage, language: Language): string {
   const { role, agentId, createdAt, status, content, reasoning, toolCalls, attachments, extras } =
     message;
-  const { user, reasoning: thoughts, tool, file, source } = words[language];
+  const { user, reasoning: thoughts, tool, file, source, event } = words[language];
   const end = ends[status]?.[language];
   const name = role === "user" ? user : role === "assistant" ? oneLine(agentId) : role;
   const parts = [
@@ -57,6 +59,10 @@ function messageText(message: StoredMessage, language: Language): string {
     ...(reasoning ? [quoted(`${thoughts}:\n\n${reasoning}`)] : []),
     ...(toolCalls ?? []).map((call) => `- ${tool}: ${oneLine(nameOf(call))}`),
     content,
+    ...(extras?.tasks ?? []).map(({ status, title }) =>
+      oneLine(`- [${status === "completed" ? "x" : " "}] ${title}`),
+    ),
+    ...(extras?.customEvents ?? []).map((each) => `- ${event}: ${oneLine(each.name)}`),
     ...(extras?.sources ?? []).map((each) => `- ${source}: ${linkTo(each)}`),
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;

@@ -198,7 +198,9 @@ describe.each(databases.kinds)("importing on $kind", ({ open }) => {
     const own = (await read(session, everything(session.tree)))[1]?.messageId ?? "";
     await database.query(
       `UPDATE messages SET usage = '{"input_tokens": 1, "output_tokens": 2}', tool_calls = '[{"id": "a"}]',
-         extras = '{"sources": [{"title": "A", "url": "https://a.test/"}, {"excerpt": "b"}], "suggestions": ["c"]}',
+         extras = '{"sources": [{"title": "A", "url": "https://a.test/"}, {"excerpt": "b"}], "suggestions": ["c"],
+           "tasks": [{"id": "1", "title": "t", "status": "failed", "assignee": "m"}],
+           "customEvents": [{"name": "n", "data": {"x": [1]}, "agent_id": "a"}, {"name": "o", "agent_id": "a"}]}',
          feedback = '{"rating": "up", "tags": [], "comment": null, "timestamp": "2026-01-02T03:04:05.000Z"}'
        WHERE session_id = $1 AND message_id = $2`,
       [session.sessionId, own],

@@ -50,6 +50,8 @@ const ours = {
       media: [{ kind: "image", url: "https://example.com/a.png" }],
       sources: [{ title: "A", url: "https://example.com/" }],
       suggestions: ["And then?"],
+      tasks: [{ id: "1", title: "t", status: "completed" }],
+      custom_events: [{ name: "n", data: {}, agent_id: "a" }],
       context: { messages: 1 },
       output_format: "json",
       feedback: {

@@ -70,6 +70,21 @@ export interface Source {
   readonly excerpt?: string;
 }
 
+/** What an agent has set itself to do. */
+export interface Task {
+  readonly id: string;
+  readonly title: string;
+  readonly status: "pending" | "in_progress" | "completed" | "failed" | "blocked";
+  readonly assignee?: string;
+}
+
+/** Something that an agent's author wants shown. */
+export interface CustomEvent {
+  readonly name: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly agent_id: string;
+}
+
 /** A file that came with a user's message. */
 export interface AttachmentInfo {
   readonly attachment_id: string;
@@ -124,6 +139,8 @@ export interface Message {
   readonly media?: readonly Media[];
   readonly sources?: readonly Source[];
   readonly suggestions?: readonly string[];
+  readonly tasks?: readonly Task[];
+  readonly custom_events?: readonly CustomEvent[];
   readonly audio?: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly AttachmentInfo[];
   readonly requirements?: readonly Requirement[];

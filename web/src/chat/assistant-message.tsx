@@ -21,6 +21,7 @@ import { Reasoning } from "./reasoning.tsx";
 import { Sources } from "./sources.tsx";
 import { Steps } from "./steps.tsx";
 import { Suggestions } from "./suggestions.tsx";
+import { Tasks } from "./tasks.tsx";
 import { Versions } from "./versions.tsx";
 import { isExpected, WhenBack } from "./when-back.tsx";
 import { shortTime } from "./words.ts";
@@ -74,6 +75,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       )}
       <Reasoning text={message.reasoning ?? ""} isGrowing={isRunning && content === ""} />
       <Steps message={message} />
+      <Tasks tasks={message.tasks ?? []} />
       {content !== "" && (
         <ErrorBoundary subject={content} fallback={<div className="plain">{content}</div>}>
           <Markdown text={content} isGrowing={isRunning} id={message.message_id} />

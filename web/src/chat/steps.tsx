@@ -1,17 +1,18 @@
-import type { ToolCall } from "../api/types.ts";
+import type { CustomEvent, ToolCall } from "../api/types.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import type { Member, MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
 import type { Texts } from "../text/en.ts";
 import { useTexts } from "../text/use-texts.ts";
-import { Icon } from "../ui/icons.tsx";
+import { Icon, type IconName } from "../ui/icons.tsx";
 import { readable } from "./words.ts";
 
 /** Tools and team members, at work and done. */
 export function Steps({ message }: { readonly message: MessageView }) {
   const members = message.live?.members ?? [];
   const calls = message.tool_calls ?? [];
-  if (members.length === 0 && calls.length === 0) return null;
+  const events = message.custom_events ?? [];
+  if (members.length + calls.length + events.length === 0) return null;
   const isOver = message.status !== "streaming" && message.status !== "queued";
   return (
     <ul className="steps">
@@ -25,25 +26,43 @@ export function Steps({ message }: { readonly message: MessageView }) {
           <ToolView call={call} by={message.agent_id} isOver={isOver} />
         </li>
       ))}
+      {events.map((event, index) => (
+        <li key={index}>
+          <CustomView event={event} />
+        </li>
+      ))}
     </ul>
   );
 }
 
 function memberTitle(texts: Texts, member: Member, isDone: boolean): string {
+  if (member.kind === "memory") return texts.noted;
+  if (member.kind === "compaction") return texts.compacted;
+  if (member.kind === "branch" || member.kind === "iteration")
+    return texts[member.kind](member.name, member.fact ?? "");
   if (member.hasFailed) return texts.toolFailed(member.name);
   return isDone ? `${texts.member[member.kind]} ${member.name}` : texts.working(member.name);
 }
+
+const icons: Partial<Record<Member["kind"], IconName>> = {
+  branch: "chevron",
+  iteration: "retry",
+  memory: "pencil",
+  compaction: "archive",
+};
 
 function MemberView({ member, isOver }: { readonly member: Member; readonly isOver: boolean }) {
   const texts = useTexts();
   const isDone = member.isDone || isOver;
   const title = (
     <>
-      <Icon name={member.hasFailed ? "alert" : "people"} size={16} />
+      <Icon name={member.hasFailed ? "alert" : (icons[member.kind] ?? "people")} size={16} />
       <span className={isDone ? "" : "shimmer"} dir="auto">
         {memberTitle(texts, member, isDone)}
       </span>
-      {isDone && !member.hasFailed && member.kind !== "handoff" && <Icon name="check" size={15} />}
+      {isDone && !member.hasFailed && (member.kind === "member" || member.kind === "step") && (
+        <Icon name="check" size={15} />
+      )}
     </>
   );
   if (member.detail === null || member.detail === "") return <div className="step">{title}</div>;
@@ -91,6 +110,31 @@ function ToolView({ call, by, isOver }: ToolViewProps) {
       <div className="step-body">
         {call.arguments !== undefined && <Value title={texts.arguments} value={call.arguments} />}
         {call.result !== undefined && <Value title={texts.result} value={call.result} />}
+      </div>
+    </details>
+  );
+}
+
+/** What an agent's author wants shown, in a form of the author's own. */
+function CustomView({ event }: { readonly event: CustomEvent }) {
+  const title = (
+    <>
+      <Icon name="info" size={16} />
+      <span dir="auto">{event.name}</span>
+    </>
+  );
+  const { data = {} } = event;
+  if (Object.keys(data).length === 0) return <div className="step">{title}</div>;
+  return (
+    <details className="step">
+      <summary>
+        {title}
+        <Icon name="chevron" size={14} />
+      </summary>
+      <div className="step-body">
+        <pre tabIndex={0} dir="auto">
+          {readable(data)}
+        </pre>
       </div>
     </details>
   );

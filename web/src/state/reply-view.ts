@@ -4,11 +4,23 @@ import type { Message, ReplyEvent, ToolCall } from "../api/types.ts";
 export interface Member {
   readonly agentId: string;
   readonly name: string;
-  readonly kind: "member" | "step" | "handoff";
+  readonly kind: "member" | "step" | "handoff" | Remark;
   readonly isDone: boolean;
   readonly hasFailed: boolean;
   readonly detail: string | null;
+  /** Of a branch where it leads, of a loop which time it runs. */
+  readonly fact?: string;
 }
+
+/** Something that has happened at once, without a beginning. */
+export type Remark = "branch" | "iteration" | "memory" | "compaction";
+
+const remarks: Readonly<Record<string, Remark>> = {
+  branch_taken: "branch",
+  iteration_started: "iteration",
+  memory_updated: "memory",
+  context_compacted: "compaction",
+};
 
 /** What only the events of a reply tell, not its stored message. */
 export interface LiveDetails {
@@ -55,6 +67,8 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         media: [],
         sources: [],
         suggestions: [],
+        tasks: [],
+        custom_events: [],
         live: { ...nothingLive, lastEventId: id },
       };
     case "queued":
@@ -86,6 +100,16 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
     }
     case "suggestions":
       return { ...running, suggestions: event.suggestions };
+    case "tasks":
+      return { ...running, tasks: event.tasks };
+    case "agent_custom": {
+      const { name, data, agent_id } = event;
+      const told = { name, ...(data && { data }), agent_id };
+      // Told again after a cut, by a run that was taken up.
+      const known = message.custom_events ?? [];
+      const isKnown = known.some((each) => JSON.stringify(each) === JSON.stringify(told));
+      return { ...running, custom_events: isKnown ? known : [...known, told] };
+    }
     case "audio_chunk":
     case "audio_response":
       return { ...message, live };
@@ -108,6 +132,8 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         ...(event.reasoning !== undefined && { reasoning: event.reasoning }),
         ...(event.sources !== undefined && { sources: event.sources }),
         ...(event.suggestions !== undefined && { suggestions: event.suggestions }),
+        ...(event.tasks !== undefined && { tasks: event.tasks }),
+        ...(event.custom_events !== undefined && { custom_events: event.custom_events }),
       };
     case "conversation_complete":
       return {
@@ -174,6 +200,22 @@ function withToolCall(calls: readonly ToolCall[], event: EventOf<"tool_call">): 
 }
 
 function withMember(members: readonly Member[], event: EventOf<"agent_event">): Member[] {
+  const remark = remarks[event.event];
+  if (remark !== undefined) {
+    const times = [event.iteration, event.max_iterations].filter((each) => each !== undefined);
+    return [
+      ...members,
+      {
+        agentId: event.agent_id,
+        name: event.name,
+        kind: remark,
+        isDone: true,
+        hasFailed: false,
+        detail: event.detail ?? null,
+        fact: remark === "branch" ? (event.branches ?? []).join(", ") : times.join(" / "),
+      },
+    ];
+  }
   const kind = event.event.startsWith("step") ? "step" : "member";
   const hasFailed = event.event.endsWith("failed");
   const isDone = hasFailed || event.event.endsWith("completed") || event.event === "handoff";
@@ -188,6 +230,11 @@ function withMember(members: readonly Member[], event: EventOf<"agent_event">): 
   const open = members.findLastIndex(
     (each) => each.agentId === event.agent_id && each.kind === kind && !each.isDone,
   );
+  if (event.event === "step_progress") {
+    return members.map((each, index) =>
+      index === open ? { ...each, detail: member.detail } : each,
+    );
+  }
   if (!isDone || open === -1) return [...members, member];
   return members.map((each, index) => (index === open ? member : each));
 }

@@ -9,6 +9,8 @@ const maxTracked = 1_000;
 /** The tools of a team's leader that give its members work. */
 const delegation = /^(delegate|transfer|forward)_task_to_/;
 
+type AgentActivity = Extract<AgentEvent, { type: "agent" }>;
+
 interface Participant {
   readonly id: string;
   readonly name: string;
@@ -36,6 +38,21 @@ export interface RunActivity {
     what: "step_started" | "step_completed" | "step_failed",
     into: AgentEvent[],
   ): void;
+  /** What has happened in a step, or to the one that speaks, beside beginning and end. */
+  told(
+    event: Wire,
+    what:
+      | "step_progress"
+      | "branch_taken"
+      | "iteration_started"
+      | "memory_updated"
+      | "context_compacted",
+    into: AgentEvent[],
+    details: Pick<
+      AgentActivity,
+      "detail" | "branches" | "iteration" | "maxIterations" | "messages"
+    >,
+  ): void;
   media(source: Wire, into: AgentEvent[], agentId?: string): void;
   /** What the answer rests on, by an event or a stored run. */
   sources(source: Wire, into: AgentEvent[], agentId?: string): void;
@@ -59,6 +76,7 @@ export function createRunActivity(componentId: string): RunActivity {
   const searches = new Map<string, number>();
   /** For tool calls without an id, which is allowed. */
   let unnamedCalls = 0;
+  let progressTold = 0;
 
   function speaker(event: Wire): Participant {
     const id = asText(event["agent_id"]) ?? asText(event["team_id"]) ?? componentId;
@@ -150,6 +168,13 @@ export function createRunActivity(componentId: string): RunActivity {
         ...(said === "" ? {} : { detail: said }),
       });
       media(event, into);
+    },
+    told(event, what, into, details) {
+      const step = asText(event["step_name"]);
+      const isOfStep = what !== "memory_updated" && what !== "context_compacted";
+      const who = isOfStep && step !== undefined ? { id: step, name: step } : speaker(event);
+      if (what === "step_progress" && ++progressTold > maxTracked) return;
+      into.push({ type: "agent", event: what, agentId: who.id, name: who.name, ...details });
     },
     closeTools(status, into) {
       for (const [toolCallId, tool] of openTools) {

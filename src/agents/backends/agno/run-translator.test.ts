@@ -217,7 +217,7 @@ describe("a workflow", () => {
     const { events, unknown } = translated("workflow", [
       flow("WorkflowStarted"),
       flow("StepStarted", { step_name: "first" }),
-      flow("StepProgress", { step_name: "first", progress: 0.5 }),
+      flow("StepProgress", { step_name: "first", data: { progress: 0.5 } }),
       flow("StepError", { step_name: "first", error: "secret", ...says("secret") }),
     ]);
     assert.deepEqual(
@@ -319,7 +319,7 @@ describe("beside the text", () => {
       agent("RunStarted"),
       agent("SomethingNew", says("x")),
       agent("MemoryUpdateStarted"),
-      team("TeamTaskCreated", { title: "t" }),
+      team("TeamTaskIterationStarted", { iteration: 1 }),
     ]);
     assert.deepEqual(events, []);
     assert.deepEqual(unknown, ["SomethingNew"]);
@@ -443,6 +443,121 @@ describe("beside the text", () => {
       { answeringSteps: new Set(["polish"]) },
     );
     assert.deepEqual(suggested(steps.events), [["a?", "b?"]]);
+  });
+
+  test("events of the author", () => {
+    const { events, unknown } = translated("team", [
+      team("TeamRunStarted"),
+      // What agno writes itself is not part of it.
+      member("CustomEvent", {
+        created_at: 1,
+        session_id: "s",
+        nested_depth: 0,
+        tool_call_id: "c",
+        event_index: 3,
+        percent: 50,
+        content: "x",
+      }),
+      team("CustomEvent", { type: "card", title: "t" }),
+      team("SomethingNew", { at: 1 }),
+    ]);
+    assert.deepEqual(events, [
+      {
+        type: "custom",
+        name: "CustomEvent",
+        data: { percent: 50, content: "x" },
+        agentId: "scout",
+      },
+      { type: "custom", name: "card", data: { type: "card", title: "t" } },
+    ]);
+    assert.deepEqual(unknown, ["SomethingNew"]);
+  });
+
+  test("the tasks of a team", () => {
+    const { events } = translated("team", [
+      team("TeamRunStarted"),
+      team("TeamTaskCreated", {
+        task_id: "1",
+        title: "look",
+        status: "pending",
+        assignee: "scout",
+      }),
+      team("TeamTaskUpdated", { task_id: "1", title: "look", status: "in_progress", result: "no" }),
+      team("TeamTaskStateUpdated", {
+        tasks: [
+          { id: "1", title: "look", status: "completed", result: "no" },
+          { id: "2", title: "x" },
+        ],
+      }),
+    ]);
+    assert.deepEqual(
+      events.map((event) => (event.type === "tasks" ? event.tasks : event.type)),
+      [
+        [{ id: "1", title: "look", status: "pending", assignee: "scout" }],
+        [{ id: "1", title: "look", status: "in_progress" }],
+        [
+          { id: "1", title: "look", status: "completed" },
+          { id: "2", title: "x", status: "pending" },
+        ],
+      ],
+    );
+  });
+
+  test("how a workflow goes on, and how far it is", () => {
+    const { events } = translated("workflow", [
+      flow("WorkflowStarted"),
+      flow("RouterExecutionStarted", { step_name: "choose", selected_steps: ["a", "b"] }),
+      flow("ConditionExecutionStarted", { step_name: "long?", condition_result: true }),
+      flow("ConditionExecutionStarted", { step_name: "short?", condition_result: false }),
+      flow("LoopIterationStarted", { step_name: "again", iteration: 2, max_iterations: 3 }),
+      flow("StepProgress", { step_name: "count", content: "50 %", data: { done: 1 } }),
+    ]);
+    assert.deepEqual(
+      events.map((event) => ({ ...event, type: undefined, agentId: undefined })),
+      [
+        { event: "branch_taken", name: "choose", branches: ["a", "b"] },
+        { event: "branch_taken", name: "long?", branches: ["if"] },
+        { event: "branch_taken", name: "short?", branches: ["else"] },
+        { event: "iteration_started", name: "again", iteration: 2, maxIterations: 3 },
+        { event: "step_progress", name: "count", detail: "50 %" },
+      ].map((event) => ({ ...event, type: undefined, agentId: undefined })),
+    );
+  });
+
+  test("memories that this run has noted, on a server of another time zone", () => {
+    const at = Date.parse("2026-05-01T10:00:00Z") / 1_000;
+    const told = (...memories: readonly object[]) =>
+      translated("agent", [
+        agent("RunStarted", { created_at: at }),
+        agent("MemoryUpdateCompleted", { created_at: at + 5, memories }),
+      ]).events;
+    const old = { memory: "old", updated_at: "2026-05-01T12:59:00" };
+    const noted = { memory: "likes cats", created_at: "2026-05-01T12:30:04" };
+    const earlier = { memory: "is called Ann", updated_at: "2026-05-01T12:30:01" };
+    assert.deepEqual(told({ ...noted, updated_at: "2026-05-01T12:29:00" }), []);
+    assert.deepEqual(told({ ...old, updated_at: "2026-04-29T12:30:04" }), []);
+    assert.deepEqual(told(), []);
+    assert.deepEqual(told(noted, earlier, { ...old, updated_at: "2026-05-01T12:20:00" }), [
+      {
+        type: "agent",
+        event: "memory_updated",
+        agentId: "it",
+        name: "it",
+        detail: "likes cats\nis called Ann",
+      },
+    ]);
+  });
+
+  test("that a model is sent less", () => {
+    const { events } = translated("agent", [
+      agent("RunStarted"),
+      agent("CompactionStarted"),
+      agent("CompactionCompleted", { messages_compacted: 12, tokens_before: 9, tokens_after: 1 }),
+      agent("CompactionCompleted", { messages_compacted: 0 }),
+    ]);
+    assert.deepEqual(events, [
+      { type: "agent", event: "context_compacted", agentId: "it", name: "it", messages: 12 },
+    ]);
   });
 
   test("tool calls of members have ids of their own", () => {

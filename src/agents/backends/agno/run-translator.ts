@@ -1,11 +1,14 @@
 import type { AgentEvent } from "../../agent-backend.ts";
 import type { ComponentKind } from "./components.ts";
-import { baseName, quietEvents } from "./known-events.ts";
+import { customEvent } from "./custom-event.ts";
+import { baseName, isKnown, isShown, type ShownEvent } from "./known-events.ts";
+import { notedMemories } from "./noted-memories.ts";
 import { contentText, createReplyText } from "./reply-text.ts";
 import { readPause, type Pause } from "./requirements.ts";
 import { createRunActivity } from "./run-activity.ts";
 import type { Progress } from "./run-state.ts";
 import { createRunUsage } from "./run-usage.ts";
+import { tasksOf } from "./tasks.ts";
 import { asCount, asList, asRecord, asText, asTexts, type Wire } from "./wire.ts";
 
 /** How a run ended. */
@@ -83,6 +86,9 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     if (event["workflow_agent"] === true && !asText(event["step_id"])) return true;
     return answeringSteps.has(asText(event["step_name"]) ?? "");
   }
+
+  /** Whom it is of, unless it is the one addressed. */
+  const by = (event: Wire, top: boolean) => (top ? {} : { agentId: activity.speaker(event).id });
 
   function think(thought: unknown, event: Wire, top: boolean, into: AgentEvent[]): void {
     if (typeof thought !== "string" || thought === "") return;
@@ -174,7 +180,14 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       runId = asText(event["run_id"]) ?? null;
       startedAt = asCount(event["created_at"]);
     }
-    switch (baseName(name)) {
+    const type = baseName(name);
+    if (isShown(type)) return show(type, event, top, into);
+    if (!isKnown(type)) options.onUnknown(name);
+    return false;
+  }
+
+  function show(type: ShownEvent, event: Wire, top: boolean, into: AgentEvent[]): boolean {
+    switch (type) {
       case "RunContent":
         content(event, top, into);
         return false;
@@ -242,8 +255,45 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
         // Members pause before their team does; only the team can be continued.
         if (top) settle({ ...event, status: "PAUSED" }, into);
         return true;
-      default:
-        if (!quietEvents.has(baseName(name))) options.onUnknown(name);
+      case "StepProgress": {
+        const detail = contentText(event["content"]);
+        if (detail !== "") activity.told(event, "step_progress", into, { detail });
+        return false;
+      }
+      case "RouterExecutionStarted":
+        activity.told(event, "branch_taken", into, { branches: asTexts(event["selected_steps"]) });
+        return true;
+      case "ConditionExecutionStarted":
+        activity.told(event, "branch_taken", into, {
+          branches: [event["condition_result"] === true ? "if" : "else"],
+        });
+        return true;
+      case "LoopIterationStarted": {
+        const maxIterations = asCount(event["max_iterations"]);
+        activity.told(event, "iteration_started", into, {
+          iteration: Math.max(1, asCount(event["iteration"])),
+          ...(maxIterations > 0 && { maxIterations }),
+        });
+        return true;
+      }
+      case "MemoryUpdateCompleted": {
+        const noted = notedMemories(event, startedAt);
+        if (noted.length > 0)
+          activity.told(event, "memory_updated", into, { detail: noted.join("\n") });
+        return false;
+      }
+      case "CompactionCompleted": {
+        const messages = asCount(event["messages_compacted"]);
+        if (messages > 0) activity.told(event, "context_compacted", into, { messages });
+        return false;
+      }
+      case "TeamTaskStateUpdated":
+      case "TeamTaskCreated":
+      case "TeamTaskUpdated":
+        into.push({ type: "tasks", tasks: tasksOf(event), ...by(event, top) });
+        return true;
+      case "CustomEvent":
+        into.push({ ...customEvent(event), ...by(event, top) });
         return false;
     }
   }

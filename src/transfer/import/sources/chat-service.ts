@@ -1,4 +1,5 @@
-import type { Extras } from "../../../replies/extras.ts";
+import { taskStatuses } from "../../../agents/agent-backend.ts";
+import type { CustomEvent, Extras, Task } from "../../../replies/extras.ts";
 import { outputFormats } from "../../../replies/structured-output.ts";
 import { documentFormat, documentVersion } from "../../document-format.ts";
 import {
@@ -95,7 +96,27 @@ function extrasOf(message: Loose): Extras | null {
   const suggestions = (Array.isArray(given) ? (given as unknown[]) : []).flatMap(
     (each) => textOf(each) ?? [],
   );
-  return { sources, suggestions };
+  return { sources, suggestions, tasks: tasksOf(message), customEvents: customEventsOf(message) };
+}
+
+function tasksOf(message: Loose): readonly Task[] {
+  return objectsOf(message["tasks"]).map(({ id, title, status, assignee }) => ({
+    id: textOf(id) ?? "",
+    title: textOf(title) ?? "",
+    status: taskStatuses.find((each) => each === status) ?? "pending",
+    assignee: textOf(assignee) ?? "",
+  }));
+}
+
+function customEventsOf(message: Loose): readonly CustomEvent[] {
+  return objectsOf(message["custom_events"]).map((event) => {
+    const data = objectOf(event["data"]);
+    return {
+      name: textOf(event["name"]) ?? "",
+      ...(data !== null && { data }),
+      agent_id: textOf(event["agent_id"]) ?? "",
+    };
+  });
 }
 
 function listed(value: unknown): readonly object[] | null {
