@@ -12,6 +12,7 @@ import { outputMembers, outputOf } from "../replies/structured-output.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
 import type { SentMessage } from "./commands.ts";
 import type { StoredMessage } from "./message-store.ts";
+import type { WaitingForDecision } from "./waits-for-decision.ts";
 
 /** The answer of POST /chat/message and /chat/voice. */
 export const answerSchema = Type.Object(
@@ -38,7 +39,15 @@ export const answerSchema = Type.Object(
   { $id: "Answer", title: "Answer" },
 );
 
-/** What a caller is told who does not wait for the answer. */
+/** Given where it waits for a person's decision about the reply in front. */
+const waitingMembers = {
+  position: Type.Optional(Type.Integer({ minimum: 1 })),
+  reason: Type.Optional(Type.Literal("decision")),
+  waits_for: Type.Optional(Type.String({ format: "uuid", description: "The reply in front." })),
+  requirements: Type.Optional(Type.Array(RequirementSchema)),
+};
+
+/** What a caller is told who does not wait for the answer, or would wait for a person. */
 export const acceptedSchema = Type.Object(
   {
     success: Type.Literal(true),
@@ -51,12 +60,17 @@ export const acceptedSchema = Type.Object(
     ),
     status: Type.String({ examples: ["streaming", "queued"] }),
     timestamp: timestampSchema,
+    ...waitingMembers,
   },
   { $id: "Accepted", title: "Accepted" },
 );
 
 /** The reply as it stands now: it runs, waits, or has ended where the same request came before. */
-export function accepted(reply: StoredMessage, processedMessage: string | null) {
+export function accepted(
+  reply: StoredMessage,
+  processedMessage: string | null,
+  waiting: WaitingForDecision | null = null,
+) {
   return {
     success: true as const,
     session_id: reply.sessionId,
@@ -66,6 +80,7 @@ export function accepted(reply: StoredMessage, processedMessage: string | null) 
     processed_message: processedMessage,
     status: reply.status,
     timestamp: reply.createdAt.toISOString(),
+    ...waiting,
   };
 }
 

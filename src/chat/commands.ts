@@ -20,6 +20,7 @@ import type { ClaimedReply, ReplyState } from "../replies/reply.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Budgets } from "../usage/budgets.ts";
+import { waitsForDecision } from "./waits-for-decision.ts";
 
 interface CommandParts {
   readonly identity: IdentityProvider;
@@ -147,6 +148,16 @@ export function createCommands(parts: CommandParts) {
     let last: LoggedEvent | null = null;
     // Its opening events interest nobody here.
     for await (const events of parts.follow(replyId, 1, signal)) last = events?.at(-1) ?? last;
+    return last;
+  };
+
+  /** As `ended`, and also with the event that says so when it waits for a person's decision. */
+  const settled = async (replyId: string, signal: AbortSignal): Promise<LoggedEvent | null> => {
+    let last: LoggedEvent | null = null;
+    for await (const events of parts.follow(replyId, 1, signal)) {
+      last = events?.at(-1) ?? last;
+      if (last !== null && waitsForDecision(last) !== null) break;
+    }
     return last;
   };
 
@@ -317,7 +328,7 @@ export function createCommands(parts: CommandParts) {
     owner: (caller: Caller, named: NamedReply) =>
       owned((replyId) => replyStore.owner(replyId), caller, named),
 
-    ended,
+    settled,
 
     /**
      * Stops a reply and waits for its end, as long as that may take; one that was cancelled before is left as it is.

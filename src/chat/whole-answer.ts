@@ -1,10 +1,11 @@
 import type { FastifyReply } from "fastify";
 import { goneSignal } from "../http/gone-signal.ts";
-import { acceptedAsync, prefersAsync } from "../http/prefer.ts";
+import { acceptedAsync, acceptedLater, prefersAsync } from "../http/prefer.ts";
 import { Problem } from "../problems/problem.ts";
 import { accepted, answer, withdrawnAnswer } from "./answer.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 import type { MessageStore, StoredMessage } from "./message-store.ts";
+import { waitsForDecision } from "./waits-for-decision.ts";
 
 export type WholeAnswer = (
   sent: SentMessage,
@@ -12,11 +13,12 @@ export type WholeAnswer = (
 ) => Promise<ReturnType<typeof answer> | ReturnType<typeof accepted>>;
 
 /**
- * The whole reply, as soon as it has ended; for who prefers not to wait, how it stands now. Raises the problem that it
+ * The whole reply, as soon as it has ended; how it stands now for who prefers not to wait, and where it waits for a
+ * person's decision about an earlier one. Raises the problem that it
  * ended in, and `message_not_found` when it was deleted meanwhile.
  */
 export function createWholeAnswer(
-  commands: Pick<Commands, "ended">,
+  commands: Pick<Commands, "settled">,
   messages: Pick<MessageStore, "find">,
   audioResponse: (reply: StoredMessage) => Promise<object | null>,
 ): WholeAnswer {
@@ -31,7 +33,12 @@ export function createWholeAnswer(
       acceptedAsync(response, `/chat/message/${replyId}`);
       return accepted(await found(replyId), null);
     }
-    const end = await commands.ended(replyId, goneSignal(response));
+    const end = await commands.settled(replyId, goneSignal(response));
+    const waiting = waitsForDecision(end);
+    if (waiting !== null) {
+      acceptedLater(response, `/chat/message/${replyId}`);
+      return accepted(await found(replyId), null, waiting);
+    }
     const withdrawn = withdrawnAnswer(sent, end, null);
     if (withdrawn !== null) return withdrawn;
     const reply = await found(replyId);

@@ -15,6 +15,11 @@ export function acceptedAsync(reply: FastifyReply, location: string): void {
   void reply.code(202).header("Preference-Applied", "respond-async").header("Location", location);
 }
 
+/** The same where the caller has not asked for it. */
+export function acceptedLater(reply: FastifyReply, location: string): void {
+  void reply.code(202).header("Location", location);
+}
+
 /** The headers of a route that knows `Prefer`. */
 export function withPrefer(headers: { readonly type: string; readonly properties: object }) {
   return {
@@ -31,7 +36,8 @@ export function withPrefer(headers: { readonly type: string; readonly properties
 
 export const acceptedResponse = {
   description:
-    "With `Prefer: respond-async`: the message is stored. Its reply is found, and followed, by its id.",
+    "With `Prefer: respond-async`, or where nothing goes on before a person has decided about an earlier reply: the " +
+    "message is stored. Its reply is found, and followed, by its id.",
   headers: {
     Location: { type: "string", description: "Path of the reply." },
     "Preference-Applied": { type: "string" },

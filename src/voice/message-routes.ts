@@ -3,13 +3,20 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { createHash } from "node:crypto";
 import { accepted, answer, withdrawnAnswer } from "../chat/answer.ts";
+import { waitsForDecision } from "../chat/waits-for-decision.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
-import { acceptedAsync, acceptedResponse, prefersAsync, withPrefer } from "../http/prefer.ts";
+import {
+  acceptedAsync,
+  acceptedLater,
+  acceptedResponse,
+  prefersAsync,
+  withPrefer,
+} from "../http/prefer.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { ref } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -158,7 +165,12 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       acceptedAsync(reply, `/chat/message/${sent.replyId}`);
       return accepted(await found(sent.replyId), heard.text);
     }
-    const end = await commands.ended(sent.replyId, signal);
+    const end = await commands.settled(sent.replyId, signal);
+    const waiting = waitsForDecision(end);
+    if (waiting !== null) {
+      acceptedLater(reply, `/chat/message/${sent.replyId}`);
+      return accepted(await found(sent.replyId), heard.text, waiting);
+    }
     const withdrawn = withdrawnAnswer(sent, end, heard.text);
     if (withdrawn !== null) return withdrawn;
     const made = await found(sent.replyId);

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClient, type Client } from "../support/client.ts";
 import {
   referenceProgram,
@@ -252,17 +252,17 @@ describe("tools of MCP servers", () => {
 });
 
 describe("a tool that needs a person's approval", () => {
-  const rounds = () =>
-    model.enqueue(
-      {
-        tokens: ["I shall add. "],
-        toolCalls: [
-          call("local__echo", { message: "first" }, "one"),
-          call("local__get-sum", { a: 20, b: 22 }, "two"),
-        ],
-      },
-      { tokens: ["It is done."] },
-    );
+  const twoRounds = [
+    {
+      tokens: ["I shall add. "],
+      toolCalls: [
+        call("local__echo", { message: "first" }, "one"),
+        call("local__get-sum", { a: 20, b: 22 }, "two"),
+      ],
+    },
+    { tokens: ["It is done."] },
+  ] as const;
+  const rounds = () => model.enqueue(...twoRounds);
 
   it("pauses the reply, is called when allowed, and the reply goes on", async () => {
     rounds();
@@ -283,6 +283,50 @@ describe("a tool that needs a person's approval", () => {
       { tool_call_id: "one", status: "completed" },
       { tool_call_id: "two", status: "completed" },
     ]);
+  });
+
+  it("what is sent behind it, before or after the pause, is told that it waits for the decision", async () => {
+    const gate = Promise.withResolvers<void>();
+    const [first, second] = twoRounds;
+    model.enqueue({ ...first, pace: () => gate.promise }, second);
+    const { stream, sessionId, messageId } = await ask("careful");
+    const body = { session_id: sessionId, message: "and then?" };
+    const next = await client.stream(body);
+    const queued = await next.next(({ type }) => type === "queued");
+    expect(queued["reason"]).toBe("running");
+    const whole = client.send<Message>("POST", "/chat/message", body);
+    await vi.waitFor(async () => {
+      const { body: queue } = await client.get<{ messages: object[] }>(
+        `/sessions/${sessionId}/queue`,
+      );
+      expect(queue.messages).toHaveLength(4);
+    }, 60_000);
+    gate.resolve();
+    const { requirements } = await stream.next(({ type }) => type === "paused");
+    const waits = { reason: "decision", waits_for: messageId, requirements };
+    expect(await next.next(({ id }) => id === 3)).toMatchObject({
+      position: 1,
+      ...waits,
+    });
+    // Nobody can say when it will be answered.
+    expect(await whole).toMatchObject({
+      status: 202,
+      body: { status: "queued", position: 2, ...waits },
+    });
+    const late = await client.send<Message>("POST", "/chat/message", body);
+    expect(late).toMatchObject({ status: 202, body: { status: "queued", position: 3, ...waits } });
+    expect(late.headers.get("location")).toBe(`/chat/message/${String(late.body["message_id"])}`);
+    await goOn(
+      messageId,
+      (requirements as Requirement[]).map(({ id }) => ({ id, approved: true })),
+    );
+    expect(await next.next(({ id }) => id === 4)).toMatchObject({
+      type: "queued",
+      reason: "running",
+    });
+    expect((await next.next(isEnd)).type).toBe("conversation_complete");
+    const followed = await client.follow(String(late.body["message_id"]));
+    expect((await followed.next(isEnd)).type).toBe("conversation_complete");
   });
 
   it("is not called when it is refused; the model is told why", async () => {

@@ -27,8 +27,8 @@ import { storeBranches, unfinishedReplies } from "./branches.ts";
 import { findAnchor, type Anchor, type Anchored, type Question } from "./anchor.ts";
 import { claimedColumns, conversationOf, leaseUntil, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
-import { wireRequirements } from "../terminal-event.ts";
-import { free, inFront, makePlace, type OnBusy, type Place, type WaitsFor } from "./make-place.ts";
+import { free, inFront, makePlace, type OnBusy, type Place } from "./make-place.ts";
+import { queuedEvent } from "./tell-waiting.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
 
@@ -479,18 +479,6 @@ function opening(
     { do: "tell", reply, after: 0, events },
     ...(queuePosition === null ? [{ do: "start", reply, mode: { kind: "run" } } as const] : []),
   ];
-}
-
-function queuedEvent(position: number, waitsFor: WaitsFor | null): ReplyEventBody {
-  if (waitsFor === null) return { type: "queued", position };
-  const { replyId, requirements } = waitsFor;
-  return {
-    type: "queued",
-    position,
-    reason: requirements === null ? "running" : "decision",
-    waits_for: replyId,
-    ...(requirements && { requirements: wireRequirements(requirements) }),
-  };
 }
 
 /** Always the first event of a reply. */

@@ -1,5 +1,6 @@
 import type { Decision, Requirement } from "../../agents/agent-backend.ts";
 import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } from "./claim.ts";
+import { tellWaiting } from "./tell-waiting.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { lockSession, statesBefore, type Transition } from "./transition.ts";
 
@@ -32,8 +33,16 @@ export function goOn(claimant: Claimant): Transition<Continuation, ClaimedReply 
       if (paused !== undefined) check(requirements);
       const held = paused ?? (isRepeat ? await heldHere(tx, claimant, sessionId) : null);
       const reply = held?.replyId === replyId ? held : null;
+      if (reply === null) return { result: null, effects: [] };
       const mode = { kind: "continue", decisions, requirements } as const;
-      return { result: reply, effects: reply === null ? [] : [{ do: "start", reply, mode }] };
+      const runs = { replyId, requirements: null };
+      return {
+        result: reply,
+        effects: [
+          { do: "start", reply, mode },
+          ...(await tellWaiting(tx, sessionId, runs, paused === undefined)),
+        ],
+      };
     },
   };
 }

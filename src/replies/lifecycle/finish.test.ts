@@ -4,6 +4,8 @@ import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
 import { cancel } from "./cancel.ts";
+import { goOn } from "./continue.ts";
+import type { Effect } from "./effect.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { lostReplies, takeOver } from "./take-over.ts";
@@ -289,11 +291,32 @@ test.each<{ when: string; act: (on: Stage) => Promise<unknown> }>([
   ]);
 });
 
-test("a reply that pauses and is wanted by all waits for a decision", async () => {
-  const { end, statuses } = await stage();
-  expect((await end()).result).toMatchObject({ status: "paused" });
+test("a reply that pauses and is wanted by all waits for a decision, and so does what waits behind it", async () => {
+  const { lifecycle, sessionId, replyId, waiting, end, statuses } = await stage();
+  const told = ({ effects }: { readonly effects: readonly Effect[] }) =>
+    effects.flatMap((effect) =>
+      effect.do === "tell" && effect.reply.replyId === waiting ? [effect] : [],
+    );
+  const first = await end();
+  expect(first.result).toMatchObject({ status: "paused" });
+  expect(told(first)).toMatchObject([
+    {
+      reply: { attempt: 0 },
+      after: 2,
+      events: [
+        { type: "queued", position: 1, reason: "decision", waits_for: replyId, requirements: [{}] },
+      ],
+    },
+  ]);
+  // Its answer was lost: the same again, under the same number.
+  expect(told(await end("whole", true))).toEqual(told(first));
+  const continuation = { sessionId, replyId, decisions: [], check() {} };
   expect(abandoned()).toEqual([]);
   expect(await statuses()).toEqual(["paused", "queued"]);
+  const on = await lifecycle.run(goOn(claimant), continuation, false);
+  expect(told(on)).toMatchObject([
+    { after: 3, events: [{ type: "queued", position: 1, reason: "running", waits_for: replyId }] },
+  ]);
 });
 
 test.each([

@@ -13,6 +13,7 @@ import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { extrasOrNull } from "../extras.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
+import { tellWaiting } from "./tell-waiting.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
 
@@ -66,7 +67,10 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
         const named = { ...reply, userId: reply.turn.userId };
         const events = form === "alone" ? [] : [endedEvent(named, end)];
         if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs, events };
-        if (end.status === "paused") return { ...ended(end, told, null), events };
+        if (end.status === "paused") {
+          const effects = [told, ...(await tellPause(tx, reply, end, false))];
+          return { result: end, effects, events };
+        }
         const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
         return { ...next, jobs: [...jobs, ...toBeWritten(request, end, stored.autoTitle)], events };
       }
@@ -92,6 +96,9 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
         state.status === end.status &&
         state.eventSeq === progress.eventSeq;
       if (!isOurs) return { result: null, effects: [] };
+      if (end.status === "paused") {
+        return { result: end, effects: [tell(end), ...(await tellPause(tx, reply, end, true))] };
+      }
       return ended(end, tell(end), isRepeat ? await heldHere(tx, claimant, sessionId) : null);
     },
   };
@@ -161,6 +168,12 @@ function ended(
   if (next !== null) follow.push({ do: "start", reply: next, mode: { kind: "run" } });
   if (wakes !== undefined) follow.push({ do: "wake", sessionId: wakes });
   return { result: end, effects: [tell, ...follow] };
+}
+
+/** What waits behind it waits for a person from now on. */
+function tellPause(tx: Queryable, reply: ClaimedReply, end: ReplyEnd, isRepeat: boolean) {
+  const { sessionId, replyId } = reply;
+  return tellWaiting(tx, sessionId, { replyId, requirements: end.requirements ?? [] }, isRepeat);
 }
 
 function tellEnd(

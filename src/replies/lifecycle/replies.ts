@@ -164,7 +164,8 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     restoreOpening: async (reply) => {
       if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;
       const queued = { type: "queued", position: 1 } as const;
-      const events = [openingEvent(reply), ...(reply.eventSeq > 1 ? [queued] : [])];
+      const told = Array.from({ length: reply.eventSeq - 1 }, () => queued);
+      const events = [openingEvent(reply), ...told];
       await perform([{ do: "tell", reply, after: 0, events }], {});
     },
   });
