@@ -14,6 +14,8 @@ export interface AgentDescriptor {
   readonly model: string | null;
   /** Names of tools, and of agents it may hand over to. */
   readonly tools: readonly string[];
+  /** What one might ask it first, in the user's words; absent: nothing of its own. */
+  readonly prompts?: readonly string[];
   /**
    * Shown to callers as it is; no addresses, no credentials. `attachments` lists the media types that it takes, such
    * as `image/png`: images that are not in it are refused; none in it: no files at all; absent: whatever its source

@@ -14,6 +14,9 @@ interface AgentRoutesOptions {
 }
 
 const modelsTimeoutMs = 5_000;
+/** An author may have written many. */
+const maxPrompts = 10;
+const maxPromptLength = 1_000;
 
 export const agentSchema = Type.Object(
   {
@@ -28,6 +31,9 @@ export const agentSchema = Type.Object(
       description:
         "Members of `session_config` that it can be told; `model`, `temperature` and `instructions` mean nothing to the " +
         "others, anything else is refused with 422.",
+    }),
+    suggested_prompts: Type.Array(Type.String(), {
+      description: "What one might ask it first, as its author has written it.",
     }),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     status: Type.Union([Type.Literal("available"), Type.Literal("unavailable")]),
@@ -69,6 +75,9 @@ export function agentRoutes({
           model: descriptor.model,
           tools: descriptor.tools,
           settings: settingNames(backend),
+          suggested_prompts: (descriptor.prompts ?? [])
+            .map((prompt) => prompt.slice(0, maxPromptLength))
+            .slice(0, maxPrompts),
           metadata: descriptor.metadata,
           status,
         }));

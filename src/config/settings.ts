@@ -44,6 +44,8 @@ export interface ConfiguredAgent {
   readonly instructions?: string;
   readonly model?: string;
   readonly temperature?: number;
+  /** What one might ask it first. */
+  readonly suggested_prompts?: readonly string[];
   readonly tools?: readonly string[];
   /** Ids of agents it may delegate to. */
   readonly handoffs?: readonly string[];
@@ -382,6 +384,7 @@ export const settings = {
             "a number from 0 to 2",
             (value) => typeof value === "number" && value >= 0 && value <= 2,
           ),
+          suggested_prompts: wordList,
           tools: wordList,
           handoffs: wordList,
           mcp: nested(mcpServers),
@@ -396,6 +399,7 @@ export const settings = {
             name: "Travel planner",
             instructions: "Plan trips and name prices.",
             temperature: 0.5,
+            suggested_prompts: ["Three days in Lisbon, by train"],
             handoffs: ["analyst"],
             mcp: [{ name: "maps", url: "https://maps.example.com/mcp", api_key: "its-key" }],
           },

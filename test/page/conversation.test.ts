@@ -68,7 +68,13 @@ describeInBrowser("conversations on the page", () => {
     stage = await openStage({
       AGNO_API_URL: agentOs.url,
       MODELS_AGENTS: JSON.stringify([
-        { id: "counter", name: "Counter", description: "Counts", tools: ["calculator"] },
+        {
+          id: "counter",
+          name: "Counter",
+          description: "Counts",
+          tools: ["calculator"],
+          suggested_prompts: ["Count to ten"],
+        },
         { id: "lead", name: "Lead", description: "Asks others", handoffs: ["counter"] },
         { id: "careful", name: "Careful", mcp: [{ name: "local", ...referenceProgram }] },
       ]),
@@ -235,6 +241,64 @@ describeInBrowser("conversations on the page", () => {
     const step = page.locator(".step", { hasText: "Used calculator" });
     await step.locator("summary").click();
     assert.match(await step.innerText(), /6 \* 7[\s\S]*42/);
+  });
+
+  test("what one might ask an agent first is offered, and written by a click", async () => {
+    const { page } = await visit();
+    await page.locator(".agent-card", { hasText: "Counter" }).first().click();
+    await page.locator(".suggestions").getByText("Count to ten").click();
+    await page.locator(".composer textarea").waitFor();
+    assert.equal(await composer(page).inputValue(), "Count to ten");
+    await page.locator(".agent-card", { hasText: "Lead" }).first().click();
+    assert.equal(await page.locator(".suggestions").getByText("Count to ten").count(), 0);
+  });
+
+  test("tasks, and events of an agent's author, are shown with the reply", async () => {
+    const user = "told";
+    const message = { status: "complete", timestamp: "2026-11-28T10:00:00Z", metadata: {} };
+    const imported = await fetch(`${stage.service.url}/import?user_id=${user}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        format: "chat-service",
+        version: 1,
+        session: {
+          session_id: "told",
+          agent_id: "lead",
+          title: "Told",
+          status: "active",
+          created_at: message.timestamp,
+          head_message_id: "b",
+          config: {},
+          metadata: {},
+        },
+        messages: [
+          { ...message, message_id: "a", parent_id: null, role: "user", content: "plan" },
+          {
+            ...message,
+            message_id: "b",
+            parent_id: "a",
+            role: "assistant",
+            content: "planned",
+            agent_id: "lead",
+            tasks: [
+              { id: "1", title: "Look <b>", status: "completed", assignee: "counter" },
+              { id: "2", title: "Write", status: "pending" },
+            ],
+            custom_events: [{ name: "card", data: { price: "<i>7</i>" }, agent_id: "lead" }],
+          },
+        ],
+      }),
+    });
+    const { conversations } = (await imported.json()) as {
+      conversations: { session_id: string }[];
+    };
+    const { page } = await visit({ user, path: `/?session=${conversations[0]?.session_id}` });
+    const tasks = page.locator(".tasks li");
+    await tasks.first().waitFor();
+    assert.deepEqual(await tasks.allTextContents(), ["Done: Look <b>Counter", "To do: Write"]);
+    await page.locator(".step", { hasText: "card" }).locator("summary").click();
+    assert.match(await page.locator(".step-body").innerText(), /<i>7<\/i>/);
   });
 
   test("another agent is shown at work while it is asked", async () => {

@@ -155,6 +155,8 @@ export interface Agent {
   readonly source: string;
   readonly model: string | null;
   readonly tools: readonly string[];
+  /** What one might ask it first. */
+  readonly suggested_prompts: readonly string[];
   /** Of `session_config`: what it can be told. */
   readonly settings: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;

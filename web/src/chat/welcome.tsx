@@ -9,6 +9,8 @@ export function Welcome() {
   const texts = useTexts();
   const list = useStore(agents);
   const chosen = startingAgent(list, useStore(chosenAgent));
+  const own = chosen?.suggested_prompts ?? [];
+  const suggestions = own.length > 0 ? own : texts.suggestions;
   return (
     <div className="welcome">
       <h1>{texts.greeting}</h1>
@@ -53,9 +55,9 @@ export function Welcome() {
         ))}
       </div>
       <ul className="suggestions">
-        {texts.suggestions.map((suggestion) => (
+        {suggestions.map((suggestion) => (
           <li key={suggestion}>
-            <button type="button" onClick={() => composerText.set(suggestion)}>
+            <button type="button" dir="auto" onClick={() => composerText.set(suggestion)}>
               {suggestion}
             </button>
           </li>

@@ -1,5 +1,5 @@
 import type { AgentDescriptor } from "../../agent-backend.ts";
-import { asList, asRecord, asText, type Wire } from "./wire.ts";
+import { asList, asRecord, asText, asTexts, type Wire } from "./wire.ts";
 
 export type ComponentKind = AgentDescriptor["type"];
 
@@ -17,6 +17,8 @@ export interface Component {
   readonly databaseId: string | null;
   /** How many of the last runs of a session it puts before its model, or can look up; as good as known. */
   readonly historyRuns: number;
+  /** Of /config; what one might ask it first. */
+  readonly prompts?: readonly string[];
   /** Wants an object as its input, not a chat message with more around it. */
   readonly structuredInput: boolean;
   /** For callers. */
@@ -85,6 +87,12 @@ function historyRuns(entry: Wire): number {
   return looksUp ? Number.POSITIVE_INFINITY : 0;
 }
 
+/** What /config suggests to ask a component first: 3.x says it in its manifest, all versions under `chat`. */
+export function quickPrompts(config: Wire, id: string): readonly string[] {
+  const own = asTexts(asRecord(asRecord(config["manifest"])[id])["quick_prompts"]);
+  return own.length > 0 ? own : asTexts(asRecord(asRecord(config["chat"])["quick_prompts"])[id]);
+}
+
 /** What callers see of it. */
 export function toDescriptor(
   component: Component,
@@ -98,6 +106,8 @@ export function toDescriptor(
     type: component.kind,
     model: component.model,
     tools: [...component.tools, ...component.members],
+    ...(component.prompts !== undefined &&
+      component.prompts.length > 0 && { prompts: component.prompts }),
     metadata: {
       ...component.metadata,
       ...(component.kind === "workflow" ? { attachments: [] } : {}),

@@ -128,6 +128,25 @@ describe("one server", () => {
   });
 });
 
+test("what one might ask an agent first", async () => {
+  const server = await startServer();
+  const lists = {
+    "/agents": [{ id: "a" }, { id: "b" }, { id: "c" }],
+    "/teams": [],
+    "/workflows": [],
+  };
+  const config = {
+    chat: { quick_prompts: { a: ["old"], b: ["And b?", 1, ""] } },
+    manifest: { a: { quick_prompts: ["What is a?"] }, b: { description: "x" } },
+  };
+  serve(server, { ...lists, "/config": config });
+  const agents = await backendOf({ one: server }).list(never);
+  assert.deepEqual(
+    agents.map(({ prompts }) => prompts),
+    [["What is a?"], ["And b?"], undefined],
+  );
+});
+
 describe("several servers", () => {
   test("share a list; on a collision the later one gets its name in front", async () => {
     const [one, two] = [await startServer(), await startServer()];

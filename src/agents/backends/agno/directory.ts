@@ -6,7 +6,13 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import { outageOf } from "../../../telemetry/outage.ts";
 import { UpstreamError, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { AgentOs } from "./agent-os.ts";
-import { toComponent, toDescriptor, type Component, type ComponentKind } from "./components.ts";
+import {
+  quickPrompts,
+  toComponent,
+  toDescriptor,
+  type Component,
+  type ComponentKind,
+} from "./components.ts";
 import { explainAway, type Away } from "./faults.ts";
 import { asList, asRecord, type Wire } from "./wire.ts";
 
@@ -347,8 +353,16 @@ async function survey(
     version: identity.version,
     startedAt: identity.startedAt,
     durable: asRecord(summaries?.["queue"])["durable"] === true,
-    components,
+    components: components.map((component) => ({
+      ...component,
+      prompts: summaries ? quickPrompts(summaries, component.id) : promptsOf(before, component),
+    })),
   };
+}
+
+function promptsOf(before: Known | null, { kind, id }: Component): readonly string[] {
+  const known = before?.components.find((each) => each.kind === kind && each.id === id);
+  return known?.prompts ?? [];
 }
 
 function reasonOf(settled: PromiseSettledResult<unknown> | undefined): unknown {

@@ -12,6 +12,7 @@ export interface AgentSettings {
   readonly instructions?: string;
   readonly model?: string;
   readonly temperature?: number;
+  readonly suggested_prompts?: readonly string[];
   readonly tools?: readonly string[];
   readonly handoffs?: readonly string[];
   readonly mcp?: readonly McpServerSettings[];
@@ -62,6 +63,7 @@ function complete(settings: AgentSettings): ModelAgent {
     instructions: settings.instructions ?? base?.instructions ?? "",
     model: settings.model ?? null,
     temperature: settings.temperature ?? base?.temperature ?? null,
+    prompts: settings.suggested_prompts ?? [],
     tools: [...new Set(settings.tools ?? [])],
     handoffs: [...new Set(settings.handoffs ?? [])],
     mcp: settings.mcp ?? [],

@@ -13,6 +13,8 @@ export interface ModelAgent {
   /** Null: the model's own. */
   readonly temperature: number | null;
   readonly tools: readonly string[];
+  /** What one might ask it first. */
+  readonly prompts?: readonly string[];
   readonly handoffs: readonly string[];
   /** Servers whose tools it has. */
   readonly mcp: readonly McpServerSettings[];

@@ -213,6 +213,7 @@ function describe(
     agentId: agent.id,
     name: agent.name,
     description: agent.description,
+    ...(agent.prompts && agent.prompts.length > 0 && { prompts: agent.prompts }),
     type: "agent",
     model: agent.model ?? defaultModel,
     metadata: {
