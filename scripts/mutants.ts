@@ -800,10 +800,14 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/lib/places.ts",
-    tests: ["src/chat/socket-places.test.ts", "src/replies/reading/sse.test.ts"],
+    tests: [
+      "src/lib/places.test.ts",
+      "src/chat/socket-places.test.ts",
+      "src/replies/reading/sse.test.ts",
+    ],
     mutants: [
       ["this.#taken >= this.#max", "this.#taken > this.#max"],
-      ["if (isHeld) this.#taken -= 1;", "this.#taken -= 1;"],
+      ["if (!isHeld) return;", ""],
       ["this.#owners.set(owner, places);", ""],
       ["max === 0 ? Infinity : max", "max"],
     ],

@@ -42,6 +42,9 @@ const maxExports = 8;
 const maxShareReaders = 32;
 /** Imports: each holds a conversation. */
 const maxImports = 2;
+/** Files that come in for it, or wait for their turn: each lies on the disk. */
+const maxImportUploads = 16;
+const maxImportUploadsOfUser = 2;
 
 interface State {
   readonly gateway: GatewayRegistration | null;
@@ -186,6 +189,8 @@ export async function openDoors(
         ...conversations,
         database: floors.database,
         identity,
+        uploads: new Places(maxImportUploads),
+        uploadsOfUser: new PlacesByOwner(maxImportUploadsOfUser),
         places: new Places(maxImports),
         async agents() {
           const { agentId: chosen } = await catalogue.resolve(undefined);

@@ -12,6 +12,25 @@ test("there is never one too many, and what is given back twice is given back on
   expect(places.isFull).toBe(false);
 });
 
+test("who waits gets the next one in turn, before those who come later, and may go away", async () => {
+  const places = new Places(1);
+  const { signal } = new AbortController();
+  const going = new AbortController();
+  const first = await places.wait(signal);
+  const order: string[] = [];
+  const gone = places.wait(going.signal);
+  const second = places.wait(signal).then((giveBack) => (order.push("second"), giveBack));
+  const third = places.wait(signal).then((giveBack) => (order.push("third"), giveBack));
+  going.abort(new Error("gone"));
+  await expect(gone).rejects.toThrow("gone");
+  await expect(places.wait(going.signal)).rejects.toThrow("gone");
+  first();
+  expect(places.take()).toBeNull();
+  (await second)();
+  (await third)();
+  expect([order, places.taken]).toEqual([["second", "third"], 0]);
+});
+
 test("each owner has places of its own, for as long as it has any", () => {
   const places = new PlacesByOwner(1);
   const giveBack = places.take("alice");

@@ -2,6 +2,7 @@
 export class Places {
   readonly #max: number;
   #taken = 0;
+  readonly #waiting = new Set<() => void>();
 
   constructor(max: number) {
     this.#max = max;
@@ -20,10 +21,40 @@ export class Places {
   take(): (() => void) | null {
     if (this.isFull) return null;
     this.#taken += 1;
+    return this.#held();
+  }
+
+  /** Waits for one, behind those who wait already. Raises the signal's reason. */
+  async wait(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    const taken = this.take();
+    if (taken !== null) return taken;
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        this.#waiting.delete(begin);
+        reject(signal.reason as Error);
+      };
+      const begin = () => {
+        signal.removeEventListener("abort", stop);
+        resolve(this.#held());
+      };
+      this.#waiting.add(begin);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+
+  #held(): () => void {
     let isHeld = true;
     return () => {
-      if (isHeld) this.#taken -= 1;
+      if (!isHeld) return;
       isHeld = false;
+      const [next] = this.#waiting;
+      // It goes from hand to hand: nobody who has not waited comes between.
+      if (next === undefined) this.#taken -= 1;
+      else {
+        this.#waiting.delete(next);
+        next();
+      }
     };
   }
 }

@@ -30,6 +30,10 @@ const unavailableStores = {
     en: "All connections to the database are in use. Nothing was changed; try again shortly.",
     zh: "数据库连接已全部占用。未作任何更改，请稍后重试。",
   },
+  disk: {
+    en: "There is no room left on the disk for what you sent. Nothing was kept; try again later, or tell whoever runs the service.",
+    zh: "磁盘空间不足，无法接收您发送的内容。未保留任何内容，请稍后重试，或联系服务管理员。",
+  },
   identity: {
     en: "Who you are and what you may do cannot be checked at the moment. Nothing was changed; try again shortly.",
     zh: "暂时无法核实您的身份或权限。未作任何更改，请稍后重试。",

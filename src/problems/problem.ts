@@ -60,7 +60,8 @@ export class Problem<T extends ProblemType = ProblemType> extends Error {
 
   /** What follows from something being away, which whoever watches it tells the log. */
   get isOutage(): boolean {
-    return this.type === "storage_unavailable";
+    const { what } = this.data as { readonly what?: string };
+    return this.type === "storage_unavailable" && what !== "disk";
   }
 
   /** The message for people, in their language. */

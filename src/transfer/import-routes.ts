@@ -9,16 +9,19 @@ import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-h
 import type { IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { newId } from "../lib/ids.ts";
-import type { Places } from "../lib/places.ts";
+import type { Places, PlacesByOwner } from "../lib/places.ts";
 import type { Language } from "../problems/catalogue.ts";
 import { Problem } from "../problems/problem.ts";
 import { importFile, type ImportedConversation, type ImportParts } from "./import/import-file.ts";
-import { receiveUpload } from "./receive-upload.ts";
+import { diskFull, isDiskFull, receiveUpload } from "./receive-upload.ts";
 
 interface ImportRoutesOptions extends ImportParts {
   readonly identity: IdentityProvider;
   readonly idempotency: Pick<IdempotencyStore, "findAnswer" | "claim">;
-  /** So many imports at a time on this node. */
+  /** So many files come in at a time on this node: each lies on its disk. */
+  readonly uploads: Places;
+  readonly uploadsOfUser: PlacesByOwner;
+  /** So many of those that have come whole are imported at a time; the others wait. */
   readonly places: Places;
 }
 
@@ -55,7 +58,7 @@ const unvalidated = { validatorCompiler: () => () => true };
 
 /** Conversations of other services, and of this one, from a file. */
 export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTypebox {
-  const { identity, idempotency, places, limits } = options;
+  const { identity, idempotency, uploads, uploadsOfUser, places, limits } = options;
   return async (app) => {
     await app.register(multipart);
     // Every body is a file, whatever it is called.
@@ -86,7 +89,13 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
           body: { type: "object", required: ["file"], properties: { file: fileContent } },
           response: {
             200: resultSchema,
-            ...problemResponses("unsupported_media_type", "import_failed", "idempotency_conflict"),
+            ...problemResponses(
+              "unsupported_media_type",
+              "import_failed",
+              "idempotency_conflict",
+              "overloaded",
+              "storage_unavailable",
+            ),
           },
         },
       },
@@ -94,17 +103,22 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
         const { user_id: named } = request.query as { user_id?: unknown };
         const userId = callerUser(request, typeof named === "string" ? named : undefined);
         await requireAction(request, identity, "create_chat_session");
-        const giveBack = places.take();
         // The rest of a body that is refused is not read.
         const refuse = (error: unknown) => {
           void reply.header("Connection", "close");
           throw error;
         };
-        if (giveBack === null)
+        const own = uploadsOfUser.take(userId);
+        const any = own && uploads.take();
+        if (any === null) {
+          own?.();
           return refuse(new Problem("overloaded", {}, { retryAfterSeconds: 10 }));
+        }
+        let giveBack = () => {};
         const bring = async (): Promise<Result> => {
           await using file = await receiveUpload(request, limits.maxImportBytes).catch(refuse);
           request.forgetBody();
+          giveBack = await places.wait(goneSignal(reply));
           const key = idempotencyKey(request, "POST /import", file.sha256);
           const earlier = key && (await idempotency.findAnswer<Result>(userId, key));
           if (earlier) return earlier;
@@ -123,8 +137,15 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
           }
           return result;
         };
-        // Its place is free before it is answered: who has the answer may send the next one.
-        return inLanguage(await bring().finally(giveBack), request.language);
+        // Its places are free before it is answered: who has the answer may send the next one.
+        const result = await bring()
+          .catch((error: unknown) => {
+            throw isDiskFull(error) ? diskFull(error) : error;
+          })
+          .finally(() => {
+            for (const back of [giveBack, any, own]) back?.();
+          });
+        return inLanguage(result, request.language);
       },
     );
   };

@@ -82,11 +82,17 @@ function missing(): Problem {
   return new Problem("validation_failed", {}, { details: [{ path: "/file", ...isRequired }] });
 }
 
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
+export function diskFull(cause: unknown): Problem {
+  return new Problem("storage_unavailable", { what: "disk" }, { retryAfterSeconds: 60, cause });
+}
+
 function broken(cause: unknown): Problem {
-  const { code } = cause as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new Problem("overloaded", {}, { retryAfterSeconds: 60, cause });
-  }
+  if (isDiskFull(cause)) return diskFull(cause);
   return new Problem(
     "bad_request",
     {

@@ -44,7 +44,10 @@ export function createLongTexts(path: string): LongTexts {
   return {
     putAside(text) {
       const bytes = Buffer.from(text);
-      writeSync(file, bytes, 0, bytes.length, end);
+      // A disk that is nearly full takes a part.
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(file, bytes, done, bytes.length - done, end + done);
+      }
       end += bytes.length;
       return `${mark}${secret}:${end - bytes.length}:${bytes.length}${mark}`;
     },
