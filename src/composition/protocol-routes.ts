@@ -5,6 +5,7 @@ import { createTurnOpener } from "../protocols/open-turn.ts";
 import { completionRoutes } from "../protocols/openai/completions/routes.ts";
 import { openAiErrors } from "../protocols/openai/errors.ts";
 import { modelRoutes } from "../protocols/openai/models/routes.ts";
+import { responseRoutes } from "../protocols/openai/responses/routes.ts";
 import { createPlaceTurn } from "../protocols/place-turn.ts";
 import type { Closing } from "./closing.ts";
 import type { Conversations } from "./conversations.ts";
@@ -42,7 +43,11 @@ export function openProtocols(
     maxBodyBytes: limits.max_body_size,
   };
   return {
-    routes: [completionRoutes(shared), modelRoutes(conversations.catalogue)],
+    routes: [
+      responseRoutes(shared),
+      completionRoutes(shared),
+      modelRoutes(conversations.catalogue),
+    ],
     errorShapes: [openAiErrors],
   };
 }

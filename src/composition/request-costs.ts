@@ -21,6 +21,11 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /sessions/events": "follow",
 
     "POST /v1/chat/completions": "message",
+    "POST /v1/responses": "message",
+    "POST /v1/responses/:response_id/cancel": "steer",
+    "GET /v1/responses/:response_id": "follow",
+    "DELETE /v1/responses/:response_id": "write",
+    "GET /v1/responses/:response_id/input_items": "read",
     "GET /v1/models": "read",
     "GET /v1/models/:model": "read",
 

@@ -58,7 +58,8 @@ export type Server = Awaited<ReturnType<typeof createServer>>;
 export async function createServer(options: ServerOptions) {
   const { config, identity, telemetry, metrics } = options;
   const { server } = config;
-  const withoutPrefix = prefixStripper(server.prefixes);
+  const isThere = (url: string) => routes.methodsOf(pathOf(url)).length > 0;
+  const withoutPrefix = prefixStripper(server.prefixes, isThere);
   const refusal = createRefusal(options.errorShapes);
   const app = Fastify({
     loggerInstance: options.logger,
@@ -146,21 +147,27 @@ export async function createServer(options: ServerOptions) {
   return { app, routes };
 }
 
-/** Every path is served below each prefix too; the longest that fits is taken off. */
+/**
+ * Every path is served below each prefix too. The longest that fits is taken off, unless there is something behind a
+ * shorter one alone: `/api/v1/models` is `/v1/models` below `/api`.
+ */
 function prefixStripper(
   prefixes: readonly string[],
+  isThere: (url: string) => boolean,
 ): (request: { url?: string | undefined }) => string {
   const sorted = prefixes
     .map((prefix) => `/${prefix.replaceAll(/^\/+|\/+$/g, "")}`)
     .filter((prefix) => prefix !== "/")
     .sort((left, right) => right.length - left.length);
   return ({ url = "/" }) => {
-    const prefix = sorted.find(
-      (candidate) =>
-        url.startsWith(candidate) && ["/", "?", undefined].includes(url[candidate.length]),
-    );
-    if (prefix === undefined) return url;
-    const rest = url.slice(prefix.length);
-    return rest.startsWith("/") ? rest : `/${rest}`;
+    const [longest, ...others] = sorted
+      .filter(
+        (prefix) => url.startsWith(prefix) && ["/", "?", undefined].includes(url[prefix.length]),
+      )
+      .map((prefix) => url.slice(prefix.length))
+      .map((rest) => (rest.startsWith("/") ? rest : `/${rest}`));
+    if (longest === undefined) return url;
+    if (others.length === 0 || isThere(longest)) return longest;
+    return others.find(isThere) ?? longest;
   };
 }

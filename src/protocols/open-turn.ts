@@ -10,7 +10,7 @@ import {
 } from "../replies/lifecycle/accept.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { ExternalIds } from "./conversation-name.ts";
-import type { PlaceTurn } from "./place-turn.ts";
+import type { PlaceTurn, TurnPlace } from "./place-turn.ts";
 
 /** What a request of a protocol wants answered. */
 export interface ProtocolTurn {
@@ -18,6 +18,8 @@ export interface ProtocolTurn {
   readonly userId: string;
   /** What its conversation is called; null: it belongs to none. */
   readonly conversation: ExternalId | null;
+  /** Where it goes on, where the client says so by ids of ours: nothing is compared then. */
+  readonly place?: { readonly sessionId: string } & TurnPlace;
   /** A conversation begins with it although it has no name. */
   readonly isKept: boolean;
   /** What the client says was said before. */
@@ -76,10 +78,11 @@ export function createTurnOpener(parts: TurnParts) {
   const send = async (request: ProtocolTurn): Promise<OpenedTurn> => {
     const { conversation, userId, caller, earlier, message, isKept, key, isWanted } = request;
     const session = conversation && (await externalIds.find(userId, conversation));
-    const place = session && (await placeTurn(session, earlier, message.text));
+    const place = request.place ?? (session && (await placeTurn(session, earlier, message.text)));
+    const sessionId = request.place?.sessionId ?? session?.sessionId;
     const isOwn = place !== null || (session === null && (conversation !== null || isKept));
     const sent = await commands.send({
-      sessionId: place === null ? undefined : session?.sessionId,
+      sessionId: place === null ? undefined : sessionId,
       at: place?.at ?? { kind: "head" },
       ownerId: userId,
       userId,
@@ -98,9 +101,9 @@ export function createTurnOpener(parts: TurnParts) {
       beginning: { externalId: isOwn ? conversation : null, earlier, isTemporary: !isOwn },
       isWanted,
     });
-    const { sessionId, replyId, made } = sent;
+    const { replyId, made } = sent;
     const reader = made === undefined ? await idempotency.join(userId, key, replyId) : 1;
-    return { sessionId, replyId, after: 0, shown: 0, isKept: isOwn, reader };
+    return { sessionId: sent.sessionId, replyId, after: 0, shown: 0, isKept: isOwn, reader };
   };
 
   return {

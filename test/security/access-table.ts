@@ -378,6 +378,73 @@ export const accessTable: readonly Access[] = [
     expected: { ...owned, owner: 409, admin: 409 },
   },
   {
+    route: "POST /v1/responses",
+    call: () => ({ path: "/v1/responses", body: { input: "Hi" } }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /v1/responses",
+    note: "after a reply of the owner's",
+    call: ({ replyId }) => ({
+      path: "/v1/responses",
+      body: { input: "Hi", previous_response_id: `resp_${replyId}` },
+    }),
+    // As elsewhere: one sends in one's own name.
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "POST /v1/responses",
+    note: "in a conversation of the owner's",
+    call: ({ sessionId }) => ({
+      path: "/v1/responses",
+      body: { input: "Hi", conversation: `conv_${sessionId}` },
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "POST /v1/responses",
+    note: "decisions for a reply that waits for nobody",
+    call: ({ replyId }) => ({
+      path: "/v1/responses",
+      body: {
+        previous_response_id: `resp_${replyId}`,
+        input: [{ type: "mcp_approval_response", approval_request_id: "mcpr_1", approve: true }],
+      },
+    }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /v1/responses/:response_id",
+    call: ({ replyId }) => ({ path: `/v1/responses/resp_${replyId}` }),
+    expected: owned,
+  },
+  {
+    route: "GET /v1/responses/:response_id",
+    note: "as a stream",
+    call: ({ replyId }) => ({ path: `/v1/responses/resp_${replyId}?stream=true` }),
+    expected: owned,
+  },
+  {
+    route: "GET /v1/responses/:response_id/input_items",
+    call: ({ replyId }) => ({ path: `/v1/responses/resp_${replyId}/input_items` }),
+    expected: owned,
+  },
+  {
+    route: "POST /v1/responses/:response_id/cancel",
+    call: ({ replyId }) => ({ path: `/v1/responses/resp_${replyId}/cancel` }),
+    expected: owned,
+  },
+  {
+    route: "DELETE /v1/responses/:response_id",
+    call: ({ replyId }) => ({ path: `/v1/responses/resp_${replyId}` }),
+    expected: owned,
+    consumes: true,
+  },
+  {
     route: "GET /v1/models",
     call: () => ({ path: "/v1/models" }),
     expected: signedIn,

@@ -282,9 +282,14 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (status >= 400 && (isJson || !isDocumented)) {
       if (!isJson) return "an error that is no JSON";
       const problem = JSON.parse(text) as { error: { code: number } };
-      const fault = faultAt(["components", "schemas", "Problem"], problem);
+      // Below /v1 errors are as OpenAI's clients read them; what was asked elsewhere may be in the one shape or the other.
+      const isOpenAi = isElsewhere ? !("success" in problem) : isOfOpenAi(operation);
+      const fault = faultAt(
+        ["components", "schemas", isOpenAi ? "OpenAiError" : "Problem"],
+        problem,
+      );
       if (fault !== null) return fault;
-      if (problem.error.code !== status) return "another code than the status";
+      if (!isOpenAi && problem.error.code !== status) return "another code than the status";
     }
     // What it met is not known: any refusal will do.
     if (method !== operation.method || isElsewhere) return null;
@@ -299,6 +304,7 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
         error: { type: string; details?: { path: string }[] };
       };
       const unsaid = (error.details ?? []).filter(({ path }) => !ofTheState.test(path));
+      if (isOfOpenAi(operation)) return "refused for what the document does not say";
       return error.type === "validation_failed" && unsaid.length > 0
         ? "refused for what the document does not say"
         : null;
@@ -308,10 +314,14 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (isJson) {
       return faultAt([...base, "content", "application/json", "schema"], JSON.parse(text));
     }
-    if (isEndless(operation)) return null;
+    if (isEndless(operation) || isOfOpenAi(operation)) return null;
     if (type === "text/event-stream") return faultInEvents(text, faultAt);
     return isDocumented ? null : `${type} is not documented`;
   };
+}
+
+function isOfOpenAi({ path }: Operation): boolean {
+  return path.startsWith("/v1/");
 }
 
 function faultInEvents(

@@ -1,0 +1,163 @@
+import type { Static } from "typebox";
+import type { Attachment, Decision, Requirement } from "../../../agents/agent-backend.ts";
+import { isId } from "../../../lib/ids.ts";
+import { Problem } from "../../../problems/problem.ts";
+import type { EarlierMessage } from "../../../replies/lifecycle/accept.ts";
+import { readContent, textOfContent } from "../content.ts";
+import type { ResponseName } from "./project.ts";
+import type { responseBody } from "./schemas.ts";
+
+export type ResponseBody = Static<typeof responseBody>;
+
+/** What is said, and what was decided. */
+export interface ResponseInput {
+  readonly text: string;
+  readonly files: readonly Attachment[];
+  readonly earlier: readonly EarlierMessage[];
+  readonly instructions: string;
+  readonly decisions: readonly Decision[];
+}
+
+type Item = Readonly<Record<string, unknown>>;
+
+/** `resp_<id>`, `resp_<id>_2`, or the bare id. Null: no id of a response. */
+export function responseName(id: string): ResponseName | null {
+  const [, messageId = "", segment = "1"] =
+    /^(?:resp_)?([0-9a-f-]{36})(?:_([2-9]|[1-9]\d{1,3}))?$/i.exec(id) ?? [];
+  return isId(messageId) ? { messageId, segment: Number(segment) } : null;
+}
+
+/** Of a `conversation` of a body: its session's id; null: none is named. Raises `session_not_found`. */
+export function conversationId(given: unknown): string | null {
+  if (given === undefined || given === null) return null;
+  const id = typeof given === "object" ? (given as Item)["id"] : given;
+  const sessionId = typeof id === "string" ? id.replace(/^conv_/, "") : "";
+  if (!isId(sessionId)) throw new Problem("session_not_found", { sessionId });
+  return sessionId;
+}
+
+/** Raises `unsupported_parameter` for what cannot be done. */
+export function refuseUnsupportedOfResponse(body: ResponseBody): void {
+  const { tools, prompt, text } = body as Item;
+  const isSomething = (value: unknown) =>
+    value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+  const named = [
+    ["tools", tools],
+    ["prompt", prompt],
+  ].find(([, value]) => isSomething(value));
+  if (named !== undefined) {
+    throw new Problem("unsupported_parameter", {
+      parameter: String(named[0]),
+      en: "agents use the tools and instructions that they have here",
+      zh: "智能体只使用其在此处配置的工具与指令",
+    });
+  }
+  if (typeof text === "object" && text !== null) formatOf(text as Item);
+}
+
+/** `text.format`, as the settings of a turn have it. */
+export function formatOf({ format }: Item): object | undefined {
+  if (typeof format !== "object" || format === null) return undefined;
+  const { type, ...rest } = format as Item;
+  return type === "json_schema" ? { type, json_schema: rest } : { type };
+}
+
+/** Raises `bad_request` and `unsupported_parameter`. `isFurther`: all that is given is new. */
+export function readInput(
+  body: ResponseBody,
+  isFurther: boolean,
+  limits: { readonly maxMessageLength: number; readonly maxUploadBytes: number },
+): ResponseInput {
+  const { input } = body;
+  const items: unknown[] =
+    typeof input === "string" ? [{ role: "user", content: input }] : asList(input);
+  const decisions: Decision[] = [];
+  const instructions = body.instructions?.trim() ? [body.instructions] : [];
+  const earlier: EarlierMessage[] = [];
+  let last: { content: unknown; path: string } | null = null;
+  const texts: string[] = [];
+  for (const [index, given] of items.entries()) {
+    if (typeof given !== "object" || given === null)
+      throw faulty(`/input/${index}`, "must be an item", "必须是条目对象");
+    const item = given as Item;
+    const { type = "message", role } = item;
+    if (type === "mcp_approval_response") decisions.push(approval(item, index));
+    else if (type === "function_call_output") decisions.push(output(item, index));
+    else if (type !== "message") continue;
+    else if (role === "system" || role === "developer")
+      instructions.push(textOfContent(item["content"]));
+    else if (role === "user" || role === "assistant") {
+      if (last !== null) keep("user", textOfContent(last.content));
+      last = null;
+      if (role === "user") last = { content: item["content"], path: `/input/${index}/content` };
+      else keep("assistant", textOfContent(item["content"]));
+    } else throw faulty(`/input/${index}/role`, "is not known", "未知的角色");
+  }
+  function keep(role: "user" | "assistant", text: string): void {
+    if (text.trim() === "") return;
+    if (isFurther) {
+      if (role === "user") texts.push(text);
+    } else earlier.push({ role, text });
+  }
+  const read =
+    last === null
+      ? { text: "", files: [] }
+      : readContent(last.content, last.path, limits.maxUploadBytes);
+  const text = [...texts, read.text].filter((each) => each.trim() !== "").join("\n\n");
+  if (text === "" && read.files.length === 0 && decisions.length === 0) {
+    throw faulty("/input", "must end with a message of the user", "必须以用户消息结尾");
+  }
+  if (text.length > limits.maxMessageLength) {
+    const most = limits.maxMessageLength;
+    throw faulty("/input", `may have ${most} characters`, `最多 ${most} 个字符`);
+  }
+  return { text, files: read.files, earlier, instructions: instructions.join("\n\n"), decisions };
+}
+
+function asList(input: unknown): unknown[] {
+  if (Array.isArray(input) && input.length <= 10_000) return input;
+  throw faulty("/input", "must be a text or a list of items", "必须是文本或条目列表");
+}
+
+function approval({ approval_request_id: id, approve, reason }: Item, index: number): Decision {
+  if (typeof id !== "string" || typeof approve !== "boolean") {
+    throw faulty(
+      `/input/${index}`,
+      "needs approval_request_id and approve",
+      "需要 approval_request_id 与 approve",
+    );
+  }
+  const note = typeof reason === "string" && reason !== "" ? { note: reason } : {};
+  return { id: id.replace(/^mcpr_/, ""), approved: approve, ...note };
+}
+
+function output({ call_id: id, output: given }: Item, index: number): Decision {
+  if (typeof id !== "string") throw faulty(`/input/${index}`, "needs call_id", "需要 call_id");
+  const result = typeof given === "string" ? given : textOfContent(given);
+  return { id, approved: true, result };
+}
+
+/** What is asked for as input comes as JSON here, because everything is a text. */
+export function withValues(
+  decisions: readonly Decision[],
+  requirements: readonly Requirement[],
+): Decision[] {
+  return decisions.map((decision) => {
+    const { kind } = requirements.find(({ id }) => id === decision.id) ?? {};
+    if (kind !== "input" || typeof decision.result !== "string") return decision;
+    try {
+      return { ...decision, result: JSON.parse(decision.result) as unknown };
+    } catch {
+      throw faulty(
+        "/input",
+        `the output of ${decision.id} must be JSON`,
+        `${decision.id} 的输出必须是 JSON`,
+      );
+    }
+  });
+}
+
+function faulty(path: string, message: string, zh: string): Problem {
+  const texts = { en: "The request is not valid.", zh: "请求无效。" };
+  return new Problem("bad_request", texts, { details: [{ path, message, zh }] });
+}

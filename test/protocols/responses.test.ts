@@ -1,0 +1,266 @@
+import { randomUUID } from "node:crypto";
+import OpenAI from "openai";
+import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createClient, type Client } from "../support/client.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { lastUserText, startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { eventually } from "../support/stage.ts";
+import { startService, type TestService } from "../support/start-service.ts";
+
+let model: OpenAiServer;
+let service: TestService;
+let native: Client;
+
+beforeAll(async () => {
+  model = await startOpenAiServer();
+  service = await startService({
+    env: {
+      OPENAI_BASE_URL: model.url,
+      MODELS_AGENTS: JSON.stringify([{ id: "reckoner", name: "Reckoner", tools: ["calculator"] }]),
+    },
+  });
+  native = createClient(service.url);
+});
+afterAll(async () => {
+  await service.stop();
+  await model.close();
+});
+
+/** Every test has a user of its own. */
+let user: string;
+let openai: OpenAI;
+beforeEach(() => {
+  user = randomUUID();
+  openai = clientAt(service.url);
+});
+
+function clientAt(url: string): OpenAI {
+  return new OpenAI({
+    baseURL: `${url}/v1`,
+    apiKey: "none",
+    defaultHeaders: { "X-User-Id": user, Authorization: null },
+  });
+}
+
+const agent = "general-chat";
+const callsFor = (text: string) =>
+  model.requests.filter((request) => lastUserText(request).includes(text)).length;
+
+async function eventsOf(
+  stream: AsyncIterable<ResponseStreamEvent>,
+): Promise<ResponseStreamEvent[]> {
+  const events: ResponseStreamEvent[] = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+const create = (input: string, more: object = {}) =>
+  openai.responses.create({ model: agent, input, ...more }) as Promise<Response>;
+
+describe("a response", () => {
+  it("comes whole, and is there to be had again", async () => {
+    const response = await create("one two", { metadata: { topic: "x" }, instructions: "Brief." });
+    expect(response).toMatchObject({
+      id: expect.stringMatching(/^resp_[0-9a-f-]{36}$/),
+      object: "response",
+      status: "completed",
+      model: agent,
+      output_text: "You said: one two",
+      metadata: { topic: "x" },
+      instructions: "Brief.",
+      error: null,
+      incomplete_details: null,
+      parallel_tool_calls: true,
+      tools: [],
+    });
+    expect(response.usage?.total_tokens).toBeGreaterThan(0);
+    const again = await openai.responses.retrieve(response.id);
+    expect(again).toEqual(response);
+    const items = await openai.responses.inputItems.list(response.id);
+    expect(items.data).toMatchObject([
+      { type: "message", role: "user", content: [{ type: "input_text", text: "one two" }] },
+    ]);
+    const messageId = response.id.replace("resp_", "");
+    const { body } = await native.get<{ content: string }>(`/chat/message/${messageId}`);
+    expect(body.content).toBe("You said: one two");
+  });
+
+  it("streams in the order of the protocol, and resumes behind every event", async () => {
+    model.enqueue({ reasoning: ["hm ", "so"], tokens: ["Hel", "lo ", "你好"] });
+    const stream = await openai.responses.create({ model: agent, input: "go", stream: true });
+    const events = await eventsOf(stream);
+    const types = events.map(({ type }) => type);
+    expect([...new Set(types)]).toEqual([
+      "response.created",
+      "response.in_progress",
+      "response.output_item.added",
+      "response.content_part.added",
+      "response.reasoning_text.delta",
+      "response.reasoning_text.done",
+      "response.content_part.done",
+      "response.output_item.done",
+      "response.output_text.delta",
+      "response.output_text.done",
+      "response.completed",
+    ]);
+    const end = events.at(-1);
+    if (end?.type !== "response.completed") throw new Error("no end");
+    const numbers = events.map(({ sequence_number: number }) => number);
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    const { id } = end.response;
+    for (const [index, event] of events.entries()) {
+      const rest = await eventsOf(
+        await openai.responses.retrieve(id, {
+          stream: true,
+          starting_after: event.sequence_number,
+        }),
+      );
+      expect(rest).toEqual(events.slice(index + 1));
+    }
+    const helper = openai.responses.stream({ response_id: id, starting_after: numbers[5] ?? 0 });
+    const final = await helper.finalResponse();
+    expect(final.output_text).toBe("Hello 你好");
+    expect(await openai.responses.retrieve(id)).toMatchObject({ output: end.response.output });
+  });
+
+  it("shows tools that run here as calls that are not the client's to run", async () => {
+    model.enqueue({
+      tokens: ["Let me see. "],
+      toolCalls: [{ id: "c1", name: "calculator", arguments: { expression: "2 + 2" } }],
+    });
+    model.enqueue({ tokens: ["It is ", "4."] });
+    const stream = openai.responses.stream({ model: "reckoner", input: "2 + 2?" });
+    const response = await stream.finalResponse();
+    expect(response.output.map(({ type }) => type)).toEqual(["message", "mcp_call", "message"]);
+    expect(response.output[1]).toMatchObject({
+      server_label: "reckoner",
+      name: "calculator",
+      status: "completed",
+      output: expect.stringContaining("4"),
+      error: null,
+    });
+    expect(JSON.parse((response.output[1] as { arguments: string }).arguments)).toEqual({
+      expression: "2 + 2",
+    });
+    const messageId = response.id.replace("resp_", "");
+    const { body } = await native.get<{ content: string }>(`/chat/message/${messageId}`);
+    expect(response.output_text).toBe(body.content);
+    expect(body.content).toMatch(/^Let me see\.\s+It is 4\.$/);
+  });
+
+  it("goes on from another one, and branches where that has been followed", async () => {
+    const first = await create("a");
+    const second = await create("b", { previous_response_id: first.id });
+    const other = await create("c", { previous_response_id: first.id });
+    expect(second.conversation).toEqual(first.conversation);
+    expect(other.previous_response_id).toBe(first.id);
+    const sessionId = first.conversation?.id.replace("conv_", "");
+    const { body } = await native.get<{ messages: { content: string }[] }>(
+      `/chat/history/${sessionId}`,
+    );
+    expect(body.messages.map(({ content }) => content)).toEqual([
+      "a",
+      "You said: a",
+      "c",
+      "You said: c",
+    ]);
+    const further = await create("d", { conversation: first.conversation?.id });
+    expect(further.conversation).toEqual(first.conversation);
+    const request = model.requests.findLast((each) => lastUserText(each) === "d");
+    const told = (request?.body["messages"] as { role: string; content: string }[]).slice(-5);
+    expect(told.map(({ content }) => content)).toEqual([
+      "a",
+      "You said: a",
+      "c",
+      "You said: c",
+      "d",
+    ]);
+    const both = create("e", {
+      conversation: first.conversation?.id,
+      previous_response_id: first.id,
+    });
+    await expect(both).rejects.toMatchObject({ status: 400 });
+  });
+
+  it("runs in the background, and stops when that is asked for", async () => {
+    const gate = Promise.withResolvers<void>();
+    model.enqueue({
+      tokens: ["a ", "b"],
+      pace: (index) => (index === 1 ? gate.promise : undefined),
+    });
+    const begun = await create("background", { background: true });
+    expect(["queued", "in_progress"]).toContain(begun.status);
+    expect(begun.background).toBe(true);
+    await eventually("it has begun to speak", async () => {
+      const { output_text: text } = await openai.responses.retrieve(begun.id);
+      return text === "a ";
+    });
+    const stopped = await openai.responses.cancel(begun.id);
+    gate.resolve();
+    expect(stopped).toMatchObject({
+      status: "cancelled",
+      output: [{ status: "incomplete", content: [{ text: "a " }] }],
+    });
+    expect(await openai.responses.cancel(begun.id)).toMatchObject({ status: "cancelled" });
+    const events = await eventsOf(await openai.responses.retrieve(begun.id, { stream: true }));
+    expect(events.at(-1)).toMatchObject({
+      type: "response.incomplete",
+      response: { status: "cancelled" },
+    });
+  });
+
+  it("tells of a failure with what had come", async () => {
+    model.enqueue({ tokens: ["half "], fault: { kind: "die" } });
+    const events = await eventsOf(
+      await openai.responses.create({ model: agent, input: "fail", stream: true }),
+    );
+    expect(events.at(-1)).toMatchObject({
+      type: "response.failed",
+      response: {
+        status: "failed",
+        error: { code: "server_error" },
+        output: [{ type: "message" }],
+      },
+    });
+  });
+
+  it("is incomplete where the model had to stop", async () => {
+    model.enqueue({ tokens: ["long"], finishReason: "length" });
+    expect(await create("much")).toMatchObject({
+      status: "incomplete",
+      incomplete_details: { reason: "max_output_tokens" },
+    });
+  });
+
+  it("is deleted with its question", async () => {
+    const response = await create("gone");
+    await openai.responses.delete(response.id);
+    await expect(openai.responses.retrieve(response.id)).rejects.toMatchObject({ status: 404 });
+    await expect(openai.responses.retrieve("resp_1")).rejects.toMatchObject({ status: 404 });
+  });
+
+  it("leaves nothing behind where nothing is to be stored", async () => {
+    await create("secret", { store: false });
+    const { body } = await native.get<{ sessions: object[] }>(`/sessions?user_id=${user}`);
+    expect(body.sessions).toEqual([]);
+  });
+
+  it.each(["request", 0, 1] as const)("cut after %s bytes is made once", async (bytes) => {
+    const text = `cut ${randomUUID()}`;
+    const proxy = await startCuttingProxy(service.url, bytes);
+    const client = clientAt(proxy.url);
+    const response = await client.responses.create({ model: agent, input: text });
+    proxy.close();
+    expect(response.output_text).toBe(`You said: ${text}`);
+    expect(callsFor(text)).toBe(1);
+  });
+
+  it.each([
+    ["tools", { tools: [{ type: "web_search" }] }, "unsupported_parameter"],
+    ["input", { input: [] }, "bad_request"],
+    ["input[0]", { input: [1] }, "bad_request"],
+  ])("%s is refused by its name", async (param, more, code) => {
+    await expect(create("x", more)).rejects.toMatchObject({ status: 400, code, param });
+  });
+});
