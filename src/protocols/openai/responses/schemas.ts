@@ -58,8 +58,8 @@ export const responseSchema = Type.Object(
     }),
     model: Type.String(),
     output: Type.Array(Type.Unknown()),
-    usage: nullable(Type.Unknown()),
-    error: nullable(Type.Unknown()),
+    usage: nullable(Type.Object({}, open)),
+    error: nullable(Type.Object({}, open)),
   },
   { ...open, title: "Response" },
 );
