@@ -29,6 +29,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   health: names("attachments config database http problems telemetry"),
   search: names("database lib problems telemetry tree"),
   usage: names("agents events config database http identity lib problems telemetry"),
+  knowledge: names("agents attachments http identity problems telemetry"),
   memories: names("agents jobs database http identity problems telemetry"),
   replies: names(
     "agents attachments events idempotency jobs usage database http identity lib problems redis telemetry tree",

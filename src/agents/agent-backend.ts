@@ -388,6 +388,29 @@ export interface Forgotten {
   readonly isComplete: boolean;
 }
 
+/** Documents in which agents look things up: all their users share them. */
+export interface Knowledge {
+  /** Opaque; unique in its backend, and safe in an address. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  /** Who looks things up in it, as in the backend's own list. */
+  readonly agentIds: readonly string[];
+  readonly documents: readonly KnowledgeDocument[];
+}
+
+export interface KnowledgeDocument {
+  /** Opaque; unique among the documents of its knowledge, and safe in an address. */
+  readonly id: string;
+  readonly name: string;
+  readonly mediaType: string | null;
+  /** Bytes; null: not known. */
+  readonly size: number | null;
+  readonly status: "processing" | "completed" | "partial" | "failed";
+  /** ISO 8601; null: not known. */
+  readonly updatedAt: string | null;
+}
+
 /** A model that a session may choose. */
 export interface ModelInfo {
   /** As written in `session_config.model`. */
@@ -482,6 +505,18 @@ export interface AgentBackend {
   memories?(userId: string, signal: AbortSignal): Promise<Memories>;
   /** Forgets this memory of the user, and nobody else's; null: all. Raises when the source cannot be asked at all. */
   forgetMemories?(userId: string, id: string | null, signal: AbortSignal): Promise<Forgotten>;
+  /** What its agents look things up in; absent where that is nothing. Raises when the source cannot be asked at all. */
+  knowledge?(
+    signal: AbortSignal,
+  ): Promise<{ readonly knowledge: readonly Knowledge[]; readonly isComplete: boolean }>;
+  /** It is read from then on, which its status tells. Null: there is no such knowledge. */
+  addDocument?(
+    knowledgeId: string,
+    file: Attachment,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: string; readonly status: KnowledgeDocument["status"] } | null>;
+  /** Whether it was there. */
+  removeDocument?(knowledgeId: string, documentId: string, signal: AbortSignal): Promise<boolean>;
   /**
    * The models that `RunSettings.model` may name, also while they are not to be had; absent where there is no choice.
    * Raises a problem when that is not known.

@@ -30,7 +30,7 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
   const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
     observeRun(backend.source, observers, request, signal, run);
   const { continue: goOn, resume, abandon, forgetSession, listModels, write, examine } = backend;
-  const { memories, forgetMemories } = backend;
+  const { memories, forgetMemories, knowledge, addDocument, removeDocument } = backend;
   return {
     source: backend.source,
     ...(backend.settings && { settings: backend.settings }),
@@ -49,6 +49,13 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
     ...(memories && { memories: (userId, signal) => memories.call(backend, userId, signal) }),
     ...(forgetMemories && {
       forgetMemories: (userId, id, signal) => forgetMemories.call(backend, userId, id, signal),
+    }),
+    ...(knowledge && { knowledge: (signal) => knowledge.call(backend, signal) }),
+    ...(addDocument && {
+      addDocument: (id, file, signal) => addDocument.call(backend, id, file, signal),
+    }),
+    ...(removeDocument && {
+      removeDocument: (id, document, signal) => removeDocument.call(backend, id, document, signal),
     }),
     ...(listModels && { listModels: (signal) => listModels.call(backend, signal) }),
     ...(write && { write: (request, signal) => write.call(backend, request, signal) }),

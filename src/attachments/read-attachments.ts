@@ -5,23 +5,23 @@ import { Problem, type ProblemDetail } from "../problems/problem.ts";
 /** With one message. */
 export const maxAttachments = 10;
 
-/** Files with a message, as callers send them. */
-export const attachmentsSchema = Type.Array(
-  Type.Object({
-    name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
-    media_type: Type.String({
-      maxLength: 255,
-      pattern: "^$|^[\\w.+-]+/[\\w.+-]+(?:\\s*;.*)?$",
-      description: "Parameters are dropped; images are told by their bytes, whatever this says.",
-      examples: ["image/png"],
-    }),
-    data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
+/** A file, as callers send it. */
+export const attachmentSchema = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 255, examples: ["plan.png"] }),
+  media_type: Type.String({
+    maxLength: 255,
+    pattern: "^$|^[\\w.+-]+/[\\w.+-]+(?:\\s*;.*)?$",
+    description: "Parameters are dropped; images are told by their bytes, whatever this says.",
+    examples: ["image/png"],
   }),
-  {
-    maxItems: maxAttachments,
-    description: "Images, sound and documents for agents that take them.",
-  },
-);
+  data: Type.String({ description: "The bytes, Base64.", contentEncoding: "base64" }),
+});
+
+/** Files with a message. */
+export const attachmentsSchema = Type.Array(attachmentSchema, {
+  maxItems: maxAttachments,
+  description: "Images, sound and documents for agents that take them.",
+});
 
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
@@ -34,24 +34,48 @@ export function readAttachments(
   maxBytes: number,
 ): Attachment[] {
   const details: ProblemDetail[] = [];
-  let total = 0;
-  const files = given.map(({ name, media_type: mediaType, data }, index) => {
-    const bytes = Buffer.from(data, "base64");
-    total += bytes.length;
-    if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
-      details.push({
-        path: `/attachments/${index}/data`,
-        message: "must be Base64 of some bytes",
-        zh: "必须是非空内容的 Base64",
-      });
-    }
-    return namedAttachment(name, mediaType, bytes);
-  });
+  const files = given.map((each, index) => decode(each, `/attachments/${index}`, details));
+  check(files, details, maxBytes);
+  return files;
+}
+
+/** The same for a single one that is the whole of a request. */
+export function readAttachment(
+  given: Static<typeof attachmentSchema>,
+  maxBytes: number,
+): Attachment {
+  const details: ProblemDetail[] = [];
+  const file = decode(given, "", details);
+  check([file], details, maxBytes);
+  return file;
+}
+
+function decode(
+  { name, media_type: mediaType, data }: Static<typeof attachmentSchema>,
+  path: string,
+  details: ProblemDetail[],
+): Attachment {
+  const bytes = Buffer.from(data, "base64");
+  if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
+    details.push({
+      path: `${path}/data`,
+      message: "must be Base64 of some bytes",
+      zh: "必须是非空内容的 Base64",
+    });
+  }
+  return namedAttachment(name, mediaType, bytes);
+}
+
+function check(
+  files: readonly Attachment[],
+  details: readonly ProblemDetail[],
+  maxBytes: number,
+): void {
   if (details.length > 0) throw new Problem("validation_failed", {}, { details });
+  const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (total > maxBytes) {
     throw new Problem("payload_too_large", { limit: `${maxBytes} bytes of attachments` });
   }
-  return files;
 }
 
 /** With a name that may stand anywhere, and the media type that its bytes say. */

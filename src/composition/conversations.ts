@@ -10,6 +10,7 @@ import { createSessionFollowers } from "../devices/follow-sessions.ts";
 import { createSessionEventStore } from "../devices/session-event-store.ts";
 import { createEvents } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
+import { createSharedKnowledge } from "../knowledge/knowledge.ts";
 import { createForgetMemories, createUserMemories } from "../memories/memories.ts";
 import { createJobs } from "../jobs/jobs.ts";
 import { createReplies } from "../replies/lifecycle/replies.ts";
@@ -177,19 +178,21 @@ export async function openConversations(
     activeLimit,
   });
   const shares = createShareStore(database);
+  const namesOf = (source: string) =>
+    new Map(
+      catalogue
+        .list()
+        .filter(({ backend }) => backend.source === source)
+        .map(({ descriptor, agentId }) => [descriptor.agentId, agentId]),
+    );
   const memories = createUserMemories({
     database,
     jobs,
     backends: configured,
-    namesOf: (source) =>
-      new Map(
-        catalogue
-          .list()
-          .filter(({ backend }) => backend.source === source)
-          .map(({ descriptor, agentId }) => [descriptor.agentId, agentId]),
-      ),
+    namesOf,
     logger,
   });
+  const knowledge = createSharedKnowledge({ backends: configured, namesOf, logger });
   return {
     backends,
     catalogue,
@@ -214,6 +217,7 @@ export async function openConversations(
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
     shares,
     memories,
+    knowledge,
     share: createShareSession({ database, idempotency, shares }),
     feedback: createFeedbackStore(database),
     commands: createCommands({

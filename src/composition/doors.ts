@@ -21,6 +21,8 @@ import { pageRoutes } from "../page/page-routes.ts";
 import { createSseView } from "../replies/reading/sse.ts";
 import { bulkSessionRoutes } from "../sessions/bulk-routes.ts";
 import { shareRoutes } from "../shares/share-routes.ts";
+import { knowledgeRoutes } from "../knowledge/routes.ts";
+import { maxMessageBytes } from "../chat/message-body.ts";
 import { memoryRoutes } from "../memories/routes.ts";
 import { usageRoutes } from "../usage/routes.ts";
 import { sessionRoutes } from "../sessions/routes.ts";
@@ -142,6 +144,12 @@ export async function openDoors(
       deviceRoutes({ followers: conversations.sessionFollowers, sse, identity }),
       usageRoutes({ usage: forgetful(conversations), identity }),
       memoryRoutes({ ...conversations, identity }),
+      knowledgeRoutes({
+        ...conversations,
+        identity,
+        maxUploadBytes: limits.max_upload_size,
+        bodyLimit: maxMessageBytes(limits.max_body_size, limits.max_upload_size),
+      }),
       bulkSessionRoutes({
         ...conversations,
         store: sessionStore,

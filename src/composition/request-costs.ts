@@ -42,6 +42,8 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "DELETE /usage": "bulk",
     "DELETE /chat/memories": "bulk",
     "DELETE /chat/memories/:memory_id": "write",
+    "POST /chat/knowledge/:knowledge_id/documents": "bulk",
+    "DELETE /chat/knowledge/:knowledge_id/documents/:document_id": "write",
     "POST /sessions/batch": "bulk",
     "POST /sessions/cleanup": "bulk",
 
@@ -58,6 +60,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /sessions/user/:user_id/stats": "search",
     "GET /usage": "search",
     "GET /chat/memories": "search",
+    "GET /chat/knowledge": "search",
     "GET /sessions/:session_id/queue": "list",
     "GET /sessions/:session_id/share": "read",
     "GET /sessions/:session_id": "read",

@@ -102,6 +102,10 @@ export const problemCatalogue = {
     en: "Nothing of that kind is remembered of this user, or not any more.",
     zh: "没有关于该用户的此条记忆，或已被删除。",
   })),
+  knowledge_not_found: define(404, () => ({
+    en: "There is no such knowledge, or no such document in it, or not any more.",
+    zh: "没有此知识库或其中没有此文档，或已被删除。",
+  })),
   share_not_found: define(404, () => ({
     en: "This link does not work, or no longer: its time is over, it was ended, or what it showed was deleted.",
     zh: "此链接无效或已失效：已过期、已撤销，或所分享的内容已删除。",

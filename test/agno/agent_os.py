@@ -12,6 +12,7 @@ from typing import Optional
 
 import uvicorn
 from agno.agent import Agent
+from agno.knowledge.knowledge import Knowledge
 from agno.media import Image
 from agno.models.openai.like import OpenAILike
 from agno.os import AgentOS
@@ -20,6 +21,7 @@ from agno.team import Team
 from agno.team.mode import TeamMode
 from agno.tools import tool
 from agno.tools.function import ToolResult
+from agno.vectordb.base import VectorDb
 from agno.workflow import Condition, HumanReview, Loop, Router, Step, StepInput, StepOutput, Workflow
 from pydantic import BaseModel
 
@@ -144,6 +146,103 @@ def look_up(query: str, num_documents=None, **kwargs):
 
 reporter = Agent(id="reporter", name="Reporter", model=model(), tools=[report])
 mindful = Agent(id="mindful", name="Mindful", model=model(), update_memory_on_run=True)
+
+
+class WordIndex(VectorDb):
+    """Finds documents by their words: no model and no network."""
+
+    def __init__(self):
+        super().__init__(id="words", name="words")
+        self.documents = []
+
+    def create(self):
+        pass
+
+    async def async_create(self):
+        pass
+
+    def exists(self):
+        return True
+
+    async def async_exists(self):
+        return True
+
+    def name_exists(self, name):
+        return any(each.name == name for each in self.documents)
+
+    async def async_name_exists(self, name):
+        return self.name_exists(name)
+
+    def id_exists(self, id):
+        return any(each.id == id for each in self.documents)
+
+    def content_hash_exists(self, content_hash, user_id=None):
+        return False
+
+    def insert(self, content_hash, documents, filters=None, user_id=None):
+        if any("unreadable" in each.content for each in documents):
+            raise RuntimeError("secret-of-the-index broke")
+        self.documents.extend(documents)
+
+    async def async_insert(self, content_hash, documents, filters=None, user_id=None):
+        self.insert(content_hash, documents)
+
+    def upsert(self, content_hash, documents, filters=None, user_id=None):
+        self.insert(content_hash, documents)
+
+    async def async_upsert(self, content_hash, documents, filters=None, user_id=None):
+        self.insert(content_hash, documents)
+
+    def search(self, query, limit=5, filters=None, user_id=None):
+        words = query.lower().split()
+        return [each for each in self.documents if any(word in each.content.lower() for word in words)][:limit]
+
+    async def async_search(self, query, limit=5, filters=None, user_id=None):
+        return self.search(query, limit)
+
+    def drop(self):
+        self.documents = []
+
+    async def async_drop(self):
+        self.drop()
+
+    def delete(self):
+        self.drop()
+        return True
+
+    def delete_by_id(self, id):
+        return self.keep(lambda each: each.id != id)
+
+    def delete_by_name(self, name):
+        return self.keep(lambda each: each.name != name)
+
+    def delete_by_metadata(self, metadata):
+        return False
+
+    def update_metadata(self, content_id, metadata, user_id=None):
+        pass
+
+    def delete_by_content_id(self, content_id, user_id=None):
+        return self.keep(lambda each: each.content_id != content_id)
+
+    def keep(self, wanted):
+        before = len(self.documents)
+        self.documents = [each for each in self.documents if wanted(each)]
+        return len(self.documents) < before
+
+    def get_supported_search_types(self):
+        return []
+
+
+scholar = Agent(
+    id="scholar",
+    name="Scholar",
+    model=model(),
+    knowledge=Knowledge(
+        name="handbook", description="What everybody should know", vector_db=WordIndex(), contents_db=database
+    ),
+    search_knowledge=True,
+)
 curious = Agent(id="curious", name="Curious", model=model(), followups=True)
 librarian = Agent(id="librarian", name="Librarian", role="knows books", model=model(), knowledge_retriever=look_up)
 scout = Agent(id="scout", name="Scout", role="finds facts", model=model(), tools=[get_weather])
@@ -253,6 +352,7 @@ agent_os = AgentOS(
             curious,
             reporter,
             mindful,
+            scholar,
         ]
         if agent.id != os.environ.get("WITHOUT")
     ],

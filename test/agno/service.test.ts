@@ -498,6 +498,64 @@ forEachAgno((version, python) => {
       assert.deepEqual(await texts("ned"), ["Likes coffee"]);
     }, 120_000);
 
+    test("documents that agents look things up in are given, read, found and taken away", async () => {
+      interface Document {
+        readonly document_id: string;
+        readonly name: string;
+        readonly status: string;
+        readonly size: number;
+      }
+      interface Listed {
+        readonly complete: boolean;
+        readonly knowledge: {
+          readonly knowledge_id: string;
+          readonly name: string;
+          readonly agent_ids: string[];
+          readonly documents: Document[];
+        }[];
+      }
+      const handbook = async () => {
+        const { body } = await client.get<Listed>("/chat/knowledge");
+        assert.equal(body.complete, true);
+        return body.knowledge.find(({ name }) => name === "handbook")!;
+      };
+      const base = await handbook();
+      assert.deepEqual([base.agent_ids, base.documents], [["scholar"], []]);
+      const path = `/chat/knowledge/${base.knowledge_id}/documents`;
+      const give = (name: string, text: string, to = path) =>
+        client.send<{ document_id: string }>("POST", to, {
+          name,
+          media_type: "text/plain",
+          data: Buffer.from(text).toString("base64"),
+        });
+      const become = async (id: string, status: string): Promise<Document> => {
+        for (;;) {
+          const found = (await handbook()).documents.find((each) => each.document_id === id);
+          if (found?.status === status) return found;
+          assert.notEqual(found?.status, status === "completed" ? "failed" : "completed");
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      };
+      const text = "Cats sleep for sixteen hours.";
+      const given = await give("cats 猫.txt", text);
+      assert.equal(given.status, 200);
+      const read = await become(given.body.document_id, "completed");
+      assert.deepEqual([read.name, read.size], ["cats 猫.txt", text.length]);
+      const { stream } = await ask("scholar", "Please read about cats");
+      assert.match(textOf(await stream.all()), /sixteen hours/);
+      const broken = await give("broken.txt", "unreadable");
+      await become(broken.body.document_id, "failed");
+      assert.doesNotMatch(JSON.stringify(await handbook()), /secret-of-the-index/);
+      const taken = await client.send("DELETE", `${path}/${given.body.document_id}`);
+      assert.equal(taken.status, 200);
+      assert.equal((await client.send("DELETE", `${path}/${given.body.document_id}`)).status, 404);
+      const left = (await handbook()).documents.map(({ name }) => name);
+      assert.deepEqual(left, ["broken.txt"]);
+      const nowhere = `/chat/knowledge/${base.knowledge_id.slice(0, -4)}/documents`;
+      assert.equal((await give("a.txt", "a", nowhere)).status, 404);
+      await client.send("DELETE", `${path}/${broken.body.document_id}`);
+    }, 120_000);
+
     test("cancel stops the run in AgentOS", async () => {
       const { stream, sessionId, messageId } = await ask("assistant", "slowly");
       await stream.next((event) => event.type === "assistant_chunk");

@@ -209,6 +209,26 @@ export const accessTable: readonly Access[] = [
     expected: ownName,
   },
   {
+    route: "GET /chat/knowledge",
+    call: () => ({ path: "/chat/knowledge" }),
+    expected: signedIn,
+  },
+  {
+    route: "POST /chat/knowledge/:knowledge_id/documents",
+    note: "that nobody has",
+    call: () => ({
+      path: "/chat/knowledge/none.such/documents",
+      body: { name: "a.txt", media_type: "text/plain", data: "YQ==" },
+    }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 404, key: 403 },
+  },
+  {
+    route: "DELETE /chat/knowledge/:knowledge_id/documents/:document_id",
+    note: "that nobody has",
+    call: () => ({ path: "/chat/knowledge/none.such/documents/none" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 404, key: 403 },
+  },
+  {
     route: "GET /chat/search",
     call: () => ({ path: "/chat/search?q=a" }),
     expected: signedIn,

@@ -94,6 +94,15 @@ export interface AgentOs {
   ): Promise<unknown>;
   /** Those of the user; there has to be one at least. */
   deleteMemories(ids: readonly string[], of: MemoriesRef, signal: AbortSignal): Promise<void>;
+  /** A page of the documents of a knowledge base, from 1, the newest first. */
+  documents(
+    of: { readonly knowledgeId: string; readonly page: number; readonly pageLength: number },
+    signal: AbortSignal,
+  ): Promise<unknown>;
+  addDocument(knowledgeId: string, form: FormData, signal: AbortSignal): Promise<Wire>;
+  /** Null when there is none. */
+  document(knowledgeId: string, documentId: string, signal: AbortSignal): Promise<Wire | null>;
+  removeDocument(knowledgeId: string, documentId: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -303,6 +312,51 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
         path: "/memories",
         query: { db_id: databaseId },
         body: JSON.stringify({ memory_ids: ids, user_id: userId }),
+        headers: headersOf(service),
+        agentId: name,
+        retryable: true,
+        signal,
+      });
+    },
+    async documents({ knowledgeId, page, pageLength }, signal) {
+      const query = {
+        knowledge_id: knowledgeId,
+        page,
+        limit: pageLength,
+        sort_by: "updated_at",
+        sort_order: "desc",
+      };
+      return asRecord(await get("/knowledge/content", signal, query))["data"];
+    },
+    async addDocument(knowledgeId, form, signal) {
+      return asRecord(
+        await upstream.json({
+          method: "POST",
+          path: "/knowledge/content",
+          query: { knowledge_id: knowledgeId },
+          body: form,
+          headers: headersOf(service),
+          agentId: name,
+          // The same content is the same document.
+          retryable: true,
+          signal,
+        }),
+      );
+    },
+    async document(knowledgeId, documentId, signal) {
+      const path = `/knowledge/content/${encodeURIComponent(documentId)}`;
+      try {
+        return asRecord(await get(path, signal, { knowledge_id: knowledgeId }));
+      } catch (error) {
+        if (upstreamErrorOf(error)?.status === 404) return null;
+        throw error;
+      }
+    },
+    async removeDocument(knowledgeId, documentId, signal) {
+      await upstream.json({
+        method: "DELETE",
+        path: `/knowledge/content/${encodeURIComponent(documentId)}`,
+        query: { knowledge_id: knowledgeId },
         headers: headersOf(service),
         agentId: name,
         retryable: true,

@@ -5,6 +5,7 @@ import { createAgentOs, type AgentOsOptions } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
 import { createAgnoMemories } from "./memories.ts";
+import { createAgnoKnowledge } from "./knowledge.ts";
 import { createHistoryReplay, type HistoryMode } from "./history-replay.ts";
 import { formFault } from "./output-schema.ts";
 import { createRuns } from "./runs.ts";
@@ -58,6 +59,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
     log,
   });
   const memories = createAgnoMemories(directory, log);
+  const knowledge = createAgnoKnowledge(directory, log);
   const unknownEvents = createUnknownEvents(log, options.onUnknownEvent);
   const goodbyes = new Set<Promise<void>>();
   const runs = createRuns({
@@ -105,6 +107,9 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
     },
     memories: (userId, signal) => memories.list(userId, signal),
     forgetMemories: (userId, id, signal) => memories.forget(userId, id, signal),
+    knowledge: (signal) => knowledge.list(signal),
+    addDocument: (id, file, signal) => knowledge.add(id, file, signal),
+    removeDocument: (id, documentId, signal) => knowledge.remove(id, documentId, signal),
     async probe(signal) {
       const remedies = new Set<string>();
       const details = await Promise.all(

@@ -15,6 +15,8 @@ export interface Component {
   readonly members: readonly string[];
   /** Where its sessions are; null: it has no database, so it can neither remember nor run in the background. */
   readonly databaseId: string | null;
+  /** Where the documents are that it looks things up in; null: it has none. */
+  readonly knowledge: KnowledgePlace | null;
   /** How many of the last runs of a session it puts before its model, or can look up; as good as known. */
   readonly historyRuns: number;
   /** Of /config; what one might ask it first. */
@@ -23,6 +25,11 @@ export interface Component {
   readonly structuredInput: boolean;
   /** For callers. */
   readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface KnowledgePlace {
+  readonly databaseId: string;
+  readonly table: string;
 }
 
 /** Plumbing of teams; who the members are is listed instead. */
@@ -60,6 +67,7 @@ export function toComponent(
     tools,
     members,
     databaseId: asText(entry["db_id"]) ?? null,
+    knowledge: toKnowledgePlace(asRecord(entry["knowledge"])),
     historyRuns: kind === "workflow" ? 0 : source === "config" ? defaultRuns : historyRuns(entry),
     structuredInput: Object.keys(asRecord(entry["input_schema"])).length > 0,
     metadata: {
@@ -70,6 +78,12 @@ export function toComponent(
       ...(entry["is_factory"] === true ? { is_factory: true } : {}),
     },
   };
+}
+
+function toKnowledgePlace({ db_id, knowledge_table }: Wire): KnowledgePlace | null {
+  const databaseId = asText(db_id);
+  const table = asText(knowledge_table);
+  return databaseId !== undefined && table !== undefined ? { databaseId, table } : null;
 }
 
 /** Of an agent that puts any before its model and does not say how many. */

@@ -34,6 +34,8 @@ interface Known {
   /** Takes idempotency keys, because it has a durable queue (3.x). */
   readonly durable: boolean;
   readonly components: readonly Component[];
+  /** What its /config says of knowledge bases. */
+  readonly knowledge: readonly Wire[];
 }
 
 /** A component under the id that callers know it by. */
@@ -357,6 +359,10 @@ async function survey(
       ...component,
       prompts: summaries ? quickPrompts(summaries, component.id) : promptsOf(before, component),
     })),
+    knowledge:
+      summaries === null
+        ? (before?.knowledge ?? [])
+        : asList(asRecord(summaries["knowledge"])["knowledge_instances"]),
   };
 }
 

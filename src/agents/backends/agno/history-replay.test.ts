@@ -13,6 +13,7 @@ const chatting: Component = {
   model: null,
   tools: [],
   members: [],
+  knowledge: null,
   databaseId: "d",
   historyRuns: 3,
   structuredInput: false,
