@@ -46,6 +46,20 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/replies/lifecycle/join.ts",
+    tests: heart("join"),
+    mutants: [
+      [" AND m.turn ? 'merges'", ""],
+      ["host.agentId !== agentId", "false"],
+      ["sum(lengths) <= limits.maxMessageLength", "true"],
+      ["sizes.length <= maxAttachments", "true"],
+      ["sum(sizes) <= limits.maxUploadBytes", "true"],
+      ["host.eventSeq + 2", "host.eventSeq"],
+      [", message_count = message_count - 1", ""],
+      ["[host.seq, host.seq + 1]", "[host.seq + 1, host.seq]"],
+    ],
+  },
+  {
     file: "src/replies/lifecycle/accept.ts",
     tests: heart(),
     mutants: [
@@ -137,14 +151,14 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/lifecycle/anchor.ts",
     tests: heart(),
     mutants: [
+      ["parent: parentOf(tree, row.seq),", "parent: row.seq,"],
       [
-        "return { parent: parentOf(tree, row.seq), question: row };",
-        "return { parent: row.seq, question: row };",
+        "return { parent: question.seq, question, earlier };",
+        "return { parent: row.seq, question, earlier };",
       ],
-      ["return { parent: question.seq, question };", "return { parent: row.seq, question };"],
       [
-        "return { parent: row.seq, question: null };",
-        "return { parent: headOf(tree), question: null };",
+        "return { parent: row.seq, question: null, earlier: [] };",
+        "return { parent: headOf(tree), question: null, earlier: [] };",
       ],
       ['if (isUnfinished(row.status)) throw new Problem("message_running", { messageId });', ""],
     ],
@@ -263,8 +277,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
         '          logger.error({ replyId, sessionId, err: error }, "a lost reply could not be taken over");',
         "          throw error;",
       ],
-      ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", "return;"],
-      ["if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;", ""],
+      ["if (after >= eventSeq) return;", "return;"],
+      ["if (after >= eventSeq) return;", ""],
       [
         "if (canResume && !resumes && !everything && lost.overdueMs < resumePatienceMs) return false;",
         "",
@@ -366,7 +380,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: ["src/replies/making/run-request.test.ts"],
     mutants: [
       ["count(clip(path, 0, number))", "number"],
-      ["parentOf(tree, messageSeq)", "messageSeq"],
+      ["parentOf(tree, joined[0]?.seq ?? messageSeq)", "messageSeq"],
       ["...(thread !== 0 && { thread: threadId(sessionId, thread) }),", ""],
       ["speaker?.backend !== backend", "speaker === undefined"],
       ["(context?.messages ?? 1) - 1", "context?.messages ?? 0"],

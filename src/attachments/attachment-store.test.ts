@@ -38,14 +38,14 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     expect(kept.url).toBe(`/chat/attachments/${kept.attachment_id}`);
     // Told again by a run that was taken up.
     expect(await store.keep(reply, file("cat.png", everyByte))).toEqual(kept);
-    expect((await store.ofMessage(reply.messageId)).length).toBe(1);
+    expect((await store.ofMessages([reply.messageId])).length).toBe(1);
     const found = await store.find(kept.attachment_id);
     expect(found?.userId).toBe("gus");
     expect(Buffer.from(found?.bytes ?? []).equals(everyByte)).toBe(true);
     await expect(store.keep(reply, file("dog.png", everyByte.subarray(1)))).rejects.toMatchObject({
       type: "storage_quota_exceeded",
     });
-    expect((await store.ofMessage(reply.messageId)).length).toBe(1);
+    expect((await store.ofMessages([reply.messageId])).length).toBe(1);
     // The same bytes of another reply are another file.
     const other = { sessionId: reply.sessionId, messageId: newId() };
     const small = file("dot.png", new Uint8Array([1]));
@@ -66,7 +66,7 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     const bobs = file("b.png", new Uint8Array([7]));
     await store.insert(database, other, [{ info: describeAttachment(bobs), bytes: bobs.bytes }]);
 
-    const found = await store.ofMessage(message.messageId);
+    const found = await store.ofMessages([message.messageId]);
     expect(found.map(({ name }) => name)).toEqual(["z.png", "a 你好.png", "m.png"]);
     for (const [index, { bytes }] of files.entries()) {
       expect(Buffer.from(found[index]?.bytes ?? []).equals(bytes)).toBe(true);
@@ -78,7 +78,7 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
       bytes: Buffer.from([0]),
     });
     expect(await store.find(newId())).toBeNull();
-    expect(await store.ofMessage(newId())).toEqual([]);
+    expect(await store.ofMessages([newId()])).toEqual([]);
   });
 
   test("a user has room for so many bytes in all sessions, however many come at once", async () => {
@@ -236,7 +236,7 @@ describe.each(databases.kinds)("attachments on $kind", ({ open }) => {
     await store.insert(database, message, [{ info, bytes: one.bytes }]);
     await database.query("DELETE FROM sessions WHERE session_id = $1", [message.sessionId]);
     expect(await store.find(info.attachment_id)).toBeNull();
-    expect(await store.ofMessage(message.messageId)).toEqual([]);
+    expect(await store.ofMessages([message.messageId])).toEqual([]);
   });
 });
 

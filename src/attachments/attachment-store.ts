@@ -127,12 +127,12 @@ export function createAttachmentStore(database: Database, quota: StorageQuota) {
       return copies.map(({ info }) => info);
     },
 
-    /** The files of a message in their order, for the agent. */
-    async ofMessage(messageId: string): Promise<Attachment[]> {
+    /** The files of messages in their order, for the agent. */
+    async ofMessages(messageIds: readonly string[]): Promise<Attachment[]> {
       const { rows } = await database.query<Encoded<Attachment>>(
         `SELECT name, media_type AS "mediaType", encode(bytes, 'base64') AS bytes FROM attachments
-         WHERE message_id = $1 ORDER BY position`,
-        [messageId],
+         WHERE message_id = ANY($1::uuid[]) ORDER BY array_position($1::uuid[], message_id), position`,
+        [messageIds],
       );
       return rows.map((row) => ({ ...row, bytes: fromBase64(row.bytes) }));
     },

@@ -385,7 +385,9 @@ export class ChatConnection {
       turn: { ...turn.turn, processedMessage: body.message },
     });
     this.#begin(sent, body);
-    return this.#options.commands.state(caller, this.#named(sent.replyId));
+    const state = await this.#options.commands.state(caller, this.#named(sent.replyId));
+    // By now it may answer a later message too.
+    return { ...state, ...(sent.made && { userMessageId: sent.made.userMessageId }) };
   }
 
   /** Where messages go to that do not say so. */
@@ -414,10 +416,12 @@ export class ChatConnection {
 
   /** Shows the reply to a message that was sent just now. */
   #begin(
-    { replyId }: SentMessage,
+    { replyId, after = 0 }: SentMessage,
     { voice_config: voice }: Pick<MessageBody, "voice_config">,
   ): void {
-    this.#followed.show({ replyId, after: 0, isSpoken: isSpoken(voice), isResumed: false });
+    // The message has become part of what is shown here already, and its events come with that.
+    if (after > 0 && this.#followed.isShown(replyId)) return;
+    this.#followed.show({ replyId, after, isSpoken: isSpoken(voice), isResumed: false });
   }
 
   /** Shows what happens to the user's sessions, in place of what was shown of them before. */

@@ -9,7 +9,7 @@ import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
-import type { BeginningSession, UserMessage } from "../replies/lifecycle/accept.ts";
+import type { BeginningSession, UserMessage } from "../replies/lifecycle/acceptance.ts";
 import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
 import type { NewTurn, Replies } from "../replies/lifecycle/replies.ts";
@@ -95,6 +95,8 @@ export interface SentMessage {
   readonly replyId: string;
   /** Of one that this request has made: what it was made of. */
   readonly made?: Pick<ClaimedReply, "agentId" | "userMessageId" | "message">;
+  /** Number of the last event that was told before this message came. */
+  readonly after?: number;
 }
 
 /** A reply as a caller names it. */
@@ -227,7 +229,8 @@ export function createCommands(parts: CommandParts) {
       request.userToken,
     );
     if (!("earlier" in accepted)) {
-      return { sessionId: accepted.sessionId, replyId: accepted.replyId, made: accepted };
+      const { after } = accepted;
+      return { sessionId: accepted.sessionId, replyId: accepted.replyId, made: accepted, after };
     }
     const { sessionId: earlierSession, messageId } = accepted.earlier;
     // The key was used to create a session: that is another request.

@@ -32,6 +32,10 @@ export class FollowedReplies {
     throw new Problem("rate_limited", { seconds: 1 }, { retryAfterSeconds: 1 });
   }
 
+  isShown(replyId: string): boolean {
+    return this.#followed.has(replyId);
+  }
+
   /** Shows the reply's events from where it says; one that is shown already begins anew there. */
   show(reply: FollowedReply): void {
     const { replyId, after } = reply;

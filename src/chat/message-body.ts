@@ -4,6 +4,7 @@ import { boundedObject } from "../http/member-size.ts";
 import { nullable } from "../http/schemas.ts";
 import {
   metadataSchema,
+  onBusyOfBranchSchema,
   onBusySchema,
   responseFormatSchema,
   sessionConfigSchema,
@@ -40,7 +41,7 @@ export const regenerateBody = Type.Object(
     instructions: Type.Optional(
       Type.String({ maxLength: 20_000, description: "Extra system text." }),
     ),
-    on_busy: Type.Optional(onBusySchema),
+    on_busy: Type.Optional(onBusyOfBranchSchema),
     voice_config: Type.Optional(nullable(voiceConfigSchema)),
   },
   {
@@ -60,7 +61,8 @@ export function editBody(maxLength: number) {
     stream: _stream,
     ...properties
   } = messageBody(maxLength).properties;
-  return Type.Object(properties, {
+  const edit = { ...properties, on_busy: Type.Optional(onBusyOfBranchSchema) };
+  return Type.Object(edit, {
     title: "Edit",
     examples: [{ message: "What is 2 + 3?" }],
   });

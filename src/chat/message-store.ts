@@ -2,6 +2,7 @@ import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
+import { earlierIds } from "../replies/asked.ts";
 import type { Extras } from "../replies/extras.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
 import type { Feedback } from "./feedback-store.ts";
@@ -323,7 +324,7 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       return rows[0]?.count ?? 0;
     },
 
-    /** What waits in a session, in its order, each with the message that it will answer in front of it. */
+    /** What waits in a session, in its order, each with the messages that it will answer in front of it. */
     async waiting({
       sessionId,
       tree,
@@ -331,13 +332,15 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
       readonly sessionId: string;
       readonly tree: Tree;
     }): Promise<StoredMessage[]> {
-      const { rows: pairs } = await database.query<{ reply: number; question: number }>(
-        `SELECT m.seq AS reply, u.seq AS question
-         FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
-         WHERE m.session_id = $1 AND m.status = 'queued' ORDER BY m.seq`,
+      const { rows: turns } = await database.query<{ reply: number; questions: number[] }>(
+        `SELECT m.seq AS reply, ARRAY(
+           SELECT u.seq FROM messages u
+           WHERE u.session_id = m.session_id AND u.message_id = ANY(${earlierIds("m.turn")} || m.reply_to)
+           ORDER BY u.seq) AS questions
+         FROM messages m WHERE m.session_id = $1 AND m.status = 'queued' ORDER BY m.seq`,
         [sessionId],
       );
-      const seqs = [...new Set(pairs.flatMap(({ reply, question }) => [question, reply]))];
+      const seqs = [...new Set(turns.flatMap(({ reply, questions }) => [...questions, reply]))];
       const ranges = seqs.sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
       const found = new Map<number, StoredMessage>();
       // Pages are bounded in bytes; what waits is bounded in number.
@@ -346,8 +349,8 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
         for (const message of await related(tree, messages)) found.set(message.seq, message);
         rest = last === null ? [] : clip(rest, last + 1, Infinity);
       }
-      return pairs.flatMap(({ reply, question }) =>
-        [question, reply].flatMap((seq) => found.get(seq) ?? []),
+      return turns.flatMap(({ reply, questions }) =>
+        [...questions, reply].flatMap((seq) => found.get(seq) ?? []),
       );
     },
 

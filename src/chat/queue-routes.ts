@@ -41,7 +41,8 @@ export function queueRoutes(options: QueueRoutesOptions): FastifyPluginAsyncType
           tags,
           security,
           summary: "What waits in a session, in its order",
-          description: "Each reply that waits, with the user's message in front of it.",
+          description:
+            "Each reply that waits, with the user's messages that it will answer in front of it.",
           params: Type.Object({ session_id: idParameter("A session.") }),
           querystring,
           response: {
@@ -74,7 +75,8 @@ export function queueRoutes(options: QueueRoutesOptions): FastifyPluginAsyncType
           security,
           summary: "Say a message otherwise that still waits",
           description:
-            "By the id of the user's message or of its reply. What is absent stays as it is; an empty list of attachments " +
+            "By the id of the user's message or of its reply; of messages that are answered together the last one is meant by the " +
+            "reply's. What is absent stays as it is; an empty list of attachments " +
             "takes them away. To withdraw it, delete it.",
           params: Type.Object({ message_id: idParameter("A message that waits.") }),
           querystring,

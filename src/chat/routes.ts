@@ -132,7 +132,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       async (request, reply) => {
         using viewer = sse.admit(request);
         const sent = await send(request, "POST /chat/message/stream");
-        await viewer.stream(request, reply, { ...sent, after: 0 });
+        await viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
       },
     );
 

@@ -2,7 +2,7 @@ import { readAttachments } from "../attachments/read-attachments.ts";
 import { callerUser, type Caller } from "../http/caller.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { Language } from "../problems/catalogue.ts";
-import type { UserMessage } from "../replies/lifecycle/accept.ts";
+import type { UserMessage } from "../replies/lifecycle/acceptance.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { AmendBody, MessageBody, RegenerateBody } from "./message-body.ts";

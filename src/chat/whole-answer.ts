@@ -42,7 +42,9 @@ export function createWholeAnswer(
     const withdrawn = withdrawnAnswer(sent, end, null);
     if (withdrawn !== null) return withdrawn;
     const reply = await found(replyId);
-    const question = await found(reply.replyTo ?? "");
+    // Of messages that were answered together, the caller's own; it may have been withdrawn alone.
+    const own = sent.made?.userMessageId ?? reply.replyTo ?? "";
+    const question = (await messages.find(own)) ?? (await found(reply.replyTo ?? ""));
     return answer(reply, question, null, await audioResponse(reply));
   };
 }

@@ -141,7 +141,7 @@ export async function openConversations(
       onCommitted: () => searchIndex.ring(),
       idempotency,
       attachments,
-      attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+      attachmentsOf: attachments.ofMessages,
       keepFile: (message, file) => attachments.keep(message, file),
       filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
       insertSession,
@@ -153,6 +153,8 @@ export async function openConversations(
       maxReplyMs: streams.max_reply_seconds * 1000,
       maxReplyBytes: streams.max_reply_length,
       maxQueued: limits.max_queued_per_session,
+      maxMessageLength: limits.max_message_length,
+      maxUploadBytes: limits.max_upload_size,
       prices: config.models.prices,
       writing: {
         titles: canWrite && settings.titles === "model",

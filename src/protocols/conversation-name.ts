@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Database } from "../database/database.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { ExternalId } from "../replies/lifecycle/accept.ts";
+import type { ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
 
 /** Headers in which front ends say which conversation a request belongs to; the first that there is counts. */

@@ -2,12 +2,8 @@ import type { Decision } from "../agents/agent-backend.ts";
 import type { Commands, SendMessage, SentMessage } from "../chat/commands.ts";
 import type { Caller } from "../http/caller.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
-import {
-  ExternalIdTaken,
-  type EarlierMessage,
-  type ExternalId,
-  type UserMessage,
-} from "../replies/lifecycle/accept.ts";
+import { ExternalIdTaken } from "../replies/lifecycle/accept.ts";
+import type { EarlierMessage, ExternalId, UserMessage } from "../replies/lifecycle/acceptance.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { ExternalIds } from "./conversation-name.ts";
 import type { PlaceTurn, TurnPlace } from "./place-turn.ts";

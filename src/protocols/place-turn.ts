@@ -1,6 +1,6 @@
 import sql from "sql-template-tag";
 import type { Database } from "../database/database.ts";
-import type { EarlierMessage } from "../replies/lifecycle/accept.ts";
+import type { EarlierMessage } from "../replies/lifecycle/acceptance.ts";
 import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { FoundSession } from "../sessions/session-store.ts";
 import { newest, type Ranges } from "../tree/ranges.ts";

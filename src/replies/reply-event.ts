@@ -106,7 +106,7 @@ export const AudioResponseSchema = Type.Object({
 export const replyEventSchemas = {
   user_message: event(
     "user_message",
-    "Always first, with id 1: the turn was accepted and stored.",
+    "Always first, with id 1: the turn was accepted and stored. Again for each message that becomes part of it while it waits.",
     {
       message: Type.String({ description: "For voice: the transcript." }),
       user_message_id: Type.String({ format: "uuid" }),
@@ -126,6 +126,12 @@ export const replyEventSchemas = {
       Type.String({ format: "uuid", description: "The reply in front, as it was then." }),
     ),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
+    joins: Type.Optional(
+      Type.Array(Type.String({ format: "uuid" }), {
+        description:
+          "Messages of the user that are answered together with the one before this event, by one reply (`on_busy: merge`).",
+      }),
+    ),
   }),
   assistant_chunk: event("assistant_chunk", "Text as the agent produces it.", {
     chunk: Type.String(),

@@ -1,4 +1,5 @@
 import type { Requirement } from "../agents/agent-backend.ts";
+import type { JoinedMessage } from "./asked.ts";
 import type { TreeRow } from "../tree/tree.ts";
 import type { Spent } from "../agents/spent.ts";
 import type { Extras } from "./extras.ts";
@@ -27,6 +28,8 @@ export interface ClaimedReply {
   readonly audio: object | null;
   readonly message: string;
   readonly messageSeq: number;
+  /** What it answers together with that message, oldest first. */
+  readonly joined: readonly JoinedMessage[];
   /** Its own number. */
   readonly seq: number;
   /** As it was when the reply was claimed: what the path to it is read from. */

@@ -29,6 +29,10 @@ export interface Turn {
   readonly voice?: VoiceRequest;
   /** Files came with the message; they are stored with it. */
   readonly hasAttachments?: boolean;
+  /** It came with `on_busy: "merge"`: while it waits, the next message may become part of it. */
+  readonly merges?: boolean;
+  /** Messages of the user in front of the one that is replied to, answered together with it, oldest first. */
+  readonly joins?: readonly string[];
   /** Transcript, when the message was spoken. */
   readonly processedMessage?: string;
 }

@@ -1,6 +1,6 @@
 import type { Queryable } from "../database/database.ts";
 import type { RecordEvent } from "../events/business-event.ts";
-import type { BeginningSession } from "../replies/lifecycle/accept.ts";
+import type { BeginningSession } from "../replies/lifecycle/acceptance.ts";
 import type { ActiveLimit } from "./active-limit.ts";
 import type { Session, SessionStore } from "./session-store.ts";
 

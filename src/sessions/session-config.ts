@@ -26,15 +26,22 @@ export const responseFormatSchema = Type.Union(
 
 const stopWord = Type.String({ minLength: 1, maxLength: 200 });
 
-export const onBusySchema = Type.Union(
-  [
-    Type.Literal("enqueue"),
-    Type.Literal("reject"),
-    Type.Literal("interrupt"),
-    Type.Literal("rollback"),
-  ],
-  { description: "What becomes of a message for a session that is still answering." },
-);
+const ofTurn = [
+  Type.Literal("enqueue"),
+  Type.Literal("reject"),
+  Type.Literal("interrupt"),
+  Type.Literal("rollback"),
+] as const;
+
+export const onBusySchema = Type.Union([...ofTurn, Type.Literal("merge")], {
+  description:
+    "What becomes of a message for a session that is still answering. `merge`: messages that wait are answered together.",
+});
+
+/** Of what is asked again or said otherwise: that stands for itself. */
+export const onBusyOfBranchSchema = Type.Union([...ofTurn], {
+  description: "What becomes of it while the session is still answering.",
+});
 
 const members = {
   title: Type.String({ maxLength: 500 }),

@@ -4,7 +4,7 @@ import type { Database } from "../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { BeginningSession } from "../replies/lifecycle/accept.ts";
+import type { BeginningSession } from "../replies/lifecycle/acceptance.ts";
 import { showBranch } from "../replies/lifecycle/branches.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";

@@ -28,6 +28,7 @@ export interface Telemetry {
     agentId: string;
     type: "text" | "voice";
     queued: boolean;
+    joins?: number;
   }): void;
   replyStarted(fields: ReplyFields): void;
   replyEnded(fields: ReplyFields, outcome: ReplyOutcome): void;

@@ -155,10 +155,10 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
       idempotency: key,
     });
     request.forgetBody();
-    const question = (await found(sent.replyId)).replyTo;
+    const question = sent.made?.userMessageId ?? (await found(sent.replyId)).replyTo;
     if (audioId !== null) await store.attach(audioId, sent.sessionId, question);
     if (viewer !== null) {
-      await viewer.stream(request, reply, { ...sent, after: 0 });
+      await viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
       return reply;
     }
     if (prefersAsync(request)) {
@@ -174,12 +174,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const withdrawn = withdrawnAnswer(sent, end, heard.text);
     if (withdrawn !== null) return withdrawn;
     const made = await found(sent.replyId);
-    return answer(
-      made,
-      await found(made.replyTo ?? ""),
-      heard.text,
-      await options.audioResponse(made),
-    );
+    return answer(made, await found(question ?? ""), heard.text, await options.audioResponse(made));
   }
 
   return async (app) => {

@@ -86,6 +86,16 @@ test("what the service has told of and is no longer there is on another branch",
 });
 
 describe("withTurn", () => {
+  test("puts a question that became part of what waits before its reply", () => {
+    const first = { type: "user_message", session_id: "s", message_id: "r", message: "one" };
+    const opening = (id: string, text: string) =>
+      ({ ...first, user_message_id: id, message: text }) as Parameters<typeof withTurn>[1];
+    const shown = withTurn(withTurn([], opening("q1", "one"), "a"), opening("q2", "two"), "a");
+    expect(shown.map(({ message_id: id }) => id)).toEqual(["q1", "q2", "r"]);
+    expect(shown[2]?.reply_to).toBe("q2");
+    expect(withTurn(shown, opening("q1", "one"), "a")).toBe(shown);
+  });
+
   const event = {
     type: "user_message",
     session_id: "s",

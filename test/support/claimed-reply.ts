@@ -20,6 +20,7 @@ export function claimedReply(changes: Partial<ClaimedReply> = {}): ClaimedReply 
     audio: null,
     message: "hello",
     messageSeq: 1,
+    joined: [],
     seq: 2,
     conversation: { lastSeq: 2, tree: null },
     ...changes,

@@ -90,7 +90,12 @@ interface Row {
   readonly eventSeq: number;
   readonly finishReason: string | null;
   readonly questionId: string;
+  /** What the message that it is to says. */
+  readonly question: string;
+  /** The same with what it answers as well. */
   readonly message: string;
+  /** Ids of what it answers; null: it has never begun. */
+  readonly asked: readonly string[] | null;
   readonly leaseOwner: string | null;
   readonly requirements: readonly { readonly id: string }[] | null;
 }
@@ -112,17 +117,20 @@ const unfinished = new Set<string>(["queued", "streaming", "paused"]);
 export async function watchReplies(database: Database): Promise<void> {
   await database.execute(`
     CREATE TABLE steps (
-      id bigserial PRIMARY KEY, reply_id uuid, session_id uuid, seq integer, before text, after text);
+      id bigserial PRIMARY KEY, reply_id uuid, session_id uuid, seq integer, before text, after text, asked uuid[]);
+    CREATE FUNCTION answered(reply messages) RETURNS uuid[] LANGUAGE sql AS $$
+      SELECT CASE WHEN reply.status = 'streaming'
+        THEN ARRAY(SELECT jsonb_array_elements_text(reply.turn -> 'joins')::uuid) || reply.reply_to END $$;
     CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF TG_OP = 'INSERT' THEN
-        INSERT INTO steps (reply_id, session_id, seq, after)
-        VALUES (NEW.message_id, NEW.session_id, NEW.seq, NEW.status);
+        INSERT INTO steps (reply_id, session_id, seq, after, asked)
+        VALUES (NEW.message_id, NEW.session_id, NEW.seq, NEW.status, answered(NEW));
       ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO steps (reply_id, session_id, seq, before)
         VALUES (OLD.message_id, OLD.session_id, OLD.seq, OLD.status);
       ELSE
-        INSERT INTO steps (reply_id, session_id, seq, before, after)
-        VALUES (NEW.message_id, NEW.session_id, NEW.seq, OLD.status, NEW.status);
+        INSERT INTO steps (reply_id, session_id, seq, before, after, asked)
+        VALUES (NEW.message_id, NEW.session_id, NEW.seq, OLD.status, NEW.status, answered(NEW));
       END IF;
       RETURN NULL;
     END $$;
@@ -193,6 +201,8 @@ function createLife(database: Database, options: HeartOptions) {
   const placed = new Map<string, string | null>();
   /** What somebody was told that messages say now, and all that they were to say. */
   const amended = new Map<string, { isTaken: boolean; readonly texts: string[] }>();
+  /** The reply that callers were told of, for each of their messages. */
+  const answeredBy = new Map<string, string>();
   /** What callers were told that they should never be told. */
   const surprises: string[] = [];
 
@@ -248,6 +258,7 @@ function createLife(database: Database, options: HeartOptions) {
       idempotency: { key, fingerprint: `${session.sessionId ?? "new"} ${message}` },
     });
     session.sessionId ??= sent.sessionId;
+    if (sent.made) answeredBy.set(sent.made.userMessageId, sent.replyId);
     read(sent.replyId, sent.sessionId, node);
   };
 
@@ -346,9 +357,13 @@ function createLife(database: Database, options: HeartOptions) {
     (
       await database.query<Row>(
         `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", m.status, m.content,
-           m.event_seq AS "eventSeq", m.finish_reason AS "finishReason", u.content AS message, u.message_id AS "questionId",
-           m.lease_owner AS "leaseOwner", m.requirements
+           m.event_seq AS "eventSeq", m.finish_reason AS "finishReason", u.content AS question, u.message_id AS "questionId",
+           m.lease_owner AS "leaseOwner", m.requirements, began.asked, coalesce((
+             SELECT string_agg(a.content, E'\\n\\n' ORDER BY a.seq) FROM messages a
+             WHERE a.session_id = m.session_id AND a.message_id = ANY(began.asked)), u.content) AS message
          FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+         LEFT JOIN LATERAL (
+           SELECT asked FROM steps WHERE reply_id = m.message_id AND asked IS NOT NULL ORDER BY id LIMIT 1) AS began ON true
          WHERE m.role = 'assistant' ORDER BY m.session_id, m.seq`,
       )
     ).rows;
@@ -582,7 +597,14 @@ function createLife(database: Database, options: HeartOptions) {
       if (after === null && !isForgotten) found.push(`${replyId} not forgotten upstream`);
     }
     for (const tree of trees) {
-      found.push(...treeFaults(tree.sessionId, tree, await messagesOf(tree.sessionId)));
+      const all = await messagesOf(tree.sessionId);
+      found.push(...treeFaults(tree.sessionId, tree, all));
+      for (const { messageId } of all) {
+        const reply = ends.find(({ replyId }) => replyId === answeredBy.get(messageId));
+        if (reply?.asked?.includes(messageId) === false) {
+          found.push(`${reply.replyId} was not told ${messageId}`);
+        }
+      }
     }
     for (const { replyId, before, after } of steps) {
       const gaveWay = before === "paused" && (after === null || after === "cancelled");
@@ -591,7 +613,7 @@ function createLife(database: Database, options: HeartOptions) {
     for (const row of ends) {
       found.push(...endFaults(row, isCalm));
       const said = amended.get(row.questionId);
-      if (said?.isTaken === true && !said.texts.includes(row.message))
+      if (said?.isTaken === true && !said.texts.includes(row.question))
         found.push(`${row.questionId} does not say what it was changed to`);
     }
     for (const { replyId, faults: read } of readers.values()) {
@@ -609,6 +631,8 @@ function createLife(database: Database, options: HeartOptions) {
     const { replyId, sessionId, status, content, message } = row;
     const found: string[] = [];
     const say = (fault: string) => found.push(`${replyId} (${status}; ${message}): ${fault}`);
+    const told = upstream.asked.get(replyId);
+    if (told !== undefined && told !== message) say(`its agent was told ${told}`);
     const texts = textsOf(message, replyId);
     if (status === "complete" ? content !== texts.at(-1) : !texts.includes(content)) {
       say(`its text is ${content}`);

@@ -201,7 +201,10 @@ export function createHeart(database: Database, options: HeartOptions) {
     let running = 0;
     const telemetry: Telemetry = {
       sessionCreated: ({ sessionId }) => told.sessions.push(sessionId),
-      turnAccepted: ({ replyId }) => told.turns.push(replyId),
+      turnAccepted({ replyId, joins }) {
+        // A reply that answers several messages is told of with each.
+        if (joins === undefined) told.turns.push(replyId);
+      },
       replyStarted: () => {
         running += 1;
       },
@@ -262,7 +265,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         budgets: noBudgets,
         idempotency: createIdempotencyStore(seen, 24),
         attachments,
-        attachmentsOf: (messageId) => attachments.ofMessage(messageId),
+        attachmentsOf: attachments.ofMessages,
         keepFile: (message, file) => attachments.keep(message, file),
         filesOf: (sessionId, ids) => attachments.ofSession(sessionId, ids),
         insertSession: createInsertSession(
@@ -278,6 +281,8 @@ export function createHeart(database: Database, options: HeartOptions) {
         maxReplyMs: 3_600_000,
         maxReplyBytes: 1024 * 1024,
         maxQueued: options.maxQueued,
+        maxMessageLength: 10_000,
+        maxUploadBytes: 1024 * 1024,
         prices: {},
         limits: options.limits,
       },

@@ -28,7 +28,8 @@ export function textsOf(message: string, replyId: string): string[] {
   ];
 }
 
-const stepsOf = (message: string) => message.split(" ") as Step[];
+/** Of several messages that are answered as one too. */
+const stepsOf = (message: string) => message.split(/\s+/) as Step[];
 const piece = (replyId: string, index: number) => `${index}:${replyId.slice(-4)} `;
 
 interface Run {
@@ -60,6 +61,8 @@ export function createUpstream() {
   const abandoned = new Set<string>();
   const forgotten = new Set<string>();
   const faults: string[] = [];
+  /** What each reply was asked. */
+  const asked = new Map<string, string>();
   /** Of all nodes. */
   const underway = new Set<Run>();
   const mode = { isFree: false };
@@ -91,6 +94,10 @@ export function createUpstream() {
     isCut: () => boolean,
   ): AsyncGenerator<AgentEvent, void, void> {
     const { replyId, sessionId, message } = request;
+    if ((asked.get(replyId) ?? message) !== message) {
+      faults.push(`${replyId} was asked ${message}, and ${asked.get(replyId)} before`);
+    }
+    asked.set(replyId, message);
     signal.addEventListener("abort", wake, { once: true });
     const steps = stepsOf(message);
     for (let index = from; index < steps.length; index += 1) {
@@ -133,6 +140,7 @@ export function createUpstream() {
     forgotten,
     /** What no agent should ever have seen. */
     faults,
+    asked,
     wake,
     /** Lets the session's agent do so many more steps. */
     allow(sessionId: string, steps: number): void {

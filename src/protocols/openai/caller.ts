@@ -6,7 +6,7 @@ import {
   type IdempotencyKey,
 } from "../../idempotency/idempotency-store.ts";
 import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
-import type { ExternalId } from "../../replies/lifecycle/accept.ts";
+import type { ExternalId } from "../../replies/lifecycle/acceptance.ts";
 
 /** Whose name a request without one has, where nobody has to prove anything. */
 const nobody = "openai";

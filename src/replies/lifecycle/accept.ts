@@ -1,14 +1,8 @@
-import sql, { empty, raw, type Sql } from "sql-template-tag";
-import type { Attachment } from "../../agents/agent-backend.ts";
-import {
-  describeAttachment,
-  type AttachmentInfo,
-  type AttachmentStore,
-} from "../../attachments/attachment-store.ts";
+import sql, { empty, raw } from "sql-template-tag";
+import { describeAttachment, type AttachmentInfo } from "../../attachments/attachment-store.ts";
 import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
 import { checkObjectSize } from "../../http/member-size.ts";
-import type { IdempotencyKey, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { newId } from "../../lib/ids.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -24,94 +18,17 @@ import {
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
 import { storeBranches, unfinishedReplies } from "./branches.ts";
-import { findAnchor, type Anchor, type Anchored, type Question } from "./anchor.ts";
-import { claimedColumns, conversationOf, leaseUntil, type Claimant } from "./claim.ts";
+import type { Acceptance, Accepted, AcceptParts, BeginningSession } from "./acceptance.ts";
+import { findAnchor, type Anchored, type Question } from "./anchor.ts";
+import { claimedColumns, conversationOf, leaseUntil, questionOf, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
-import { free, inFront, makePlace, type OnBusy, type Place } from "./make-place.ts";
+import { findHost, join } from "./join.ts";
+import { free, inFront, makePlace, onBusyOf, type Place } from "./make-place.ts";
+import { openingEvent } from "./opening.ts";
+import { insertedColumns, questionRow } from "./question-row.ts";
 import { queuedEvent } from "./tell-waiting.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
-
-/** A session that begins with a message. */
-export interface BeginningSession {
-  readonly sessionId: string;
-  readonly userId: string;
-  readonly agentId: string;
-  readonly title: string | null;
-  /** The title, where nobody has chosen it: a model may find a better one. */
-  readonly autoTitle?: string | null;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  /** What the front end calls it. */
-  readonly externalId?: ExternalId | null;
-  /** What was said elsewhere before, oldest first. */
-  readonly earlier?: readonly EarlierMessage[];
-  /** It holds this turn alone, and goes soon after it. */
-  readonly isTemporary?: boolean;
-}
-
-/** What another program calls a conversation. */
-export interface ExternalId {
-  /** Whose way of naming it is. */
-  readonly namespace: string;
-  readonly id: string;
-}
-
-/** What a client says was said. */
-export interface EarlierMessage {
-  readonly role: "user" | "assistant";
-  readonly text: string;
-}
-
-/** What a user says, as it is stored. */
-export interface UserMessage {
-  readonly text: string;
-  readonly type: "text" | "voice";
-  readonly metadata: Readonly<Record<string, unknown>>;
-  /** What it says about the audio it was spoken in. */
-  readonly audio: object | null;
-  /** Files that come with it; null: those of the message that it stands beside. */
-  readonly attachments: readonly Attachment[] | null;
-}
-
-/** A turn that a user wants, checked as far as that is possible without the database. */
-export interface Acceptance {
-  readonly replyId: string;
-  readonly userMessageId: string;
-  readonly sessionId: string;
-  /** To be made in the same transaction; null: the session exists. */
-  readonly newSession: BeginningSession | null;
-  /** Null: whoever owns the session (nobody has proven to be anybody). */
-  readonly ownerId: string | null;
-  /** Where it hangs. */
-  readonly at: Anchor;
-  /** Null: another reply to a message that is there. */
-  readonly message: UserMessage | null;
-  /** For this turn only; undefined: the session's. */
-  readonly agentId: string | undefined;
-  /** Null: the session's `on_busy`, else enqueue. */
-  readonly onBusy: OnBusy | null;
-  readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
-  /** Merged into the session's configuration, member by member; absent: nothing. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** Raises when the agent cannot do what this message, its files or the configuration ask for. */
-  readonly check?: (agentId: string) => void;
-  readonly idempotency: IdempotencyKey | null;
-  /** Takes the place for it when it starts at once; raises when there is none for a reply of this agent and user. */
-  readonly admit: (agentId: string, userId: string) => void;
-}
-
-export interface AcceptParts extends Claimant {
-  readonly idempotency: Pick<IdempotencyStore, "claim">;
-  readonly attachments: Pick<AttachmentStore, "insert" | "copy">;
-  /** With numbers for its first `messages` messages taken. */
-  readonly insertSession: (
-    tx: Queryable,
-    session: BeginningSession,
-    messages: number,
-  ) => Promise<unknown>;
-  readonly maxQueued: number;
-}
 
 /** Another request holds the idempotency key: nothing has changed, and its result can be looked up. */
 export class KeyTaken extends Error {
@@ -146,15 +63,16 @@ interface SessionRow {
 /**
  * Stores a turn in one transaction: idempotency key, numbers under the session's lock, the user's message, the
  * assistant's message that the reply fills. After the commit the message is durable and its reply is either this node's
- * to start or in the queue. Cost does not depend on the length of the conversation.
+ * to start or in the queue; a message that is to be merged may become part of a turn that waits. Cost does not depend
+ * on the length of the conversation.
  *
  * Raises `session_not_found`, `session_archived`, `session_busy`, `queue_full`, what `admit` raises, and KeyTaken.
  */
-export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply> {
+export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
   return {
     name: "accept",
-    async apply(tx, request, isRepeat) {
-      const earlier = isRepeat ? await acceptedBefore(tx, parts, request) : null;
+    async apply(tx, request, isRepeat, unanswered) {
+      const earlier = isRepeat ? await acceptedBefore(tx, parts, request, unanswered) : null;
       if (earlier !== null) return earlier;
       const { sessionId, newSession } = request;
       // Before a session is made: a repeat is no further one.
@@ -162,24 +80,30 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       const session = await (newSession === null
         ? lockAndCount(tx, request)
         : begin(tx, parts, newSession, request.message?.text ?? ""));
-      if (newSession === null) await claimKey(tx, parts, request, session.userId);
-      if (session.status !== "active") throw new Problem("session_archived", { sessionId });
       const agentId = request.agentId ?? session.agentId;
-      request.check?.(agentId);
       const before = treeBefore(session, request);
+      const onBusy = request.onBusy ?? onBusyOf(session.config);
+      const { message } = request;
+      const host =
+        newSession === null && onBusy === "merge"
+          ? await findHost(tx, parts, request, { tree: before, agentId })
+          : null;
+      // A repeat is led to the reply that it has become part of.
+      const keyed = { ...request, replyId: host?.replyId ?? request.replyId };
+      if (newSession === null) await claimKey(tx, parts, keyed, session.userId);
+      if (session.status !== "active") throw new Problem("session_archived", { sessionId });
+      request.check?.(agentId);
+      if (host !== null && message !== null) return join(tx, parts, { ...request, message }, host);
       const anchored = await findAnchor(tx, sessionId, before, request.at);
-      const { onBusy } = request;
-      const { config } = session;
-      const wanted = { sessionId, onBusy, config, maxQueued: parts.maxQueued };
+      const wanted = { sessionId, onBusy, maxQueued: parts.maxQueued };
       const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
       const { insteadOf } = place;
-      // Its message leaves the path as well: this one hangs where that does.
       const parent =
         insteadOf === null || request.at.kind !== "head"
           ? anchored.parent
-          : parentOf(before, parentOf(before, insteadOf));
+          : above(before, insteadOf);
       const tree = await hang(tx, sessionId, before, parent, manyOf(request));
       const reply = await insertMessages(tx, parts, request, {
         session,
@@ -187,9 +111,10 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
         tree,
         agentId,
         waits: place.queuePosition !== null,
+        merges: onBusy === "merge",
       });
       return {
-        result: reply,
+        result: { ...reply, after: 0 },
         jobs: place.jobs,
         events: place.events,
         effects: [
@@ -202,6 +127,13 @@ export function accept(parts: AcceptParts): Transition<Acceptance, ClaimedReply>
       };
     },
   };
+}
+
+/** Its messages leave the path as well: what stands there instead hangs where they do. */
+function above(tree: Tree, { seq, messages }: NonNullable<Place["insteadOf"]>): number {
+  let parent = parentOf(tree, seq);
+  for (let left = messages; left > 0; left -= 1) parent = parentOf(tree, parent);
+  return parent;
 }
 
 async function claimKey(
@@ -312,6 +244,8 @@ interface Standing {
   readonly tree: Tree;
   readonly agentId: string;
   readonly waits: boolean;
+  /** It came to be answered together with what else waits. */
+  readonly merges: boolean;
 }
 
 async function insertMessages(
@@ -322,6 +256,7 @@ async function insertMessages(
 ): Promise<ClaimedReply> {
   const { sessionId, userMessageId, replyId, message, turn: given } = request;
   const { session, anchored, tree, agentId, waits } = standing;
+  const { earlier } = anchored;
   const files = (message?.attachments ?? []).map((file) => ({
     info: describeAttachment(file),
     bytes: file.bytes,
@@ -338,20 +273,24 @@ async function insertMessages(
           isSpoken: false,
         };
   if (question === null) throw new Error("a reply to no message");
+  const isFirst = request.at.kind === "head" || request.at.kind === "below";
+  const merges = waits && standing.merges && message !== null && isFirst;
   const turn: Turn = {
     ...given,
     ...(question.isSpoken && { processedMessage: question.content }),
     userId: session.userId,
     settings: settingsOf(session.config),
-    ...(question.attachments !== null && { hasAttachments: true }),
+    ...(earlier.length > 0 && { joins: earlier.map(({ messageId }) => messageId) }),
+    ...([...earlier, question].some(({ attachments }) => attachments !== null) && {
+      hasAttachments: true,
+    }),
+    ...(merges && { merges }),
   };
   const eventSeq = waits ? 2 : 1;
   const attempt = waits ? 0 : 1;
   const lease = waits ? sql`NULL, NULL` : sql`${parts.nodeId}, ${raw(leaseUntil(parts))}`;
   const { text, values } = sql`
-    INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, metadata,
-      audio, attachments, reply_to, attempt, lease_owner, lease_until, event_seq, turn)
-    VALUES ${message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`}
+    INSERT INTO messages (${insertedColumns}) VALUES ${message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`}
       (${sessionId}, ${replyId}, ${tree.lastSeq}, 'assistant', ${waits ? "queued" : "streaming"}, ${agentId},
        '', '{}', NULL, NULL, ${question.messageId}, ${attempt}, ${lease}, ${eventSeq}, ${toJsonb(turn)}::jsonb)`;
   await tx.query(text, values);
@@ -374,6 +313,7 @@ async function insertMessages(
     audio: null,
     message: question.content,
     messageSeq: question.seq,
+    joined: earlier.map(({ messageId, seq, content }) => ({ messageId, seq, content })),
     seq: tree.lastSeq,
     conversation: { lastSeq: tree.lastSeq, tree: storeTree(tree) },
   };
@@ -393,18 +333,6 @@ async function shownFiles(
   return attachments.copy(tx, beside.messageId, to, beside.attachments);
 }
 
-function questionRow(
-  sessionId: string,
-  { messageId, seq, attachments }: Question,
-  agentId: string,
-  { text, metadata, audio }: UserMessage,
-): Sql {
-  return sql`
-    (${sessionId}, ${messageId}, ${seq}, 'user', 'complete', ${agentId}, ${text}, ${toJsonb(metadata)}::jsonb,
-     ${audio === null ? null : toJsonb(audio)}::jsonb,
-     ${attachments === null ? null : toJsonb(attachments)}::jsonb, NULL, 0, NULL, NULL, 0, NULL)`;
-}
-
 interface AcceptedRow extends Omit<ClaimedReply, "turn"> {
   /** Null: it has ended meanwhile. */
   readonly turn: Turn | null;
@@ -419,10 +347,11 @@ async function acceptedBefore(
   tx: Queryable,
   { nodeId }: Claimant,
   request: Acceptance,
-): Promise<Change<ClaimedReply> | null> {
-  const { sessionId, replyId, newSession } = request;
+  unanswered: Change<Accepted> | null | undefined,
+): Promise<Change<Accepted> | null> {
+  const { sessionId, replyId, userMessageId, newSession } = request;
   const { rows } = await tx.query<AcceptedRow>(
-    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+    `SELECT ${claimedColumns}, ${questionOf("m.session_id", "m.turn")},
        ${conversationOf("m.session_id")},
        coalesce(m.status = 'streaming' AND m.lease_owner = $3, false) AS "isHere",
        CASE WHEN m.status IN ${statesBefore("start")} THEN (
@@ -434,14 +363,21 @@ async function acceptedBefore(
     [sessionId, replyId, nodeId],
   );
   const row = rows[0];
-  if (row === undefined) return null;
+  if (row === undefined) {
+    // It has become part of another turn.
+    const { rowCount } = await tx.query(
+      "SELECT 1 FROM messages WHERE session_id = $1 AND message_id = $2",
+      [sessionId, userMessageId],
+    );
+    return rowCount > 0 ? (unanswered ?? null) : null;
+  }
   const { position, isHere, turn, ...rest } = row;
   const reply = { ...rest, turn: turn ?? { ...request.turn, userId: "", settings: {} } };
   const waitsFor =
     position === null ? null : await inFront(tx, sessionId, await unfinishedReplies(tx, sessionId));
   const goesOn = isHere || position !== null;
   return {
-    result: reply,
+    result: { ...reply, after: 0 },
     effects: [
       ...(newSession === null || newSession.isTemporary === true
         ? []
@@ -479,18 +415,6 @@ function opening(
     { do: "tell", reply, after: 0, events },
     ...(queuePosition === null ? [{ do: "start", reply, mode: { kind: "run" } } as const] : []),
   ];
-}
-
-/** Always the first event of a reply. */
-export function openingEvent(reply: ClaimedReply): ReplyEventBody {
-  const { processedMessage } = reply.turn;
-  return {
-    type: "user_message",
-    message: reply.message,
-    user_message_id: reply.userMessageId,
-    reply_message_id: reply.replyId,
-    ...(processedMessage !== undefined && { processed_message: processedMessage }),
-  };
 }
 
 /** A session without a title is called by the beginning of its first message. */

@@ -2,6 +2,7 @@ import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Queryable } from "../../database/database.ts";
 import { Problem } from "../../problems/problem.ts";
 import { childrenOf, headOf, parentOf, type Tree } from "../../tree/tree.ts";
+import { maxTogether } from "../asked.ts";
 import { isUnfinished } from "./branches.ts";
 
 /** Where a turn hangs in its conversation. */
@@ -29,6 +30,8 @@ export interface Anchored {
   readonly parent: number;
   /** What is asked again, or said otherwise. */
   readonly question: Question | null;
+  /** What the user had said since the reply before that, oldest first: it is answered together with it. */
+  readonly earlier: readonly Question[];
 }
 
 interface AnchorRow extends Question {
@@ -44,9 +47,9 @@ export async function findAnchor(
   tree: Tree,
   anchor: Anchor,
 ): Promise<Anchored> {
-  if (anchor.kind === "head") return { parent: headOf(tree), question: null };
+  if (anchor.kind === "head") return { parent: headOf(tree), question: null, earlier: [] };
   const { messageId } = anchor;
-  if (messageId === null) return { parent: 0, question: null };
+  if (messageId === null) return { parent: 0, question: null, earlier: [] };
   const row = await find(tx, sessionId, messageId);
   switch (anchor.kind) {
     case "below":
@@ -58,30 +61,59 @@ export async function findAnchor(
           "必须是助手的消息",
         );
       }
-      return { parent: row.seq, question: null };
+      return { parent: row.seq, question: null, earlier: [] };
     case "beside":
       if (row.role !== "user")
         throw invalid("", "only messages of users can be edited", "只能编辑用户的消息");
       await checkAnswered(tx, sessionId, tree, row);
-      return { parent: parentOf(tree, row.seq), question: row };
+      return {
+        parent: parentOf(tree, row.seq),
+        question: row,
+        earlier: await saidBefore(tx, sessionId, tree, row.seq),
+      };
     case "again": {
       if (row.role === "user") {
         await checkAnswered(tx, sessionId, tree, row);
-        return { parent: row.seq, question: row };
+        const earlier = await saidBefore(tx, sessionId, tree, row.seq);
+        return { parent: row.seq, question: row, earlier };
       }
       if (isUnfinished(row.status)) throw new Problem("message_running", { messageId });
       if (row.replyTo === null) throw invalid("", "is no reply", "不是回复");
       const question = await find(tx, sessionId, row.replyTo);
-      return { parent: question.seq, question };
+      const earlier = await saidBefore(tx, sessionId, tree, question.seq);
+      return { parent: question.seq, question, earlier };
     }
   }
 }
 
+/** The messages of the user right above this one, oldest first. */
+async function saidBefore(
+  tx: Queryable,
+  sessionId: string,
+  tree: Tree,
+  seq: number,
+): Promise<Question[]> {
+  const said: Question[] = [];
+  for (let above = parentOf(tree, seq); above > 0 && said.length < maxTogether - 1;) {
+    const { rows } = await tx.query<AnchorRow>(
+      `SELECT ${anchorColumns} FROM messages WHERE session_id = $1 AND seq = $2`,
+      [sessionId, above],
+    );
+    const [row] = rows;
+    if (row?.role !== "user") break;
+    said.unshift(row);
+    above = parentOf(tree, row.seq);
+  }
+  return said;
+}
+
+const anchorColumns = `
+  message_id AS "messageId", seq, role, status, reply_to AS "replyTo", content, attachments,
+  audio IS NOT NULL AS "isSpoken"`;
+
 async function find(tx: Queryable, sessionId: string, messageId: string): Promise<AnchorRow> {
   const { rows } = await tx.query<AnchorRow>(
-    `SELECT message_id AS "messageId", seq, role, status, reply_to AS "replyTo", content, attachments,
-       audio IS NOT NULL AS "isSpoken"
-     FROM messages WHERE session_id = $1 AND message_id = $2`,
+    `SELECT ${anchorColumns} FROM messages WHERE session_id = $1 AND message_id = $2`,
     [sessionId, messageId],
   );
   const [row] = rows;
@@ -97,8 +129,13 @@ async function checkAnswered(
   { seq, messageId }: Question,
 ): Promise<void> {
   const { rows } = await tx.query<{ status: string }>(
-    "SELECT status FROM messages WHERE session_id = $1 AND seq = ANY($2::int[])",
-    [sessionId, childrenOf(tree, seq)],
+    `SELECT status FROM messages WHERE session_id = $1 AND seq = ANY($2::int[])
+     UNION ALL
+     SELECT status FROM messages
+     WHERE session_id = $1 AND status IN ('streaming', 'paused') AND turn -> 'joins' ? $3
+     UNION ALL
+     SELECT status FROM messages WHERE session_id = $1 AND status = 'queued' AND turn -> 'joins' ? $3`,
+    [sessionId, childrenOf(tree, seq), messageId],
   );
   if (rows.some(({ status }) => isUnfinished(status))) {
     throw new Problem("message_running", { messageId });

@@ -74,18 +74,27 @@ export async function seqOf(
   return rows[0]?.seq ?? null;
 }
 
+export interface UnfinishedReply {
+  readonly replyId: string;
+  readonly seq: number;
+  readonly status: string;
+  /** So many messages of the user came with it. */
+  readonly messages: number;
+}
+
 /** What is being made in a session, is paused, or waits, in its order. */
 export async function unfinishedReplies(
   tx: Queryable,
   sessionId: string,
-): Promise<{ readonly replyId: string; readonly seq: number; readonly status: string }[]> {
-  const { rows } = await tx.query<{ replyId: string; seq: number; status: string }>(
+): Promise<UnfinishedReply[]> {
+  const { rows } = await tx.query<UnfinishedReply>(
     // Two halves, because there is an index for each: no reading through what has ended.
-    `SELECT message_id AS "replyId", seq, status FROM (
-       SELECT message_id, status, seq FROM messages
+    `SELECT message_id AS "replyId", seq, status,
+       CASE WHEN turn ? 'merges' THEN 1 + jsonb_array_length(coalesce(turn -> 'joins', '[]')) ELSE 1 END AS messages FROM (
+       SELECT message_id, status, seq, turn FROM messages
        WHERE session_id = $1 AND status IN ('streaming', 'paused')
        UNION ALL
-       SELECT message_id, status, seq FROM messages
+       SELECT message_id, status, seq, turn FROM messages
        WHERE session_id = $1 AND status = 'queued') AS unfinished
      ORDER BY seq`,
     [sessionId],

@@ -1,6 +1,7 @@
 import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
+import { joinedMessages } from "../asked.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { statesBefore } from "./transition.ts";
 
@@ -22,10 +23,14 @@ export const conversationOf = (sessionId: string) => `
   (SELECT jsonb_build_object('lastSeq', s.last_seq, 'tree', s.tree) FROM sessions s
    WHERE s.session_id = ${sessionId}) AS conversation`;
 
+/** What the reply of a row answers; `u` is the user's message that it is to. */
+export const questionOf = (sessionId: string, turn: string) => `
+  u.content AS message, u.seq AS "messageSeq", ${joinedMessages(sessionId, turn)}`;
+
 /** A statement that returns `claimedColumns`, with the user's message to each row. */
 export const withQuestion = (claim: string) => `
   WITH claimed AS (${claim})
-  SELECT claimed.*, u.content AS message, u.seq AS "messageSeq",
+  SELECT claimed.*, ${questionOf('claimed."sessionId"', "claimed.turn")},
     ${conversationOf('claimed."sessionId"')}
   FROM claimed JOIN messages u
     ON u.session_id = claimed."sessionId" AND u.message_id = claimed."userMessageId"`;
@@ -92,7 +97,7 @@ export async function heldHere(
   sessionId: string,
 ): Promise<ClaimedReply | null> {
   const { rows } = await tx.query<ClaimedReply>(
-    `SELECT ${claimedColumns}, u.content AS message, u.seq AS "messageSeq",
+    `SELECT ${claimedColumns}, ${questionOf("m.session_id", "m.turn")},
        ${conversationOf("m.session_id")}
      FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
      WHERE m.session_id = $1 AND m.status = 'streaming' AND m.lease_owner = $2 AND m.lease_until > now()`,

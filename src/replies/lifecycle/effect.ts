@@ -62,6 +62,8 @@ export type Effect =
       readonly agentId: string;
       readonly type: "text" | "voice";
       readonly queued: boolean;
+      /** Messages that it is answered together with. */
+      readonly joins?: number;
     };
 
 /** What those who ask for a transition pass on to the replies that it starts. */

@@ -43,7 +43,8 @@ const everyday: [number, fc.Arbitrary<Deed>][] = [
       agent: fc.constantFrom("lasting" as const, "passing" as const, undefined),
       onBusy: fc.constantFrom(
         "enqueue" as const,
-        "enqueue" as const,
+        "merge" as const,
+        "merge" as const,
         "interrupt" as const,
         "rollback" as const,
         "reject" as const,

@@ -9,7 +9,7 @@ import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 
 /** What becomes of a message for a session that is still answering. */
-export const onBusyChoices = ["enqueue", "reject", "interrupt", "rollback"] as const;
+export const onBusyChoices = ["enqueue", "reject", "interrupt", "rollback", "merge"] as const;
 
 export type OnBusy = (typeof onBusyChoices)[number];
 
@@ -22,8 +22,8 @@ export interface Place {
   readonly queuePosition: number | null;
   /** The reply at work, or the one about which a person has to decide first; null: nothing is in front. */
   readonly waitsFor: WaitsFor | null;
-  /** The number of a reply that leaves the path with its message, for the new one to stand there; null: none. */
-  readonly insteadOf: number | null;
+  /** A reply that leaves the path with its messages, so many, for the new one to stand there; null: none. */
+  readonly insteadOf: { readonly seq: number; readonly messages: number } | null;
   readonly effects: readonly Effect[];
   readonly jobs: readonly Job[];
   readonly events: readonly BusinessEvent[];
@@ -47,9 +47,7 @@ export const free: Place = {
 
 interface PlaceWanted {
   readonly sessionId: string;
-  /** Null: as the session says, else enqueue. */
-  readonly onBusy: OnBusy | null;
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly onBusy: OnBusy;
   readonly maxQueued: number;
 }
 
@@ -59,15 +57,14 @@ export async function makePlace(
   claimant: Claimant,
   wanted: PlaceWanted,
 ): Promise<Place> {
-  const { sessionId, maxQueued } = wanted;
+  const { sessionId, onBusy, maxQueued } = wanted;
   const unfinished = await unfinishedReplies(tx, sessionId);
   if (unfinished.length === 0) return free;
-  const onBusy = wanted.onBusy ?? onBusyOf(wanted.config);
   if (onBusy === "reject") {
     const busy = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
     throw new Problem("session_busy", busy === undefined ? {} : { messageId: busy.replyId });
   }
-  if (onBusy === "enqueue") {
+  if (onBusy === "enqueue" || onBusy === "merge") {
     const waiting = unfinished.filter((reply) => reply.status === "queued").length;
     if (waiting >= maxQueued) {
       throw new Problem("queue_full", { limit: maxQueued }, { retryAfterSeconds: 5 });
@@ -89,7 +86,7 @@ export async function makePlace(
     events.push(...(given.events ?? []));
   }
   const active = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
-  const insteadOf = onBusy === "rollback" ? (active?.seq ?? null) : null;
+  const insteadOf = onBusy === "rollback" ? (active ?? null) : null;
   const waitsFor = isHeld && active ? { replyId: active.replyId, requirements: null } : null;
   return { queuePosition: isHeld ? 1 : null, waitsFor, insteadOf, effects, jobs, events };
 }
@@ -111,7 +108,8 @@ export async function inFront(
   return { replyId, requirements: rows[0]?.requirements ?? [] };
 }
 
-function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
+/** What the session says. */
+export function onBusyOf(config: Readonly<Record<string, unknown>>): OnBusy {
   const value = config["on_busy"];
   return onBusyChoices.find((choice) => choice === value) ?? "enqueue";
 }

@@ -13,7 +13,8 @@ import {
 } from "../making/reply-runner.ts";
 import type { Budgets } from "../../usage/budgets.ts";
 import type { Prices } from "../../usage/spent.ts";
-import { accept, KeyTaken, openingEvent, type Acceptance, type AcceptParts } from "./accept.ts";
+import { accept, KeyTaken } from "./accept.ts";
+import type { Acceptance, Accepted, AcceptParts } from "./acceptance.ts";
 import { createAdmission, type ReplyLimits, type Ticket } from "./admission.ts";
 import { cancel, type CancelRequest, type CancelResult } from "./cancel.ts";
 import type { HasRoom } from "./claim.ts";
@@ -22,6 +23,7 @@ import { goOn } from "./continue.ts";
 import { finishReply, type Writing } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { createLifecycle } from "./lifecycle.ts";
+import { openingEvent } from "./opening.ts";
 import type { ReplyStore } from "./reply-store.ts";
 import type { Handover } from "./effect.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
@@ -30,6 +32,7 @@ import type { ClaimedReply } from "../reply.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { amend, type Amendment } from "./waiting.ts";
+import { queuedEvent } from "./tell-waiting.ts";
 import { lostReplies, stalledSessions, takeOver, type LostReply } from "./take-over.ts";
 import type { Transition } from "./transition.ts";
 
@@ -53,6 +56,9 @@ export interface ReplySettings extends RunnerSettings {
   readonly nodeId: string;
   readonly leaseSeconds: number;
   readonly maxQueued: number;
+  /** Of what is answered together too. */
+  readonly maxMessageLength: number;
+  readonly maxUploadBytes: number;
   readonly prices: Prices;
   readonly writing?: Writing;
   readonly limits: ReplyLimits;
@@ -93,6 +99,8 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
   const acceptance = accept({
     ...claimant,
     maxQueued: settings.maxQueued,
+    maxMessageLength: settings.maxMessageLength,
+    maxUploadBytes: settings.maxUploadBytes,
     idempotency: parts.idempotency,
     attachments: parts.attachments,
     insertSession: parts.insertSession,
@@ -162,11 +170,13 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
         end: end(ticket),
       }),
     restoreOpening: async (reply) => {
-      if (reply.eventSeq === 0 || (await log.stat(reply.replyId)) !== null) return;
-      const queued = { type: "queued", position: 1 } as const;
-      const told = Array.from({ length: reply.eventSeq - 1 }, () => queued);
-      const events = [openingEvent(reply), ...told];
-      await perform([{ do: "tell", reply, after: 0, events }], {});
+      const { eventSeq } = reply;
+      const after = (await log.stat(reply.replyId))?.last ?? 0;
+      if (after >= eventSeq) return;
+      // What it waited for, and what became part of it, was told with events of their own: without a gap, whatever of them is lost.
+      const queued = Array.from({ length: eventSeq - after - 1 }, () => queuedEvent(1, null));
+      const events = [openingEvent(reply), ...queued];
+      await perform([{ do: "tell", reply, after, events }], {});
     },
   });
   const perform: PerformEffects = createPerformEffects({ ...parts, supervisor, wake });
@@ -205,7 +215,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     async accept(
       turn: NewTurn,
       userToken: string | undefined,
-    ): Promise<ClaimedReply | { readonly earlier: EarlierResult }> {
+    ): Promise<Accepted | { readonly earlier: EarlierResult }> {
       const ticket = admission.take();
       try {
         const request = {

@@ -18,7 +18,7 @@ import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
 const claimant = { nodeId: "here", leaseSeconds: 60 };
 const turn = { language: "en" as const, requestId: "q" };
-const stored = { ...turn, userId: "ann", settings: {} };
+const stored = { ...turn, userId: "ann", settings: {}, merges: true };
 
 /** A session with one reply. */
 async function stage(database: Database, status: ReplyStatus, more: { recoveries?: number } = {}) {
@@ -71,6 +71,30 @@ const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["
   prices: {},
 });
 
+const acceptance = accept({
+  ...claimant,
+  maxQueued: 1,
+  maxMessageLength: 1_000,
+  maxUploadBytes: 1_000,
+  idempotency: { claim: async () => true },
+  attachments: { insert: async () => {}, copy: async () => [] },
+  insertSession: async () => {},
+});
+const another = (sessionId: string) => ({
+  replyId: newId(),
+  userMessageId: newId(),
+  sessionId,
+  newSession: null,
+  at: { kind: "head" as const },
+  ownerId: "ann",
+  message: { text: "more", type: "text" as const, metadata: {}, audio: null, attachments: [] },
+  agentId: undefined,
+  onBusy: null,
+  turn,
+  idempotency: null,
+  admit() {},
+});
+
 /** Each transition as it changes a reply that stands where it may begin. */
 const each: Record<
   TransitionName,
@@ -83,31 +107,14 @@ const each: Record<
   accept: [
     {
       from: "complete",
+      apply: (tx, { sessionId }) => acceptance.apply(tx, another(sessionId), false),
+    },
+  ],
+  join: [
+    {
+      from: "queued",
       apply: (tx, { sessionId }) =>
-        accept({
-          ...claimant,
-          maxQueued: 1,
-          idempotency: { claim: async () => true },
-          attachments: { insert: async () => {}, copy: async () => [] },
-          insertSession: async () => {},
-        }).apply(
-          tx,
-          {
-            replyId: newId(),
-            userMessageId: newId(),
-            sessionId,
-            newSession: null,
-            at: { kind: "head" },
-            ownerId: "ann",
-            message: { text: "more", type: "text", metadata: {}, audio: null, attachments: [] },
-            agentId: undefined,
-            onBusy: null,
-            turn,
-            idempotency: null,
-            admit() {},
-          },
-          false,
-        ),
+        acceptance.apply(tx, { ...another(sessionId), onBusy: "merge" }, false),
     },
   ],
   start: [

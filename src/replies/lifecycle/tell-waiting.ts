@@ -38,8 +38,14 @@ export async function tellWaiting(
     }));
 }
 
-export function queuedEvent(position: number, waitsFor: WaitsFor | null): ReplyEventBody {
-  if (waitsFor === null) return { type: "queued", position };
+/** `joins`: messages that it is answered together with. */
+export function queuedEvent(
+  position: number,
+  waitsFor: WaitsFor | null,
+  joins: readonly string[] = [],
+): ReplyEventBody {
+  const together = joins.length === 0 ? {} : { joins: [...joins] };
+  if (waitsFor === null) return { type: "queued", position, ...together };
   const { replyId, requirements } = waitsFor;
   return {
     type: "queued",
@@ -47,5 +53,6 @@ export function queuedEvent(position: number, waitsFor: WaitsFor | null): ReplyE
     reason: requirements === null ? "running" : "decision",
     waits_for: replyId,
     ...(requirements && { requirements: wireRequirements(requirements) }),
+    ...together,
   };
 }

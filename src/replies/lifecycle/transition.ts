@@ -25,6 +25,8 @@ const ended = ["complete", "cancelled", "interrupted", "failed"] as const;
 export const transitionTable = {
   /** A message was stored; its reply runs here or waits. With `interrupt`, what was unfinished gives way first. */
   accept: { from: [], to: ["streaming", "queued"] },
+  /** It waits, and answers one message more of the same user. */
+  join: { from: ["queued"], to: ["queued"] },
   /** The session is free: what has waited longest is this node's. */
   start: { from: ["queued"], to: ["streaming"] },
   /** Nobody makes it: it ends at once. */

@@ -69,8 +69,8 @@ export interface RunnerParts {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly speak: SpeakReply;
-  /** The files that came with a user's message. */
-  readonly attachmentsOf: (userMessageId: string) => Promise<readonly Attachment[]>;
+  /** The files that came with a user's messages, in the order of these. */
+  readonly attachmentsOf: (userMessageIds: readonly string[]) => Promise<readonly Attachment[]>;
   /** Keeps a file that a reply has produced; once more, it is the same one. */
   readonly keepFile: (
     message: { readonly sessionId: string; readonly messageId: string },
@@ -300,9 +300,10 @@ export class ReplyRunner {
     if (this.#agent === null) throw this.#options.catalogue.whyMissing(this.reply.agentId);
     const { signal } = this.#abort;
     const writer = this.#writer;
-    const { userMessageId, turn } = this.reply;
+    const { userMessageId, joined, turn } = this.reply;
+    const asked = [...joined.map(({ messageId }) => messageId), userMessageId];
     const attachments =
-      turn.hasAttachments === true ? await this.#options.attachmentsOf(userMessageId) : [];
+      turn.hasAttachments === true ? await this.#options.attachmentsOf(asked) : [];
     const events = this.#call(mode, this.#agent, attachments);
     const { content } = this.reply;
     const fresh =

@@ -79,6 +79,16 @@ test("an agent is called with all that a turn says, under the name that its sour
   expect((await ask())[0]?.content).toBe('["session",[{"first":1,"last":6}],null]');
 });
 
+test("what is answered together is one message, behind what was said before all of it", () => {
+  const joined = [
+    { messageId: "one", seq: 5, content: "one" },
+    { messageId: "two", seq: 6, content: "two" },
+  ];
+  const surroundings = { attachments: [], userToken: undefined, find, history, files };
+  const request = runRequestOf({ ...reply, joined }, agent, surroundings);
+  expect(request).toMatchObject({ message: "one\n\ntwo\n\nhello", after: 4 });
+});
+
 test("what a turn does not say is absent", () => {
   const request = runRequestOf(reply, agent, {
     attachments: [],

@@ -9,6 +9,7 @@ import type {
 import { clip, count, type Ranges } from "../../tree/ranges.ts";
 import { parentOf, pathTo, readTree, threadOf } from "../../tree/tree.ts";
 import type { ClaimedReply, HistoryMessage } from "../reply.ts";
+import { joinedText } from "../asked.ts";
 import { threadId } from "../thread-id.ts";
 
 interface Surroundings {
@@ -30,13 +31,15 @@ interface Surroundings {
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
-  { replyId, attempt, sessionId, message, messageSeq, seq, conversation, turn }: ClaimedReply,
+  reply: ClaimedReply,
   { agentId, backend }: FoundAgent,
   { attachments, userToken, find, history, files }: Surroundings,
 ): RunRequest {
+  const { replyId, attempt, sessionId, message, messageSeq, joined, seq, conversation, turn } =
+    reply;
   const { userId, settings, ownSettings, language, requestId, context, traceparent } = turn;
   const tree = readTree(conversation);
-  const after = parentOf(tree, messageSeq);
+  const after = parentOf(tree, joined[0]?.seq ?? messageSeq);
   const path = pathTo(tree, after);
   const thread = threadOf(tree, seq);
   return {
@@ -49,7 +52,7 @@ export function runRequestOf(
     userId,
     ...(userToken !== undefined && { userToken }),
     agentId,
-    message,
+    message: joinedText([...joined.map(({ content }) => content), message]),
     attachments,
     ...(context !== undefined && { context }),
     settings: { ...settings, ...ownSettings },

@@ -51,7 +51,7 @@ export function stillOnPath(
   );
 }
 
-/** A question and its reply put to the end, unless they are there. */
+/** A question and its reply put to the end, unless they are there; a further question stands before the reply. */
 export function withTurn(
   shown: readonly MessageView[],
   event: Extract<ReplyEvent, { type: "user_message" }>,
@@ -79,8 +79,19 @@ export function withTurn(
     status: "streaming",
     reply_to: event.user_message_id,
   };
-  const added = [question, reply].filter(({ message_id: id }) => !has(id));
-  return added.length === 0 ? shown : [...shown, ...added];
+  if (has(question.message_id) && has(reply.message_id)) return shown;
+  // It has become part of what waits: the reply is to this one now.
+  const at = shown.findIndex((message) => message.message_id === reply.message_id);
+  const before = shown[at];
+  if (before !== undefined) {
+    return [
+      ...shown.slice(0, at),
+      question,
+      { ...before, reply_to: question.message_id },
+      ...shown.slice(at + 1),
+    ];
+  }
+  return [...shown, ...(has(question.message_id) ? [] : [question]), reply];
 }
 
 /** A reply here that waits, or seems to run though the service is busy with another or with none. */

@@ -7,10 +7,13 @@ import { syncConversation } from "./sync.ts";
 import { tellTabs } from "./tabs.ts";
 
 /** Whether the reply to a message of the user waits, and nothing else has answered it. */
-export function waits(question: MessageView): boolean {
-  const replies = conversation
-    .get()
-    .messages.filter(({ reply_to: answered }) => answered === question.message_id);
+export function waits({ message_id: id }: MessageView): boolean {
+  const { messages } = conversation.get();
+  // What is answered together stands together, and the reply is to the last of it.
+  const later = messages.slice(messages.findIndex((message) => message.message_id === id));
+  const next = later.findIndex(({ role }) => role !== "user");
+  const last = next === -1 ? id : (later[next - 1]?.message_id ?? id);
+  const replies = messages.filter(({ reply_to: answered }) => answered === id || answered === last);
   return replies.some(({ status, siblings }) => status === "queued" && siblings === undefined);
 }
 

@@ -2,7 +2,7 @@ import type { Static } from "typebox";
 import type { Attachment, Decision, Requirement } from "../../../agents/agent-backend.ts";
 import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
-import type { EarlierMessage } from "../../../replies/lifecycle/accept.ts";
+import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
 import type { ResponseName } from "./project.ts";
 import type { responseBody } from "./schemas.ts";
