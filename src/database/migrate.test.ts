@@ -106,6 +106,11 @@ describe.each(kinds)("migrations on $kind", ({ open }) => {
     await expect(migrationState(database, older)).rejects.toBeInstanceOf(MigrationMismatch);
   });
 
+  test("are not applied where two have the same number", async () => {
+    const path = await folder({ "0001-a.sql": "SELECT 1", "0002-b.sql": "", "0002-c.sql": "" });
+    await expect(migrate(await empty(), { from: path })).rejects.toThrow("number of 0002-b.sql");
+  });
+
   test("of a newer version do not trouble a node that runs already", async () => {
     const database = await empty();
     const both = await folder({ "0001-a.sql": "SELECT 1", "0002-b.sql": "SELECT 2" });

@@ -168,6 +168,10 @@ async function compare(
 
 async function loadMigrations(from: string): Promise<Migration[]> {
   const files = (await readdir(from)).filter((file) => file.endsWith(".sql")).sort();
+  const numbers = files.map((name) => Number.parseInt(name, 10));
+  const twice = files.find((_name, index) => numbers[index] === numbers[index + 1]);
+  // The second would pass for applied wherever the first one is.
+  if (twice !== undefined) throw new Error(`two migrations have the number of ${twice}`);
   return Promise.all(
     files.map(async (name) => {
       // Checked out on Windows, a file has other line ends and is the same migration.
