@@ -5,9 +5,7 @@ import { join } from "node:path";
 import { chatGptConversation } from "../test/support/foreign-exports.ts";
 import { startPostgres } from "../test/support/postgres.ts";
 import { startService } from "../test/support/start-service.ts";
-import { residentMiB } from "./processes.ts";
-
-const sampleMs = 100;
+import { peakMiB, residentMiB } from "./processes.ts";
 
 /** npm run bench import [-- --megabytes N]: an export of ChatGPT of N MB (default 100), and what memory the service takes for it. */
 export async function benchImport(): Promise<void> {
@@ -24,10 +22,6 @@ export async function benchImport(): Promise<void> {
     },
   });
   const before = residentMiB(service.process);
-  let peak = before;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, residentMiB(service.process));
-  }, sampleMs);
   const startedMs = performance.now();
   const answer = await fetch(`${service.url}/import?user_id=bench`, {
     method: "POST",
@@ -36,12 +30,12 @@ export async function benchImport(): Promise<void> {
     signal: AbortSignal.timeout(3_600_000),
   });
   const result = (await answer.json()) as { imported?: number };
-  clearInterval(timer);
   if (result.imported !== conversations) throw new Error(JSON.stringify(result).slice(0, 500));
+  const peak = peakMiB(service.process);
   const seconds = (performance.now() - startedMs) / 1000;
   console.log(`import: ${megabytes} MB of ChatGPT's, ${conversations} conversations`);
   console.log(
-    `  ${seconds.toFixed(0)} s, memory at most ${peak.toFixed(0)} MiB, ${before.toFixed(0)} before`,
+    `  ${seconds.toFixed(0)} s, memory at most ${peak.toFixed(0)} MiB (VmHWM), ${before.toFixed(0)} before: ${(peak - before).toFixed(0)} more`,
   );
   await service.kill();
   await postgres.stop();

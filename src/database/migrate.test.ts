@@ -38,6 +38,12 @@ const kinds = [
       ]),
 ];
 
+test("each has a number of its own, and none is left out", async () => {
+  const all = (await readdir(join(import.meta.dirname, "migrations"))).toSorted();
+  const numbers = all.map((name) => Number.parseInt(name, 10));
+  expect(numbers).toEqual(all.map((_name, index) => index + 1));
+});
+
 describe.each(kinds)("migrations on $kind", ({ open }) => {
   const empty = async (): Promise<Database> => {
     const database = await open();

@@ -198,11 +198,13 @@ describe("a summary", () => {
   const long = (text: string) => `${text} ${"word ".repeat(500)}`;
 
   /** A conversation whose model could not be sent all of it, and its first summary. */
-  const overfull = async () => {
+  const overfull = async (first: object = {}) => {
     const sessionId = await client.session("sam", { session_config: { title: "t" } });
+    if ("parent_message_id" in first) await say(sessionId, "aside");
     let turns = 0;
     for (; (await summariesOf(sessionId)).length === 0; turns += 1) {
-      const { context } = await say(sessionId, long(`turn ${turns}`));
+      const more = turns === 0 ? first : {};
+      const { context } = await say(sessionId, long(`turn ${turns}`), more);
       if (context.dropped === 0) continue;
       await expect.poll(async () => (await summariesOf(sessionId)).length).toBe(1);
     }
@@ -273,6 +275,37 @@ describe("a summary", () => {
     expect(await summariesOf(sessionId, "&path=all")).toEqual([]);
     const { status } = await client.get(`/chat/message/${found?.message_id}`);
     expect(status).toBe(404);
+  });
+
+  it("goes along with a fork that holds what it covers, and is not made again there", async () => {
+    const { sessionId } = await overfull({ parent_message_id: null });
+    const { messages } = await historyOf(sessionId);
+    const asked = calls(isSummary).length;
+    const fork = async (messageId?: string) => {
+      const { body } = await client.send<{ session_id: string }>(
+        "POST",
+        `/sessions/${sessionId}/fork`,
+        { message_id: messageId },
+      );
+      return body.session_id;
+    };
+    const copy = await fork(messages.at(-1)?.message_id);
+    const copied = (await historyOf(copy)).messages;
+    expect(copied.map(({ role, content }) => [role, content])).toEqual(
+      messages.map(({ role, content }) => [role, content]),
+    );
+    const at = copied.findIndex(({ role }) => role === "system");
+    expect(copied[at]).toMatchObject({
+      parent_id: copied[at - 1]?.message_id,
+      metadata: { covers: [copied[0]?.message_id, copied[at - 1]?.message_id] },
+    });
+    expect((await say(copy, "and now?")).context).toMatchObject({ dropped: 0, summarised: at });
+    expect(JSON.stringify(model.requests.at(-1)?.body["messages"])).toContain("summary 1");
+    expect(calls(isSummary)).toHaveLength(asked);
+    expect(await summariesOf(await fork(messages[at - 3]?.message_id))).toEqual([]);
+    // What happens to the one is nothing to the other.
+    await client.send("DELETE", `/sessions/${sessionId}`);
+    expect(await summariesOf(copy)).toHaveLength(1);
   });
 
   it("goes without where the model fails, in one line, and the conversation goes on", async () => {

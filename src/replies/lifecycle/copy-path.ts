@@ -7,6 +7,7 @@ import type { Ranges } from "../../tree/ranges.ts";
 import { isUnfinished } from "./branches.ts";
 
 export interface CopiedMessage {
+  readonly seq: number;
   readonly messageId: string;
   readonly replyTo: string | null;
   readonly status: string;
@@ -20,7 +21,7 @@ export async function messagesToCopy(
   path: Ranges,
 ): Promise<CopiedMessage[]> {
   const { rows } = await tx.query<CopiedMessage>(
-    `SELECT m.message_id AS "messageId", m.reply_to AS "replyTo", m.status, m.attachments
+    `SELECT m.seq, m.message_id AS "messageId", m.reply_to AS "replyTo", m.status, m.attachments
      FROM unnest($2::int[], $3::int[]) AS part (first, last)
      JOIN messages m ON m.session_id = $1 AND m.seq BETWEEN part.first AND part.last
      ORDER BY m.seq`,
@@ -32,8 +33,8 @@ export async function messagesToCopy(
 }
 
 /**
- * Puts copies of these messages, with their files, into a session that holds nothing else: numbered from 1, under ids of
- * their own, else as they are. Sound stays where it is.
+ * Puts copies of these messages, with their files and the summaries of them, into a session that holds nothing else:
+ * numbered from 1, under ids of their own, else as they are. Sound stays where it is.
  */
 export async function copyMessages(
   tx: Queryable,
@@ -67,5 +68,15 @@ export async function copyMessages(
       messages.map(({ replyTo }) => idOf(replyTo)),
       infos,
     ],
+  );
+  // Else the copy's model would be told nothing of what they stand for, until it has written them again.
+  await tx.query(
+    `INSERT INTO summaries (session_id, first_seq, last_seq, message_id, agent_id, content, created_at)
+     SELECT $2, first.copy, last.copy, gen_random_uuid(), s.agent_id, s.content, s.created_at
+     FROM summaries s
+     JOIN unnest($3::int[]) WITH ORDINALITY AS first (seq, copy) ON first.seq = s.first_seq
+     JOIN unnest($3::int[]) WITH ORDINALITY AS last (seq, copy) ON last.seq = s.last_seq
+     WHERE s.session_id = $1`,
+    [from, to, messages.map(({ seq }) => seq)],
   );
 }
