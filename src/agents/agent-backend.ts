@@ -305,6 +305,12 @@ export interface Written {
   } | null;
 }
 
+/** What the user has said while a run was under way. */
+export interface SteeringMessage {
+  readonly message: string;
+  readonly attachments: readonly Attachment[];
+}
+
 export interface RunRequest {
   /** The reply's `message_id`; also the idempotency key towards the agent. */
   readonly replyId: string;
@@ -342,6 +348,12 @@ export interface RunRequest {
   history(bounds?: HistoryBounds): Promise<readonly HistoryMessage[]>;
   /** The bytes of files of earlier messages, in this order; those that are gone are left out. */
   files?(ids: readonly string[]): Promise<readonly (Attachment & { readonly id: string })[]>;
+  /**
+   * What the user has said since, for this run to take in, oldest first. To be asked between two steps, such as after
+   * tools and before the next call of a model, by agents of which `steers` says so: each message is given once, and is
+   * then part of this reply. Never raises for a store that is away.
+   */
+  steered?(): Promise<readonly SteeringMessage[]>;
 }
 
 /** What a probe found out. Everybody may read it: no addresses, no credentials, not the source's own words. */
@@ -474,6 +486,8 @@ export interface AgentBackend {
     agent: AgentDescriptor,
     setting: { readonly name: keyof RunSettings; readonly value: unknown },
   ): string | null;
+  /** Whether runs of this agent of its list have steps between which they ask for `steered`. Absent: none do. */
+  steers?(agentId: string): boolean;
   /** The agents there are now. Raises `agent_unavailable` when the source cannot be asked, and has told the log. */
   list(signal: AbortSignal): Promise<readonly AgentDescriptor[]>;
   run(request: RunRequest, signal: AbortSignal): AsyncGenerator<AgentEvent, void, void>;

@@ -30,10 +30,11 @@ export function observeBackend(backend: AgentBackend, observers: Observers): Age
   const watch = (request: RunRequest, signal: AbortSignal, run: (request: RunRequest) => Events) =>
     observeRun(backend.source, observers, request, signal, run);
   const { continue: goOn, resume, abandon, forgetSession, listModels, write, examine } = backend;
-  const { memories, forgetMemories, knowledge, addDocument, removeDocument } = backend;
+  const { memories, forgetMemories, steers, knowledge, addDocument, removeDocument } = backend;
   return {
     source: backend.source,
     ...(backend.settings && { settings: backend.settings }),
+    ...(steers && { steers: (agentId) => steers.call(backend, agentId) }),
     list: (signal) => backend.list(signal),
     run: (request, signal) => watch(request, signal, (traced) => backend.run(traced, signal)),
     ...(goOn && {

@@ -68,6 +68,7 @@ export const acceptedSchema = Type.Object(
 /** The reply as it stands now: it runs, waits, or has ended where the same request came before. */
 export function accepted(
   reply: StoredMessage,
+  sent: SentMessage,
   processedMessage: string | null,
   waiting: WaitingForDecision | null = null,
 ) {
@@ -75,7 +76,7 @@ export function accepted(
     success: true as const,
     session_id: reply.sessionId,
     message_id: reply.messageId,
-    user_message_id: reply.replyTo ?? "",
+    user_message_id: sent.made?.userMessageId ?? reply.replyTo ?? "",
     agent_id: reply.agentId,
     processed_message: processedMessage,
     status: reply.status,

@@ -416,12 +416,16 @@ export class ChatConnection {
 
   /** Shows the reply to a message that was sent just now. */
   #begin(
-    { replyId, after = 0 }: SentMessage,
+    { replyId, waiting, after = 0 }: SentMessage,
     { voice_config: voice }: Pick<MessageBody, "voice_config">,
   ): void {
-    // The message has become part of what is shown here already, and its events come with that.
-    if (after > 0 && this.#followed.isShown(replyId)) return;
-    this.#followed.show({ replyId, after, isSpoken: isSpoken(voice), isResumed: false });
+    const shown = { isSpoken: isSpoken(voice), isResumed: false };
+    // Both, side by side: which of them answers is not known yet.
+    if (waiting !== undefined) this.#followed.show({ ...shown, replyId: waiting, after: 0 });
+    // The message is, or may become, part of what is shown here already, and its events come with that.
+    const mayBeShown = after > 0 || waiting !== undefined;
+    if (mayBeShown && this.#followed.isShown(replyId)) return;
+    this.#followed.show({ ...shown, replyId, after });
   }
 
   /** Shows what happens to the user's sessions, in place of what was shown of them before. */

@@ -85,7 +85,7 @@ function stage(scene: Scene = {}) {
       async accept(turn: NewTurn) {
         accepted.push(turn);
         return scene.earlierMessage === undefined
-          ? { sessionId: turn.sessionId, replyId }
+          ? { sessionId: turn.sessionId, replyId, turn: turn.turn }
           : { earlier: { sessionId, messageId: scene.earlierMessage } };
       },
       async cancel() {
@@ -101,7 +101,7 @@ function stage(scene: Scene = {}) {
         return { eventSeq: 7 };
       },
     } as never,
-    replyStore: { find, owner: find, messageOwner: find },
+    replyStore: { find, owner: find, messageOwner: find, steers: async () => null },
     async *follow(_, after) {
       done.push(`follow ${after}`);
       yield null;

@@ -18,6 +18,7 @@ import type { Amendment } from "../replies/lifecycle/waiting.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
 import type { ClaimedReply, ReplyState } from "../replies/reply.ts";
 import type { FollowReply } from "../replies/reading/follow-reply.ts";
+import { isTakenIn } from "../replies/reading/follow-sent.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Budgets } from "../usage/budgets.ts";
 import { waitsForDecision } from "./waits-for-decision.ts";
@@ -27,7 +28,7 @@ interface CommandParts {
   readonly sessions: Pick<Sessions, "prepare">;
   readonly catalogue: Pick<Catalogue, "resolve" | "find" | "entry">;
   readonly replies: Replies;
-  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner">;
+  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner" | "steers">;
   readonly follow: FollowReply;
   readonly limiter: RateLimiter;
   readonly budgets: Pick<Budgets, "check">;
@@ -97,6 +98,8 @@ export interface SentMessage {
   readonly made?: Pick<ClaimedReply, "agentId" | "userMessageId" | "message">;
   /** Number of the last event that was told before this message came. */
   readonly after?: number;
+  /** The reply is to take the message in; until then, and where it ends without, the message's own reply is this one. */
+  readonly waiting?: string;
 }
 
 /** A reply as a caller names it. */
@@ -161,6 +164,20 @@ export function createCommands(parts: CommandParts) {
       if (last !== null && waitsForDecision(last) !== null) break;
     }
     return last;
+  };
+
+  /** The same of whatever answers a message that was sent; which reply that is, may be known only then. */
+  const answered = async (
+    { replyId, waiting }: SentMessage,
+    signal: AbortSignal,
+  ): Promise<{ readonly replyId: string; readonly end: LoggedEvent | null }> => {
+    for (;;) {
+      const end = await settled(replyId, signal);
+      if (waiting === undefined || signal.aborted) return { replyId, end };
+      if ((await replyStore.owner(waiting)) === null) return { replyId, end };
+      const own = await settled(waiting, signal);
+      if (!isTakenIn(own)) return { replyId: waiting, end: own };
+    }
   };
 
   /** Raises when the agent cannot do what a message and its settings ask for. */
@@ -229,8 +246,9 @@ export function createCommands(parts: CommandParts) {
       request.userToken,
     );
     if (!("earlier" in accepted)) {
-      const { after } = accepted;
-      return { sessionId: accepted.sessionId, replyId: accepted.replyId, made: accepted, after };
+      const { replyId, turn, after } = accepted;
+      const answer = leadsTo(replyId, turn.steers);
+      return { sessionId: accepted.sessionId, ...answer, made: accepted, after };
     }
     const { sessionId: earlierSession, messageId } = accepted.earlier;
     // The key was used to create a session: that is another request.
@@ -239,7 +257,8 @@ export function createCommands(parts: CommandParts) {
     if ((await replyStore.owner(messageId)) === null) {
       throw new Problem("message_not_found", { messageId });
     }
-    return { sessionId: earlierSession, replyId: messageId };
+    const steers = await replyStore.steers(messageId);
+    return { sessionId: earlierSession, ...leadsTo(messageId, steers ?? undefined) };
   };
 
   /** Where a message is that somebody wants something said at. */
@@ -332,6 +351,7 @@ export function createCommands(parts: CommandParts) {
       owned((replyId) => replyStore.owner(replyId), caller, named),
 
     settled,
+    answered,
 
     /**
      * Stops a reply and waits for its end, as long as that may take; one that was cancelled before is left as it is.
@@ -383,6 +403,14 @@ export function createCommands(parts: CommandParts) {
       return { replyId, sessionId, after: reply.eventSeq };
     },
   };
+}
+
+/** What answers a message whose own reply is this one, as far as that is known. */
+function leadsTo(
+  replyId: string,
+  steers: string | undefined,
+): Pick<SentMessage, "replyId" | "waiting"> {
+  return steers === undefined ? { replyId } : { replyId: steers, waiting: replyId };
 }
 
 function checkDecisions(

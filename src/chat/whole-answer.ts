@@ -18,7 +18,7 @@ export type WholeAnswer = (
  * ended in, and `message_not_found` when it was deleted meanwhile.
  */
 export function createWholeAnswer(
-  commands: Pick<Commands, "settled">,
+  commands: Pick<Commands, "answered">,
   messages: Pick<MessageStore, "find">,
   audioResponse: (reply: StoredMessage) => Promise<object | null>,
 ): WholeAnswer {
@@ -28,16 +28,15 @@ export function createWholeAnswer(
     return message;
   };
   return async (sent, response) => {
-    const { replyId } = sent;
     if (prefersAsync(response.request)) {
-      acceptedAsync(response, `/chat/message/${replyId}`);
-      return accepted(await found(replyId), null);
+      acceptedAsync(response, `/chat/message/${sent.replyId}`);
+      return accepted(await found(sent.replyId), sent, null);
     }
-    const end = await commands.settled(replyId, goneSignal(response));
+    const { replyId, end } = await commands.answered(sent, goneSignal(response));
     const waiting = waitsForDecision(end);
     if (waiting !== null) {
       acceptedLater(response, `/chat/message/${replyId}`);
-      return accepted(await found(replyId), null, waiting);
+      return accepted(await found(replyId), sent, null, waiting);
     }
     const withdrawn = withdrawnAnswer(sent, end, null);
     if (withdrawn !== null) return withdrawn;

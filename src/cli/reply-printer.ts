@@ -77,6 +77,8 @@ export function createReplyPrinter({ output, errors, isColoured, isInteractive }
           const data = JSON.stringify(event.data ?? {}).slice(0, maxArgumentsLength);
           return line(`${event.name}: ${data}`);
         }
+        case "steered":
+          return line(`you: ${event.message}`);
         case "cancelled":
           return line(`stopped (${event.reason})`);
         case "paused":

@@ -74,6 +74,7 @@ export async function openDoors(
   const placesOfUsers = new PlacesByOwner(limits.max_viewers_per_user);
   const sse = createSseView({
     follow,
+    isThere: async (replyId) => (await conversations.replyStore.owner(replyId)) !== null,
     telemetry,
     identity,
     maxViewers: limits.max_viewers,

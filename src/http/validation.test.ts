@@ -31,7 +31,7 @@ it.each<[unknown, string[]]>([
   [{ message: "a", message_type: "song" }, ["/message_type must be one of text, voice"]],
   [
     { message: "a", on_busy: null },
-    ["/on_busy must be one of enqueue, reject, interrupt, rollback, merge"],
+    ["/on_busy must be one of enqueue, reject, interrupt, rollback, merge, steer"],
   ],
   [{ message: "a", metadata: [] }, ["/metadata must be one of object, null"]],
   [{ message: "a", voice_config: { speed: 9 } }, ["/voice_config/speed must be <= 4"]],
@@ -39,7 +39,7 @@ it.each<[unknown, string[]]>([
     { message: "a", session_config: { on_busy: 1, temperature: -1 } },
     [
       "/session_config/temperature must be >= 0",
-      "/session_config/on_busy must be one of enqueue, reject, interrupt, rollback, merge",
+      "/session_config/on_busy must be one of enqueue, reject, interrupt, rollback, merge, steer",
     ],
   ],
   [

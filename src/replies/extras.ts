@@ -22,6 +22,14 @@ export interface Extras {
   readonly suggestions?: readonly string[];
   readonly tasks?: readonly Task[];
   readonly customEvents?: readonly CustomEvent[];
+  /** Messages of the user that it has taken in, in their order. */
+  readonly steered?: readonly SteeredAt[];
+}
+
+export interface SteeredAt {
+  readonly message_id: string;
+  /** Where in the text, in UTF-16 units. */
+  readonly text_start: number;
 }
 
 export const noExtras: Extras = Object.freeze({});
@@ -104,15 +112,24 @@ export function withCustomEvent(
   return { extras: { ...extras, customEvents: [...known, added] }, added };
 }
 
+/** With one more, unless it is known. */
+export function withSteered(extras: Extras, at: SteeredAt): Extras {
+  const { steered = [] } = extras;
+  if (steered.some(({ message_id: id }) => id === at.message_id)) return extras;
+  return { ...extras, steered: [...steered, at] };
+}
+
 /** Of a message and of a snapshot. */
 export function wireExtras(extras: Extras | null): {
   sources?: Source[];
   suggestions?: string[];
+  steered?: SteeredAt[];
   tasks?: Task[];
   custom_events?: CustomEvent[];
 } {
-  const { sources, suggestions, tasks, customEvents } = extras ?? noExtras;
+  const { sources, suggestions, steered, tasks, customEvents } = extras ?? noExtras;
   return {
+    ...(steered && { steered: [...steered] }),
     ...(sources && { sources: [...sources] }),
     ...(suggestions && { suggestions: [...suggestions] }),
     ...(tasks && { tasks: [...tasks] }),
@@ -120,7 +137,7 @@ export function wireExtras(extras: Extras | null): {
   };
 }
 
-/** As they may be stored, of a file that anybody can have written. */
+/** As they may be stored, of a file that anybody can have written; ids of other messages mean nothing there. */
 export function boundedExtras(extras: Extras | null): Extras | null {
   const { sources = [], suggestions = [], tasks = [], customEvents = [] } = extras ?? noExtras;
   const told = customEvents.reduce<Extras>(

@@ -73,8 +73,21 @@ const customMembers = {
   agent_id: Type.String(),
 };
 
-/** What an agent tells with its text: of messages and of snapshots. */
+export const SteeredSchema = Type.Object({
+  message_id: Type.String({ format: "uuid", description: "Of the user's message." }),
+  text_start: Type.Integer({
+    minimum: 0,
+    description: "Where it came in the reply's text, in UTF-16 units.",
+  }),
+});
+
+/** What belongs to a reply's text: of messages and of snapshots. */
 export const extrasMembers = {
+  steered: Type.Optional(
+    Type.Array(SteeredSchema, {
+      description: "Messages of the user that the reply has taken in while it was made.",
+    }),
+  ),
   sources: Type.Optional(Type.Array(SourceSchema)),
   suggestions: Type.Optional(
     Type.Array(Type.String(), { description: "What the user might say next." }),
@@ -256,6 +269,15 @@ export const replyEventSchemas = {
   audio_response: event("audio_response", "The whole reply as speech.", {
     audio: AudioResponseSchema,
   }),
+  steered: event(
+    "steered",
+    "The reply has taken in a message that was sent with `on_busy: steer`; what follows knows of it.",
+    {
+      user_message_id: Type.String({ format: "uuid" }),
+      message: Type.String(),
+      text_start: SteeredSchema.properties.text_start,
+    },
+  ),
   paused: event(
     "paused",
     "A person must decide; POST /chat/message/{message_id}/continue goes on.",
@@ -291,7 +313,14 @@ export const replyEventSchemas = {
   cancelled: event("cancelled", "Stopped on purpose; what had been said is kept. Terminal.", {
     full_response: Type.String(),
     reason: Type.String({
-      examples: ["cancelled", "interrupted_by_user", "rolled_back", "session_deleted"],
+      examples: [
+        "cancelled",
+        "interrupted_by_user",
+        "rolled_back",
+        "steered",
+        "taken_in",
+        "session_deleted",
+      ],
     }),
   }),
   error: event("error", "The reply ended in a fault. Terminal.", {

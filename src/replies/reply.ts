@@ -36,6 +36,13 @@ export interface ClaimedReply {
   readonly conversation: TreeRow;
 }
 
+/** A user's message that has become part of a running reply. */
+export interface TakenIn {
+  readonly messageId: string;
+  readonly content: string;
+  readonly hasAttachments: boolean;
+}
+
 /** A stored tool call, as messages show it. */
 export interface StoredToolCall {
   readonly tool_call_id: string;

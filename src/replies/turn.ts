@@ -10,6 +10,13 @@ export interface VoiceRequest {
   readonly speed?: number;
 }
 
+export interface Steered {
+  /** The user's message that its run began with. */
+  readonly from: string;
+  /** Those that it has taken in, oldest first. */
+  readonly by: readonly string[];
+}
+
 /**
  * What an agent is to be called with. Stored with the reply until it has ended, so that any node can start it; it
  * holds no token and nothing secret.
@@ -33,6 +40,10 @@ export interface Turn {
   readonly merges?: boolean;
   /** Messages of the user in front of the one that is replied to, answered together with it, oldest first. */
   readonly joins?: readonly string[];
+  /** The running reply that is to take its message in (`on_busy: "steer"`); until then it waits like any other. */
+  readonly steers?: string;
+  /** Of a reply that has taken messages in. */
+  readonly steered?: Steered;
   /** Transcript, when the message was spoken. */
   readonly processedMessage?: string;
 }

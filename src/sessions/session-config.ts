@@ -33,9 +33,10 @@ const ofTurn = [
   Type.Literal("rollback"),
 ] as const;
 
-export const onBusySchema = Type.Union([...ofTurn, Type.Literal("merge")], {
+export const onBusySchema = Type.Union([...ofTurn, Type.Literal("merge"), Type.Literal("steer")], {
   description:
-    "What becomes of a message for a session that is still answering. `merge`: messages that wait are answered together.",
+    "What becomes of a message for a session that is still answering. `merge`: messages that wait are answered together; " +
+    "`steer`: the running reply takes it in at its next step.",
 });
 
 /** Of what is asked again or said otherwise: that stands for itself. */

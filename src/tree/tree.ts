@@ -197,6 +197,27 @@ export function withdrawn(tree: Tree, first: number, last: number): Tree {
   return withHead({ ...left, segments: [...segments, closed(left)] }, head);
 }
 
+/**
+ * A reply moves behind messages that were said after it: from the first of `freed`, to the number `to`. They hang below
+ * what it was below then, one below the other; `freed` besides are replies that were to be made between them. What hangs
+ * below any of these hangs below it. Null where something of that was said before `to`: parents come before children.
+ */
+export function movedBehind(
+  tree: Tree,
+  freed: readonly number[],
+  questions: readonly number[],
+  to: number,
+): Tree | null {
+  const others = freed.flatMap((seq) =>
+    childrenOf(tree, seq).filter((child) => !questions.includes(child)),
+  );
+  if (others.some((child) => child < to)) return null;
+  const segments = tree.segments.map((segment) =>
+    others.includes(segment.first) && !isEmpty(segment) ? { ...segment, parent: to } : segment,
+  );
+  return freed.reduce<Tree>((left, seq) => withdrawn(left, seq, seq), { ...tree, segments });
+}
+
 /** A place for the head that no message is at. */
 function closed({ lastSeq }: Tree): Segment {
   return { first: lastSeq + 1, parent: -1, last: lastSeq, thread: 0 };

@@ -163,17 +163,17 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     }
     if (prefersAsync(request)) {
       acceptedAsync(reply, `/chat/message/${sent.replyId}`);
-      return accepted(await found(sent.replyId), heard.text);
+      return accepted(await found(sent.replyId), sent, heard.text);
     }
-    const end = await commands.settled(sent.replyId, signal);
+    const { replyId, end } = await commands.answered(sent, signal);
     const waiting = waitsForDecision(end);
     if (waiting !== null) {
-      acceptedLater(reply, `/chat/message/${sent.replyId}`);
-      return accepted(await found(sent.replyId), heard.text, waiting);
+      acceptedLater(reply, `/chat/message/${replyId}`);
+      return accepted(await found(replyId), sent, heard.text, waiting);
     }
     const withdrawn = withdrawnAnswer(sent, end, heard.text);
     if (withdrawn !== null) return withdrawn;
-    const made = await found(sent.replyId);
+    const made = await found(replyId);
     return answer(made, await found(question ?? ""), heard.text, await options.audioResponse(made));
   }
 

@@ -179,6 +179,8 @@ interface Placed {
   readonly seq: number;
   readonly role: string;
   readonly replyTo: string | null;
+  /** A reply has taken it in while it was made. */
+  readonly isTakenIn: boolean;
 }
 
 interface KnownSession {
@@ -241,8 +243,8 @@ function createLife(database: Database, options: HeartOptions) {
     const session = sessionOf(number);
     const userId = `user ${number % 3}`;
     session.last = { message, key };
-    if ((onBusy === "interrupt" || onBusy === "rollback") && session.sessionId !== null)
-      stopped.add(session.sessionId);
+    const mayStop = ["interrupt", "rollback", "steer"].includes(onBusy ?? "");
+    if (mayStop && session.sessionId !== null) stopped.add(session.sessionId);
     const sent = await node.commands.send({
       sessionId: session.sessionId ?? undefined,
       at: { kind: "head" },
@@ -258,14 +260,17 @@ function createLife(database: Database, options: HeartOptions) {
       idempotency: { key, fingerprint: `${session.sessionId ?? "new"} ${message}` },
     });
     session.sessionId ??= sent.sessionId;
-    if (sent.made) answeredBy.set(sent.made.userMessageId, sent.replyId);
+    if (sent.made && sent.waiting === undefined)
+      answeredBy.set(sent.made.userMessageId, sent.replyId);
     read(sent.replyId, sent.sessionId, node);
+    if (sent.waiting !== undefined) read(sent.waiting, sent.sessionId, node);
   };
 
   const messagesOf = async (sessionId: string | null): Promise<Placed[]> =>
     (
       await database.query<Placed>(
-        `SELECT message_id AS "messageId", seq, role, reply_to AS "replyTo" FROM messages
+        `SELECT message_id AS "messageId", seq, role, reply_to AS "replyTo",
+           turn ->> 'takenInBy' IS NOT NULL AS "isTakenIn" FROM messages
          WHERE session_id = $1 ORDER BY seq`,
         [sessionId],
       )
@@ -599,7 +604,8 @@ function createLife(database: Database, options: HeartOptions) {
     for (const tree of trees) {
       const all = await messagesOf(tree.sessionId);
       found.push(...treeFaults(tree.sessionId, tree, all));
-      for (const { messageId } of all) {
+      for (const { messageId, isTakenIn } of all) {
+        if (isTakenIn) continue;
         const reply = ends.find(({ replyId }) => replyId === answeredBy.get(messageId));
         if (reply?.asked?.includes(messageId) === false) {
           found.push(`${reply.replyId} was not told ${messageId}`);
@@ -615,6 +621,18 @@ function createLife(database: Database, options: HeartOptions) {
       const said = amended.get(row.questionId);
       if (said?.isTaken === true && !said.texts.includes(row.question))
         found.push(`${row.questionId} does not say what it was changed to`);
+    }
+    const { rows: takenIn } = await database.query<{ replyId: string; messages: string[] }>(
+      `SELECT u.turn ->> 'takenInBy' AS "replyId", array_agg(u.content ORDER BY u.seq) AS messages
+       FROM messages u WHERE u.role = 'user' AND u.turn IS NOT NULL GROUP BY 1`,
+    );
+    for (const { replyId, messages } of takenIn) {
+      const given = upstream.taken.get(replyId) ?? [];
+      const isWhole = JSON.stringify(given) === JSON.stringify(messages);
+      if (isCalm ? !isWhole : given.length > messages.length)
+        found.push(
+          `${replyId} has taken in ${messages.join(", ")} and was given ${given.join(", ")}`,
+        );
     }
     for (const { replyId, faults: read } of readers.values()) {
       found.push(...read.map((fault) => `reader of ${replyId}: ${fault}`));

@@ -10,7 +10,8 @@ import { Problem } from "../../src/problems/problem.ts";
 
 /**
  * What an agent does with a message: the message is a list of these, such as `say mark say pause say`.
- * - `say`: a piece of text; `tool`: a tool at work, after which the reply is stored; `mark`: a state to resume from
+ * - `say`: a piece of text; `tool`: a tool at work, after which the reply is stored, and where the agent lasts takes in
+ *   what the user has said meanwhile; `mark`: a state to resume from
  * - `pause`: a person must decide; `fail`: the agent failed; `cut`: its connection broke; `hang`: it says nothing any
  *   more and does not hear that it shall stop
  */
@@ -61,8 +62,9 @@ export function createUpstream() {
   const abandoned = new Set<string>();
   const forgotten = new Set<string>();
   const faults: string[] = [];
-  /** What each reply was asked. */
+  /** What runs were called with, and what they have taken in since, by reply. */
   const asked = new Map<string, string>();
+  const taken = new Map<string, string[]>();
   /** Of all nodes. */
   const underway = new Set<Run>();
   const mode = { isFree: false };
@@ -92,6 +94,7 @@ export function createUpstream() {
     from: number,
     signal: AbortSignal,
     isCut: () => boolean,
+    steers: boolean,
   ): AsyncGenerator<AgentEvent, void, void> {
     const { replyId, sessionId, message } = request;
     if ((asked.get(replyId) ?? message) !== message) {
@@ -112,6 +115,11 @@ export function createUpstream() {
           break;
         case "tool":
           yield { type: "tool", toolCallId: `call ${index}`, name: "tool", status: "completed" };
+          if (steers) {
+            const said = (await request.steered?.()) ?? [];
+            const before = taken.get(replyId) ?? [];
+            taken.set(replyId, [...before, ...said.map((each) => each.message)]);
+          }
           break;
         case "mark":
           yield { type: "resumable", state: { next: index + 1 } };
@@ -135,6 +143,7 @@ export function createUpstream() {
   }
 
   return {
+    taken,
     paused,
     abandoned,
     forgotten,
@@ -185,7 +194,7 @@ export function createUpstream() {
         underway.add(mine);
         check(mine);
         try {
-          yield* play(request, from, signal, node.isGone);
+          yield* play(request, from, signal, node.isGone, canResume);
         } finally {
           runs.delete(mine);
           underway.delete(mine);
@@ -224,7 +233,7 @@ export function createUpstream() {
           ]),
         run: (request, signal) => run(request, 0, signal),
         continue: (request, state, _decisions, signal) => goOn(request, state, signal),
-        ...(canResume && { resume: goOn }),
+        ...(canResume && { resume: goOn, steers: () => true }),
         abandon: ({ replyId }) =>
           job(() => {
             paused.delete(replyId);

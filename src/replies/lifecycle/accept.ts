@@ -28,6 +28,7 @@ import { openingEvent } from "./opening.ts";
 import { insertedColumns, questionRow } from "./question-row.ts";
 import { queuedEvent } from "./tell-waiting.ts";
 import type { ClaimedReply } from "../reply.ts";
+import { takenInBy } from "./take-in.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
 
 /** Another request holds the idempotency key: nothing has changed, and its result can be looked up. */
@@ -95,15 +96,16 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
       request.check?.(agentId);
       if (host !== null && message !== null) return join(tx, parts, { ...request, message }, host);
       const anchored = await findAnchor(tx, sessionId, before, request.at);
-      const wanted = { sessionId, onBusy, maxQueued: parts.maxQueued };
+      const { maxQueued, canSteer } = parts;
+      const { parent: below } = anchored;
+      const hanging = { sessionId, agentId: request.agentId, parent: below };
+      const wanted = { ...hanging, onBusy, maxQueued, canSteer };
       const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
       const { insteadOf } = place;
       const parent =
-        insteadOf === null || request.at.kind !== "head"
-          ? anchored.parent
-          : above(before, insteadOf);
+        insteadOf === null || request.at.kind !== "head" ? below : above(before, insteadOf);
       const tree = await hang(tx, sessionId, before, parent, manyOf(request));
       const reply = await insertMessages(tx, parts, request, {
         session,
@@ -112,6 +114,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
         agentId,
         waits: place.queuePosition !== null,
         merges: onBusy === "merge",
+        steers: place.steers,
       });
       return {
         result: { ...reply, after: 0 },
@@ -246,6 +249,7 @@ interface Standing {
   readonly waits: boolean;
   /** It came to be answered together with what else waits. */
   readonly merges: boolean;
+  readonly steers: string | null;
 }
 
 async function insertMessages(
@@ -255,7 +259,7 @@ async function insertMessages(
   standing: Standing,
 ): Promise<ClaimedReply> {
   const { sessionId, userMessageId, replyId, message, turn: given } = request;
-  const { session, anchored, tree, agentId, waits } = standing;
+  const { session, anchored, tree, agentId, waits, steers } = standing;
   const { earlier } = anchored;
   const files = (message?.attachments ?? []).map((file) => ({
     info: describeAttachment(file),
@@ -285,6 +289,7 @@ async function insertMessages(
       hasAttachments: true,
     }),
     ...(merges && { merges }),
+    ...(steers !== null && { steers }),
   };
   const eventSeq = waits ? 2 : 1;
   const attempt = waits ? 0 : 1;
@@ -364,6 +369,8 @@ async function acceptedBefore(
   );
   const row = rows[0];
   if (row === undefined) {
+    const taken = await takenInBefore(tx, request);
+    if (taken !== null) return taken;
     // It has become part of another turn.
     const { rowCount } = await tx.query(
       "SELECT 1 FROM messages WHERE session_id = $1 AND message_id = $2",
@@ -385,6 +392,30 @@ async function acceptedBefore(
       ...opening(reply, request, { queuePosition: position, waitsFor }).filter(
         ({ do: what }) => what === "count" || goesOn,
       ),
+    ],
+  };
+}
+
+/** The first try was committed, and the message has become part of the reply that ran: its own is there no more. */
+async function takenInBefore(
+  tx: Queryable,
+  { sessionId, replyId, userMessageId, message, turn }: Acceptance,
+): Promise<Change<Accepted> | null> {
+  const { rows } = await tx.query<Omit<ClaimedReply, "turn">>(
+    `SELECT ${claimedColumns}, ${questionOf("m.session_id", "m.turn")}, u.message_id AS "userMessageId",
+       ${conversationOf("m.session_id")}
+     FROM messages u JOIN messages m ON m.session_id = u.session_id AND m.message_id = ${takenInBy}
+     WHERE u.session_id = $1 AND u.message_id = $2`,
+    [sessionId, userMessageId],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { agentId } = row;
+  const type = message?.type ?? "text";
+  return {
+    result: { ...row, turn: { ...turn, userId: "", settings: {} }, after: 0 },
+    effects: [
+      { do: "count", what: "turn-accepted", sessionId, replyId, agentId, type, queued: true },
     ],
   };
 }

@@ -87,6 +87,8 @@ export interface AcceptParts extends Claimant {
     messages: number,
   ) => Promise<unknown>;
   readonly maxQueued: number;
+  /** Whether an agent asks between its steps for what is to be taken in. */
+  readonly canSteer: (agentId: string) => boolean;
   /** Of messages that are answered together too. */
   readonly maxMessageLength: number;
   readonly maxUploadBytes: number;

@@ -78,8 +78,13 @@ export interface UnfinishedReply {
   readonly replyId: string;
   readonly seq: number;
   readonly status: string;
-  /** So many messages of the user came with it. */
+  readonly agentId: string;
+  /** The running reply that is to take its message in. */
+  readonly steers: string | null;
+  /** So many messages of the user came with it, or were taken in. */
   readonly messages: number;
+  /** Somebody wants it to stop. */
+  readonly isStopping: boolean;
 }
 
 /** What is being made in a session, is paused, or waits, in its order. */
@@ -89,12 +94,14 @@ export async function unfinishedReplies(
 ): Promise<UnfinishedReply[]> {
   const { rows } = await tx.query<UnfinishedReply>(
     // Two halves, because there is an index for each: no reading through what has ended.
-    `SELECT message_id AS "replyId", seq, status,
-       CASE WHEN turn ? 'merges' THEN 1 + jsonb_array_length(coalesce(turn -> 'joins', '[]')) ELSE 1 END AS messages FROM (
-       SELECT message_id, status, seq, turn FROM messages
+    `SELECT message_id AS "replyId", seq, status, agent_id AS "agentId",
+       turn ->> 'steers' AS steers, cancel_reason IS NOT NULL AS "isStopping",
+       CASE WHEN turn ? 'merges' THEN 1 + jsonb_array_length(coalesce(turn -> 'joins', '[]')) ELSE 1 END
+         + jsonb_array_length(coalesce(turn #> '{steered,by}', '[]')) AS messages FROM (
+       SELECT message_id, status, seq, agent_id, turn, cancel_reason FROM messages
        WHERE session_id = $1 AND status IN ('streaming', 'paused')
        UNION ALL
-       SELECT message_id, status, seq, turn FROM messages
+       SELECT message_id, status, seq, agent_id, turn, cancel_reason FROM messages
        WHERE session_id = $1 AND status = 'queued') AS unfinished
      ORDER BY seq`,
     [sessionId],

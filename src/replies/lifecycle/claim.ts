@@ -12,8 +12,11 @@ export interface Claimant {
   readonly leaseSeconds: number;
 }
 
+/** The user's message that a reply was called with; it may have taken further ones in, and is to the last of them then. */
+export const askedBy = `coalesce((m.turn -> 'steered' ->> 'from')::uuid, m.reply_to)`;
+
 export const claimedColumns = `
-  m.message_id AS "replyId", m.session_id AS "sessionId", m.reply_to AS "userMessageId",
+  m.message_id AS "replyId", m.session_id AS "sessionId", ${askedBy} AS "userMessageId",
   m.seq, m.agent_id AS "agentId", m.attempt, m.recoveries, m.event_seq AS "eventSeq", m.content,
   coalesce(m.reasoning, '') AS reasoning, m.turn, m.backend_state AS "backendState",
   m.tool_calls AS "toolCalls", m.media, m.extras, m.audio`;
@@ -99,7 +102,7 @@ export async function heldHere(
   const { rows } = await tx.query<ClaimedReply>(
     `SELECT ${claimedColumns}, ${questionOf("m.session_id", "m.turn")},
        ${conversationOf("m.session_id")}
-     FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+     FROM messages m JOIN messages u ON u.session_id = m.session_id AND u.message_id = ${askedBy}
      WHERE m.session_id = $1 AND m.status = 'streaming' AND m.lease_owner = $2 AND m.lease_until > now()`,
     [sessionId, nodeId],
   );

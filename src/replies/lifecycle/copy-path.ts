@@ -54,7 +54,7 @@ export async function copyMessages(
        metadata, created_at, usage, finish_reason, error, reasoning, tool_calls, media, extras, duration_ms,
        time_to_first_token_ms, attempt, event_seq, attachments, unspoken, context, output_format)
      SELECT $2, copy.id, copy.seq, m.role, m.status, m.agent_id, m.content, copy.reply_to, m.metadata,
-       m.created_at, m.usage, m.finish_reason, m.error, m.reasoning, m.tool_calls, m.media, m.extras,
+       m.created_at, m.usage, m.finish_reason, m.error, m.reasoning, m.tool_calls, m.media, nullif(m.extras - 'steered', '{}'),
        m.duration_ms, m.time_to_first_token_ms, m.attempt, m.event_seq, copy.attachments,
        m.unspoken, m.context, m.output_format
      FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::jsonb[])

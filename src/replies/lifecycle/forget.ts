@@ -99,7 +99,7 @@ export const forget: Transition<Forget, boolean> = {
 };
 
 /** Why there is no row any more. */
-type GoneReason = "session_deleted" | "message_deleted" | "withdrawn";
+type GoneReason = "session_deleted" | "message_deleted" | "withdrawn" | "taken_in";
 
 /** Agents that remember these lines of a session by themselves are to forget them. */
 export function forgetting(

@@ -48,6 +48,8 @@ const everyday: [number, fc.Arbitrary<Deed>][] = [
         "interrupt" as const,
         "rollback" as const,
         "reject" as const,
+        "steer" as const,
+        "steer" as const,
       ),
     }),
   ],

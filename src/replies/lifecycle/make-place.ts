@@ -3,18 +3,29 @@ import type { Queryable } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
-import { unfinishedReplies } from "./branches.ts";
+import { unfinishedReplies, type UnfinishedReply } from "./branches.ts";
 import { cancelReply } from "./cancel.ts";
 import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 
 /** What becomes of a message for a session that is still answering. */
-export const onBusyChoices = ["enqueue", "reject", "interrupt", "rollback", "merge"] as const;
+export const onBusyChoices = [
+  "enqueue",
+  "reject",
+  "interrupt",
+  "rollback",
+  "merge",
+  "steer",
+] as const;
 
 export type OnBusy = (typeof onBusyChoices)[number];
 
 /** Why what is unfinished ends, as it is told. */
-const givesWay = { interrupt: "interrupted_by_user", rollback: "rolled_back" } as const;
+const givesWay = {
+  interrupt: "interrupted_by_user",
+  rollback: "rolled_back",
+  steer: "steered",
+} as const;
 
 /** Where the new reply stands, and what had to give way to it. */
 export interface Place {
@@ -23,7 +34,9 @@ export interface Place {
   /** The reply at work, or the one about which a person has to decide first; null: nothing is in front. */
   readonly waitsFor: WaitsFor | null;
   /** A reply that leaves the path with its messages, so many, for the new one to stand there; null: none. */
-  readonly insteadOf: { readonly seq: number; readonly messages: number } | null;
+  readonly insteadOf: Pick<UnfinishedReply, "seq" | "messages"> | null;
+  /** The running reply that is to take the message in; null: none. */
+  readonly steers: string | null;
   readonly effects: readonly Effect[];
   readonly jobs: readonly Job[];
   readonly events: readonly BusinessEvent[];
@@ -40,6 +53,7 @@ export const free: Place = {
   queuePosition: null,
   waitsFor: null,
   insteadOf: null,
+  steers: null,
   effects: [],
   jobs: [],
   events: [],
@@ -49,6 +63,12 @@ interface PlaceWanted {
   readonly sessionId: string;
   readonly onBusy: OnBusy;
   readonly maxQueued: number;
+  /** The number of the message that it is to hang below. */
+  readonly parent: number;
+  /** For this turn only. */
+  readonly agentId: string | undefined;
+  /** Whether an agent asks between its steps for what is to be taken in. */
+  readonly canSteer: (agentId: string) => boolean;
 }
 
 /** Decides what becomes of a message for a session that is still answering. */
@@ -57,9 +77,13 @@ export async function makePlace(
   claimant: Claimant,
   wanted: PlaceWanted,
 ): Promise<Place> {
-  const { sessionId, onBusy, maxQueued } = wanted;
+  const { sessionId, maxQueued } = wanted;
   const unfinished = await unfinishedReplies(tx, sessionId);
   if (unfinished.length === 0) return free;
+  const steered = wanted.onBusy === "steer" ? steeredBy(unfinished, wanted) : null;
+  const isTakenIn = steered !== null && wanted.canSteer(steered.agentId);
+  const waits = wanted.onBusy === "steer" && (steered === null || isTakenIn);
+  const onBusy = waits ? "enqueue" : wanted.onBusy;
   if (onBusy === "reject") {
     const busy = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
     throw new Problem("session_busy", busy === undefined ? {} : { messageId: busy.replyId });
@@ -70,13 +94,14 @@ export async function makePlace(
       throw new Problem("queue_full", { limit: maxQueued }, { retryAfterSeconds: 5 });
     }
     const waitsFor = await inFront(tx, sessionId, unfinished);
-    return { ...free, queuePosition: waiting + 1, waitsFor };
+    const steers = isTakenIn ? steered.replyId : null;
+    return { ...free, queuePosition: waiting + 1, waitsFor, steers };
   }
   const effects: Effect[] = [];
   const jobs: Job[] = [];
   const events: BusinessEvent[] = [];
   let isHeld = false;
-  for (const { replyId } of unfinished) {
+  for (const { replyId } of steered === null ? unfinished : [steered]) {
     const reason = givesWay[onBusy];
     const given = await cancelReply(tx, claimant, { sessionId, replyId, reason });
     // What runs gives way with its own end, which starts what waits.
@@ -88,7 +113,24 @@ export async function makePlace(
   const active = unfinished.find((reply) => reply.status !== "queued") ?? unfinished[0];
   const insteadOf = onBusy === "rollback" ? (active ?? null) : null;
   const waitsFor = isHeld && active ? { replyId: active.replyId, requirements: null } : null;
-  return { queuePosition: isHeld ? 1 : null, waitsFor, insteadOf, effects, jobs, events };
+  const waiting = steered === null ? 0 : unfinished.length - 1;
+  const queuePosition = isHeld ? waiting + 1 : null;
+  return { ...free, queuePosition, waitsFor, insteadOf, effects, jobs, events };
+}
+
+/**
+ * The running reply that a message steers: one that nobody stops, that the message hangs directly behind, or behind others
+ * that steer it too. Else it waits its turn, and nothing gives way: the order of what was accepted stays.
+ */
+function steeredBy(
+  unfinished: readonly UnfinishedReply[],
+  { parent, agentId }: Pick<PlaceWanted, "parent" | "agentId">,
+): UnfinishedReply | null {
+  const [running, ...waiting] = unfinished;
+  if (running?.status !== "streaming" || running.isStopping) return null;
+  if (agentId !== undefined && agentId !== running.agentId) return null;
+  const isBehind = (unfinished.at(-1) as UnfinishedReply).seq === parent;
+  return isBehind && waiting.every(({ steers }) => steers === running.replyId) ? running : null;
 }
 
 /** What a message for a session with this unfinished waits for first. */

@@ -29,6 +29,7 @@ import type { Handover } from "./effect.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
 import { remove } from "./remove.ts";
 import type { ClaimedReply } from "../reply.ts";
+import { takeIn } from "./take-in.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { amend, type Amendment } from "./waiting.ts";
@@ -104,6 +105,10 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     idempotency: parts.idempotency,
     attachments: parts.attachments,
     insertSession: parts.insertSession,
+    canSteer(agentId) {
+      const found = catalogue.find(agentId);
+      return found?.backend.steers?.(found.agentId) === true;
+    },
   });
 
   const sourceOf = (agentId: string) => catalogue.find(agentId)?.backend.source ?? "none";
@@ -168,6 +173,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
       new ReplyRunner(reply, catalogue.find(reply.agentId) ?? null, options, {
         userToken,
         end: end(ticket),
+        takeIn: (running, given) => run(takeIn, { reply: running, given }),
       }),
     restoreOpening: async (reply) => {
       const { eventSeq } = reply;

@@ -4,6 +4,7 @@ import type { Database } from "../../database/database.ts";
 import { rowsOf } from "../../tree/rows-of.ts";
 import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { ClaimedReply, HistoryMessage, ReplyState } from "../reply.ts";
+import { statesBefore } from "./transition.ts";
 
 /** Of one history, however much room there is. */
 const maxHistoryMessages = 1_000;
@@ -27,6 +28,19 @@ export function createReplyStore(database: Database) {
       return rows[0] ?? null;
     },
 
+    /** Whether a message waits for this reply to take it in. */
+    async isSteered({
+      sessionId,
+      replyId,
+    }: Pick<ClaimedReply, "sessionId" | "replyId">): Promise<boolean> {
+      const { rowCount } = await database.query(
+        `SELECT 1 FROM messages
+         WHERE session_id = $1 AND status IN ${statesBefore("take in")} AND turn ->> 'steers' = $2 LIMIT 1`,
+        [sessionId, replyId],
+      );
+      return rowCount > 0;
+    },
+
     /** Its owner does not make it: whoever looks for lost replies finds it at once. */
     async letGo(reply: Pick<ClaimedReply, "sessionId" | "replyId" | "attempt">): Promise<void> {
       await database.query(
@@ -47,6 +61,16 @@ export function createReplyStore(database: Database) {
         [replyId],
       );
       return rows[0] ?? null;
+    },
+
+    /** The running reply that is to take the message of this waiting one in; null: none is, or it does not wait. */
+    async steers(replyId: string): Promise<string | null> {
+      const { rows } = await database.query<{ steers: string | null }>(
+        `SELECT turn ->> 'steers' AS steers FROM messages
+         WHERE message_id = $1 AND status IN ${statesBefore("take in")}`,
+        [replyId],
+      );
+      return rows[0]?.steers ?? null;
     },
 
     /** Whose a message of whatever role is; null when there is none. */

@@ -10,6 +10,7 @@ import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { remove } from "./remove.ts";
 import type { ReplyEnd } from "../reply.ts";
+import { takeIn } from "./take-in.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { takeOver } from "./take-over.ts";
 import { amend } from "./waiting.ts";
@@ -75,6 +76,7 @@ const acceptance = accept({
   ...claimant,
   maxQueued: 1,
   maxMessageLength: 1_000,
+  canSteer: () => false,
   maxUploadBytes: 1_000,
   idempotency: { claim: async () => true },
   attachments: { insert: async () => {}, copy: async () => [] },
@@ -158,6 +160,13 @@ const each: Record<
     {
       from: "complete",
       apply: (tx, ids) => cutToHeard.apply(tx, { ...ids, content: "text", length: 2 }, false),
+    },
+  ],
+  "take in": [
+    {
+      from: "queued",
+      apply: (tx, { sessionId, replyId }) =>
+        takeIn.apply(tx, { reply: { sessionId, replyId, attempt: 0 }, given: new Set() }, false),
     },
   ],
   amend: [

@@ -43,6 +43,8 @@ export const transitionTable = {
   "give up": { from: ["streaming"], to: ["failed", "cancelled"] },
   /** Of a spoken reply that was talked over: its text is what was heard. */
   "cut to what was heard": { from: ended, to: ended },
+  /** Its message becomes part of the reply that runs, which takes its place. */
+  "take in": { from: ["queued"], to: [] },
   /** What will be answered is said otherwise before its time has come. */
   amend: { from: ["queued"], to: ["queued"] },
   /** It goes with its message before its time has come; what waits behind it stays. */

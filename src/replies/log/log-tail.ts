@@ -2,6 +2,7 @@ import {
   noExtras,
   withCustomEvent,
   withSources,
+  withSteered,
   withSuggestions,
   withTasks,
   type Extras,
@@ -59,6 +60,9 @@ export async function logTail(log: ReplyLog, reply: Text, keepState = false): Pr
         content = event.content;
       } else if (event.type === "sources") {
         ({ extras } = withSources(extras ?? noExtras, event.sources));
+      } else if (event.type === "steered") {
+        const { user_message_id, text_start } = event;
+        extras = withSteered(extras ?? noExtras, { message_id: user_message_id, text_start });
       } else if (event.type === "suggestions") {
         extras = withSuggestions(extras ?? noExtras, event.suggestions);
       } else if (event.type === "tasks") {

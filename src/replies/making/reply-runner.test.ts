@@ -123,6 +123,7 @@ function stage(script: Script, setting: Setting = {}) {
     },
     {
       userToken: undefined,
+      takeIn: async () => [],
       end: async (_reply, progress, end) => {
         ends.push({ progress, end });
         return end;

@@ -6,6 +6,7 @@ import {
   type Attachment,
   type FoundAgent,
   type Requirement,
+  type SteeringMessage,
 } from "../../agents/agent-backend.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
@@ -19,14 +20,24 @@ import { ReplyFenced, type ReplyLog } from "../log/reply-log.ts";
 import { applyEvent, draftOf, type Draft, type KeptFile, type Outcome } from "./apply-event.ts";
 import { CheckpointPump } from "./checkpoint-pump.ts";
 import type { SpeakReply } from "./reply-speech.ts";
-import type { ClaimedReply, HistoryMessage, ReplyEnd, ReplyProgress } from "../reply.ts";
+import type { ClaimedReply, HistoryMessage, ReplyEnd, ReplyProgress, TakenIn } from "../reply.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { replyFailure } from "./reply-failure.ts";
 import { ReplyStopped } from "./reply-stopped.ts";
 import { runRequestOf } from "./run-request.ts";
 import { skipText } from "./skip-text.ts";
+import { withSteered } from "../extras.ts";
 import { formOf, type OutputFormat } from "../structured-output.ts";
 import type { Ranges } from "../../tree/ranges.ts";
+
+/**
+ * Makes the user's messages that wait for it part of a running reply; resolves with all that it has taken in and its run
+ * has not been given. May be repeated when it has raised.
+ */
+export type TakeInMessages = (
+  reply: ClaimedReply,
+  given: ReadonlySet<string>,
+) => Promise<readonly TakenIn[]>;
 
 /** How the agent is called: anew, with a person's decisions, or after its connection was lost. */
 export type RunMode =
@@ -46,6 +57,8 @@ export type RunMode =
 interface ConversationStore {
   /** This node does not make it: whoever looks for lost replies finds it at once. */
   letGo(reply: Pick<ClaimedReply, "sessionId" | "replyId" | "attempt">): Promise<void>;
+  /** Whether a message waits for this reply to take it in. */
+  isSteered(reply: Pick<ClaimedReply, "sessionId" | "replyId">): Promise<boolean>;
   /** The last messages of a path that have something to say, oldest first; 0: any number. */
   history(
     sessionId: string,
@@ -124,19 +137,35 @@ export class ReplyRunner {
   readonly #startedMs = performance.now();
   #firstTextMs: number | null = null;
   #userToken: string | undefined;
+  readonly #takeIn: TakeInMessages;
+  /** Messages that the run has been given after it had begun. */
+  readonly #given: Set<string>;
+  /** Something may have been taken in that the run was not given. */
+  #isUnsure: boolean;
 
   /** `agent` null: it is no longer configured, and the reply will fail. */
   constructor(
     reply: ClaimedReply,
     agent: FoundAgent | null,
     options: RunnerParts & RunnerSettings,
-    { userToken, end }: { readonly userToken: string | undefined; readonly end: EndReply },
+    {
+      userToken,
+      end,
+      takeIn,
+    }: {
+      readonly userToken: string | undefined;
+      readonly end: EndReply;
+      readonly takeIn: TakeInMessages;
+    },
   ) {
     this.reply = reply;
     this.#agent = agent;
     this.#options = options;
     this.#userToken = userToken;
     this.#endReply = end;
+    this.#takeIn = takeIn;
+    this.#given = new Set(reply.extras?.steered?.map(({ message_id: id }) => id));
+    this.#isUnsure = reply.turn.steered?.by.some((id) => !this.#given.has(id)) ?? false;
     this.#draft = draftOf(reply);
     this.#rules = { agentId: reply.agentId, maxReplyBytes: options.maxReplyBytes };
     this.#writer = new ReplyWriter({
@@ -345,6 +374,7 @@ export class ReplyRunner {
       history: (sessionId, path, { messages = historyMessages, ...bounds } = {}) =>
         store.history(sessionId, path, { messages, ...bounds }),
       files: (sessionId, ids) => this.#options.filesOf(sessionId, ids),
+      steered: () => this.#steered(),
     });
     const state = reply.backendState ?? {};
     const { backend } = agent;
@@ -377,6 +407,38 @@ export class ReplyRunner {
       const left_out = isFull ? "no_space" : "not_stored";
       return { ...told, name: file.name, fate: { left_out, size: file.bytes.length } };
     }
+  }
+
+  /** What has come for this reply since it began: it is told, and part of the reply from here on. */
+  async #steered(): Promise<readonly SteeringMessage[]> {
+    const { reply } = this;
+    const { store, attachmentsOf, logger } = this.#options;
+    try {
+      if (!this.#isUnsure && !(await store.isSteered(reply))) return [];
+      this.#isUnsure = true;
+      const taken = await this.#takeIn(reply, this.#given);
+      const messages = await Promise.all(
+        taken.map(async ({ messageId, content, hasAttachments }) => ({
+          message: content,
+          attachments: hasAttachments ? await attachmentsOf([messageId]) : [],
+        })),
+      );
+      this.#isUnsure = false;
+      for (const each of taken) this.#tellSteered(each);
+      return messages;
+    } catch (error) {
+      logger.warn({ replyId: reply.replyId, err: error }, "a message for a reply cannot be read");
+      return [];
+    }
+  }
+
+  #tellSteered({ messageId, content: message }: TakenIn): void {
+    this.#given.add(messageId);
+    const at = { message_id: messageId, text_start: this.#draft.content.length };
+    this.#draft = { ...this.#draft, extras: withSteered(this.#draft.extras, at) };
+    const { text_start } = at;
+    this.#writer.emit({ type: "steered", user_message_id: messageId, message, text_start });
+    this.#pump.request();
   }
 
   #apply(event: Parameters<typeof applyEvent>[1], onText: (text: string) => void): Outcome | null {

@@ -27,13 +27,14 @@ interface Surroundings {
     sessionId: string,
     ids: readonly string[],
   ) => ReturnType<NonNullable<RunRequest["files"]>>;
+  readonly steered?: NonNullable<RunRequest["steered"]>;
 }
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
   reply: ClaimedReply,
   { agentId, backend }: FoundAgent,
-  { attachments, userToken, find, history, files }: Surroundings,
+  { attachments, userToken, find, history, files, steered }: Surroundings,
 ): RunRequest {
   const { replyId, attempt, sessionId, message, messageSeq, joined, seq, conversation, turn } =
     reply;
@@ -74,6 +75,7 @@ export function runRequestOf(
         };
       }),
     files: (ids) => files(sessionId, ids),
+    ...(steered && { steered }),
   };
 }
 

@@ -27,6 +27,7 @@ async function stage(
   const sse = createSseView({
     stallMs,
     follow,
+    isThere: () => Promise.resolve(false),
     maxViewers: 1,
     placesOfUsers: new PlacesByOwner(0),
     telemetry: { viewers: (change: number) => (viewers += change) } as unknown as Telemetry,
@@ -93,6 +94,7 @@ it("is one of so many of a user and of all, and gives back what it has taken of 
   const admission = (maxViewers: number, ofUser: number) => {
     const { admit } = createSseView({
       follow: async function* none() {},
+      isThere: () => Promise.resolve(false),
       maxViewers,
       placesOfUsers: new PlacesByOwner(ofUser),
       telemetry: {} as Telemetry,

@@ -8,10 +8,13 @@ import { Places, type PlacesByOwner } from "../../lib/places.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
+import { followSent, type Answering } from "./follow-sent.ts";
 import type { LoggedEvent } from "../log/reply-log.ts";
 
 interface SseViewOptions {
   readonly follow: FollowReply;
+  /** Whether there is such a reply (still). */
+  readonly isThere: (replyId: string) => Promise<boolean>;
   readonly telemetry: Telemetry;
   readonly identity: IdentityProvider;
   readonly maxViewers: number;
@@ -38,8 +41,7 @@ interface Viewer extends Disposable {
   stream(request: FastifyRequest, reply: FastifyReply, shown: Shown): Promise<void>;
 }
 
-interface Shown {
-  readonly replyId: string;
+interface Shown extends Answering {
   readonly sessionId: string;
   readonly after: number;
 }
@@ -120,11 +122,14 @@ export function createSseView(options: SseViewOptions): SseView {
     }
   };
 
-  const stream: Viewer["stream"] = (request, reply, { replyId, sessionId, after }) =>
+  const stream: Viewer["stream"] = (request, reply, { sessionId, after, ...answering }) =>
     show(request, reply, {
-      headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
-      fields: { replyId },
-      follow: (signal) => follow(replyId, after, signal),
+      headers: { "X-Session-ID": sessionId, "X-Message-ID": answering.replyId },
+      fields: { replyId: answering.replyId },
+      follow: (signal) =>
+        answering.waiting === undefined
+          ? follow(answering.replyId, after, signal)
+          : followSent(follow, options.isThere, answering, after, signal),
     });
 
   return {

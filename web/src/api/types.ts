@@ -141,6 +141,8 @@ export interface Message {
   readonly suggestions?: readonly string[];
   readonly tasks?: readonly Task[];
   readonly custom_events?: readonly CustomEvent[];
+  /** Messages of the user that it has taken in, and where in its text. */
+  readonly steered?: readonly { readonly message_id: string; readonly text_start: number }[];
   readonly audio?: Readonly<Record<string, unknown>>;
   readonly attachments?: readonly AttachmentInfo[];
   readonly requirements?: readonly Requirement[];

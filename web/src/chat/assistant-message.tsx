@@ -6,6 +6,7 @@ import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { regenerate } from "../state/branches.ts";
 import { useStore } from "../state/store.ts";
+import { partsOf } from "../state/taken-in.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { ErrorBoundary } from "../ui/error-boundary.tsx";
@@ -22,17 +23,20 @@ import { Sources } from "./sources.tsx";
 import { Steps } from "./steps.tsx";
 import { Suggestions } from "./suggestions.tsx";
 import { Tasks } from "./tasks.tsx";
+import { UserMessage } from "./user-message.tsx";
 import { Versions } from "./versions.tsx";
 import { isExpected, WhenBack } from "./when-back.tsx";
 import { shortTime } from "./words.ts";
 
 interface AssistantMessageProps {
   readonly message: MessageView;
+  /** What the user said while it was made, for it to take in. */
+  readonly taken: readonly MessageView[];
   /** Nothing follows it. */
   readonly isLast: boolean;
 }
 
-export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps) => {
+export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessageProps) => {
   const texts = useTexts();
   const list = useStore(agents);
   const chosenLanguage = useStore(language);
@@ -44,6 +48,7 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
   const isOver = !isRunning && status !== "queued" && status !== "paused";
   const isSilent = isRunning && content === "" && (message.reasoning ?? "") === "";
   const name = agentName(list, message.agent_id);
+  const parts = partsOf(message, taken);
 
   return (
     <article
@@ -76,11 +81,18 @@ export const AssistantMessage = memo(({ message, isLast }: AssistantMessageProps
       <Reasoning text={message.reasoning ?? ""} isGrowing={isRunning && content === ""} />
       <Steps message={message} />
       <Tasks tasks={message.tasks ?? []} />
-      {content !== "" && (
-        <ErrorBoundary subject={content} fallback={<div className="plain">{content}</div>}>
-          <Markdown text={content} isGrowing={isRunning} id={message.message_id} />
-        </ErrorBoundary>
-      )}
+      {parts.map((part, index) => {
+        if (part.kind === "message") {
+          return <UserMessage key={part.message.message_id} message={part.message} />;
+        }
+        const { text } = part;
+        const id = index === 0 ? message.message_id : `${message.message_id}-${index}`;
+        return (
+          <ErrorBoundary key={id} subject={text} fallback={<div className="plain">{text}</div>}>
+            <Markdown text={text} isGrowing={isRunning && index === parts.length - 1} id={id} />
+          </ErrorBoundary>
+        );
+      })}
       {isSilent && (
         <p className="writing">
           <span className="dots" aria-hidden="true">

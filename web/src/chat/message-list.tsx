@@ -5,6 +5,7 @@ import { jumpToLatest, loadNewer, loadOlder } from "../state/open-conversation.t
 import { outbox, type Outgoing } from "../state/outbox.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
+import { withTaken, type Drawn } from "../state/taken-in.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { AssistantMessage } from "./assistant-message.tsx";
@@ -15,7 +16,7 @@ import { UserMessage } from "./user-message.tsx";
 
 type Row =
   | { readonly kind: "start"; readonly key: "start" }
-  | { readonly kind: "message"; readonly key: string; readonly message: MessageView }
+  | ({ readonly kind: "message"; readonly key: string } & Drawn)
   | { readonly kind: "pending"; readonly key: string; readonly entry: Outgoing }
   | { readonly kind: "end"; readonly key: "end" };
 
@@ -42,10 +43,10 @@ export function MessageList() {
     );
     return [
       { kind: "start", key: "start" },
-      ...messages.map((message) => ({
+      ...withTaken(messages).map((drawn) => ({
         kind: "message" as const,
-        key: message.message_id,
-        message,
+        key: drawn.message.message_id,
+        ...drawn,
       })),
       ...(hasNewer
         ? []
@@ -214,7 +215,7 @@ function RowView({
     case "message":
       if (row.message.role === "system") return <Summary message={row.message} />;
       return row.message.role === "assistant" ? (
-        <AssistantMessage message={row.message} isLast={isLast} />
+        <AssistantMessage message={row.message} taken={row.taken} isLast={isLast} />
       ) : (
         <UserMessage message={row.message} />
       );

@@ -33,7 +33,8 @@ export async function followReply(follow: Follow): Promise<void> {
           isOver = true;
           continue;
         }
-        if (item.id <= after) continue;
+        // A message that was to be taken in, and was not, is answered in the same stream, by a reply of its own.
+        if (item.id <= after || item.event.message_id !== messageId) continue;
         after = item.id;
         attempt = 0;
         follow.onEvent(item.id, item.event);

@@ -69,6 +69,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         suggestions: [],
         tasks: [],
         custom_events: [],
+        steered: [],
         live: { ...nothingLive, lastEventId: id },
       };
     case "queued":
@@ -110,6 +111,11 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
       const isKnown = known.some((each) => JSON.stringify(each) === JSON.stringify(told));
       return { ...running, custom_events: isKnown ? known : [...known, told] };
     }
+    case "steered": {
+      const { user_message_id: id, text_start } = event;
+      const before = (message.steered ?? []).filter(({ message_id: each }) => each !== id);
+      return { ...running, steered: [...before, { message_id: id, text_start }] };
+    }
     case "audio_chunk":
     case "audio_response":
       return { ...message, live };
@@ -134,6 +140,7 @@ export function applyEvent(message: MessageView, id: number, event: ReplyEvent):
         ...(event.suggestions !== undefined && { suggestions: event.suggestions }),
         ...(event.tasks !== undefined && { tasks: event.tasks }),
         ...(event.custom_events !== undefined && { custom_events: event.custom_events }),
+        ...(event.steered !== undefined && { steered: event.steered }),
       };
     case "conversation_complete":
       return {

@@ -1,12 +1,12 @@
 import { Problem } from "../../../problems/problem.ts";
 import type { AgentEvent, Decision, RunRequest } from "../../agent-backend.ts";
 import { askModel } from "./ask-model.ts";
-import type { ModelDelta, ModelToolCall } from "./chat-protocol.ts";
+import type { ChatMessage, ModelDelta, ModelToolCall } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
 import { wireSettings } from "./model-settings.ts";
-import { isImage } from "./files-in-prompt.ts";
+import { isImage, withFiles } from "./files-in-prompt.ts";
 import { readPast } from "./past-turns.ts";
-import { promptFor } from "./prompt.ts";
+import { lengthOfTexts, promptFor } from "./prompt.ts";
 import { sendableArguments } from "./tool-call-collector.ts";
 import { pausedEvent, restoreTurn } from "./paused-turn.ts";
 import { answerCalls } from "./tool-calls.ts";
@@ -111,6 +111,7 @@ async function* speak(
         if (addressed) yield pausedEvent(turn);
         return;
       }
+      if (addressed) rounds.push(...(await takenIn(request, roomTokens)));
       reply.modelCalls += 1;
     }
     const mayCall = reply.modelCalls < maxModelCalls;
@@ -213,6 +214,15 @@ async function* speak(
     });
     answers = calls.map((call) => ({ call, result: null, requirementId: null, member: null }));
   }
+}
+
+/** What the user has said meanwhile, as one message: roles alternate. */
+async function takenIn(request: RunRequest, roomTokens: number): Promise<ChatMessage[]> {
+  const said = (await request.steered?.()) ?? [];
+  if (said.length === 0) return [];
+  const text = said.map(({ message }) => message).join("\n\n");
+  const files = said.flatMap(({ attachments }) => attachments);
+  return [{ role: "user", content: withFiles(text, files, lengthOfTexts(roomTokens)) }];
 }
 
 const imageLeftOut = {

@@ -151,6 +151,12 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
         tools: [...agent.tools, ...mcp.namesOf(agent.id), ...agent.handoffs],
       }));
     },
+    // Between two calls of the model there is a step, where it has anything to call.
+    steers(agentId) {
+      const agent = agents.get(agentId);
+      if (agent === undefined) return false;
+      return agent.tools.length + agent.handoffs.length + mcp.namesOf(agentId).length > 0;
+    },
     run: (request, signal) => converse(request, conversation, signal),
     continue: (request, state, decisions, signal) =>
       goOn(request, state, decisions, conversation, signal),

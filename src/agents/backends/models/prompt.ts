@@ -33,11 +33,15 @@ export function promptFor(
   roomTokens: number,
 ): Prompt {
   const system = systemMessage(agent, request, past.instructions);
-  const room = Math.min(maxTextLength, roomTokens * lengthOfToken);
-  const content = withFiles(message, request.attachments, room);
+  const content = withFiles(message, request.attachments, lengthOfTexts(roomTokens));
   const said = { role: "user", content } as const;
   const tokens = [...system, said].reduce((sum, each) => sum + tokensOfMessage(each), 0);
   return { system, past, message: said, tokens };
+}
+
+/** Of all text files that come with a message, at most. */
+export function lengthOfTexts(roomTokens: number): number {
+  return Math.min(maxTextLength, roomTokens * lengthOfToken);
 }
 
 /** What of a conversation goes to a model. */
