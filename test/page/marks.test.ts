@@ -207,6 +207,65 @@ describeInBrowser("what users mark", () => {
     await context.close();
   });
 
+  test("documents that agents look things up in are shown, added and removed", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "reader" });
+    const document = (name: string, status: string) => ({
+      document_id: name,
+      name,
+      media_type: "text/plain",
+      size: 4,
+      status,
+      updated_at: null,
+    });
+    let documents = [document("cats.txt", "completed"), document("dogs.txt", "failed")];
+    await context.route(/\/chat\/knowledge/, async (route) => {
+      const request = route.request();
+      const id = new URL(request.url()).pathname.split("/documents/")[1];
+      if (request.method() === "POST") {
+        const { name, data } = request.postDataJSON() as { name: string; data: string };
+        assert.equal(Buffer.from(data, "base64").toString(), "Birds fly.");
+        documents.push(document(name, "processing"));
+        return route.fulfill({ json: { success: true, document_id: name, status: "processing" } });
+      }
+      if (request.method() === "DELETE") {
+        documents = documents.filter((each) => each.document_id !== id);
+        return route.fulfill({ json: { success: true } });
+      }
+      const handbook = {
+        knowledge_id: "agno.1",
+        name: "Handbook",
+        description: "What everybody should know",
+        agent_ids: ["general-chat"],
+        documents,
+      };
+      await route.fulfill({ json: { success: true, knowledge: [handbook], complete: true } });
+      // Read, once somebody has seen that it is not.
+      documents = documents.map((each) =>
+        each.status === "processing" ? document(each.name, "completed") : each,
+      );
+    });
+    await page.getByText("What can I do for you?").waitFor();
+    await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
+    await page.getByRole("menuitem", { name: "What agents look things up in" }).press("Enter");
+    const dialog = page.getByRole("dialog");
+    const row = (name: string) => dialog.locator("li", { hasText: name });
+    await row("cats.txt").getByText("can be found").waitFor();
+    await row("dogs.txt").getByText("could not be read").waitFor();
+    assert.deepEqual(await faults(page), []);
+    await dialog.locator("input[type=file]").setInputFiles({
+      name: "birds.txt",
+      mimeType: "text/plain",
+      buffer: Buffer.from("Birds fly."),
+    });
+    await row("birds.txt").getByText("can be found").waitFor();
+    await page.evaluate(() => void (window.confirm = () => true));
+    await dialog.getByLabel("Remove dogs.txt").click();
+    await row("dogs.txt").waitFor({ state: "detached" });
+    assert.equal(await dialog.locator("li").count(), 2);
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
   test("what a long conversation was put into stands folded at its place, in both languages", async () => {
     const session = await stage.client.session("folder");
     const history = `/chat/history/${session}`;

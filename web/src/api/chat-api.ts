@@ -82,6 +82,23 @@ export interface MemoryList {
   readonly complete: boolean;
 }
 
+export interface KnowledgeList {
+  readonly knowledge: readonly {
+    readonly knowledge_id: string;
+    readonly name: string;
+    readonly description: string | null;
+    readonly agent_ids: readonly string[];
+    readonly documents: readonly {
+      readonly document_id: string;
+      readonly name: string;
+      readonly size: number | null;
+      readonly status: "processing" | "completed" | "partial" | "failed";
+    }[];
+  }[];
+  /** False: a server could not be asked. */
+  readonly complete: boolean;
+}
+
 export interface UsageReport {
   readonly rows: readonly (UsageSum & {
     readonly day?: string;
@@ -280,6 +297,21 @@ export const chatApi = {
 
   forgetEverything: () =>
     requestJson<{ pending: boolean }>("DELETE", "/chat/memories", { user: "query" }),
+
+  /** What agents look things up in. */
+  knowledge: (signal?: AbortSignal) =>
+    requestJson<KnowledgeList>("GET", "/chat/knowledge", { ...(signal && { signal }) }),
+
+  addDocument: (knowledgeId: string, document: EncodedFile) =>
+    requestJson("POST", `/chat/knowledge/${encodeURIComponent(knowledgeId)}/documents`, {
+      body: document,
+    }),
+
+  removeDocument: (knowledgeId: string, documentId: string) =>
+    request(
+      "DELETE",
+      `/chat/knowledge/${encodeURIComponent(knowledgeId)}/documents/${encodeURIComponent(documentId)}`,
+    ),
 
   usage: (query: { group_by: UsageGroup; since: string }, signal: AbortSignal) =>
     requestJson<UsageReport>("GET", "/usage", {

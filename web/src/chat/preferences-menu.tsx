@@ -10,6 +10,7 @@ import { saveExport } from "../state/save-export.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { ImportDialog } from "./import-dialog.tsx";
+import { KnowledgeDialog } from "./knowledge-dialog.tsx";
 import { MemoriesDialog } from "./memories-dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
@@ -23,6 +24,7 @@ export function PreferencesMenu() {
   const who = useStore(identity);
   const config = useStore(serviceConfig);
   const [isShowingUsage, setShowingUsage] = useState(false);
+  const [isShowingKnowledge, setShowingKnowledge] = useState(false);
   const [isShowingMemories, setShowingMemories] = useState(false);
   const [isImporting, setImporting] = useState(false);
   const leave = () => {
@@ -54,6 +56,7 @@ export function PreferencesMenu() {
           "separator",
           { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
           { label: texts.memories.title, icon: "info", run: () => setShowingMemories(true) },
+          { label: texts.knowledge.title, icon: "file", run: () => setShowingKnowledge(true) },
           { label: texts.importMenu, icon: "archive", run: () => setImporting(true) },
           {
             label: texts.exportEverything,
@@ -83,6 +86,7 @@ export function PreferencesMenu() {
         <span>{texts.settings}</span>
       </Menu>
       {isShowingUsage && <UsageDialog onClose={() => setShowingUsage(false)} />}
+      {isShowingKnowledge && <KnowledgeDialog onClose={() => setShowingKnowledge(false)} />}
       {isShowingMemories && <MemoriesDialog onClose={() => setShowingMemories(false)} />}
       {isImporting && <ImportDialog onClose={() => setImporting(false)} />}
     </div>

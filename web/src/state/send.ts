@@ -2,6 +2,7 @@ import { chatApi, type EncodedFile } from "../api/chat-api.ts";
 import { ApiError, Unreachable } from "../api/request.ts";
 import type { SessionConfig } from "../api/types.ts";
 import { waitToRetry } from "./connection.ts";
+import { encodeFile } from "./encode-file.ts";
 import { adoptTurn } from "./turns.ts";
 import { conversation } from "./conversation.ts";
 import { jumpToLatest } from "./open-conversation.ts";
@@ -118,20 +119,7 @@ async function encodedFiles(entry: Outgoing): Promise<EncodedFile[]> {
   if (entry.files.length === 0) return [];
   const files = await readFiles(outgoingFiles(entry.key));
   if (files.length !== entry.files.length) throw new Error(currentTexts().files.lost);
-  return Promise.all(files.map(encoded));
-}
-
-function encoded(file: File): Promise<EncodedFile> {
-  const reader = new FileReader();
-  return new Promise((resolve, reject) => {
-    reader.addEventListener("load", () => {
-      const address = String(reader.result);
-      const data = address.slice(address.indexOf(",") + 1);
-      resolve({ name: file.name, media_type: file.type || "application/octet-stream", data });
-    });
-    reader.addEventListener("error", () => reject(new Error(currentTexts().files.lost)));
-    reader.readAsDataURL(file);
-  });
+  return Promise.all(files.map(encodeFile));
 }
 
 /** What else was written into the same new conversation goes to its session now. */
