@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDatabases } from "../../test/support/databases.ts";
 import type { Database } from "../database/database.ts";
 import { newId } from "../lib/ids.ts";
-import { createIdempotencyStore, fingerprint, type IdempotencyKey } from "./idempotency-store.ts";
+import {
+  createIdempotencyStore,
+  fingerprint,
+  impliedKey,
+  type IdempotencyKey,
+} from "./idempotency-store.ts";
 
 const databases = await startDatabases();
 afterAll(() => databases.stop());
@@ -77,6 +82,38 @@ describe.each(databases.kinds)("idempotency keys on $kind", ({ kind, open }) => 
       expired.key,
     ]);
     expect(rowCount).toBe(0);
+  });
+
+  test("that is implied belongs to the last request that came first, for as long as clients try again", async () => {
+    const store = createStore();
+    const print = newId();
+    const [first, again, repeat] = [
+      impliedKey(print, false),
+      impliedKey(print, false),
+      impliedKey(print, true),
+    ];
+    const [one, two] = [result(), result()];
+    expect(await store.claim(database, "ann", repeat, one)).toBe(true);
+    expect(await store.claim(database, "ann", repeat, two)).toBe(false);
+    expect(await store.claim(database, "ann", first, one)).toBe(true);
+    expect(await store.claim(database, "ann", again, two)).toBe(true);
+    expect(await store.find("ann", repeat)).toMatchObject(two);
+    await age(repeat, 0.24);
+    expect(await store.find("ann", repeat)).toMatchObject(two);
+    await age(repeat, 0.26);
+    expect(await store.find("ann", repeat)).toBeNull();
+    expect(await store.claim(database, "ann", repeat, one)).toBe(true);
+  });
+
+  test("knows who has come for what it has led to since", async () => {
+    const store = createStore();
+    const [key, { sessionId, messageId }] = [newKey(), result()];
+    await store.claim(database, "ann", key, { sessionId, messageId });
+    expect(await store.isJoined("ann", key, messageId, 1)).toBe(false);
+    expect(await store.join("ann", key, messageId)).toBe(2);
+    expect(await store.isJoined("ann", key, messageId, 1)).toBe(true);
+    expect(await store.isJoined("ann", key, messageId, 2)).toBe(false);
+    expect(await store.join("ann", key, newId())).toBe(0);
   });
 
   // The embedded database has a single connection.

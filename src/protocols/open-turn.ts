@@ -1,7 +1,8 @@
-import type { Decision } from "../agents/agent-backend.ts";
+import type { Decision, Requirement } from "../agents/agent-backend.ts";
 import type { Commands, SendMessage, SentMessage } from "../chat/commands.ts";
 import type { Caller } from "../http/caller.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
+import { Problem } from "../problems/problem.ts";
 import { ExternalIdTaken } from "../replies/lifecycle/accept.ts";
 import type { EarlierMessage, ExternalId, UserMessage } from "../replies/lifecycle/acceptance.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
@@ -134,10 +135,30 @@ export function createTurnOpener(parts: TurnParts) {
       }
       const now = { after: state.eventSeq, shown: state.content.length };
       await idempotency.claimAlone(userId, key, opened, now);
-      const { after } = await commands.continue(caller, named, decisions);
+      const values = withValues(decisions, state.requirements ?? []);
+      const { after } = await commands.continue(caller, named, values);
       return { ...opened, ...now, after, reader: 1 };
     },
   };
+}
+
+/** What is asked for as input comes as JSON, because what tools return is a text in protocols. Raises `bad_request`. */
+function withValues(
+  decisions: readonly Decision[],
+  requirements: readonly Requirement[],
+): Decision[] {
+  return decisions.map((decision) => {
+    const { kind } = requirements.find(({ id }) => id === decision.id) ?? {};
+    if (kind !== "input" || typeof decision.result !== "string") return decision;
+    try {
+      return { ...decision, result: JSON.parse(decision.result) as unknown };
+    } catch {
+      throw new Problem("bad_request", {
+        en: `What ${decision.id} asks for must be given as JSON.`,
+        zh: `${decision.id} 所需的内容必须以 JSON 提供。`,
+      });
+    }
+  });
 }
 
 /** Where a reply stood when it went on. */

@@ -1,5 +1,5 @@
 import type { Static } from "typebox";
-import type { Attachment, Decision, Requirement } from "../../../agents/agent-backend.ts";
+import type { Attachment, Decision } from "../../../agents/agent-backend.ts";
 import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
@@ -135,26 +135,6 @@ function output({ call_id: id, output: given }: Item, index: number): Decision {
   if (typeof id !== "string") throw faulty(`/input/${index}`, "needs call_id", "需要 call_id");
   const result = typeof given === "string" ? given : textOfContent(given);
   return { id, approved: true, result };
-}
-
-/** What is asked for as input comes as JSON here, because everything is a text. */
-export function withValues(
-  decisions: readonly Decision[],
-  requirements: readonly Requirement[],
-): Decision[] {
-  return decisions.map((decision) => {
-    const { kind } = requirements.find(({ id }) => id === decision.id) ?? {};
-    if (kind !== "input" || typeof decision.result !== "string") return decision;
-    try {
-      return { ...decision, result: JSON.parse(decision.result) as unknown };
-    } catch {
-      throw faulty(
-        "/input",
-        `the output of ${decision.id} must be JSON`,
-        `${decision.id} 的输出必须是 JSON`,
-      );
-    }
-  });
 }
 
 function faulty(path: string, message: string, zh: string): Problem {

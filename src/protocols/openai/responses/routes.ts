@@ -35,7 +35,6 @@ import {
   readInput,
   refuseUnsupportedOfResponse,
   responseName,
-  withValues,
   type ResponseBody,
 } from "./request.ts";
 import { responseBody, responseSchema } from "./schemas.ts";
@@ -181,8 +180,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       const told = await about({ messageId, segment: previous.segment });
       const isWaiting = state.status === "paused";
       const parts = isWaiting ? await partsOf(told, goneSignal(reply)) : previous.segment + 1;
-      const decisions = withValues(input.decisions, state.requirements ?? []);
-      const turn = await turns.decide(request, { messageId, userId }, decisions, key);
+      const turn = await turns.decide(request, { messageId, userId }, input.decisions, key);
       return { turn, name: { messageId, segment: Math.max(parts, previous.segment + 1) } };
     }
     let place: ProtocolTurn["place"];

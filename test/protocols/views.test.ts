@@ -1,0 +1,367 @@
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import OpenAI from "openai";
+import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentBackend, AgentEvent, Decision } from "../../src/agents/agent-backend.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { createClient, type Client } from "../support/client.ts";
+import { openService } from "../support/open-service.ts";
+import { createDataDir } from "../support/start-service.ts";
+
+/** What the agent does, by what it is told. */
+const scripts: Record<string, readonly AgentEvent[]> = {
+  everything: [
+    { type: "reasoning", text: "Let me " },
+    { type: "reasoning", text: "think." },
+    { type: "text", text: "First. " },
+    { type: "tool", toolCallId: "1", name: "look", status: "started", arguments: { at: "x" } },
+    { type: "tool", toolCallId: "2", name: "fail", status: "started" },
+    { type: "tool", toolCallId: "1", name: "look", status: "completed", result: { seen: 1 } },
+    { type: "tool", toolCallId: "2", name: "fail", status: "failed", result: "broken" },
+    { type: "text", text: "你好, " },
+    { type: "text", text: "world." },
+    { type: "usage", inputTokens: 7, outputTokens: 11 },
+    { type: "finish", reason: "stop" },
+  ],
+  replaced: [
+    { type: "text", text: "Wrong words" },
+    { type: "replace", text: "Right words" },
+    { type: "text", text: " and more" },
+    { type: "finish", reason: "stop" },
+  ],
+  extended: [
+    { type: "text", text: "Right" },
+    { type: "replace", text: "Right words" },
+    { type: "finish", reason: "length" },
+  ],
+  confirm: [
+    { type: "text", text: "May I? " },
+    {
+      type: "paused",
+      state: {},
+      requirements: [{ id: "r1", kind: "confirm", tool: "erase", arguments: { what: "all" } }],
+    },
+  ],
+  external: [
+    { type: "text", text: "Your turn. " },
+    {
+      type: "paused",
+      state: {},
+      requirements: [
+        { id: "e1", kind: "external", tool: "open_door", arguments: { door: 2 } },
+        { id: "i1", kind: "input", tool: "form", arguments: { fields: [{ name: "age" }] } },
+      ],
+    },
+  ],
+};
+
+const decided: (readonly Decision[])[] = [];
+let runs = 0;
+const actor: AgentBackend = {
+  source: "actor",
+  list: async () => [
+    {
+      agentId: "actor",
+      name: "Actor",
+      description: "Does what the script says",
+      type: "agent",
+      model: null,
+      tools: [],
+      metadata: {},
+    },
+  ],
+  async *run({ message }) {
+    runs += 1;
+    yield* scripts[message.split(" ", 1)[0] ?? ""] ?? [];
+  },
+  async *continue(_request, _state, decisions) {
+    decided.push(decisions);
+    yield { type: "text", text: "Done." };
+    yield { type: "finish", reason: "stop" };
+  },
+  probe: async () => ({ status: "healthy", details: {} }),
+  close: async () => {},
+};
+
+let dataDir: string;
+let close: () => Promise<unknown>;
+let native: Client;
+let openai: OpenAI;
+beforeAll(async () => {
+  dataDir = await createDataDir();
+  const loaded = loadConfig({
+    environment: {
+      SERVICE_DATA_DIR: dataDir,
+      LOGGING_LEVEL: "ERROR",
+      SESSIONS_TITLES: "first_words",
+    },
+    cwd: dataDir,
+  });
+  if (!loaded.ok) throw new Error(loaded.faults.join());
+  const opened = await openService(loaded.config, [{ source: "actor", create: () => actor }]);
+  await opened.app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = opened.app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  close = opened.close;
+  native = createClient(url);
+  openai = new OpenAI({
+    baseURL: `${url}/v1`,
+    apiKey: "x",
+    defaultHeaders: { Authorization: null },
+  });
+});
+afterAll(async () => {
+  await close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+const model = "actor";
+const nativeOf = async (messageId: string) => (await (await native.follow(messageId)).all()).at(-1);
+
+async function streamed(input: string, more: object = {}) {
+  const stream = await openai.responses.create({ model, input, ...more, stream: true });
+  const events: ResponseStreamEvent[] = [];
+  for await (const event of stream) events.push(event);
+  const end = events.at(-1) as { type: string; response: Response };
+  return { events, end: end.response, type: end.type };
+}
+
+/** The text and the items that a reader has who takes the events one by one. */
+function read(events: readonly ResponseStreamEvent[]) {
+  const text: Record<number, string> = {};
+  for (const event of events) {
+    if (event.type === "response.output_text.delta") {
+      text[event.output_index] = (text[event.output_index] ?? "") + event.delta;
+    }
+  }
+  return text;
+}
+
+describe("one reply through every view", () => {
+  it("has the same text, tools and usage", async () => {
+    const { events, end } = await streamed("everything");
+    const messageId = end.id.replace("resp_", "");
+    const told = await nativeOf(messageId);
+    expect(told).toMatchObject({
+      type: "conversation_complete",
+      full_response: "First. 你好, world.",
+    });
+    const texts = end.output.flatMap((item) =>
+      item.type === "message" ? item.content.map((part) => ("text" in part ? part.text : "")) : [],
+    );
+    expect(texts.join("")).toBe(told?.["full_response"]);
+    expect(Object.values(read(events))).toEqual(texts);
+    expect(end.usage).toMatchObject({ input_tokens: 7, output_tokens: 11, total_tokens: 18 });
+    expect(end.output.map(({ type }) => type)).toEqual([
+      "reasoning",
+      "message",
+      "mcp_call",
+      "mcp_call",
+      "message",
+    ]);
+    expect(end.output[2]).toMatchObject({
+      name: "look",
+      arguments: '{"at":"x"}',
+      output: '{"seen":1}',
+      status: "completed",
+    });
+    expect(end.output[3]).toMatchObject({
+      name: "fail",
+      arguments: "{}",
+      output: null,
+      status: "failed",
+    });
+    // Items come, change and end under one id and in one place.
+    for (const [index, item] of end.output.entries()) {
+      const ofItem = events.filter(
+        (event) => "output_index" in event && event.output_index === index,
+      );
+      expect(ofItem[0]).toMatchObject({
+        type: "response.output_item.added",
+        item: { id: item.id },
+      });
+      expect(ofItem.at(-1)).toMatchObject({ type: "response.output_item.done", item });
+    }
+
+    const completion = await openai.chat.completions.create({
+      model,
+      messages: [{ role: "user", content: "everything" }],
+    });
+    const [choice] = completion.choices;
+    expect(choice?.message).toMatchObject({
+      content: told?.["full_response"],
+      reasoning_content: "Let me think.",
+    });
+    expect(choice?.message.tool_calls).toBeUndefined();
+    expect(completion.usage).toMatchObject({ prompt_tokens: 7, completion_tokens: 11 });
+  });
+
+  it("is right in the end where the agent took something back", async () => {
+    const { events, end } = await streamed("replaced");
+    expect(end.output).toMatchObject([
+      { type: "message", content: [{ text: "Right words and more" }] },
+    ]);
+    expect(Object.values(read(events))).toEqual(["Wrong words", "Right words and more"]);
+    const helper = openai.responses.stream({ model, input: "replaced" });
+    expect((await helper.finalResponse()).output_text).toBe("Right words and more");
+    const whole = await openai.chat.completions.create({
+      model,
+      messages: [{ role: "user", content: "replaced" }],
+    });
+    expect(whole.choices[0]?.message.content).toBe("Right words and more");
+    const longer = await streamed("extended");
+    expect(Object.values(read(longer.events))).toEqual(["Right words"]);
+    expect(longer.end).toMatchObject({
+      status: "incomplete",
+      incomplete_details: { reason: "max_output_tokens" },
+    });
+  });
+
+  it("resumes behind each of its events as if nothing had been", async () => {
+    for (const input of ["everything", "replaced"]) {
+      const { events, end } = await streamed(input);
+      for (const [index, { sequence_number: after }] of events.entries()) {
+        const stream = await openai.responses.retrieve(end.id, {
+          stream: true,
+          starting_after: after,
+        });
+        const rest: ResponseStreamEvent[] = [];
+        for await (const event of stream) rest.push(event);
+        expect(rest).toEqual(events.slice(index + 1));
+      }
+    }
+  });
+});
+
+describe("a reply that waits", () => {
+  it("for a confirmation asks for it, and goes on as the next response", async () => {
+    const { end } = await streamed("confirm");
+    expect(end.status).toBe("completed");
+    expect(end.output).toMatchObject([
+      { type: "message", content: [{ text: "May I? " }] },
+      { type: "mcp_approval_request", id: "mcpr_r1", name: "erase", arguments: '{"what":"all"}' },
+    ]);
+    const before = runs;
+    const next = await openai.responses.create({
+      model,
+      previous_response_id: end.id,
+      input: [
+        {
+          type: "mcp_approval_response",
+          approval_request_id: "mcpr_r1",
+          approve: false,
+          reason: "no",
+        },
+      ],
+    });
+    expect(decided.at(-1)).toEqual([{ id: "r1", approved: false, note: "no" }]);
+    expect(next).toMatchObject({ id: `${end.id}_2`, status: "completed", output_text: "Done." });
+    expect(await openai.responses.retrieve(next.id)).toMatchObject({ output_text: "Done." });
+    expect(await openai.responses.retrieve(end.id)).toMatchObject({ output: end.output });
+    expect(runs).toBe(before);
+    const again = openai.responses.create({
+      model,
+      previous_response_id: end.id,
+      input: [{ type: "mcp_approval_response", approval_request_id: "mcpr_r1", approve: true }],
+    });
+    await expect(again).rejects.toMatchObject({ status: 409, code: "message_not_running" });
+  });
+
+  it("for its client is answered by that, and a repeated answer is one", async () => {
+    const { end } = await streamed("external");
+    expect(end.output.slice(1)).toMatchObject([
+      { type: "function_call", call_id: "e1", name: "open_door", arguments: '{"door":2}' },
+      { type: "function_call", call_id: "i1", name: "form" },
+    ]);
+    const answer = {
+      model,
+      previous_response_id: end.id,
+      input: [
+        { type: "function_call_output" as const, call_id: "e1", output: "open" },
+        { type: "function_call_output" as const, call_id: "i1", output: '{"age": 7}' },
+      ],
+    };
+    const next = await openai.responses.create(answer);
+    expect(next.output_text).toBe("Done.");
+    expect(decided.at(-1)).toEqual([
+      { id: "e1", approved: true, result: "open" },
+      { id: "i1", approved: true, result: { age: 7 } },
+    ]);
+    const count = decided.length;
+    const repeat = await openai.responses.create(answer, {
+      headers: { "x-stainless-retry-count": "1" },
+    });
+    expect(repeat).toEqual(next);
+    expect(decided).toHaveLength(count);
+  });
+
+  it("says so in a completion: calls for its client, and nothing to call for a confirmation", async () => {
+    const confirm = await openai.chat.completions.create({
+      model,
+      messages: [{ role: "user", content: "confirm" }],
+    });
+    expect(confirm).toMatchObject({
+      choices: [{ finish_reason: "stop", message: { content: "May I? " } }],
+      chat_service: {
+        message_id: confirm.id.replace("chatcmpl-", ""),
+        requirements: [{ id: "r1" }],
+      },
+    });
+    const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: "external" }];
+    const stream = openai.chat.completions.stream({ model, messages });
+    const called = await stream.finalChatCompletion();
+    const [choice] = called.choices;
+    expect(choice?.finish_reason).toBe("tool_calls");
+    const calls = choice?.message.tool_calls ?? [];
+    expect(calls).toMatchObject([
+      { type: "function", function: { name: "open_door", arguments: '{"door":2}' } },
+      { type: "function", function: { name: "form" } },
+    ]);
+    const answers = calls.map(({ id }) => ({
+      role: "tool" as const,
+      tool_call_id: id,
+      content: "7",
+    }));
+    const next = await openai.chat.completions.create({
+      model,
+      messages: [...messages, { role: "assistant", tool_calls: calls }, ...answers],
+    });
+    expect(next.choices[0]).toMatchObject({ finish_reason: "stop", message: { content: "Done." } });
+    expect(decided.at(-1)?.map(({ id, result }) => [id, result])).toEqual([
+      ["e1", "7"],
+      ["i1", 7],
+    ]);
+  });
+
+  it("gives way to a new message, which nobody would answer otherwise", async () => {
+    const { end } = await streamed("confirm", { metadata: { test: randomUUID() } });
+    const next = await openai.responses.create({
+      model,
+      input: "extended",
+      previous_response_id: end.id,
+    });
+    expect(next.output_text).toBe("Right words");
+  });
+});
+
+it("nothing of it is there where it is switched off", async () => {
+  const elsewhere = await createDataDir();
+  const loaded = loadConfig({
+    environment: {
+      SERVICE_DATA_DIR: elsewhere,
+      LOGGING_LEVEL: "ERROR",
+      PROTOCOLS_OPENAI: "false",
+    },
+    cwd: elsewhere,
+  });
+  if (!loaded.ok) throw new Error(loaded.faults.join());
+  const opened = await openService(loaded.config, [{ source: "actor", create: () => actor }]);
+  await opened.app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = opened.app.server.address() as AddressInfo;
+  const { body } = await createClient(`http://127.0.0.1:${port}`).get("/v1/models");
+  expect(body).toMatchObject({ success: false, error: { code: 404, type: "not_found" } });
+  await opened.close();
+  await rm(elsewhere, { recursive: true, force: true });
+});
