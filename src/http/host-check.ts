@@ -1,6 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Config } from "../config/settings.ts";
+import { valuesOf } from "../identity/credentials.ts";
 import { Problem } from "../problems/problem.ts";
 import { isApart } from "./monitoring-door.ts";
 
@@ -29,7 +30,7 @@ export function servedHosts({
  */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
   app.addHook("onRequest", async ({ raw }) => {
-    const [host = "", ...others] = raw.headersDistinct.host ?? [];
+    const [host = "", ...others] = valuesOf(raw.rawHeaders, "host");
     if (others.length === 0 && isHost(host)) return;
     throw new Problem("bad_request", {
       en: "The request needs one Host header: a name or an address, and a port if there is one.",

@@ -44,7 +44,8 @@ function single(rawHeaders: readonly string[], name: string): string | undefined
   return value;
 }
 
-function valuesOf(rawHeaders: readonly string[], name: string): readonly string[] {
+/** Each value of a header, as it came: Node joins or drops all but one. */
+export function valuesOf(rawHeaders: readonly string[], name: string): readonly string[] {
   const values: string[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? "");
