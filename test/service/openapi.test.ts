@@ -154,6 +154,7 @@ describe("the OpenAPI document", () => {
         "agent_custom",
         "audio_chunk",
         "audio_response",
+        "steered",
         "paused",
         "replaced",
         "snapshot",

@@ -549,6 +549,8 @@ function createLife(database: Database, options: HeartOptions) {
         );
       }
       for (const row of left) await help(node, row, isCalm, round);
+      // Owners renew their leases, and find out what they were not told by somebody who died.
+      if (!isCalm) for (const { replyId } of waiting) await heart.log.signal(replyId);
       for (const each of open()) {
         await each.replies.recover(false);
         each.jobs.nudge();
