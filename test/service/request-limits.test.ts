@@ -22,6 +22,10 @@ const clientOf = async (service: TestService, user: string, roles?: readonly str
   createClient(service.url, await headersOf(user, roles));
 
 const refusal = { status: 429, body: { error: { code: 429, type: "rate_limited" } } };
+const refusalOfOpenAi = {
+  status: 429,
+  body: { error: { code: "rate_limited", type: "rate_limit_error" } },
+};
 
 describe("with one request a minute of each kind", () => {
   let service: TestService;
@@ -64,15 +68,17 @@ describe("with one request a minute of each kind", () => {
     for (const { name, method, path, responses } of operations) {
       const isPublic = /^\/(?:health|metrics|share)/.test(path);
       const client = isPublic ? createClient(service.url) : await clientOf(service, name);
-      const body = path.endsWith("/regenerate")
-        ? {}
-        : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
-            `${method} ${path}` === "PATCH /chat/message/0"
-          ? { message: "hi" }
-          : undefined;
+      const body = path.startsWith("/v1/")
+        ? { model: "general-chat", input: "hi", messages: [{ role: "user", content: "hi" }] }
+        : path.endsWith("/regenerate")
+          ? {}
+          : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
+              `${method} ${path}` === "PATCH /chat/message/0"
+            ? { message: "hi" }
+            : undefined;
       // A stream without an end, unless it is refused.
       const asked = path === "/sessions/events" ? `${path}?after=x` : path;
-      const ask = () => client.send(method, asked, body);
+      const ask = () => client.send(method, asked, method === "GET" ? undefined : body);
       const first = await ask();
       // Those that are open share the rate of their address.
       if (!isPublic) expect([name, first.status]).not.toEqual([name, 429]);
@@ -80,7 +86,8 @@ describe("with one request a minute of each kind", () => {
       if (unlimited.has(name)) {
         expect([name, second.status]).toEqual([name, first.status]);
       } else {
-        expect([name, second]).toMatchObject([name, refusal]);
+        const expected = path.startsWith("/v1/") ? refusalOfOpenAi : refusal;
+        expect([name, second]).toMatchObject([name, expected]);
         expect(Number(second.headers.get("retry-after"))).toBeGreaterThan(0);
         if (!isPublic)
           expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining(["429"])]);
