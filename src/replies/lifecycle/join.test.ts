@@ -34,7 +34,8 @@ interface Sent {
   readonly onBusy?: OnBusy | null;
   readonly agentId?: string;
   readonly at?: Anchor;
-  readonly key?: string;
+  /** Null: without one. */
+  readonly key?: string | null;
   readonly attachments?: readonly Attachment[];
   readonly context?: Readonly<Record<string, unknown>>;
   readonly processedMessage?: string;
@@ -65,7 +66,7 @@ const send = async (text: string, more: Sent = {}) => {
       ...(context && { context }),
       ...(processedMessage !== undefined && { processedMessage }),
     },
-    idempotency: { key, fingerprint: text },
+    idempotency: key === null ? null : { key, fingerprint: text },
   });
 };
 /** A session whose reply waits for permission to go on. */
@@ -119,6 +120,10 @@ test("who comes later follows the same reply from his own message on, and hears 
     { seq: 3, type: "user_message", message: "mark", user_message_id: second.made?.userMessageId },
     { seq: 4, type: "queued", position: 1, joins: [first.made?.userMessageId] },
   ]);
+  heart.upstream.release();
+  await ended(first.replyId);
+  const all = heart.appended.filter(({ replyId }) => replyId === first.replyId);
+  expect(all.map(({ seq }) => seq)).toEqual(all.map((_, at) => at + 1));
 });
 
 test("takes no place of the queue", async () => {
@@ -192,7 +197,7 @@ test("a commit whose answer was lost is not made twice", async () => {
   const sessionId = await busy();
   const first = await send("say", { sessionId });
   node.failCommit("committed, answer lost");
-  const second = await send("mark", { sessionId });
+  const second = await send("mark", { sessionId, key: null });
   expect(second.replyId).toBe(first.replyId);
   expect(await shown(sessionId)).toEqual(["say", "streaming", "say", "mark", "queued"]);
 });
