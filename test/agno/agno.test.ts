@@ -1,19 +1,24 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
-import { forEachAgno } from "./for-each-agno.ts";
+import { forEachSetup } from "./for-each-agno.ts";
 import { scriptedModel } from "./model-script.ts";
 import { startRecordingProxy } from "./recording-proxy.ts";
 import { scenarios } from "./scenarios.ts";
 import { backendFor } from "./stage.ts";
 import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
 
-forEachAgno((version, python) => {
-  describe(`AgentOS ${version}`, () => {
+forEachSetup((version, python, { name, securityKey, database }) => {
+  describe(`AgentOS ${version} (${name})`, () => {
     let model: OpenAiServer;
     let agentOs: AgentOsProcess;
     beforeAll(async () => {
       model = await startOpenAiServer({ respond: scriptedModel });
-      agentOs = await startAgentOs({ python, modelUrl: model.url });
+      agentOs = await startAgentOs({
+        python,
+        modelUrl: model.url,
+        database: await database(),
+        securityKey,
+      });
     }, 120_000);
     afterAll(async () => {
       await agentOs?.close();
@@ -23,7 +28,7 @@ forEachAgno((version, python) => {
     for (const scenario of scenarios) {
       test(scenario.name, async () => {
         const proxy = await startRecordingProxy(agentOs.url);
-        const backend = backendFor(proxy.url);
+        const backend = backendFor(proxy.url, {}, securityKey);
         try {
           await scenario.play({
             backend,

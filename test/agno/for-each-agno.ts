@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { chosenVersions, pythonOf } from "./environment.ts";
 
 /**
@@ -19,6 +20,40 @@ export function forEachAgno(register: (version: string, python: string) => void)
       expect.fail(missing);
     });
   }
+}
+
+/** How an AgentOS is set up. */
+export interface Setup {
+  readonly name: string;
+  /** When set, callers need it. */
+  readonly securityKey?: string;
+  /** Address of an empty PostgreSQL database; undefined: SQLite. */
+  database(): Promise<string | undefined>;
+}
+
+/**
+ * The same in each setup: 2.x with SQLite and without a key, 3.x with PostgreSQL and with one; with `AGNO_SETUPS=all`
+ * both of them with each version. Where PostgreSQL is missing it is SQLite, and the key stays.
+ */
+export function forEachSetup(
+  register: (version: string, python: string, setup: Setup) => void,
+): void {
+  let postgres: TestPostgres | null | undefined;
+  const bare: Setup = { name: "SQLite, no key", database: async () => undefined };
+  const guarded: Setup = {
+    name: "PostgreSQL, a key",
+    securityKey: "key-of-the-tests",
+    async database() {
+      postgres ??= await startPostgres();
+      return postgres?.freshDatabase();
+    },
+  };
+  forEachAgno((version, python) => {
+    const usual = version.startsWith("2.") ? [bare] : [guarded];
+    const setups = process.env["AGNO_SETUPS"] === "all" ? [bare, guarded] : usual;
+    for (const setup of setups) register(version, python, setup);
+  });
+  afterAll(() => postgres?.stop());
 }
 
 const versions = await chosenVersions();

@@ -9,27 +9,34 @@ import { Problem } from "../../src/problems/problem.ts";
 import { formOf, outputOf } from "../../src/replies/structured-output.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { messagesOf, scriptedModel } from "./model-script.ts";
-import { forEachAgno } from "./for-each-agno.ts";
+import { forEachSetup } from "./for-each-agno.ts";
 import { startRecordingProxy } from "./recording-proxy.ts";
 import { collect, never, only, request } from "./scenarios.ts";
-import { backendFor } from "./stage.ts";
+import { backendFor as backendWith } from "./stage.ts";
 import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
 
 const slowText = Array.from({ length: 60 }, (_, index) => `w${index} `).join("");
 
 /** What recordings cannot show: runs that are stopped, processes that die, servers set up in another way. */
-forEachAgno((version, python) => {
-  describe(`AgentOS ${version}, live`, () => {
+forEachSetup((version, python, { name, securityKey, database }) => {
+  describe(`AgentOS ${version}, live (${name})`, () => {
     let model: OpenAiServer;
     let agentOs: AgentOsProcess;
     beforeAll(async () => {
       model = await startOpenAiServer({ respond: scriptedModel });
-      agentOs = await startAgentOs({ python, modelUrl: model.url });
+      agentOs = await startAgentOs({
+        python,
+        modelUrl: model.url,
+        database: await database(),
+        securityKey,
+      });
     }, 120_000);
     afterAll(async () => {
       await agentOs?.close();
       await model?.close();
     });
+
+    const backendFor = (url: string, changes = {}) => backendWith(url, changes, securityKey);
 
     async function using(work: (backend: AgentBackend) => Promise<void>, changes = {}) {
       const backend = backendFor(agentOs.url, changes);
@@ -43,7 +50,7 @@ forEachAgno((version, python) => {
     /** The only run of a session, when it is over. */
     async function storedRun(sessionId: string): Promise<{ status: string; content: string }> {
       for (;;) {
-        const answer = await fetch(`${agentOs.url}/agents/assistant/runs?session_id=${sessionId}`);
+        const answer = await agentOs.ask(`/agents/assistant/runs?session_id=${sessionId}`);
         // The session is stored with its first run.
         const runs = answer.ok ? await answer.json() : [];
         const [run] = runs as { status: string; content: string }[];
@@ -230,7 +237,7 @@ forEachAgno((version, python) => {
           userId: asked.userId,
           agentIds: ["assistant"],
         });
-        const session = await fetch(`${agentOs.url}/sessions/${asked.sessionId}?type=agent`);
+        const session = await agentOs.ask(`/sessions/${asked.sessionId}?type=agent`);
         assert.equal(session.status, 404);
       });
     });
@@ -271,7 +278,7 @@ forEachAgno((version, python) => {
     async function runOf(state: object, sessionId: string): Promise<Record<string, unknown>> {
       const { run } = state as { run: { kind: string; componentId: string; runId: string } };
       const path = `${run.kind}s/${run.componentId}/runs/${run.runId}`;
-      const answer = await fetch(`${agentOs.url}/${path}?session_id=${sessionId}`);
+      const answer = await agentOs.ask(`/${path}?session_id=${sessionId}`);
       return (await answer.json()) as Record<string, unknown>;
     }
 
@@ -364,7 +371,7 @@ forEachAgno((version, python) => {
     test("without a database runs are in the foreground, and earlier messages go along", async () => {
       const model = await startOpenAiServer({ respond: scriptedModel });
       const agentOs = await startAgentOs({ python, modelUrl: model.url, database: false });
-      const backend = backendFor(agentOs.url);
+      const backend = backendWith(agentOs.url);
       try {
         const history = () =>
           Promise.resolve([{ role: "user" as const, content: "I am Ann", agentId: null }]);
@@ -391,13 +398,13 @@ forEachAgno((version, python) => {
 
     test("with a security key", async () => {
       const model = await startOpenAiServer({ respond: scriptedModel });
-      const securityKey = "the-key";
-      const agentOs = await startAgentOs({ python, modelUrl: model.url, securityKey });
+      const key = "the-key";
+      const agentOs = await startAgentOs({ python, modelUrl: model.url, securityKey: key });
       const withKey = (apiKey?: string) =>
-        backendFor(agentOs.url, {
+        backendWith(agentOs.url, {
           servers: [{ name: "test", apiUrl: agentOs.url, ...(apiKey ? { apiKey } : {}) }],
         });
-      const good = withKey(securityKey);
+      const good = withKey(key);
       const bad = withKey("wrong");
       const none = withKey();
       try {

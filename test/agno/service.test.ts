@@ -5,7 +5,7 @@ import { createClient, type Client } from "../support/client.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { textOf, type SeenEvent } from "../support/reply-stream.ts";
 import { createDataDir, startService, type TestService } from "../support/start-service.ts";
-import { forEachAgno } from "./for-each-agno.ts";
+import { forEachSetup } from "./for-each-agno.ts";
 import { messagesOf, scriptedModel } from "./model-script.ts";
 import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
 import { connectSocket } from "../support/web-socket-client.ts";
@@ -18,8 +18,8 @@ interface Message {
 }
 
 /** The whole way: a client, this service as a process of its own, AgentOS, a model. */
-forEachAgno((version, python) => {
-  describe(`the service before AgentOS ${version}`, () => {
+forEachSetup((version, python, { name, securityKey, database }) => {
+  describe(`the service before AgentOS ${version} (${name})`, () => {
     let model: OpenAiServer;
     let agentOs: AgentOsProcess;
     let dataDir: string;
@@ -29,7 +29,12 @@ forEachAgno((version, python) => {
     async function start(): Promise<void> {
       service = await startService({
         dataDir,
-        env: { AGNO_API_URL: agentOs.url, STREAMS_LEASE_SECONDS: "2", STREAMS_REAP_SECONDS: "0.5" },
+        env: {
+          AGNO_API_URL: agentOs.url,
+          ...(securityKey !== undefined && { AGNO_API_KEY: securityKey }),
+          STREAMS_LEASE_SECONDS: "2",
+          STREAMS_REAP_SECONDS: "0.5",
+        },
       });
       client = createClient(service.url);
     }
@@ -37,7 +42,9 @@ forEachAgno((version, python) => {
     beforeAll(async () => {
       model = await startOpenAiServer({ respond: scriptedModel });
       [agentOs, dataDir] = await Promise.all([
-        startAgentOs({ python, modelUrl: model.url }),
+        database().then((address) =>
+          startAgentOs({ python, modelUrl: model.url, database: address, securityKey }),
+        ),
         createDataDir(),
       ]);
       await start();
@@ -458,7 +465,7 @@ forEachAgno((version, python) => {
 
     test("what agents remember of a user is seen and erased by that user alone, also while AgentOS is away", async () => {
       const remember = async (user: string, text: string) => {
-        const answer = await fetch(`${agentOs.url}/memories`, {
+        const answer = await agentOs.ask(`/memories`, {
           method: "POST",
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ memory: text, topics: ["taste"], user_id: user }),
@@ -563,7 +570,7 @@ forEachAgno((version, python) => {
       assert.equal(status, 200);
       assert.equal((await stream.next(ended)).type, "cancelled");
       for (;;) {
-        const answer = await fetch(`${agentOs.url}/agents/assistant/runs?session_id=${sessionId}`);
+        const answer = await agentOs.ask(`/agents/assistant/runs?session_id=${sessionId}`);
         const [run] = (answer.ok ? await answer.json() : []) as Message[];
         if (run && run.status !== "RUNNING") {
           assert.equal(run.status, "CANCELLED");
@@ -591,10 +598,10 @@ forEachAgno((version, python) => {
     test("a deleted session is deleted in AgentOS", async () => {
       const { stream, sessionId } = await ask("assistant", "hello");
       await stream.all();
-      const path = `${agentOs.url}/sessions/${sessionId}?type=agent`;
-      assert.equal((await fetch(path)).status, 200);
+      const path = `/sessions/${sessionId}?type=agent`;
+      assert.equal((await agentOs.ask(path)).status, 200);
       await client.send("DELETE", `/sessions/${sessionId}`);
-      while ((await fetch(path)).status !== 404) {
+      while ((await agentOs.ask(path)).status !== 404) {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     });
@@ -606,7 +613,7 @@ forEachAgno((version, python) => {
       const become = async (status: number, patienceMs: number) => {
         const until = performance.now() + patienceMs;
         for (;;) {
-          const answer = await fetch(`${agentOs.url}/sessions/${sessionId}?type=agent`);
+          const answer = await agentOs.ask(`/sessions/${sessionId}?type=agent`);
           if (answer.status === status || performance.now() > until) return answer.status;
           await new Promise((resolve) => setTimeout(resolve, 100));
         }

@@ -9,9 +9,10 @@ import { silentLogger } from "../../src/telemetry/logger.ts";
 export function backendFor(
   apiUrl: string,
   changes: Partial<AgnoBackendOptions> = {},
+  apiKey?: string,
 ): AgentBackend {
   return createAgnoBackend({
-    servers: [{ name: "test", apiUrl }],
+    servers: [{ name: "test", apiUrl, ...(apiKey !== undefined && { apiKey }) }],
     forwardUserToken: false,
     timeoutMs: 15_000,
     maxRetries: 2,

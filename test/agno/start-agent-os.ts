@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 export interface AgentOsProcess {
   readonly url: string;
+  /** Asks it for something, with its key. */
+  ask(path: string, init?: RequestInit): Promise<Response>;
   /** The one that runs now. */
   readonly process: ChildProcess;
   /** What it wrote, for messages of failed tests. */
@@ -27,7 +29,7 @@ export type AgentOsProcessOptions = {
   /** Of an OpenAI-compatible server. */
   readonly modelUrl: string;
   /** Address of a PostgreSQL database, or false for none. Default: SQLite. */
-  readonly database?: string | false;
+  readonly database?: string | false | undefined;
   /** A durable queue, in PostgreSQL, that begins a run so often; 3.x only. */
   readonly durable?: number;
   /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
@@ -36,7 +38,7 @@ export type AgentOsProcessOptions = {
 
 interface Changes {
   /** When set, callers need it. */
-  readonly securityKey?: string;
+  readonly securityKey?: string | undefined;
   /** The id of an agent that is not there. */
   readonly without?: string;
 }
@@ -92,6 +94,11 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
   await start();
   return {
     url,
+    ask(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (options.securityKey) headers.set("authorization", `Bearer ${options.securityKey}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
     get process() {
       if (child === null) throw new Error("AgentOS does not run");
       return child;
