@@ -28,6 +28,8 @@ export type Deed =
       readonly agent: "lasting" | "passing" | undefined;
       readonly onBusy: OnBusy;
     }
+  /** Messages right behind one another, to be answered together where they wait. */
+  | { readonly do: "merge"; readonly messages: readonly string[] }
   /** Another branch of the session: below one of its messages, or none; it is answered again, or said otherwise. */
   | {
       readonly do: "branch";
@@ -420,6 +422,11 @@ function createLife(database: Database, options: HeartOptions) {
     switch (deed.do) {
       case "send":
         return send(node, number, deed.message, newId(), deed);
+      case "merge":
+        for (const text of deed.messages) {
+          await send(node, number, text, newId(), { onBusy: "merge" });
+        }
+        return;
       case "branch":
         return branch(node, number, deed);
       case "show": {

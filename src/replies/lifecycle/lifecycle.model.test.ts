@@ -68,6 +68,13 @@ const everyday: [number, fc.Arbitrary<Deed>][] = [
       ),
     }),
   ],
+  [
+    4,
+    fc.record({
+      do: fc.constant("merge" as const),
+      messages: fc.array(message, { minLength: 2, maxLength: 4 }),
+    }),
+  ],
   [2, fc.record({ do: fc.constant("show" as const), at: fc.nat({ max: 40 }) })],
   [2, fc.record({ do: fc.constant("remove" as const), at: fc.nat({ max: 40 }) })],
   [
