@@ -72,3 +72,61 @@ test("nothing is shown but what was said, by which side, and when", async () => 
   expect(JSON.parse(json)).toMatchObject({ success: true, title: null });
   expect(page).not.toContain("<script");
 });
+
+test("answers are Markdown, questions are as they were written", async () => {
+  const of = async (role: StoredMessage["role"], content: string) => {
+    const messages = (async function* () {
+      yield message(role, content);
+    })();
+    return (await whole(sharedPage(share, messages, "en"))).replace(/^[^]*<\/h1>/, "");
+  };
+  const answer = await of(
+    "assistant",
+    "# Head\n\n**one**\n\n- [x] a\n- [ ] b\n\n|a|b|\n|-|-|\n|1|2|\n\n```js\n1 < 2\n```",
+  );
+  for (const tag of [
+    "<h3>Head</h3>",
+    "<strong>one</strong>",
+    "☑ a",
+    "☐ b",
+    "<td>2</td>",
+    "1 &lt; 2",
+  ]) {
+    expect(answer).toContain(tag);
+  }
+  expect(await of("user", "**one**")).toContain(">**one**</p>");
+  // What would take long to parse.
+  for (const text of ["[".repeat(5_000), "*a ".repeat(30_000)]) {
+    expect(await of("assistant", text)).toContain(`>${text}</p>`);
+  }
+});
+
+const address = "https://elsewhere.example";
+
+test.each([
+  "<script>alert(1)</script>",
+  "<img src=x onerror=alert(1)>",
+  `<div style="background:url(${address})" onclick="alert(1)">\nx\n</div>`,
+  "[a](javascript:alert(1)) ![a](javascript:alert(1)) <javascript:alert(1)>",
+  "[a](JaVaScRiPt&colon;alert(1)) [b](data:text/html,<script>1</script>) [c](vbscript:x)",
+  `![p](${address}/p.png "t\\" onload=\\"alert(1)")`,
+  `![p" onerror="alert(1)](${address}/p.png)`,
+  `[![p](${address}/p.png)](${address})`,
+  "[own](/sessions?x=1) [same](#here) [host](//elsewhere.example)",
+  "[a]: javascript:alert(1)\n\n[a] ![a]",
+  '```"><script>alert(1)</script>\n</code></pre><script>1</script>\n```',
+  "|a|\n|-|\n|<img src=x onerror=alert(1)>|",
+  '<a href="javascript:alert(1)">x</a> <svg/onload=alert(1)> <!-- x --> <![CDATA[x]]>',
+  "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x&#62;",
+  "x[^1]\n\n[^1]: <script>alert(1)</script>",
+])("nothing of an answer runs or is fetched: %s", async (content) => {
+  const messages = (async function* () {
+    yield message("assistant", content);
+  })();
+  const page = (await whole(sharedPage(share, messages, "en"))).replace(/^[^]*<\/h1>/, "");
+  const tags = [...page.matchAll(/<[a-z][^>]*>/gi)].map(([tag]) => tag);
+  const plain =
+    /^<(article class="assistant"|h2|time datetime="[^"]*"|div class="text" dir="auto"|p|p dir="auto"|a|pre|code( class="language-[^"]*")?|footer|table|thead|tbody|tr|th|td)>$/;
+  const link = /^<a rel="noreferrer nofollow" href="(https?:|mailto:)[^"]*"( title="[^"]*")?>$/;
+  expect(tags.filter((tag) => !plain.test(tag) && !link.test(tag))).toEqual([]);
+});

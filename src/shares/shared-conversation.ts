@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { StoredMessage } from "../chat/message-store.ts";
 import type { Language } from "../problems/catalogue.ts";
+import { markdownToHtml } from "./markdown-page.ts";
 import type { Share } from "./share-store.ts";
 
 /** What is said in a conversation: instructions and summaries are between the service and the agent. */
@@ -72,6 +73,9 @@ const style =
   ":root{color-scheme:light dark;font:16px/1.6 system-ui,sans-serif}" +
   "body{max-width:46rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.4rem}article{margin:1.5rem 0}" +
   "article h2{font-size:.9rem;margin:0;opacity:.8}article p{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3rem 0}" +
+  ".text{overflow-wrap:anywhere}.text>*{margin-block:.5rem}pre,.text table{display:block;overflow-x:auto}" +
+  "pre{padding:.6rem;border:1px solid}td,th{border:1px solid;padding:.2rem .5rem}table{border-collapse:collapse}" +
+  "blockquote{margin-inline:0;padding-inline-start:.8rem;border-inline-start:2px solid}" +
   ".user{border-inline-start:3px solid;padding-inline-start:.8rem}footer{opacity:.8;font-size:.85rem}";
 
 /** Of the pages below: this style, and nothing else; no script, nothing from elsewhere, in nobody's frame. */
@@ -91,7 +95,7 @@ function head(language: Language, title: string): string {
   );
 }
 
-/** A page that needs nothing else. What was said stands in it as it was written. */
+/** A page that needs nothing else. What users said stands in it as they wrote it, answers as Markdown. */
 export async function* sharedPage(
   share: Share,
   messages: AsyncIterable<StoredMessage>,
@@ -110,10 +114,17 @@ export async function* sharedPage(
     );
     yield (
       `<article class="${message.role}"><h2>${escaped(name)} · ${time(message.createdAt)}</h2>` +
-        `${files.join("")}<p dir="auto">${escaped(message.content)}</p></article>`
+        `${files.join("")}${drawn(message)}</article>`
     );
   }
   yield `</main><footer><p>${until} ${time(share.expiresAt)}</p></footer></body></html>`;
+}
+
+function drawn({ role, content }: StoredMessage): string {
+  const html = role === "assistant" ? markdownToHtml(content) : null;
+  return html === null
+    ? `<p dir="auto">${escaped(content)}</p>`
+    : `<div class="text" dir="auto">${html}</div>`;
 }
 
 /** What is shown in place of a conversation that is not there, or no longer. */

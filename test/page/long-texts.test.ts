@@ -6,7 +6,7 @@ import { readable } from "../../web/src/chat/words.ts";
 import type { Markdown as MarkdownComponent } from "../../web/src/markdown/markdown.tsx";
 import { normaliseMaths } from "../../web/src/markdown/normalise-maths.ts";
 import { splitBlocks } from "../../web/src/markdown/split-blocks.ts";
-import { isTooMuch } from "../../web/src/markdown/too-much.ts";
+import { isTooMuch } from "../../src/lib/too-much.ts";
 import { growFaster } from "../support/grows-with-length.ts";
 
 let draw: (text: string) => string;

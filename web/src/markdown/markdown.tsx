@@ -7,7 +7,7 @@ import { Maths } from "./maths.tsx";
 import { mayHaveMaths, normaliseMaths } from "./normalise-maths.ts";
 import { RemoteImage, webUrl } from "./remote-image.tsx";
 import { splitBlocks } from "./split-blocks.ts";
-import { isTooMuch } from "./too-much.ts";
+import { isTooMuch } from "../../../src/lib/too-much.ts";
 
 interface MarkdownProps {
   readonly text: string;
