@@ -3,6 +3,7 @@ import { createExternalIds } from "../protocols/conversation-name.ts";
 import { createWatchDisconnect } from "../protocols/disconnect.ts";
 import { createTurnOpener } from "../protocols/open-turn.ts";
 import { completionRoutes } from "../protocols/openai/completions/routes.ts";
+import { conversationRoutes } from "../protocols/openai/conversations/routes.ts";
 import { openAiErrors } from "../protocols/openai/errors.ts";
 import { modelRoutes } from "../protocols/openai/models/routes.ts";
 import { responseRoutes } from "../protocols/openai/responses/routes.ts";
@@ -46,6 +47,7 @@ export function openProtocols(
     routes: [
       responseRoutes(shared),
       completionRoutes(shared),
+      conversationRoutes(shared),
       modelRoutes(conversations.catalogue),
     ],
     errorShapes: [openAiErrors],

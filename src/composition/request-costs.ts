@@ -26,6 +26,11 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /v1/responses/:response_id": "follow",
     "DELETE /v1/responses/:response_id": "write",
     "GET /v1/responses/:response_id/input_items": "read",
+    "POST /v1/conversations": "write",
+    "GET /v1/conversations/:conversation_id": "read",
+    "POST /v1/conversations/:conversation_id": "write",
+    "DELETE /v1/conversations/:conversation_id": "write",
+    "GET /v1/conversations/:conversation_id/items": "list",
     "GET /v1/models": "read",
     "GET /v1/models/:model": "read",
 

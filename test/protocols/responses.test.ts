@@ -246,6 +246,23 @@ describe("a response", () => {
     expect(body.sessions).toEqual([]);
   });
 
+  it("belongs to a conversation, which is made, noted on, read and deleted", async () => {
+    const made = await openai.conversations.create({ metadata: { topic: "x" } });
+    expect(made).toMatchObject({ object: "conversation", metadata: { topic: "x" } });
+    for (const text of ["a", "b"]) await create(text, { conversation: made.id });
+    const texts: string[] = [];
+    for await (const item of openai.conversations.items.list(made.id, { limit: 3 })) {
+      if (item.type !== "message") continue;
+      texts.push(...item.content.map((part) => ("text" in part ? part.text : "")));
+    }
+    expect(texts).toEqual(["You said: b", "b", "You said: a", "a"]);
+    const noted = await openai.conversations.update(made.id, { metadata: { more: "y" } });
+    expect(noted.metadata).toEqual({ more: "y" });
+    expect(await openai.conversations.retrieve(made.id)).toEqual(noted);
+    expect(await openai.conversations.delete(made.id)).toMatchObject({ deleted: true });
+    await expect(openai.conversations.retrieve(made.id)).rejects.toMatchObject({ status: 404 });
+  });
+
   it.each(["request", 0, 1] as const)("cut after %s bytes is made once", async (bytes) => {
     const text = `cut ${randomUUID()}`;
     const proxy = await startCuttingProxy(service.url, bytes);

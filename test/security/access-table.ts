@@ -465,6 +465,37 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "POST /v1/conversations",
+    call: () => ({ path: "/v1/conversations", body: {} }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "GET /v1/conversations/:conversation_id",
+    call: ({ sessionId }) => ({ path: `/v1/conversations/conv_${sessionId}` }),
+    expected: ownedAlone,
+  },
+  {
+    route: "POST /v1/conversations/:conversation_id",
+    call: ({ sessionId }) => ({
+      path: `/v1/conversations/conv_${sessionId}`,
+      body: { metadata: { topic: "x" } },
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "GET /v1/conversations/:conversation_id/items",
+    call: ({ sessionId }) => ({ path: `/v1/conversations/conv_${sessionId}/items` }),
+    expected: ownedAlone,
+  },
+  {
+    route: "DELETE /v1/conversations/:conversation_id",
+    call: ({ sessionId }) => ({ path: `/v1/conversations/conv_${sessionId}` }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
     route: "GET /v1/models",
     call: () => ({ path: "/v1/models" }),
     expected: signedIn,

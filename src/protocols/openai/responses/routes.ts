@@ -17,6 +17,7 @@ import { conversationName } from "../../conversation-name.ts";
 import type { OpenedTurn, ProtocolTurn, TurnOpener } from "../../open-turn.ts";
 import { folded, view } from "../../view.ts";
 import { keyOf, userOf } from "../caller.ts";
+import { readMetadata } from "../metadata.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import { settingsFor } from "../settings.ts";
 import {
@@ -59,7 +60,6 @@ const params = Type.Object({
       "`resp_` and the id of a reply; `_2` and so on behind it: its part after a decision.",
   }),
 });
-const maxMetadata = 16;
 
 const example = `event: response.created
 id: 64
@@ -153,7 +153,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
   ): Promise<{ turn: OpenedTurn; name: ResponseName }> => {
     const { body } = request;
     refuseUnsupportedOfResponse(body);
-    const metadata = textsOf(body.metadata);
+    const metadata = readMetadata(body.metadata);
     const previousId = body.previous_response_id ?? null;
     const sessionId = conversationId(body.conversation);
     if (previousId !== null && sessionId !== null) {
@@ -465,23 +465,4 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       },
     );
   };
-}
-
-/** Raises `bad_request` for what these clients are refused too. */
-function textsOf(
-  metadata: Readonly<Record<string, unknown>> | null | undefined,
-): Record<string, string> {
-  const entries = Object.entries(metadata ?? {});
-  const isFine =
-    entries.length <= maxMetadata &&
-    entries.every(
-      ([name, value]) => name.length <= 64 && typeof value === "string" && value.length <= 512,
-    );
-  if (!isFine) {
-    throw new Problem("bad_request", {
-      en: "metadata may have 16 texts of 512 characters, under names of 64.",
-      zh: "metadata 最多可有 16 项，名称不超过 64 个字符，值为不超过 512 个字符的文本。",
-    });
-  }
-  return Object.fromEntries(entries) as Record<string, string>;
 }
