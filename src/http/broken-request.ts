@@ -49,7 +49,7 @@ export function refuseBrokenRequests(
     const id = newId();
     // What they are for is not known, nor the language.
     const request = { id, language: "en", originalUrl: url } as const;
-    const refused = refusal(problem, request, url === "" ? "" : pathFor(url));
+    const refused = refusal(problem, request, pathFor(url === "" ? beginningOfUrl(error) : url));
     const body = JSON.stringify(refused.body);
     socket.end(
       [
@@ -71,6 +71,13 @@ export function refuseBrokenRequests(
     socket.resume();
     destroySoon(socket);
   };
+}
+
+/** Whose errors these are shows at its beginning already, however long it is; empty where it is not known. */
+function beginningOfUrl({ rawPacket }: { readonly rawPacket?: unknown }): string {
+  if (!Buffer.isBuffer(rawPacket)) return "";
+  const head = rawPacket.subarray(0, 200).toString("latin1");
+  return /^[A-Z]{1,20} (\/[^\s?]*)/.exec(head)?.[1] ?? "";
 }
 
 /** Whether whoever asked takes what comes behind the head for another answer; told by what is refused, if by anything. */
