@@ -80,7 +80,7 @@ export async function importFile(
   const { header, rows: all } = await readStoreFile(open());
   checkMigration(header, migration);
   const tables = await tablesOf(database);
-  for await (const { table, line } of all) tableNamed(tables, table, line);
+  for await (const row of all) tableOf(tables, row);
   const { id } = header;
   const resumedBehindLine = await begin(database, id, tables);
   let stored = resumedBehindLine;
@@ -203,12 +203,12 @@ async function* batchesOf(
     }
     if (value.line <= behindLine) continue;
     const isFull = length + value.row.length > batchLength || batch?.rows.length === batchRows;
+    const table = tableOf(tables, value);
     if (batch !== null && (isFull || batch.table.name !== value.table)) {
       yield batch;
       batch = null;
     }
     if (batch === null) {
-      const table = tableNamed(tables, value.table, value.line);
       batch = { table, rows: [], firstLine: value.line, line: value.line };
       length = 0;
     }
@@ -218,12 +218,22 @@ async function* batchesOf(
   }
 }
 
-function tableNamed(tables: readonly StoreTable[], name: string, line: number): StoreTable {
+/** Where a row belongs. The database would pass over columns that it does not have, and leave out what is not there. */
+function tableOf(
+  tables: readonly StoreTable[],
+  { table: name, columns, line }: StoreRow,
+): StoreTable {
   const table = tables.find((each) => each.name === name);
-  if (table !== undefined) return table;
-  throw new StoreFileFault(
-    `Line ${line}: no table of a store is called ${name}. Nothing of the file was kept`,
-  );
+  if (table === undefined) throw faulty(line, `no table of a store is called ${name}`);
+  const unknown = columns.find((column) => !table.columns.includes(column));
+  if (unknown !== undefined) throw faulty(line, `${name} has no column ${unknown}`);
+  const missing = table.columns.find((column) => !columns.includes(column));
+  if (missing !== undefined) throw faulty(line, `${name}.${missing} is missing`);
+  return table;
+}
+
+function faulty(line: number, how: string): StoreFileFault {
+  return new StoreFileFault(`Line ${line}: ${how}. Nothing of the file was kept`);
 }
 
 function checkMigration({ migration, service_version }: StoreHeader, here: number): void {

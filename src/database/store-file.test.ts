@@ -93,6 +93,19 @@ const wrong: readonly (readonly [string, () => string, RegExp])[] = [
   ["no JSON in the middle", () => whole(lines.with(60, "{")), /line 61 is no row of a table/],
   ["two files", () => whole() + whole(), /stands behind its last line/],
 ];
+/** What its end says, with the right sum of what is before it. */
+const ending = (end: object) => {
+  const before = whole(lines.slice(0, -1));
+  const sha256 = createHash("sha256").update(before).digest("hex");
+  return `${before}${JSON.stringify({ end: "chat-service-store", sha256, ...end })}\n`;
+};
+const withMember = (change: (row: Record<string, unknown>) => object) =>
+  withRows((rows) => {
+    const at = rowOf("messages") - 1;
+    const { row } = JSON.parse(rows[at] ?? "") as { row: Record<string, unknown> };
+    return rows.with(at, `{"table":"messages","row":${JSON.stringify(change(row))}}`);
+  });
+
 /** The same, where its end fits. */
 const refused: readonly (readonly [string, () => string, RegExp])[] = [
   [
@@ -105,6 +118,17 @@ const refused: readonly (readonly [string, () => string, RegExp])[] = [
     () => withRows((rows) => [...rows, '{"table":"schema_migrations","row":{"version":1}}']),
     /no table of a store is called schema_migrations/,
   ],
+  ["a header without an id", () => withRows((rows) => rows, { id: undefined }), /which file it is/],
+  ["a header with another id", () => withRows((rows) => rows, { id: "xx" }), /which file it is/],
+  ["a header with an id of another kind", () => withRows((rows) => rows, { id: {} }), /which file/],
+  ["no counts", () => ending({}), /not have as many rows/],
+  ["counts that are none", () => ending({ tables: 7 }), /not have as many rows/],
+  ["a column too many", () => withMember((row) => ({ ...row, odd: 1 })), /has no column odd/],
+  [
+    "a column too few",
+    () => withMember(({ content: _, ...row }) => row),
+    /messages\.content is missing/,
+  ],
   [
     "no JSON in a row",
     () => withRows((rows) => [...rows, '{"table":"shares","row":{"a":}}']),
@@ -115,7 +139,7 @@ const refused: readonly (readonly [string, () => string, RegExp])[] = [
     () =>
       withRows((rows) => [
         ...rows,
-        `{"table":"shares","row":{"share_id":"s","session_id":"${newId()}","path":[],"include_files":true,"created_at":"2026-01-01","expires_at":"2026-01-01"}}`,
+        `{"table":"shares","row":{"share_id":"s","session_id":"${newId()}","title":"t","path":[],"include_files":true,"created_at":"2026-01-01","expires_at":"2026-01-01"}}`,
       ]),
     /does not take line 1\d\d .*foreign key/,
   ],

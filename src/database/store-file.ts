@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { StartFault } from "../problems/start-fault.ts";
-import { newId } from "../lib/ids.ts";
+import { isId, newId } from "../lib/ids.ts";
 import type { Queryable } from "./database.ts";
 import { readStore } from "./store-rows.ts";
 
@@ -37,6 +37,7 @@ export interface StoreRow {
   readonly table: string;
   /** JSON, as it stands there: an object. */
   readonly row: string;
+  readonly columns: readonly string[];
 }
 
 /** What is read is no whole file of a store. */
@@ -95,6 +96,9 @@ export async function readStoreFile(source: AsyncIterable<Buffer>): Promise<{
   if (first.done || header?.format !== format) {
     throw new StoreFileFault("This is no file of chat-service export --all");
   }
+  if (!isId(header.id) || !Number.isInteger(header.migration)) {
+    throw damaged("its first line does not say which file it is");
+  }
   if (header.version !== version) {
     throw new StoreFileFault(
       `The file is of version ${header.version} of its format, and this version of the service knows ${version}`,
@@ -119,8 +123,9 @@ async function* rowsOf(
       if (end?.end !== format) throw damaged(`line ${line} is no row of a table`);
       if (end.sha256 !== hash.digest("hex"))
         throw damaged("its lines are not those it was made of");
-      const isCounted = (name: string) => end.tables[name] === counts[name];
-      if (![...Object.keys(end.tables), ...Object.keys(counts)].every(isCounted)) {
+      const said = new Map(Object.entries(end.tables ?? {}));
+      const isCounted = (name: string) => said.get(name) === counts[name];
+      if (![...said.keys(), ...Object.keys(counts)].every(isCounted)) {
         throw damaged("it does not have as many rows as it says");
       }
       if ((await lines.next()).done !== true)
@@ -132,7 +137,7 @@ async function* rowsOf(
     if (isDeep(value)) throw damaged(`line ${line} has more than ${maxLevels} levels`);
     hash.update(bytes);
     counts[table] = (counts[table] ?? 0) + 1;
-    yield { line, table, row };
+    yield { line, table, row, columns: Object.keys(value) };
   }
   throw damaged(`it ends at line ${line} and was cut off`);
 }
