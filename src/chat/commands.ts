@@ -54,6 +54,8 @@ export interface SendMessage {
   /** For this turn only. */
   readonly agentId: string | undefined;
   readonly onBusy: OnBusy | null;
+  /** Its reply is to answer this message alone: what a session says of merging and steering does not hold. */
+  readonly isAlone?: boolean;
   /** For this turn only, as callers write them. */
   readonly ownSettings?: Readonly<Record<string, unknown>>;
   /** Null: another reply to one that is there. */
@@ -234,6 +236,7 @@ export function createCommands(parts: CommandParts) {
         message,
         agentId,
         onBusy,
+        isAlone: request.isAlone === true,
         turn,
         ...(changesSession && { config: sessionConfig }),
         check(agentId) {

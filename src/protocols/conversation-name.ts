@@ -16,7 +16,7 @@ export function conversationName(request: Pick<FastifyRequest, "headers">): Exte
     if (typeof id !== "string" || id.trim() === "") continue;
     if (id.length > maxLength) {
       throw new Problem("bad_request", {
-        en: `${namespace} may have ${maxLength} characters.`,
+        en: `${namespace} may have at most ${maxLength} characters.`,
         zh: `${namespace} 最多 ${maxLength} 个字符。`,
       });
     }

@@ -91,6 +91,7 @@ export function createTurnOpener(parts: TurnParts) {
         place?.interrupts === true || session?.activeMessageStatus === "paused"
           ? "interrupt"
           : null,
+      isAlone: true,
       ownSettings: request.ownSettings,
       message: place?.at.kind === "again" ? null : message,
       turn: request.turn,

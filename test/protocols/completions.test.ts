@@ -329,6 +329,61 @@ describe("what goes wrong", () => {
     expect(response.headers.get("x-request-id")).toMatch(/./);
   });
 
+  it.each<[param: string | null, message: RegExp, more: object]>([
+    ["user", /at most 128/, { user: "u".repeat(129) }],
+    ["safety_identifier", /at most 128/, { safety_identifier: "u".repeat(129) }],
+    ["response_format", /json_schema/, { response_format: { type: "zz" } }],
+    ["response_format", /json_schema/, { response_format: { type: "json_schema" } }],
+    ["n", /one answer/, { n: 2 }],
+    ["logprobs", /how likely/, { logprobs: true }],
+    [
+      "messages[0].content[0]",
+      /data URLs/,
+      {
+        messages: [
+          {
+            role: "user",
+            content: [{ type: "image_url", image_url: { url: "https://example.com/a.png" } }],
+          },
+        ],
+      },
+    ],
+    [null, /^the body must be object/, []],
+  ])("%s is refused with its reason (%s)", async (param, message, more) => {
+    const body = JSON.stringify(Array.isArray(more) ? more : { ...ask("Hi"), ...more });
+    const headers = { "content-type": "application/json" };
+    const refused = await fetch(`${service.url}/v1/chat/completions`, {
+      method: "POST",
+      headers,
+      body,
+    });
+    expect(refused.status).toBeGreaterThanOrEqual(400);
+    expect(refused.status).toBeLessThan(500);
+    expect(await refused.json()).toEqual({
+      error: expect.objectContaining({ param, message: expect.stringMatching(message) }),
+    });
+  });
+
+  it.each(["merge", "steer"])(
+    "what a session says of messages that come meanwhile (%s) takes no answer away",
+    async (onBusy) => {
+      const { session_id: named } = (
+        await native.send<{ session_id: string }>("POST", "/chat/session", {
+          user_id: user,
+          session_config: { on_busy: onBusy },
+        })
+      ).body;
+      const client = clientAt(service.url, { "X-Session-ID": named });
+      const texts = ["first", "second", "third"].map((text) => `${text} ${user}`);
+      const answers = await Promise.all(
+        texts.map((text) => client.chat.completions.create(ask(text))),
+      );
+      expect(answers.map(({ choices }) => choices[0]?.message.content)).toEqual(
+        texts.map((text) => `You said: ${text}`),
+      );
+    },
+  );
+
   it("a key for another body is refused once", async () => {
     const key = { headers: { "Idempotency-Key": randomUUID() } };
     await openai.chat.completions.create(ask("one"), key);

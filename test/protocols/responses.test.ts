@@ -233,6 +233,27 @@ describe("a response", () => {
     });
   });
 
+  it("has no parts but those that it came to", async () => {
+    const { id } = await create("whole");
+    for (const part of [`${id}_2`, `${id}_99`]) {
+      await expect(openai.responses.retrieve(part)).rejects.toMatchObject({ status: 404 });
+      const further = create("more", { previous_response_id: part });
+      await expect(further).rejects.toMatchObject({ status: 404 });
+    }
+    const asked = id.replace("resp_", "").toUpperCase();
+    expect(await openai.responses.retrieve(`resp_${asked}`)).toMatchObject({ id });
+  });
+
+  it.each<[string, number, object]>([
+    ["conversation", 400, { conversation: 4 }],
+    ["text", 400, { text: 5 }],
+    ["text.format", 400, { text: { format: { type: "zz" } } }],
+    ["text.format", 400, { text: { format: { type: "json_schema" } } }],
+    ["metadata", 400, { metadata: { key: "x".repeat(513) } }],
+  ])("%s is refused where it is none", async (param, status, more) => {
+    await expect(create("Hi", more)).rejects.toMatchObject({ status, param });
+  });
+
   it("is deleted with its question", async () => {
     const response = await create("gone");
     await openai.responses.delete(response.id);

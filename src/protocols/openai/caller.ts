@@ -6,23 +6,38 @@ import {
   type IdempotencyKey,
 } from "../../idempotency/idempotency-store.ts";
 import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
+import { faulty } from "./faulty.ts";
 import type { ExternalId } from "../../replies/lifecycle/acceptance.ts";
 
 /** Whose name a request without one has, where nobody has to prove anything. */
 const nobody = "openai";
 const userHeaders = ["x-user-id", "x-openwebui-user-id"] as const;
+const maxNameLength = 128;
 
 /**
  * The user for whom a request is: who has proven to be one, else whom the headers or the body of these clients name. A name
- * means nothing where there is proof.
+ * means nothing where there is proof. Raises `bad_request` for a name that is too long: shortened, it may be another's.
  */
 export function userOf(request: FastifyRequest): string {
   if (request.identity !== null) return request.identity.userId;
   const { user, safety_identifier: identifier } = (request.body ?? {}) as Record<string, unknown>;
-  const named = [...userHeaders.map((name) => request.headers[name]), user, identifier].find(
-    (value) => typeof value === "string" && value.trim() !== "",
-  );
-  return callerUser(request, typeof named === "string" ? named.slice(0, 128) : nobody);
+  const given = [
+    ...userHeaders.map((name) => [name, request.headers[name]] as const),
+    ["user", user] as const,
+    ["safety_identifier", identifier] as const,
+  ];
+  for (const [path, name] of given) {
+    if (typeof name !== "string" || name.trim() === "") continue;
+    if (name.length > maxNameLength) {
+      throw faulty(
+        `/${path}`,
+        `may have at most ${maxNameLength} characters`,
+        `最多 ${maxNameLength} 个字符`,
+      );
+    }
+    return callerUser(request, name);
+  }
+  return callerUser(request, nobody);
 }
 
 /**

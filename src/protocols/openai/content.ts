@@ -1,6 +1,7 @@
 import type { Attachment } from "../../agents/agent-backend.ts";
 import { maxAttachments, readAttachments } from "../../attachments/read-attachments.ts";
 import { Problem } from "../../problems/problem.ts";
+import { paramOf } from "./errors.ts";
 
 /** What a message says, and the files that come with it. */
 export interface Content {
@@ -96,7 +97,7 @@ function ofUrl(url: unknown, name: string, path: string): GivenFile {
   const found = dataUrl.exec(url);
   if (found === null) {
     throw new Problem("unsupported_parameter", {
-      parameter: path.slice(1).replaceAll("/", "."),
+      parameter: paramOf(path) ?? "",
       en: "files come as data URLs (data:image/png;base64,…), and are not fetched from elsewhere",
       zh: "文件须以 data URL 形式发送（data:image/png;base64,…），不会从其他地址下载",
     });

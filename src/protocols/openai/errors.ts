@@ -22,7 +22,7 @@ export const openAiErrors: ErrorShape = {
     const faults = problem.faults(language);
     const [first] = faults ?? [];
     const told = (faults ?? [])
-      .map(({ path, message }) => `${paramOf(path)} ${message}`)
+      .map(({ path, message }) => `${paramOf(path) ?? "the body"} ${message}`)
       .join("; ");
     return {
       error: {
@@ -44,10 +44,11 @@ function parameterOf({ type, data }: Problem): string | undefined {
   return type === "unsupported_parameter" ? (data as { parameter: string }).parameter : undefined;
 }
 
-/** `/messages/0/content` is `messages[0].content`. */
-function paramOf(pointer: string): string {
-  return pointer
+/** `/messages/0/content` is `messages[0].content`; null: the whole body. */
+export function paramOf(pointer: string): string | null {
+  const name = pointer
     .slice(1)
     .replaceAll(/\/(\d+)(?=\/|$)/g, "[$1]")
     .replaceAll("/", ".");
+  return name === "" ? null : name;
 }

@@ -1,4 +1,4 @@
-import { Problem } from "../../problems/problem.ts";
+import { faulty } from "./faulty.ts";
 
 const maxMetadata = 16;
 
@@ -13,10 +13,11 @@ export function readMetadata(
       ([name, value]) => name.length <= 64 && typeof value === "string" && value.length <= 512,
     );
   if (!isFine) {
-    throw new Problem("bad_request", {
-      en: "metadata may have 16 texts of 512 characters, under names of 64.",
-      zh: "metadata 最多可有 16 项，名称不超过 64 个字符，值为不超过 512 个字符的文本。",
-    });
+    throw faulty(
+      "/metadata",
+      "may have at most 16 texts of 512 characters, under names of 64",
+      "最多可有 16 项，名称不超过 64 个字符，值为不超过 512 个字符的文本",
+    );
   }
   return Object.fromEntries(entries) as Record<string, string>;
 }

@@ -83,7 +83,9 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
         : begin(tx, parts, newSession, request.message?.text ?? ""));
       const agentId = request.agentId ?? session.agentId;
       const before = treeBefore(session, request);
-      const onBusy = request.onBusy ?? onBusyOf(session.config);
+      const wish = request.onBusy ?? onBusyOf(session.config);
+      const isShared = wish === "merge" || wish === "steer";
+      const onBusy = isShared && request.isAlone === true ? "enqueue" : wish;
       const { message } = request;
       const host =
         newSession === null && onBusy === "merge"

@@ -67,6 +67,8 @@ export interface Acceptance {
   readonly agentId: string | undefined;
   /** Null: the session's `on_busy`, else enqueue. */
   readonly onBusy: OnBusy | null;
+  /** Its reply is to answer this message alone: instead of merging and steering it is enqueued. */
+  readonly isAlone?: boolean;
   readonly turn: Omit<Turn, "userId" | "settings" | "hasAttachments">;
   /** Merged into the session's configuration, member by member; absent: nothing. */
   readonly config?: Readonly<Record<string, unknown>>;

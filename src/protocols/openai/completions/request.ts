@@ -4,6 +4,7 @@ import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
+import { faulty } from "../faulty.ts";
 import type { completionBody } from "./schemas.ts";
 
 export type CompletionBody = Static<typeof completionBody>;
@@ -24,15 +25,34 @@ export type CompletionRequest =
       readonly answers: readonly Pick<Decision, "id" | "result">[];
     };
 
+const ownTools = {
+  en: "agents use the tools that they have here",
+  zh: "智能体只使用其在此处配置的工具",
+};
+const oneAnswer = { en: "an agent gives one answer", zh: "智能体每次只给出一个回答" };
+const noLogprobs = {
+  en: "agents do not tell how likely their words were",
+  zh: "智能体不提供词元的概率",
+};
+const textAlone = { en: "answers are text", zh: "回答仅为文本" };
+
 /** Members that nothing here does; a caller who needs them has to know. */
-const refused: readonly (readonly [name: string, isHarmless: (value: unknown) => boolean])[] = [
-  ["tools", isEmpty],
-  ["functions", isEmpty],
-  ["n", (value) => value === 1],
-  ["logprobs", (value) => value === false],
-  ["top_logprobs", (value) => value === 0],
-  ["audio", () => false],
-  ["modalities", (value) => Array.isArray(value) && value.every((each) => each === "text")],
+const refused: readonly (readonly [
+  name: string,
+  isHarmless: (value: unknown) => boolean,
+  why: { readonly en: string; readonly zh: string },
+])[] = [
+  ["tools", isEmpty, ownTools],
+  ["functions", isEmpty, ownTools],
+  ["n", (value) => value === 1, oneAnswer],
+  ["logprobs", (value) => value === false, noLogprobs],
+  ["top_logprobs", (value) => value === 0, noLogprobs],
+  ["audio", () => false, textAlone],
+  [
+    "modalities",
+    (value) => Array.isArray(value) && value.every((each) => each === "text"),
+    textAlone,
+  ],
 ];
 
 function isEmpty(value: unknown): boolean {
@@ -41,14 +61,10 @@ function isEmpty(value: unknown): boolean {
 
 /** Raises `unsupported_parameter` for what cannot be done. */
 export function refuseUnsupported(body: object): void {
-  for (const [parameter, isHarmless] of refused) {
+  for (const [parameter, isHarmless, why] of refused) {
     const value = (body as Readonly<Record<string, unknown>>)[parameter];
     if (value === undefined || value === null || isHarmless(value)) continue;
-    throw new Problem("unsupported_parameter", {
-      parameter,
-      en: "agents use the tools that they have here",
-      zh: "智能体只使用其在此处配置的工具",
-    });
+    throw new Problem("unsupported_parameter", { parameter, ...why });
   }
 }
 
@@ -71,7 +87,7 @@ export function readCompletion(
   }
   if (text.length > limits.maxMessageLength) {
     const most = limits.maxMessageLength;
-    throw faulty(path, `may have ${most} characters`, `最多 ${most} 个字符`);
+    throw faulty(path, `may have at most ${most} characters`, `最多 ${most} 个字符`);
   }
   const before = messages.slice(0, -1);
   return {
@@ -116,9 +132,4 @@ function readAnswers(messages: CompletionBody["messages"]) {
     answers.push({ id: requirementId, result: textOfContent(content) });
   }
   return { messageId, answers };
-}
-
-function faulty(path: string, message: string, zh: string): Problem {
-  const texts = { en: "The request is not valid.", zh: "请求无效。" };
-  return new Problem("bad_request", texts, { details: [{ path, message, zh }] });
 }

@@ -4,6 +4,7 @@ import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
+import { faulty } from "../faulty.ts";
 import type { ResponseName } from "./project.ts";
 import type { responseBody } from "./schemas.ts";
 
@@ -24,15 +25,22 @@ type Item = Readonly<Record<string, unknown>>;
 export function responseName(id: string): ResponseName | null {
   const [, messageId = "", segment = "1"] =
     /^(?:resp_)?([0-9a-f-]{36})(?:_([2-9]|[1-9]\d{1,3}))?$/i.exec(id) ?? [];
-  return isId(messageId) ? { messageId, segment: Number(segment) } : null;
+  return isId(messageId) ? { messageId: messageId.toLowerCase(), segment: Number(segment) } : null;
 }
 
-/** Of a `conversation` of a body: its session's id; null: none is named. Raises `session_not_found`. */
+/** Of a `conversation` of a body: its session's id; null: none is named. Raises `bad_request`, `session_not_found`. */
 export function conversationId(given: unknown): string | null {
   if (given === undefined || given === null) return null;
   const id = typeof given === "object" ? (given as Item)["id"] : given;
-  const sessionId = typeof id === "string" ? id.replace(/^conv_/, "") : "";
-  if (!isId(sessionId)) throw new Problem("session_not_found", { sessionId });
+  if (typeof id !== "string") {
+    throw faulty(
+      "/conversation",
+      "must be the id of a conversation, or an object with it",
+      "必须是会话 id，或带有 id 的对象",
+    );
+  }
+  const sessionId = id.replace(/^conv_/, "").toLowerCase();
+  if (!isId(sessionId)) throw new Problem("session_not_found", { sessionId: id });
   return sessionId;
 }
 
@@ -52,12 +60,16 @@ export function refuseUnsupportedOfResponse(body: ResponseBody): void {
       zh: "智能体只使用其在此处配置的工具与指令",
     });
   }
-  if (typeof text === "object" && text !== null) formatOf(text as Item);
+  formatOf(text);
 }
 
-/** `text.format`, as the settings of a turn have it. */
-export function formatOf({ format }: Item): object | undefined {
-  if (typeof format !== "object" || format === null) return undefined;
+/** `text.format`, as the settings of a turn have it. Raises `bad_request`. */
+export function formatOf(text: unknown): object | undefined {
+  if (text === undefined || text === null) return undefined;
+  if (typeof text !== "object") throw faulty("/text", "must be an object", "必须是对象");
+  const { format } = text as Item;
+  if (format === undefined || format === null) return undefined;
+  if (typeof format !== "object") throw faulty("/text/format", "must be an object", "必须是对象");
   const { type, ...rest } = format as Item;
   return type === "json_schema" ? { type, json_schema: rest } : { type };
 }
@@ -109,7 +121,7 @@ export function readInput(
   }
   if (text.length > limits.maxMessageLength) {
     const most = limits.maxMessageLength;
-    throw faulty("/input", `may have ${most} characters`, `最多 ${most} 个字符`);
+    throw faulty("/input", `may have at most ${most} characters`, `最多 ${most} 个字符`);
   }
   return { text, files: read.files, earlier, instructions: instructions.join("\n\n"), decisions };
 }
@@ -135,9 +147,4 @@ function output({ call_id: id, output: given }: Item, index: number): Decision {
   if (typeof id !== "string") throw faulty(`/input/${index}`, "needs call_id", "需要 call_id");
   const result = typeof given === "string" ? given : textOfContent(given);
   return { id, approved: true, result };
-}
-
-function faulty(path: string, message: string, zh: string): Problem {
-  const texts = { en: "The request is not valid.", zh: "请求无效。" };
-  return new Problem("bad_request", texts, { details: [{ path, message, zh }] });
 }

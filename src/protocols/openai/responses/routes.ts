@@ -147,6 +147,35 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
     return segment;
   };
 
+  /**
+   * Raises `message_not_found` for a part of a reply that has not come to so many. Where its log is gone nobody knows any
+   * more how many there were.
+   */
+  const checkPart = async (
+    { messageId, segment }: ResponseName,
+    { status, eventSeq }: Awaited<ReturnType<Commands["state"]>>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    let parts = 1;
+    const stopped = new AbortController();
+    const events =
+      segment === 1 ? [] : follow(messageId, 0, AbortSignal.any([signal, stopped.signal]));
+    try {
+      for await (const some of events) {
+        for (const { seq, type } of some ?? []) {
+          if (type === "snapshot") return;
+          // Behind the pause that is open there is nothing yet.
+          if (type === "paused" && !(status === "paused" && seq >= eventSeq)) parts += 1;
+          if (parts >= segment) return;
+          if (seq >= eventSeq) throw notThere({ messageId, segment });
+        }
+      }
+    } finally {
+      stopped.abort();
+    }
+    if (parts < segment) throw notThere({ messageId, segment });
+  };
+
   const open = async (
     request: FastifyRequest<{ Body: ResponseBody }>,
     reply: FastifyReply,
@@ -155,13 +184,14 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
     refuseUnsupportedOfResponse(body);
     const metadata = readMetadata(body.metadata);
     const previousId = body.previous_response_id ?? null;
-    const sessionId = conversationId(body.conversation);
-    if (previousId !== null && sessionId !== null) {
+    const isNamed = body.conversation !== undefined && body.conversation !== null;
+    if (previousId !== null && isNamed) {
       throw new Problem("bad_request", {
         en: "conversation and previous_response_id cannot both be given.",
         zh: "conversation 与 previous_response_id 不能同时提供。",
       });
     }
+    const sessionId = conversationId(body.conversation);
     const input = readInput(body, previousId !== null || sessionId !== null, options);
     await requireAction(request, identity, "send_message");
     const userId = userOf(request);
@@ -177,6 +207,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       }
       const { messageId } = previous;
       const state = await commands.state(request, { messageId, userId });
+      await checkPart(previous, state, goneSignal(reply));
       const told = await about({ messageId, segment: previous.segment });
       const isWaiting = state.status === "paused";
       const parts = isWaiting ? await partsOf(told, goneSignal(reply)) : previous.segment + 1;
@@ -186,6 +217,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
     let place: ProtocolTurn["place"];
     if (previous !== null) {
       const before = await commands.state(request, { messageId: previous.messageId, userId });
+      await checkPart(previous, before, goneSignal(reply));
       place = {
         sessionId: before.sessionId,
         at: { kind: "below", messageId: before.replyId },
@@ -194,7 +226,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
     } else if (sessionId !== null) place = { sessionId, at: { kind: "head" }, interrupts: false };
     const agent = await catalogue.resolve(body.model ?? undefined);
     const { text, files, earlier, instructions } = input;
-    const format = formatOf(((body as { text?: object }).text as never) ?? {});
+    const format = formatOf((body as { text?: unknown }).text);
     const echo: ResponseEcho = {
       ...(body.instructions && { instructions: body.instructions }),
       ...(Object.keys(metadata).length > 0 && { metadata }),
@@ -220,13 +252,17 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
         attachments: files,
       },
       agentId: agent.agentId,
-      ownSettings: settingsFor(agent, {
-        instructions: instructions === "" ? undefined : instructions,
-        temperature: body.temperature,
-        top_p: body.top_p,
-        max_tokens: body.max_output_tokens,
-        response_format: format,
-      }),
+      ownSettings: settingsFor(
+        agent,
+        {
+          instructions: instructions === "" ? undefined : instructions,
+          temperature: body.temperature,
+          top_p: body.top_p,
+          max_tokens: body.max_output_tokens,
+          response_format: format,
+        },
+        "/text/format",
+      ),
       turn: {
         language: request.language,
         requestId: request.id,
@@ -239,9 +275,14 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
   };
 
   /** A response that exists for the caller. */
-  const owned = async (request: FastifyRequest, id: string): Promise<ResponseOptions> => {
+  const owned = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    id: string,
+  ): Promise<ResponseOptions> => {
     const name = nameOf(id);
-    await commands.state(request, { messageId: name.messageId, userId: userOf(request) });
+    const named = { messageId: name.messageId, userId: userOf(request) };
+    await checkPart(name, await commands.state(request, named), goneSignal(reply));
     return about(name);
   };
 
@@ -340,7 +381,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       },
       async (request, reply) => {
         await requireAction(request, identity, "access_chat_session");
-        const told = await owned(request, request.params.response_id);
+        const told = await owned(request, reply, request.params.response_id);
         if (request.query.stream !== true) {
           return reply.send(await asItIs(told, goneSignal(reply)));
         }
@@ -369,7 +410,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       },
       async (request, reply) => {
         await requireAction(request, identity, "send_message");
-        const told = await owned(request, request.params.response_id);
+        const told = await owned(request, reply, request.params.response_id);
         const named = { messageId: told.messageId, userId: userOf(request) };
         await commands.cancel(request, named).catch((error: unknown) => {
           if (error instanceof Problem && error.type === "message_not_running") return;
@@ -397,9 +438,9 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         await requireAction(request, identity, "access_chat_session");
-        const told = await owned(request, request.params.response_id);
+        const told = await owned(request, reply, request.params.response_id);
         const { replyTo } = await found(told.messageId);
         const named = { messageId: replyTo ?? told.messageId, userId: userOf(request) };
         await commands.remove(request, named);
@@ -419,7 +460,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           querystring: Type.Object({
             after: Type.Optional(Type.String({ maxLength: 200 })),
             limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-            order: Type.Optional(Type.String({ maxLength: 10 })),
+            order: Type.Optional(Type.Union([Type.Literal("asc"), Type.Literal("desc")])),
           }),
           response: {
             200: Type.Object({
@@ -433,9 +474,9 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         await requireAction(request, identity, "access_chat_session");
-        const told = await owned(request, request.params.response_id);
+        const told = await owned(request, reply, request.params.response_id);
         const { replyTo } = await found(told.messageId);
         const { messageId, content, attachments } = await found(replyTo ?? "");
         const id = `msg_${messageId}`;
@@ -465,4 +506,8 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       },
     );
   };
+}
+
+function notThere({ messageId, segment }: ResponseName): Problem {
+  return new Problem("message_not_found", { messageId: `resp_${messageId}_${segment}` });
 }
