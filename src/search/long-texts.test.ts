@@ -18,7 +18,7 @@ test.each<readonly [name: string, read: (text: string) => unknown, length: numbe
   ["taken apart for the index", termsOf, 20_000],
   ["read as a query", readQuery, 20_000],
   ["searched for its own beginning", findsItself, 20_000],
-  ["made a title", titleFrom, 50_000],
+  ["made a title", titleFrom, 20_000],
 ])(
   "text of any kind is %s in a time that goes with its length",
   (_name, read, length) => {
