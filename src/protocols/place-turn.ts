@@ -11,6 +11,8 @@ import { childrenOf, headOf, pathTo } from "../tree/tree.ts";
 const compared = 4;
 /** Of messages that say the same. */
 const maxCandidates = 20;
+/** So far back a branch may begin, in messages: front ends send side requests with each turn, and each looks here. */
+const maxBack = 1_000;
 
 interface StoredRow {
   readonly seq: number;
@@ -57,14 +59,17 @@ export function createPlaceTurn(database: Database) {
     return given.every((message, index) => isSame(rows[index], message));
   };
 
-  /** Replies that say this, the newest first: read through the session, so only where the active path is another one. */
-  const repliesSaying = async (sessionId: string, text: string): Promise<StoredRow[]> => {
+  /** Replies that say this, the newest first. */
+  const repliesSaying = async (
+    { sessionId, tree }: FoundSession,
+    text: string,
+  ): Promise<StoredRow[]> => {
     const { rows } = await database.query<StoredRow>(
       `SELECT seq, message_id AS "messageId", role, status, content FROM messages
-       WHERE session_id = $1 AND role = 'assistant'
+       WHERE session_id = $1 AND role = 'assistant' AND seq > $4
          AND btrim(regexp_replace(content, '\\s+', ' ', 'g')) = btrim(regexp_replace($2, '\\s+', ' ', 'g'))
        ORDER BY seq DESC LIMIT $3`,
-      [sessionId, text, maxCandidates],
+      [sessionId, text, maxCandidates, tree.lastSeq - maxBack],
     );
     return rows;
   };
@@ -106,7 +111,7 @@ export function createPlaceTurn(database: Database) {
     }
     if (await endsWith(session, head, given)) return { at: { kind: "head" }, interrupts: false };
     if (last.role !== "assistant") return null;
-    for (const { seq, messageId } of await repliesSaying(session.sessionId, plain(last.text))) {
+    for (const { seq, messageId } of await repliesSaying(session, plain(last.text))) {
       if (!(await endsWith(session, seq, given))) continue;
       const again = await askedAt(session, seq, question);
       return again ?? { at: { kind: "below", messageId }, interrupts: false };
