@@ -1,17 +1,22 @@
 import type { Decision, Requirement } from "../agents/agent-backend.ts";
-import type { Commands, SendMessage, SentMessage } from "../chat/commands.ts";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Commands, SentMessage } from "../chat/commands.ts";
 import type { Caller } from "../http/caller.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { Problem } from "../problems/problem.ts";
 import { ExternalIdTaken } from "../replies/lifecycle/accept.ts";
-import type { EarlierMessage, ExternalId, UserMessage } from "../replies/lifecycle/acceptance.ts";
+import type { EarlierMessage, ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
 import type { ExternalIds } from "./conversation-name.ts";
 import type { PlaceTurn, TurnPlace } from "./place-turn.ts";
+import { userMessage, type Said } from "./said.ts";
 
 /** What a request of a protocol wants answered. */
 export interface ProtocolTurn {
-  readonly caller: Caller;
+  /** Who asks, and in what language. */
+  readonly request: Pick<FastifyRequest, "identity" | "language" | "id" | "traceparent">;
+  /** Where the answer goes: nothing is begun for somebody who has gone. */
+  readonly reply: Pick<FastifyReply, "raw">;
   readonly userId: string;
   /** What its conversation is called; null: it belongs to none. */
   readonly conversation: ExternalId | null;
@@ -21,13 +26,13 @@ export interface ProtocolTurn {
   readonly isKept: boolean;
   /** What the client says was said before. */
   readonly earlier: readonly EarlierMessage[];
-  readonly message: UserMessage;
+  readonly said: Said;
+  /** Noted at the message of the user. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
   readonly agentId: string | undefined;
+  /** For this turn only, as callers of the native paths write them. */
   readonly ownSettings: Readonly<Record<string, unknown>>;
-  readonly turn: SendMessage["turn"];
   readonly key: IdempotencyKey;
-  /** False when whoever asked has gone. */
-  readonly isWanted: () => boolean;
 }
 
 /** A reply that a request has led to, now or when it came first. */
@@ -72,32 +77,34 @@ export function createTurnOpener(parts: TurnParts) {
     return { sessionId, replyId: messageId, after: 0, shown: 0, isKept, reader };
   };
 
-  const send = async (request: ProtocolTurn): Promise<OpenedTurn> => {
-    const { conversation, userId, caller, earlier, message, isKept, key, isWanted } = request;
+  const send = async (turn: ProtocolTurn): Promise<OpenedTurn> => {
+    const { request, reply, conversation, userId, earlier, isKept, key } = turn;
+    const { identity, language, id: requestId, traceparent } = request;
+    const message = userMessage(turn.said, turn.metadata);
     const session = conversation && (await externalIds.find(userId, conversation));
-    const place = request.place ?? (session && (await placeTurn(session, earlier, message.text)));
-    const sessionId = request.place?.sessionId ?? session?.sessionId;
+    const place = turn.place ?? (session && (await placeTurn(session, earlier, message.text)));
+    const sessionId = turn.place?.sessionId ?? session?.sessionId;
     const isOwn = place !== null || (session === null && (conversation !== null || isKept));
     const sent = await commands.send({
       sessionId: place === null ? undefined : sessionId,
       at: place?.at ?? { kind: "head" },
       ownerId: userId,
       userId,
-      userToken: caller.identity?.token,
-      keyName: caller.identity?.keyName,
+      userToken: identity?.token,
+      keyName: identity?.keyName,
       sessionConfig: {},
-      agentId: request.agentId,
+      agentId: turn.agentId,
       onBusy:
         place?.interrupts === true || session?.activeMessageStatus === "paused"
           ? "interrupt"
           : null,
       isAlone: true,
-      ownSettings: request.ownSettings,
+      ownSettings: turn.ownSettings,
       message: place?.at.kind === "again" ? null : message,
-      turn: request.turn,
+      turn: { language, requestId, ...(traceparent !== undefined && { traceparent }) },
       idempotency: key,
       beginning: { externalId: isOwn ? conversation : null, earlier, isTemporary: !isOwn },
-      isWanted,
+      isWanted: () => !reply.raw.destroyed && !reply.raw.closed,
     });
     const { replyId, made } = sent;
     const reader = made === undefined ? await idempotency.join(userId, key, replyId) : 1;
@@ -105,15 +112,15 @@ export function createTurnOpener(parts: TurnParts) {
   };
 
   return {
-    async open(request: ProtocolTurn): Promise<OpenedTurn> {
-      const earlier = await before(request.userId, request.key);
+    async open(turn: ProtocolTurn): Promise<OpenedTurn> {
+      const earlier = await before(turn.userId, turn.key);
       if (earlier !== null) return earlier;
       try {
-        return await send(request);
+        return await send(turn);
       } catch (error) {
         // Somebody else has begun the conversation meanwhile: this goes on in it.
         if (!(error instanceof ExternalIdTaken)) throw error;
-        return send(request);
+        return send(turn);
       }
     },
 

@@ -1,12 +1,16 @@
 import { randomUUID } from "node:crypto";
-import OpenAI, { APIError } from "openai";
+import { APIError, type OpenAI } from "openai";
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createClient, type Client } from "../support/client.ts";
+import type { Client } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { lastUserText, startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { lastUserText, type OpenAiServer } from "../support/openai-server.ts";
+import {
+  openAiClient,
+  startProtocolService,
+  type ProtocolService,
+} from "../support/protocol-service.ts";
 import { eventually } from "../support/stage.ts";
-import { startService, type TestService } from "../support/start-service.ts";
 
 interface History {
   readonly messages: {
@@ -18,38 +22,25 @@ interface History {
   }[];
 }
 
+let service: ProtocolService;
 let model: OpenAiServer;
-let service: TestService;
 let native: Client;
-
 beforeAll(async () => {
-  model = await startOpenAiServer();
-  service = await startService({
-    env: { OPENAI_BASE_URL: model.url, SERVER_HEARTBEAT_SECONDS: "0.5" },
-  });
-  native = createClient(service.url);
+  service = await startProtocolService({ SERVER_HEARTBEAT_SECONDS: "0.5" });
+  ({ model, native } = service);
 });
-afterAll(async () => {
-  await service.stop();
-  await model.close();
-});
+afterAll(() => service.close());
 
 /** Every test has a user of its own. */
 let user: string;
 let openai: OpenAI;
 beforeEach(() => {
   user = randomUUID();
-  openai = clientAt(service.url);
+  openai = openAiClient(service.url, user);
 });
 
-function clientAt(url: string, more: Record<string, string> = {}): OpenAI {
-  return new OpenAI({
-    baseURL: `${url}/v1`,
-    apiKey: "none",
-    defaultHeaders: { "X-User-Id": user, Authorization: null, ...more },
-  });
-}
-
+const clientAt = (url: string, headers: Record<string, string> = {}) =>
+  openAiClient(url, user, headers);
 const isTextOrNull = (value: unknown) => value === null || typeof value === "string";
 const agent = "general-chat";
 const ask = (content: string, ...before: ChatCompletionMessageParam[]) => ({
@@ -58,9 +49,6 @@ const ask = (content: string, ...before: ChatCompletionMessageParam[]) => ({
 });
 const said = (content: string): ChatCompletionMessageParam => ({ role: "assistant", content });
 const asked = (content: string): ChatCompletionMessageParam => ({ role: "user", content });
-/** Model calls for what this user said. */
-const callsFor = (text: string) =>
-  model.requests.filter((request) => lastUserText(request).includes(text)).length;
 const sessionsOf = async () => {
   const { body } = await native.get<{ sessions: { session_id: string }[] }>(
     `/sessions?user_id=${user}`,
@@ -407,7 +395,7 @@ describe("what goes wrong", () => {
     model.enqueue({ fault: { kind: "status", status: 401, body: { error: { message: "no" } } } });
     const whole = openai.chat.completions.create(ask(`refused ${user}`));
     await expect(whole).rejects.toMatchObject({ type: "server_error" });
-    expect(callsFor(`refused ${user}`)).toBe(1);
+    expect(service.callsFor(`refused ${user}`)).toBe(1);
   });
 });
 
@@ -441,7 +429,7 @@ describe("a connection that breaks", () => {
       for (const header of [{}, { "X-Conversation-Id": `cut ${bytes}` }]) {
         const { text, content } = await cutAt(bytes, false, header);
         expect(content).toBe(`You said: ${text}`);
-        expect(callsFor(text)).toBe(1);
+        expect(service.callsFor(text)).toBe(1);
       }
     },
   );
@@ -449,14 +437,14 @@ describe("a connection that breaks", () => {
   it("before a stream begins leads to one run", async () => {
     const { text, content } = await cutAt(0, true, {});
     expect(content).toBe(`You said: ${text}`);
-    expect(callsFor(text)).toBe(1);
+    expect(service.callsFor(text)).toBe(1);
   });
 
   it("twice the same is asked twice where nobody says that it is a repeat", async () => {
     const text = `same ${user}`;
     await openai.chat.completions.create(ask(text));
     await openai.chat.completions.create(ask(text));
-    expect(callsFor(text)).toBe(2);
+    expect(service.callsFor(text)).toBe(2);
   });
 
   /** Begins a stream that stands still, and goes away; what becomes of the model's answer. */

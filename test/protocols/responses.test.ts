@@ -1,52 +1,37 @@
 import { randomUUID } from "node:crypto";
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createClient, type Client } from "../support/client.ts";
+import type { Client } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { lastUserText, startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
+import { lastUserText, type OpenAiServer } from "../support/openai-server.ts";
+import {
+  openAiClient,
+  startProtocolService,
+  type ProtocolService,
+} from "../support/protocol-service.ts";
 import { eventually } from "../support/stage.ts";
-import { startService, type TestService } from "../support/start-service.ts";
 
+let service: ProtocolService;
 let model: OpenAiServer;
-let service: TestService;
 let native: Client;
-
 beforeAll(async () => {
-  model = await startOpenAiServer();
-  service = await startService({
-    env: {
-      OPENAI_BASE_URL: model.url,
-      MODELS_AGENTS: JSON.stringify([{ id: "reckoner", name: "Reckoner", tools: ["calculator"] }]),
-    },
+  service = await startProtocolService({
+    MODELS_AGENTS: JSON.stringify([{ id: "reckoner", name: "Reckoner", tools: ["calculator"] }]),
   });
-  native = createClient(service.url);
+  ({ model, native } = service);
 });
-afterAll(async () => {
-  await service.stop();
-  await model.close();
-});
+afterAll(() => service.close());
 
 /** Every test has a user of its own. */
 let user: string;
 let openai: OpenAI;
 beforeEach(() => {
   user = randomUUID();
-  openai = clientAt(service.url);
+  openai = openAiClient(service.url, user);
 });
 
-function clientAt(url: string): OpenAI {
-  return new OpenAI({
-    baseURL: `${url}/v1`,
-    apiKey: "none",
-    defaultHeaders: { "X-User-Id": user, Authorization: null },
-  });
-}
-
 const agent = "general-chat";
-const callsFor = (text: string) =>
-  model.requests.filter((request) => lastUserText(request).includes(text)).length;
-
 async function eventsOf(
   stream: AsyncIterable<ResponseStreamEvent>,
 ): Promise<ResponseStreamEvent[]> {
@@ -287,11 +272,11 @@ describe("a response", () => {
   it.each(["request", 0, 1] as const)("cut after %s bytes is made once", async (bytes) => {
     const text = `cut ${randomUUID()}`;
     const proxy = await startCuttingProxy(service.url, bytes);
-    const client = clientAt(proxy.url);
+    const client = openAiClient(proxy.url, user);
     const response = await client.responses.create({ model: agent, input: text });
     proxy.close();
     expect(response.output_text).toBe(`You said: ${text}`);
-    expect(callsFor(text)).toBe(1);
+    expect(service.callsFor(text)).toBe(1);
   });
 
   it.each([

@@ -1,17 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AgentBackend, AgentEvent, Decision } from "../../src/agents/agent-backend.ts";
-import { loadConfig } from "../../src/config/load-config.ts";
-import { createClient, type Client } from "../support/client.ts";
-import { openService } from "../support/open-service.ts";
-import { createDataDir } from "../support/start-service.ts";
+import { startActedService, type ActedService, type Scripts } from "../support/acted-service.ts";
+import { openAiClient } from "../support/protocol-service.ts";
 
 /** What the agent does, by what it is told. */
-const scripts: Record<string, readonly AgentEvent[]> = {
+const scripts: Scripts = {
   everything: [
     { type: "reasoning", text: "Let me " },
     { type: "reasoning", text: "think." },
@@ -57,68 +52,17 @@ const scripts: Record<string, readonly AgentEvent[]> = {
   ],
 };
 
-const decided: (readonly Decision[])[] = [];
-let runs = 0;
-const actor: AgentBackend = {
-  source: "actor",
-  list: async () => [
-    {
-      agentId: "actor",
-      name: "Actor",
-      description: "Does what the script says",
-      type: "agent",
-      model: null,
-      tools: [],
-      metadata: {},
-    },
-  ],
-  async *run({ message }) {
-    runs += 1;
-    yield* scripts[message.split(" ", 1)[0] ?? ""] ?? [];
-  },
-  async *continue(_request, _state, decisions) {
-    decided.push(decisions);
-    yield { type: "text", text: "Done." };
-    yield { type: "finish", reason: "stop" };
-  },
-  probe: async () => ({ status: "healthy", details: {} }),
-  close: async () => {},
-};
-
-let dataDir: string;
-let close: () => Promise<unknown>;
-let native: Client;
+let acted: ActedService;
 let openai: OpenAI;
 beforeAll(async () => {
-  dataDir = await createDataDir();
-  const loaded = loadConfig({
-    environment: {
-      SERVICE_DATA_DIR: dataDir,
-      LOGGING_LEVEL: "ERROR",
-      SESSIONS_TITLES: "first_words",
-    },
-    cwd: dataDir,
-  });
-  if (!loaded.ok) throw new Error(loaded.faults.join());
-  const opened = await openService(loaded.config, [{ source: "actor", create: () => actor }]);
-  await opened.app.listen({ host: "127.0.0.1", port: 0 });
-  const { port } = opened.app.server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
-  close = opened.close;
-  native = createClient(url);
-  openai = new OpenAI({
-    baseURL: `${url}/v1`,
-    apiKey: "x",
-    defaultHeaders: { Authorization: null },
-  });
+  acted = await startActedService(scripts);
+  openai = openAiClient(acted.url, "viewer");
 });
-afterAll(async () => {
-  await close();
-  await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => acted.close());
 
 const model = "actor";
-const nativeOf = async (messageId: string) => (await (await native.follow(messageId)).all()).at(-1);
+const nativeOf = async (messageId: string) =>
+  (await (await acted.native.follow(messageId)).all()).at(-1);
 
 async function streamed(input: string, more: object = {}) {
   const stream = await openai.responses.create({ model, input, ...more, stream: true });
@@ -243,7 +187,7 @@ describe("a reply that waits", () => {
       { type: "message", content: [{ text: "May I? " }] },
       { type: "mcp_approval_request", id: "mcpr_r1", name: "erase", arguments: '{"what":"all"}' },
     ]);
-    const before = runs;
+    const before = acted.runs();
     const next = await openai.responses.create({
       model,
       previous_response_id: end.id,
@@ -256,11 +200,11 @@ describe("a reply that waits", () => {
         },
       ],
     });
-    expect(decided.at(-1)).toEqual([{ id: "r1", approved: false, note: "no" }]);
+    expect(acted.decided.at(-1)).toEqual([{ id: "r1", approved: false, note: "no" }]);
     expect(next).toMatchObject({ id: `${end.id}_2`, status: "completed", output_text: "Done." });
     expect(await openai.responses.retrieve(next.id)).toMatchObject({ output_text: "Done." });
     expect(await openai.responses.retrieve(end.id)).toMatchObject({ output: end.output });
-    expect(runs).toBe(before);
+    expect(acted.runs()).toBe(before);
     const again = openai.responses.create({
       model,
       previous_response_id: end.id,
@@ -285,16 +229,16 @@ describe("a reply that waits", () => {
     };
     const next = await openai.responses.create(answer);
     expect(next.output_text).toBe("Done.");
-    expect(decided.at(-1)).toEqual([
+    expect(acted.decided.at(-1)).toEqual([
       { id: "e1", approved: true, result: "open" },
       { id: "i1", approved: true, result: { age: 7 } },
     ]);
-    const count = decided.length;
+    const count = acted.decided.length;
     const repeat = await openai.responses.create(answer, {
       headers: { "x-stainless-retry-count": "1" },
     });
     expect(repeat).toEqual(next);
-    expect(decided).toHaveLength(count);
+    expect(acted.decided).toHaveLength(count);
   });
 
   it("says so in a completion: calls for its client, and nothing to call for a confirmation", async () => {
@@ -329,7 +273,7 @@ describe("a reply that waits", () => {
       messages: [...messages, { role: "assistant", tool_calls: calls }, ...answers],
     });
     expect(next.choices[0]).toMatchObject({ finish_reason: "stop", message: { content: "Done." } });
-    expect(decided.at(-1)?.map(({ id, result }) => [id, result])).toEqual([
+    expect(acted.decided.at(-1)?.map(({ id, result }) => [id, result])).toEqual([
       ["e1", "7"],
       ["i1", 7],
     ]);
@@ -347,21 +291,8 @@ describe("a reply that waits", () => {
 });
 
 it("nothing of it is there where it is switched off", async () => {
-  const elsewhere = await createDataDir();
-  const loaded = loadConfig({
-    environment: {
-      SERVICE_DATA_DIR: elsewhere,
-      LOGGING_LEVEL: "ERROR",
-      PROTOCOLS_OPENAI: "false",
-    },
-    cwd: elsewhere,
-  });
-  if (!loaded.ok) throw new Error(loaded.faults.join());
-  const opened = await openService(loaded.config, [{ source: "actor", create: () => actor }]);
-  await opened.app.listen({ host: "127.0.0.1", port: 0 });
-  const { port } = opened.app.server.address() as AddressInfo;
-  const { body } = await createClient(`http://127.0.0.1:${port}`).get("/v1/models");
+  const elsewhere = await startActedService(scripts, { PROTOCOLS_OPENAI: "false" });
+  const { body } = await elsewhere.native.get("/v1/models");
   expect(body).toMatchObject({ success: false, error: { code: 404, type: "not_found" } });
-  await opened.close();
-  await rm(elsewhere, { recursive: true, force: true });
+  await elsewhere.close();
 });

@@ -1,13 +1,7 @@
-import type { Attachment } from "../../agents/agent-backend.ts";
 import { maxAttachments, readAttachments } from "../../attachments/read-attachments.ts";
 import { Problem } from "../../problems/problem.ts";
+import type { Said } from "../said.ts";
 import { paramOf } from "./errors.ts";
-
-/** What a message says, and the files that come with it. */
-export interface Content {
-  readonly text: string;
-  readonly files: readonly Attachment[];
-}
 
 interface GivenFile {
   readonly name: string;
@@ -21,7 +15,7 @@ type Part = Readonly<Record<string, unknown>>;
  * Reads the content of a message: a text, or parts of text, images, files and sound. Raises `bad_request` for what is none
  * of these, `unsupported_parameter` for what is to be fetched from elsewhere, and what files are refused for.
  */
-export function readContent(content: unknown, path: string, maxUploadBytes: number): Content {
+export function readContent(content: unknown, path: string, maxUploadBytes: number): Said {
   if (content === null || content === undefined) return { text: "", files: [] };
   if (typeof content === "string") return { text: content, files: [] };
   if (!Array.isArray(content)) throw invalid(path);

@@ -1,4 +1,4 @@
-import { faulty } from "./faulty.ts";
+import { faulty } from "../faulty.ts";
 
 const maxMetadata = 16;
 

@@ -3,7 +3,7 @@ import type { CatalogueEntry } from "../../agents/catalogue.ts";
 import { Problem } from "../../problems/problem.ts";
 import { Check } from "typebox/schema";
 import { responseFormatSchema } from "../../sessions/session-config.ts";
-import { faulty } from "./faulty.ts";
+import { faulty } from "../faulty.ts";
 
 /**
  * Settings of a turn, as these clients name them, that the agent can be told: they send some to every model, so what it

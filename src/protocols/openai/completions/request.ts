@@ -1,10 +1,11 @@
 import type { Static } from "typebox";
-import type { Attachment, Decision } from "../../../agents/agent-backend.ts";
+import type { Decision } from "../../../agents/agent-backend.ts";
 import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
-import { faulty } from "../faulty.ts";
+import { faulty } from "../../faulty.ts";
+import { checkSaid, type Said } from "../../said.ts";
 import type { completionBody } from "./schemas.ts";
 
 export type CompletionBody = Static<typeof completionBody>;
@@ -13,8 +14,7 @@ export type CompletionBody = Static<typeof completionBody>;
 export type CompletionRequest =
   | {
       readonly kind: "turn";
-      readonly text: string;
-      readonly files: readonly Attachment[];
+      readonly said: Said;
       readonly earlier: readonly EarlierMessage[];
       /** Of the system, in their order; for this turn alone. */
       readonly instructions: string;
@@ -81,29 +81,22 @@ export function readCompletion(
     throw faulty("/messages", "must end with a message of the user", "必须以用户消息结尾");
   }
   const path = `/messages/${messages.length - 1}/content`;
-  const { text, files } = readContent(last.content, path, limits.maxUploadBytes);
-  if (text.trim() === "" && files.length === 0) {
-    throw faulty(path, "must say something", "不能为空");
-  }
-  if (text.length > limits.maxMessageLength) {
-    const most = limits.maxMessageLength;
-    throw faulty(path, `may have at most ${most} characters`, `最多 ${most} 个字符`);
-  }
+  const said = readContent(last.content, path, limits.maxUploadBytes);
+  checkSaid(said, path, limits.maxMessageLength);
   const before = messages.slice(0, -1);
   return {
     kind: "turn",
-    text,
-    files,
+    said,
     earlier: before.flatMap(({ role, content }): EarlierMessage[] => {
-      const said = textOfContent(content);
-      return (role === "user" || role === "assistant") && said.trim() !== ""
-        ? [{ role, text: said }]
+      const text = textOfContent(content);
+      return (role === "user" || role === "assistant") && text.trim() !== ""
+        ? [{ role, text }]
         : [];
     }),
     instructions: messages
       .filter(({ role }) => role === "system" || role === "developer")
       .map(({ content }) => textOfContent(content))
-      .filter((said) => said.trim() !== "")
+      .filter((text) => text.trim() !== "")
       .join("\n\n"),
   };
 }

@@ -12,11 +12,11 @@ import { timeOfId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
+import { keyOf, userOf } from "../../caller.ts";
 import { conversationName } from "../../conversation-name.ts";
 import type { WatchDisconnect } from "../../disconnect.ts";
 import type { OpenedTurn, TurnOpener } from "../../open-turn.ts";
 import { folded, view } from "../../view.ts";
-import { keyOf, userOf } from "../caller.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import { settingsFor } from "../settings.ts";
 import { completionProjection, wholeCompletion } from "./project.ts";
@@ -74,19 +74,13 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
     }
     const agent = await catalogue.resolve(body.model ?? undefined);
     const turn = await turns.open({
-      caller: request,
+      request,
+      reply,
       userId,
       conversation,
       isKept: body.store === true,
       earlier: asked.earlier,
-      message: {
-        text:
-          asked.text.trim() === "" ? asked.files.map(({ name }) => name).join(", ") : asked.text,
-        type: "text",
-        metadata: {},
-        audio: null,
-        attachments: asked.files,
-      },
+      said: asked.said,
       agentId: agent.agentId,
       ownSettings: settingsFor(
         agent,
@@ -104,13 +98,7 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
         },
         "/response_format",
       ),
-      turn: {
-        language: request.language,
-        requestId: request.id,
-        ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
-      },
       key,
-      isWanted: () => !reply.raw.destroyed && !reply.raw.closed,
     });
     disconnect.watch(reply.raw, turn, { userId, key, ofKey });
     return { turn, model: agent.agentId };

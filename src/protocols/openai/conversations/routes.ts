@@ -11,7 +11,7 @@ import { Problem } from "../../../problems/problem.ts";
 import type { FoundSession, Session, SessionStore } from "../../../sessions/session-store.ts";
 import type { Sessions } from "../../../sessions/sessions.ts";
 import { headOf, pathTo } from "../../../tree/tree.ts";
-import { userOf } from "../caller.ts";
+import { userOf } from "../../caller.ts";
 import { readMetadata } from "../metadata.ts";
 import { errorResponses, security, tags } from "../schemas.ts";
 

@@ -1,10 +1,11 @@
 import type { Static } from "typebox";
-import type { Attachment, Decision } from "../../../agents/agent-backend.ts";
+import type { Decision } from "../../../agents/agent-backend.ts";
 import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
-import { faulty } from "../faulty.ts";
+import { faulty } from "../../faulty.ts";
+import { checkSaid, type Said } from "../../said.ts";
 import type { ResponseName } from "./project.ts";
 import type { responseBody } from "./schemas.ts";
 
@@ -12,8 +13,7 @@ export type ResponseBody = Static<typeof responseBody>;
 
 /** What is said, and what was decided. */
 export interface ResponseInput {
-  readonly text: string;
-  readonly files: readonly Attachment[];
+  readonly said: Said;
   readonly earlier: readonly EarlierMessage[];
   readonly instructions: string;
   readonly decisions: readonly Decision[];
@@ -22,10 +22,17 @@ export interface ResponseInput {
 type Item = Readonly<Record<string, unknown>>;
 
 /** `resp_<id>`, `resp_<id>_2`, or the bare id. Null: no id of a response. */
-export function responseName(id: string): ResponseName | null {
+function responseName(id: string): ResponseName | null {
   const [, messageId = "", segment = "1"] =
     /^(?:resp_)?([0-9a-f-]{36})(?:_([2-9]|[1-9]\d{1,3}))?$/i.exec(id) ?? [];
   return isId(messageId) ? { messageId: messageId.toLowerCase(), segment: Number(segment) } : null;
+}
+
+/** Raises `message_not_found` for what is no id of a response. */
+export function nameOf(id: string): ResponseName {
+  const name = responseName(id);
+  if (name === null) throw new Problem("message_not_found", { messageId: id });
+  return name;
 }
 
 /** Of a `conversation` of a body: its session's id; null: none is named. Raises `bad_request`, `session_not_found`. */
@@ -116,14 +123,9 @@ export function readInput(
       ? { text: "", files: [] }
       : readContent(last.content, last.path, limits.maxUploadBytes);
   const text = [...texts, read.text].filter((each) => each.trim() !== "").join("\n\n");
-  if (text === "" && read.files.length === 0 && decisions.length === 0) {
-    throw faulty("/input", "must end with a message of the user", "必须以用户消息结尾");
-  }
-  if (text.length > limits.maxMessageLength) {
-    const most = limits.maxMessageLength;
-    throw faulty("/input", `may have at most ${most} characters`, `最多 ${most} 个字符`);
-  }
-  return { text, files: read.files, earlier, instructions: instructions.join("\n\n"), decisions };
+  const said = { text, files: read.files };
+  if (decisions.length === 0) checkSaid(said, "/input", limits.maxMessageLength);
+  return { said, earlier, instructions: instructions.join("\n\n"), decisions };
 }
 
 function asList(input: unknown): unknown[] {

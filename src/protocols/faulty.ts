@@ -1,4 +1,4 @@
-import { Problem } from "../../problems/problem.ts";
+import { Problem } from "../problems/problem.ts";
 
 /** What is wrong with the part of a body at `path` (JSON pointer). */
 export function faulty(path: string, message: string, zh: string): Problem {

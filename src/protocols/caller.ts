@@ -1,13 +1,9 @@
 import type { FastifyRequest } from "fastify";
-import { callerUser } from "../../http/caller.ts";
-import {
-  fingerprint,
-  impliedKey,
-  type IdempotencyKey,
-} from "../../idempotency/idempotency-store.ts";
-import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
+import { callerUser } from "../http/caller.ts";
+import { fingerprint, impliedKey, type IdempotencyKey } from "../idempotency/idempotency-store.ts";
+import { idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { faulty } from "./faulty.ts";
-import type { ExternalId } from "../../replies/lifecycle/acceptance.ts";
+import type { ExternalId } from "../replies/lifecycle/acceptance.ts";
 
 /** Whose name a request without one has, where nobody has to prove anything. */
 const nobody = "openai";
