@@ -38,7 +38,7 @@ test.each<readonly [name: string, read: (text: string) => unknown, length: numbe
   (_name, read, length) => {
     expect(growFaster(read, length)).toEqual([]);
   },
-  240_000,
+  400_000,
 );
 
 const table = (rows: number, columns: number) =>
