@@ -144,6 +144,13 @@ const arbitraryValues: fc.Arbitrary<Values> = fc
       .map((values) => new Map(chosen.map((known, index) => [known, values[index]]))),
   );
 
+/** Longer than what is written in one line without being asked to. */
+const manyLines: Values = new Map(
+  knownSettings
+    .filter(({ path }) => path === "logging.file_path")
+    .map((known) => [known, "\u0001\n".repeat(30)]),
+);
+
 function expected(values: Values): Config {
   const config: Record<string, Record<string, unknown>> = {};
   for (const known of knownSettings) {
@@ -211,7 +218,7 @@ test.each(Object.entries(renderings))(
         expect(loaded).toMatchObject({ ok: true });
         expect(loaded.ok && loaded.config).toEqual(config);
       }),
-      { numRuns: 300 },
+      { numRuns: 300, examples: [[manyLines]] },
     );
   },
 );

@@ -9,7 +9,9 @@ export function yamlValue(setting: Setting, value: unknown): string {
     return `[${value.map((item) => JSON.stringify(item)).join(", ")}]`;
   }
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  return stringify(value, { lineWidth: 0, blockQuote: false }).trimEnd();
+  // Long texts with line ends would otherwise go on in the next line.
+  const oneLine = { lineWidth: 0, blockQuote: false, doubleQuotedMinMultiLineLength: Infinity };
+  return stringify(value, oneLine).trimEnd();
 }
 
 /** What stands at one key. */
