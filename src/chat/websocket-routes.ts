@@ -3,11 +3,11 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { network } from "../http/address-limit.ts";
-import { limitedUser } from "../http/caller.ts";
+import { credentialsOf, limitedUser } from "../http/caller.ts";
 import { countBytes } from "../http/count-bytes.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { createBodyCheck } from "../http/validation.ts";
-import { readCredentials } from "../identity/credentials.ts";
+import { namedUsers, readCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
 import { watchAdmission } from "../identity/watch-admission.ts";
 import type { PlacesByOwner } from "../lib/places.ts";
@@ -116,7 +116,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     };
     const address = unknownAddress(request);
     if (address === null) {
-      connection.identify(() => letIn(readCredentials(request.raw.rawHeaders)));
+      connection.identify(() => letIn(credentialsOf(request)));
       return;
     }
     bytes.begin();
@@ -134,7 +134,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
     onClose(socket, () => clearTimeout(timer));
     connection.awaitToken(async (token) => {
       clearTimeout(timer);
-      const caller = await letIn(token);
+      const caller = await letIn({ ...token, ...namedUsers(request.raw.rawHeaders) });
       leave();
       return caller;
     });

@@ -156,6 +156,8 @@ export interface ConfiguredApiKey {
   readonly roles?: readonly string[];
   /** Only these actions are allowed, such as access_chat_session; absent: whatever the roles allow. */
   readonly scopes?: readonly string[];
+  /** Its front end says in each request for which of its users it is. */
+  readonly acts_for_users?: boolean;
   /** What becomes of a reply when its client closes the connection, in protocols whose clients stop it so. */
   readonly on_disconnect?: "continue" | "cancel";
 }
@@ -521,7 +523,7 @@ export const settings = {
       "open",
     ),
     api_keys: json<readonly ConfiguredApiKey[]>(
-      "Keys for services: a list of {name, sha256, user_id, roles, scopes, on_disconnect}",
+      "Keys for services: a list of {name, sha256, user_id, roles, scopes, acts_for_users, on_disconnect}",
       [],
       listOf(
         "keys",
@@ -539,6 +541,7 @@ export const settings = {
               Array.isArray(value) &&
               value.every((scope) => apiKeyScopes.includes(scope as string)),
           ),
+          acts_for_users: optional("true or false", (value) => typeof value === "boolean"),
           on_disconnect: optional(
             "continue or cancel",
             (value) => value === "continue" || value === "cancel",

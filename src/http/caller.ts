@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { readCredentials } from "../identity/credentials.ts";
+import { actFor } from "../identity/acting.ts";
+import { namedUsers, readCredentials } from "../identity/credentials.ts";
 import {
   isAdmin,
   type AccessContext,
   type Action,
+  type Credentials,
   type Identity,
   type IdentityProvider,
 } from "../identity/identity.ts";
@@ -15,8 +17,15 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who is calling; null when nobody has to prove anything (auth.mode open). */
     identity: Identity | null;
+    /** What it was established with. */
+    credentials: Credentials;
   }
   interface FastifyContextConfig {
+    /**
+     * Members of its body that name the user, in this order: for keys that act for users, where no header does. So the
+     * rest of the service need not know that somebody acts: the request's identity is that user.
+     */
+    userMembers?: readonly string[];
     /** Answers without credentials: health, metrics, documents. */
     isPublic?: boolean;
   }
@@ -30,14 +39,14 @@ export interface Caller {
 /** Establishes the caller of every route that is not public. */
 export function installAuthentication(app: FastifyInstance, provider: IdentityProvider): void {
   app.decorateRequest("identity", null);
+  app.decorateRequest("credentials");
   app.addHook("onRequest", async (request) => {
     // Unknown paths are told apart from known ones only to those who are let in: but a 404 tells nothing here.
     if (request.is404 || request.routeOptions.config.isPublic === true) return;
-    request.identity = await provider.authenticate(
-      readCredentials(request.raw.rawHeaders),
-      accessContext(request),
-    );
+    request.credentials = credentialsOf(request);
+    request.identity = await provider.authenticate(request.credentials, accessContext(request));
   });
+  app.addHook("preHandler", async (request) => actForNamed(request));
   // In one place for every route, before anything is looked up: a name says nothing about what exists.
   app.addHook("preHandler", async (request) => {
     for (const part of [request.query, request.body]) {
@@ -45,6 +54,24 @@ export function installAuthentication(app: FastifyInstance, provider: IdentityPr
       if (typeof named === "string") callerUser(request, named);
     }
   });
+}
+
+/** What a request, or the handshake of a socket, says of who is calling. */
+export function credentialsOf({ raw }: Pick<FastifyRequest, "raw">): Credentials {
+  return { ...readCredentials(raw.rawHeaders), ...namedUsers(raw.rawHeaders) };
+}
+
+/** Whoever is named in the body is the caller from here on, where a key that acts for users has named nobody before. */
+function actForNamed(request: FastifyRequest): void {
+  const { identity, body, routeOptions } = request;
+  if (identity?.actsForUsers !== true) return;
+  for (const member of routeOptions.config.userMembers ?? []) {
+    const user = (body as Readonly<Record<string, unknown>> | null | undefined)?.[member];
+    if (typeof user !== "string" || user.trim() === "") continue;
+    request.identity = actFor(identity, user, `/${member}`);
+    request.credentials = { ...request.credentials, users: [user] };
+    return;
+  }
 }
 
 /**
@@ -109,7 +136,7 @@ export function watchCaller(
   return watchAdmission({
     provider,
     identity: request.identity,
-    credentials: readCredentials(request.raw.rawHeaders),
+    credentials: request.credentials,
     context: accessContext(request),
     log: request.log,
     onRefused,

@@ -12,6 +12,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** To be called when the body has been dealt with, where its request goes on for long. */
     forgetBody: () => void;
+    /** Its user is held to the share already. */
+    isCounted: boolean;
   }
 }
 
@@ -98,6 +100,7 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
 
   requireCosts(app, costs);
   app.decorateRequest("forgetBody", function forgetNothing() {});
+  app.decorateRequest("isCounted", false);
 
   const enter = async (request: FastifyRequest, reply: FastifyReply, who: string) => {
     const cost = costOf(request, costs) ?? "read";
@@ -122,8 +125,10 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
   // Before the body is read: that of a user who has sent enough is not.
   app.addHook("onRequest", async (request, reply) => {
     if (costOf(request, costs) === undefined) return;
-    const who = provenUser(request);
+    // Whose request it is may be said in its body.
+    const who = request.identity?.actsForUsers === true ? null : provenUser(request);
     if (who !== null) await enter(request, reply, who);
+    request.isCounted = who !== null;
     const bytes = bodyBytes(request);
     if (bytes > smallBytes) {
       // Whoever has proven nothing is held to what there is for all.
@@ -131,8 +136,8 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
     }
   });
   app.addHook("preHandler", async (request, reply) => {
-    if (costOf(request, costs) === undefined || provenUser(request) !== null) return;
-    const who = namedUser(request);
+    if (costOf(request, costs) === undefined || request.isCounted) return;
+    const who = provenUser(request) ?? namedUser(request);
     if (who !== null) await enter(request, reply, who);
   });
   app.addHook("onSend", ({ raw: { socket } }, reply, _payload, done) => {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ConfiguredApiKey } from "../config/settings.ts";
+import { actingCaller, isActedUser, mayActAs } from "./acting.ts";
 import { bearerToken } from "./credentials.ts";
 import { actions, isAdmin, type Action, type Identity, type IdentityProvider } from "./identity.ts";
 import { forbidden, unauthorized } from "./refusals.ts";
@@ -30,12 +31,15 @@ function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLook
 
 function identityOf(key: ConfiguredApiKey): Identity {
   const { name, user_id: userId, roles = [], scopes, on_disconnect: onDisconnect } = key;
+  const fault = actingFault(key);
+  if (fault !== null) throw new Error(`auth.api_keys: ${name}: ${fault}`);
   const identity = {
     userId,
     roles,
     kind: "api_key",
     keyName: name,
     ...(onDisconnect && { onDisconnect }),
+    ...(key.acts_for_users === true && { actsForUsers: true as const }),
   } as const;
   if (scopes === undefined) return identity;
   const allowed = scopes.map((scope): Action => {
@@ -44,6 +48,15 @@ function identityOf(key: ConfiguredApiKey): Identity {
     throw new Error(`auth.api_keys: ${name}: no such scope; there are ${actions.join(", ")}`);
   });
   return { ...identity, scopes: allowed };
+}
+
+/** What keeps a key from being, or acting for, somebody whom it must not. */
+function actingFault(key: ConfiguredApiKey): string | null {
+  if (isActedUser(key.user_id)) return "user_id must not be one for whom a key acts (via:…)";
+  if (key.acts_for_users !== true) return null;
+  if (key.roles?.includes("admin") === true) return "an administrator's key acts for nobody else";
+  if (mayActAs(key.name)) return null;
+  return "the name of a key that acts for users is 1 to 32 letters, digits, dots, hyphens and underscores";
 }
 
 /**
@@ -63,11 +76,11 @@ export function withApiKeys(
       const { authorization, apiKey } = credentials;
       const bearer = bearerToken(credentials);
       const identity = bearer === null ? null : lookup(bearer);
-      if (identity !== null) return identity;
+      if (identity !== null) return actingCaller(identity, credentials);
       if (apiKey !== undefined && (authorization === undefined || provider.mode === "open")) {
         const caller = lookup(apiKey);
         if (caller === null) throw unauthorized("invalid");
-        return caller;
+        return actingCaller(caller, credentials);
       }
       return provider.authenticate(credentials, context);
     },

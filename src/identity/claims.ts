@@ -1,9 +1,10 @@
 import { holdsUnseen } from "../lib/clean-text.ts";
+import { isActedUser } from "./acting.ts";
 
 /**
  * The user that an issuer's statement names: text of 1..128 characters, or a whole number, which some user tables
  * have. Null for anything that cannot be an owner: empty, blank at an end, with characters that nobody sees (PostgreSQL
- * stores no NUL) or half a character.
+ * stores no NUL), half a character, or what can only be a user for whom a front end acts.
  */
 export function userIdOf(value: unknown): string | null {
   if (typeof value === "number") {
@@ -12,6 +13,7 @@ export function userIdOf(value: unknown): string | null {
   if (typeof value !== "string" || value.trim() !== value || !value.isWellFormed()) return null;
   const characters = [...value].length;
   if (characters < 1 || characters > 128 || holdsUnseen(value)) return null;
+  if (isActedUser(value)) return null;
   return value;
 }
 

@@ -8,7 +8,7 @@ const maxCredentialLength = 8_192;
  * Reads who is calling from a request's headers, as Node lists them (`request.raw.rawHeaders`: name, value, name,
  * value …): only there can be seen that a header came twice. Two of them are refused (401) even when they are equal,
  * because every proxy on the way may have looked at another one. Nothing else is ever read: no query parameter, no
- * cookie, no `X-User-Id` or other identity header.
+ * cookie, no other identity header; `namedUsers` are for keys that act for users alone.
  */
 export function readCredentials(rawHeaders: readonly string[]): Credentials {
   const authorization = single(rawHeaders, "authorization");
@@ -25,6 +25,20 @@ export function tokenCredentials(token: unknown): Credentials {
     throw unauthorized("invalid");
   }
   return { authorization: `Bearer ${token}` };
+}
+
+/** The headers in which front ends name their user. */
+export const userHeaders = ["x-user-id", "x-openwebui-user-id"] as const;
+
+/** Whom a request's headers name: this proves nothing, and means something beside a key that acts for users only. */
+export function namedUsers(rawHeaders: readonly string[]): Pick<Credentials, "users"> {
+  const users = userHeaders.flatMap((name) => valuesOf(rawHeaders, name));
+  return users.length === 0 ? {} : { users: users.map(utf8) };
+}
+
+/** Node takes the bytes of a header for Latin-1. */
+function utf8(value: string): string {
+  return Buffer.from(value, "latin1").toString("utf8");
 }
 
 /**

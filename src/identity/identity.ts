@@ -27,6 +27,8 @@ export interface Identity {
   readonly keyName?: string;
   /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */
   readonly scopes?: readonly Action[];
+  /** Of a trusted front end's key: it acts for whomever its requests name (`acting.ts`), and for itself where they name nobody. */
+  readonly actsForUsers?: true;
   /** Of an API key, what becomes of a reply whose client closes the connection, where it says so. */
   readonly onDisconnect?: "continue" | "cancel";
   /** When the proof runs out (epoch milliseconds), for connections that outlive a request. */
@@ -39,6 +41,8 @@ export interface Credentials {
   readonly authorization?: string;
   /** Value of `X-API-Key`, if there is exactly one. */
   readonly apiKey?: string;
+  /** Whom the headers name, each as it came; looked at for keys that act for users, and for nobody else. */
+  readonly users?: readonly string[];
 }
 
 /** What else is known of the request while its caller is established. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { callerUser } from "../http/caller.ts";
+import { userHeaders } from "../identity/credentials.ts";
 import { fingerprint, impliedKey, type IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import { idempotencyKey } from "../idempotency/idempotency-header.ts";
 import { faulty } from "./faulty.ts";
@@ -7,20 +8,22 @@ import type { ExternalId } from "../replies/lifecycle/acceptance.ts";
 
 /** Whose name a request without one has, where nobody has to prove anything. */
 const nobody = "openai";
-const userHeaders = ["x-user-id", "x-openwebui-user-id"] as const;
 const maxNameLength = 128;
 
+/** Members of bodies in which OpenAI's clients name the user: `config.userMembers` of the routes that take them. */
+export const userMembers = ["user", "safety_identifier"] as const;
+
 /**
- * The user for whom a request is: who has proven to be one, else whom the headers or the body of these clients name. A name
- * means nothing where there is proof. Raises `bad_request` for a name that is too long: shortened, it may be another's.
+ * The user for whom a request is: who has proven to be one (of a key that acts for users whoever is named, which is settled
+ * before: `request.identity` is that user on every path), else whom the headers or the body of these clients name. Of
+ * everybody else a name means nothing where there is proof. Raises `bad_request` for a name that is too long: shortened, it may be another's.
  */
 export function userOf(request: FastifyRequest): string {
   if (request.identity !== null) return request.identity.userId;
-  const { user, safety_identifier: identifier } = (request.body ?? {}) as Record<string, unknown>;
+  const body = (request.body ?? {}) as Record<string, unknown>;
   const given = [
     ...userHeaders.map((name) => [name, request.headers[name]] as const),
-    ["user", user] as const,
-    ["safety_identifier", identifier] as const,
+    ...userMembers.map((name) => [name, body[name]] as const),
   ];
   for (const [path, name] of given) {
     if (typeof name !== "string" || name.trim() === "") continue;

@@ -12,7 +12,7 @@ import { timeOfId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
-import { keyOf, userOf } from "../../caller.ts";
+import { keyOf, userMembers, userOf } from "../../caller.ts";
 import { conversationName } from "../../conversation-name.ts";
 import type { WatchDisconnect } from "../../disconnect.ts";
 import type { OpenedTurn, TurnOpener } from "../../open-turn.ts";
@@ -119,6 +119,7 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
       "/v1/chat/completions",
       {
         bodyLimit: maxMessageBytes(options.maxBodyBytes, options.maxUploadBytes),
+        config: { userMembers },
         schema: {
           tags,
           security,

@@ -12,7 +12,7 @@ import type { IdentityProvider } from "../../../identity/identity.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
-import { userOf } from "../../caller.ts";
+import { userMembers, userOf } from "../../caller.ts";
 import type { TurnOpener } from "../../open-turn.ts";
 import { view } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
@@ -79,6 +79,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       "/v1/responses",
       {
         bodyLimit: maxMessageBytes(options.maxBodyBytes, options.maxUploadBytes),
+        config: { userMembers },
         schema: {
           tags,
           security,
