@@ -11,7 +11,7 @@ export function yamlValue(setting: Setting, value: unknown): string {
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
   // Long texts with line ends would otherwise go on in the next line.
   const oneLine = { lineWidth: 0, blockQuote: false, doubleQuotedMinMultiLineLength: Infinity };
-  return stringify(value, oneLine).trimEnd();
+  return stringify(value, oneLine).replace(/\n$/, "");
 }
 
 /** What stands at one key. */
