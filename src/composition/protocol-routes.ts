@@ -2,6 +2,7 @@ import type { SseView } from "../replies/reading/sse.ts";
 import { createExternalIds } from "../protocols/conversation-name.ts";
 import { createWatchDisconnect } from "../protocols/disconnect.ts";
 import { createTurnOpener } from "../protocols/open-turn.ts";
+import { audioRoutes } from "../protocols/openai/audio/routes.ts";
 import { completionRoutes } from "../protocols/openai/completions/routes.ts";
 import { conversationRoutes } from "../protocols/openai/conversations/routes.ts";
 import { openAiErrors } from "../protocols/openai/errors.ts";
@@ -48,6 +49,7 @@ export function openProtocols(
       responseRoutes(shared),
       completionRoutes(shared),
       conversationRoutes(shared),
+      audioRoutes({ ...shared, voice: conversations.speech.voice }),
       modelRoutes(conversations.catalogue),
     ],
     errorShapes: [openAiErrors],

@@ -31,6 +31,9 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "POST /v1/conversations/:conversation_id": "write",
     "DELETE /v1/conversations/:conversation_id": "write",
     "GET /v1/conversations/:conversation_id/items": "list",
+    "POST /v1/audio/speech": "speech",
+    "POST /v1/audio/transcriptions": "speech",
+    "GET /v1/audio/voices": "read",
     "GET /v1/models": "read",
     "GET /v1/models/:model": "read",
 

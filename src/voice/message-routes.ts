@@ -82,7 +82,7 @@ const describedFields = {
   on_busy: { type: "string", enum: [...onBusyChoices] },
   stream: { type: "boolean", default: false },
 };
-const names = Object.keys(describedFields);
+const form = { file: "audio_file", known: Object.keys(describedFields) };
 
 /** Spoken messages: the transcript is the user's message, its sound is kept with it, the reply is spoken too. */
 export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyPluginAsyncTypebox {
@@ -105,7 +105,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
 
   async function handle(request: FastifyRequest, reply: FastifyReply) {
     await requireAction(request, identity, "send_message");
-    const { file, fields } = await readUpload(request, options.maxUploadBytes, names).catch(
+    const { file, fields } = await readUpload(request, options.maxUploadBytes, form).catch(
       (error: unknown) => {
         // The rest of a body that is refused is not read.
         void reply.header("Connection", "close");

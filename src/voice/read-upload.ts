@@ -10,29 +10,38 @@ export interface Upload {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** What a form holds. */
+export interface UploadForm {
+  /** The field that has the file. */
+  readonly file: string;
+  /** None but these are taken; absent: others mean nothing. */
+  readonly known?: readonly string[];
+}
+
 const maxFields = 20;
 const maxFieldBytes = 64 * 1024;
 /** Of a body beside its file: boundaries, headers, fields. */
 const overheadBytes = 256 * 1024;
 
-function missing(): Problem<"validation_failed"> {
-  const details = [{ path: "/audio_file", ...isRequired }];
+function missing(name: string): Problem<"validation_failed"> {
+  const details = [{ path: `/${name}`, ...isRequired }];
   return new Problem("validation_failed", {}, { details });
 }
 
 /**
- * Reads a multipart body with one file, `audio_file`, and none but the `known` fields. Raises `payload_too_large` as soon as it is known to be,
- * `unsupported_media_type` for another kind of body, `validation_failed`, or `bad_request` for a broken one.
+ * Reads a multipart body with one file. Fields of a name that ends in `[]` are a list. Raises `payload_too_large` as soon
+ * as it is known to be, `unsupported_media_type` for another kind of body, `validation_failed`, or `bad_request` for a
+ * broken one.
  */
 export async function readUpload(
   request: FastifyRequest,
   maxFileBytes: number,
-  known: readonly string[],
+  form: UploadForm,
 ): Promise<Upload> {
   if (!request.isMultipart()) {
     throw new Problem("unsupported_media_type", {
       got: request.headers["content-type"] ?? "A body without a content type",
-      expected: "multipart/form-data with a file audio_file",
+      expected: `multipart/form-data with a file ${form.file}`,
     });
   }
   const tooLarge = () => new Problem("payload_too_large", { limit: `${maxFileBytes} bytes` });
@@ -53,8 +62,11 @@ export async function readUpload(
       if (part.type === "file") {
         const bytes = await readFile(part);
         if (bytes === null) throw tooLarge();
-        if (part.fieldname !== "audio_file") throw missing();
+        if (part.fieldname !== form.file) throw missing(form.file);
         file = bytes;
+      } else if (part.fieldname.endsWith("[]")) {
+        const list = (fields[part.fieldname] ?? []) as unknown[];
+        fields[part.fieldname] = [...list, part.value];
       } else if (part.fieldname === "request") {
         inner = parseRequest(part.value);
       } else {
@@ -64,9 +76,9 @@ export async function readUpload(
   } catch (error) {
     throw toProblem(error, maxFileBytes);
   }
-  if (!file) throw missing();
+  if (!file) throw missing(form.file);
   const all = { ...inner, ...fields };
-  checkNames(all, known);
+  if (form.known !== undefined) checkNames(all, form.known);
   return { file, fields: all };
 }
 

@@ -225,10 +225,10 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
         },
         async (request, reply) => {
           await requireAction(request, identity, "send_message");
-          const { file, fields } = await readUpload(request, options.maxUploadBytes, [
-            "language",
-            "user_id",
-          ]).catch((error: unknown) => {
+          const { file, fields } = await readUpload(request, options.maxUploadBytes, {
+            file: "audio_file",
+            known: ["language", "user_id"],
+          }).catch((error: unknown) => {
             // The rest of a body that is refused is not read.
             void reply.header("Connection", "close");
             throw error;

@@ -758,6 +758,26 @@ export const accessTable: readonly Access[] = [
     expected: signedIn,
   },
   {
+    route: "POST /v1/audio/transcriptions",
+    call: (_mine, { recording }) => {
+      const form = new FormData();
+      form.set("file", recordingForm(recording, {}).get("audio_file"));
+      return { path: "/v1/audio/transcriptions", form };
+    },
+    expected: signedIn,
+  },
+  {
+    route: "POST /v1/audio/speech",
+    call: () => ({ path: "/v1/audio/speech", body: { input: "Yes.", voice: "alloy" } }),
+    expected: signedIn,
+  },
+  {
+    route: "GET /v1/audio/voices",
+    call: () => ({ path: "/v1/audio/voices" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
     route: "POST /chat/voice/synthesize",
     call: () => ({ path: "/chat/voice/synthesize", body: { text: "Yes." } }),
     expected: signedIn,
