@@ -44,7 +44,7 @@ test("agents are unavailable while their backend is away, or says that they coul
   const listed = async () => {
     await catalogue.start();
     catalogue.close();
-    return catalogue.list().map((entry) => `${entry.agentId} ${entry.status}`);
+    return catalogue.all().map((entry) => `${entry.agentId} ${entry.status}`);
   };
   expect(await listed()).toEqual(["one available", "two available", "three available"]);
   isAway = true;

@@ -1,3 +1,4 @@
+import { mayRun, type Caller } from "../http/caller.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { outageOf, whyOf } from "../telemetry/outage.ts";
@@ -28,6 +29,21 @@ interface Source {
   isReachable: boolean;
   /** What it said when it could not be asked; null: it could, or said nothing. */
   problem: Problem<"agent_unavailable"> | null;
+}
+
+type IsSeen = (agentId: string) => boolean;
+
+/** The agents there are, as far as somebody may know of them. */
+export interface SeenAgents {
+  readonly isSeen: IsSeen;
+  list(): CatalogueEntry[];
+  /** As it was last told; undefined for an unknown id. */
+  entry(agentId: string): CatalogueEntry | undefined;
+  /**
+   * The agent asked for, or the default one for undefined. An unknown id is looked for anew before it is
+   * `agent_not_found`; while a backend has not answered yet it is `agent_unavailable`.
+   */
+  resolve(agentId: string | undefined): Promise<CatalogueEntry>;
 }
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
@@ -120,11 +136,12 @@ export function createCatalogue(options: CatalogueOptions) {
     timer.unref();
   };
 
-  const defaultAgentId = (): string => {
-    if (defaultAgent !== null) return defaultAgent;
-    if (entries.has("general-chat")) return "general-chat";
-    const first = [...entries.values()].find((entry) => entry.status === "available");
-    return first?.agentId ?? entries.keys().next().value ?? "general-chat";
+  const defaultAgentId = (isSeen: IsSeen): string => {
+    if (defaultAgent !== null && isSeen(defaultAgent)) return defaultAgent;
+    if (entries.has("general-chat") && isSeen("general-chat")) return "general-chat";
+    const seen = [...entries.values()].filter(({ agentId }) => isSeen(agentId));
+    const first = seen.find((entry) => entry.status === "available") ?? seen[0];
+    return first?.agentId ?? "general-chat";
   };
 
   /** An agent that is not in the list does not exist, unless some backend has not answered yet. */
@@ -136,7 +153,38 @@ export function createCatalogue(options: CatalogueOptions) {
     return new Problem("agent_unavailable", data, { retryAfterSeconds: 5 });
   };
 
+  const resolveAmong = async (
+    agentId: string | undefined,
+    isSeen: IsSeen,
+  ): Promise<CatalogueEntry> => {
+    const look = (id: string) => (isSeen(id) ? entries.get(id) : undefined);
+    let wanted = agentId ?? defaultAgentId(isSeen);
+    if (look(wanted) === undefined && performance.now() - lastRefreshMs > missRefreshMs) {
+      await refresh();
+      wanted = agentId ?? defaultAgentId(isSeen);
+    }
+    const entry = look(wanted);
+    if (entry !== undefined) return entry;
+    // Nobody has heard of an agent yet: who did not ask for one is told of the source.
+    const preferred = defaultAgent !== null && isSeen(defaultAgent) ? defaultAgent : undefined;
+    throw whyMissing(wanted, agentId ?? preferred);
+  };
+
   return {
+    /**
+     * The agents that exist for a caller: for whatever names or lists agents on somebody's behalf. What is not in here is
+     * told, and looked for, as what nobody has heard of.
+     */
+    seenBy(caller: Caller): SeenAgents {
+      const isSeen: IsSeen = (agentId) => mayRun(caller, agentId);
+      return {
+        isSeen,
+        list: () => [...entries.values()].filter(({ agentId }) => isSeen(agentId)),
+        entry: (agentId) => (isSeen(agentId) ? entries.get(agentId) : undefined),
+        resolve: (agentId) => resolveAmong(agentId, isSeen),
+      };
+    },
+
     /** Asks every backend once, then goes on in the background. Never raises: a backend that is away is tried again. */
     async start(): Promise<void> {
       await refresh();
@@ -158,28 +206,10 @@ export function createCatalogue(options: CatalogueOptions) {
       return entry && { backend: entry.backend, agentId: entry.descriptor.agentId };
     },
 
-    /** As it was last told; undefined for an unknown id. */
-    entry: (agentId: string): CatalogueEntry | undefined => entries.get(agentId),
-
-    /**
-     * The agent asked for, or the default one for undefined. An unknown id is looked for anew before it is
-     * `agent_not_found`; while a backend has not answered yet it is `agent_unavailable`.
-     */
-    async resolve(agentId: string | undefined): Promise<CatalogueEntry> {
-      let wanted = agentId ?? defaultAgentId();
-      if (!entries.has(wanted) && performance.now() - lastRefreshMs > missRefreshMs) {
-        await refresh();
-        wanted = agentId ?? defaultAgentId();
-      }
-      const entry = entries.get(wanted);
-      if (entry !== undefined) return entry;
-      // Nobody has heard of an agent yet: who did not ask for one is told of the source.
-      throw whyMissing(wanted, agentId ?? defaultAgent ?? undefined);
-    },
-
     whyMissing,
 
-    list: (): CatalogueEntry[] => [...entries.values()],
+    /** Whoever may know of them: for the service itself. */
+    all: (): CatalogueEntry[] => [...entries.values()],
 
     /** What the backends last said, for health reports: one entry each, reachable where any agent can answer. */
     sources: () =>

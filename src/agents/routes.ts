@@ -8,7 +8,7 @@ import type { Catalogue } from "./catalogue.ts";
 import { settingNames } from "./run-settings.ts";
 
 interface AgentRoutesOptions {
-  readonly catalogue: Catalogue;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   /** Empty when nothing offers models; bounded in time, and the last known ones while the source is away. */
   readonly listModels: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
 }
@@ -65,8 +65,10 @@ export function agentRoutes({
           },
         },
       },
-      async ({ language }) => {
-        const agents = catalogue.list().map(({ agentId, descriptor, backend, status }) => ({
+      async (request) => {
+        const { language } = request;
+        const seen = catalogue.seenBy(request).list();
+        const agents = seen.map(({ agentId, descriptor, backend, status }) => ({
           agent_id: agentId,
           name: localized(descriptor.name, language),
           description: localized(descriptor.description, language),

@@ -74,12 +74,15 @@ function stage(scene: Scene = {}) {
       }),
     },
     catalogue: {
-      find: () => undefined,
-      entry: () => undefined,
-      async resolve(agentId) {
-        if (agentId === "unknown") throw new Problem("agent_not_found", { agentId });
-        return { agentId: `resolved ${agentId}` } as never;
-      },
+      seenBy: ({ identity }) => ({
+        isSeen: (agentId) => identity?.agents?.includes(agentId) !== false,
+        list: () => [],
+        entry: () => undefined,
+        async resolve(agentId) {
+          if (agentId === "unknown") throw new Problem("agent_not_found", { agentId });
+          return { agentId: `resolved ${agentId}` } as never;
+        },
+      }),
     },
     replies: {
       async accept(turn: NewTurn) {
@@ -129,8 +132,7 @@ const message = (more: Partial<SendMessage> = {}): SendMessage => ({
   at: { kind: "head" },
   ownerId: "ann",
   userId: "ann",
-  userToken: "secret",
-  keyName: undefined,
+  identity: { userId: "ann", roles: [], kind: "token", token: "secret" },
   sessionConfig: {},
   agentId: undefined,
   onBusy: null,
@@ -158,7 +160,9 @@ test("a message without a session makes one, for the agent that was asked for", 
 
 test("who has used up a budget is refused before anything is looked for, unless it may be a repeat", async () => {
   const { commands, accepted, payers } = stage({ isOverdrawn: true });
-  const given = message({ keyName: "shop" });
+  const given = message({
+    identity: { userId: "ann", roles: [], kind: "api_key", keyName: "shop" },
+  });
   await expect(commands.send(given)).rejects.toBe(overdrawn);
   expect(payers).toEqual([{ userId: "ann", sessionId: undefined, keyName: "shop" }]);
   expect(accepted).toEqual([]);
@@ -307,6 +311,15 @@ test.each([
     .catch((error: unknown) => error as Problem);
   expect(refused).toMatchObject({ type: "validation_failed" });
   expect((refused as Problem).details?.map(({ path }) => path)).toEqual(paths);
+  expect(done).toEqual([]);
+});
+
+test("nobody decides for an agent that he may no longer use", async () => {
+  const { commands, done } = stage({ status: "paused" });
+  const limited = { identity: { ...ann, agents: ["another"] } };
+  await expect(
+    commands.continue(limited, { messageId: replyId }, [yes("two", 1), yes("one")]),
+  ).rejects.toMatchObject({ type: "agent_not_found" });
   expect(done).toEqual([]);
 });
 

@@ -6,7 +6,7 @@ import type { RateLimiter } from "../cache/rate-limiter.ts";
 import { mayAccess, type Caller } from "../http/caller.ts";
 import { goneCaller } from "../http/gone-signal.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
-import type { IdentityProvider } from "../identity/identity.ts";
+import type { Identity, IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
 import type { BeginningSession, UserMessage } from "../replies/lifecycle/acceptance.ts";
@@ -26,7 +26,7 @@ import { waitsForDecision } from "./waits-for-decision.ts";
 interface CommandParts {
   readonly identity: IdentityProvider;
   readonly sessions: Pick<Sessions, "prepare">;
-  readonly catalogue: Pick<Catalogue, "resolve" | "find" | "entry">;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly replies: Replies;
   readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner" | "steers">;
   readonly follow: FollowReply;
@@ -46,9 +46,8 @@ export interface SendMessage {
   readonly ownerId: string | null;
   /** For whom a session is made; also the scope of the rate limit. */
   readonly userId: string | undefined;
-  readonly userToken: string | undefined;
-  /** Of the API key with which it came. */
-  readonly keyName: string | undefined;
+  /** Who sends it; null: nobody has proven to be anybody. */
+  readonly identity: Identity | null;
   /** Of a session that is made; of one that exists, what is to be changed. */
   readonly sessionConfig: Readonly<Record<string, unknown>>;
   /** For this turn only. */
@@ -71,15 +70,7 @@ export interface SendMessage {
 /** What is asked of an agent at a message that is there. */
 export type TurnAt = Omit<
   SendMessage,
-  | "sessionId"
-  | "ownerId"
-  | "userId"
-  | "userToken"
-  | "keyName"
-  | "at"
-  | "message"
-  | "beginning"
-  | "isWanted"
+  "sessionId" | "ownerId" | "userId" | "identity" | "at" | "message" | "beginning" | "isWanted"
 >;
 
 /** What of a waiting message is to be otherwise; what is absent stays as it is. */
@@ -182,14 +173,20 @@ export function createCommands(parts: CommandParts) {
     }
   };
 
-  /** Raises when the agent cannot do what a message and its settings ask for. */
+  /**
+   * Raises when the agent does not exist for the caller, or cannot do what a message and its settings ask for. Asked when a
+   * message is accepted, changed or decided about; what was accepted is answered, whatever becomes of rights meanwhile.
+   */
   const checkTurn = (
+    caller: Caller,
     agentId: string,
     attachments: readonly Attachment[],
     sessionConfig: Readonly<Record<string, unknown>>,
     ownSettings: Readonly<Record<string, unknown>>,
   ): void => {
-    const agent = catalogue.entry(agentId);
+    const agents = catalogue.seenBy(caller);
+    if (!agents.isSeen(agentId)) throw new Problem("agent_not_found", { agentId });
+    const agent = agents.entry(agentId);
     if (agent === undefined) return;
     checkImages(attachments, agent.descriptor.metadata["attachments"]);
     checkSettings(sessionConfig, "/session_config", agent);
@@ -202,17 +199,18 @@ export function createCommands(parts: CommandParts) {
       throw new Problem("session_not_found", { sessionId });
     }
     await limitRate(userId ?? `session:${sessionId}`);
-    const { keyName } = request;
+    const { keyName, token: userToken } = request.identity ?? {};
     const overdrawn = await parts.budgets.check({ userId, sessionId, keyName });
     // A repeat gets its first answer all the same, and only the database knows whether it is one.
     if (overdrawn !== null && request.idempotency === null) throw overdrawn;
     const agentId =
       request.agentId === undefined
         ? undefined
-        : (await catalogue.resolve(request.agentId)).agentId;
+        : (await catalogue.seenBy(request).resolve(request.agentId)).agentId;
     const newSession =
       sessionId === undefined
         ? await sessions.prepare({
+            caller: request,
             userId: userId ?? "",
             agentId,
             config: request.sessionConfig,
@@ -242,11 +240,11 @@ export function createCommands(parts: CommandParts) {
         check(agentId) {
           if (overdrawn !== null) throw overdrawn;
           if (request.isWanted?.() === false) throw goneCaller();
-          checkTurn(agentId, message?.attachments ?? [], sessionConfig, ownSettings);
+          checkTurn(request, agentId, message?.attachments ?? [], sessionConfig, ownSettings);
         },
         idempotency,
       },
-      request.userToken,
+      userToken,
     );
     if (!("earlier" in accepted)) {
       const { replyId, turn, after } = accepted;
@@ -280,8 +278,7 @@ export function createCommands(parts: CommandParts) {
     rest: Pick<SendMessage, "at" | "message">,
   ): Promise<SentMessage> => {
     const { sessionId, userId } = await placeOf(caller, named);
-    const { token: userToken, keyName } = caller.identity ?? {};
-    const whose = { sessionId, ownerId: userId, userId, userToken, keyName };
+    const whose = { sessionId, ownerId: userId, userId, identity: caller.identity };
     return send({ ...turn, ...whose, ...rest });
   };
 
@@ -325,7 +322,7 @@ export function createCommands(parts: CommandParts) {
       const agentId =
         change.agentId === undefined
           ? undefined
-          : (await catalogue.resolve(change.agentId)).agentId;
+          : (await catalogue.seenBy(caller).resolve(change.agentId)).agentId;
       const own = settingsOf(ownSettings);
       return replies.amend({
         ...rest,
@@ -334,7 +331,8 @@ export function createCommands(parts: CommandParts) {
         messageId: named.messageId,
         ...(Object.keys(sessionConfig).length > 0 && { config: sessionConfig }),
         turn: { ...turn, ...(Object.keys(own).length > 0 && { ownSettings: own }) },
-        check: (agent) => checkTurn(agent, change.attachments ?? [], sessionConfig, ownSettings),
+        check: (agent) =>
+          checkTurn(caller, agent, change.attachments ?? [], sessionConfig, ownSettings),
       });
     },
 
@@ -398,7 +396,10 @@ export function createCommands(parts: CommandParts) {
               agentId,
               userId,
               decisions,
-              check: (requirements) => checkDecisions(requirements, decisions),
+              check(requirements) {
+                checkTurn(caller, agentId, [], {}, {});
+                checkDecisions(requirements, decisions);
+              },
               userToken: caller.identity?.token,
             })
           : null;

@@ -43,8 +43,7 @@ export function toTurn(
     at: parent === undefined ? { kind: "head" } : { kind: "below", messageId: anchored(parent) },
     ownerId: userId ?? null,
     userId,
-    userToken: identity?.token,
-    keyName: identity?.keyName,
+    identity,
     message: messageOf(body, origin),
   };
 }

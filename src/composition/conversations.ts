@@ -183,7 +183,7 @@ export async function openConversations(
   const namesOf = (source: string) =>
     new Map(
       catalogue
-        .list()
+        .all()
         .filter(({ backend }) => backend.source === source)
         .map(({ descriptor, agentId }) => [descriptor.agentId, agentId]),
     );

@@ -201,10 +201,11 @@ export async function openDoors(
         uploads: new Places(maxImportUploads),
         uploadsOfUser: new PlacesByOwner(maxImportUploadsOfUser),
         places: new Places(maxImports),
-        async agents() {
-          const { agentId: chosen } = await catalogue.resolve(undefined);
+        async agents(caller) {
+          const agents = catalogue.seenBy(caller);
+          const { agentId: chosen } = await agents.resolve(undefined);
           return (agentId) =>
-            agentId !== null && catalogue.entry(agentId) !== undefined ? agentId : chosen;
+            agentId !== null && agents.entry(agentId) !== undefined ? agentId : chosen;
         },
         limits: { maxImportBytes: limits.max_import_size, maxFileBytes: limits.max_upload_size },
       }),

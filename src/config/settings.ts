@@ -154,7 +154,7 @@ export interface ConfiguredApiKey {
   readonly sha256: string;
   readonly user_id: string;
   readonly roles?: readonly string[];
-  /** Only these actions are allowed, such as access_chat_session; absent: whatever the roles allow. */
+  /** Only these actions are allowed, such as access_chat_session, and these agents; absent: whatever the roles allow. */
   readonly scopes?: readonly string[];
   /** Its front end says in each request for which of its users it is. */
   readonly acts_for_users?: boolean;
@@ -536,10 +536,14 @@ export const settings = {
           user_id: userId,
           roles: wordList,
           scopes: optional(
-            `a list of ${apiKeyScopes.join(", ")}`,
+            `a list of ${apiKeyScopes.join(", ")} and agents:<id>:run`,
             (value) =>
               Array.isArray(value) &&
-              value.every((scope) => apiKeyScopes.includes(scope as string)),
+              value.every(
+                (scope) =>
+                  typeof scope === "string" &&
+                  (apiKeyScopes.includes(scope) || /^agents:[^\s/\p{Cc}]{1,200}:run$/u.test(scope)),
+              ),
           ),
           acts_for_users: optional("true or false", (value) => typeof value === "boolean"),
           on_disconnect: optional(

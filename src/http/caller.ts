@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { actFor } from "../identity/acting.ts";
+import { grantsAgent } from "../identity/agent-rights.ts";
 import { namedUsers, readCredentials } from "../identity/credentials.ts";
 import {
   isAdmin,
@@ -53,6 +54,7 @@ export function installAuthentication(app: FastifyInstance, provider: IdentityPr
       const named = (part as { user_id?: unknown } | null | undefined)?.user_id;
       if (typeof named === "string") callerUser(request, named);
     }
+    hideAgents(request);
   });
 }
 
@@ -116,6 +118,22 @@ export function mayAccess(
   if (identity === null) return named === undefined || named === ownerId;
   return identity.userId === ownerId || isAdmin(identity);
 }
+
+/** Whether an agent exists for the caller. Asked through the catalogue (`seenBy`) wherever an agent is named or listed. */
+export function mayRun({ identity }: Caller, agentId: string): boolean {
+  return identity?.agents === undefined || grantsAgent(identity.agents, agentId);
+}
+
+/** A filter by an agent that does not exist for the caller finds what one by an unknown agent finds. */
+function hideAgents(request: FastifyRequest): void {
+  const query = request.query as { agent_id?: unknown };
+  if (typeof query.agent_id === "string" && !mayRun(request, query.agent_id)) {
+    query.agent_id = noAgent;
+  }
+}
+
+/** No agent's id holds a blank. */
+const noAgent = "no agent";
 
 /** What the caller must be allowed to do at all, beyond owning the session. */
 export async function requireAction(

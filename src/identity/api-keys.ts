@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ConfiguredApiKey } from "../config/settings.ts";
 import { actingCaller, isActedUser, mayActAs } from "./acting.ts";
+import { agentRights, isAgentRight } from "./agent-rights.ts";
 import { bearerToken } from "./credentials.ts";
 import { actions, isAdmin, type Action, type Identity, type IdentityProvider } from "./identity.ts";
 import { forbidden, unauthorized } from "./refusals.ts";
@@ -42,12 +43,17 @@ function identityOf(key: ConfiguredApiKey): Identity {
     ...(key.acts_for_users === true && { actsForUsers: true as const }),
   } as const;
   if (scopes === undefined) return identity;
-  const allowed = scopes.map((scope): Action => {
+  const agents = agentRights(scopes);
+  const allowed = scopes.flatMap((scope): Action[] => {
     const action = actions.find((known) => known === scope);
-    if (action !== undefined) return action;
-    throw new Error(`auth.api_keys: ${name}: no such scope; there are ${actions.join(", ")}`);
+    if (action !== undefined) return [action];
+    if (isAgentRight(scope)) return [];
+    const known = [...actions, "agents:<id>:run"].join(", ");
+    throw new Error(`auth.api_keys: ${name}: no such scope; there are ${known}`);
   });
-  return { ...identity, scopes: allowed };
+  // Which agents and which actions are two questions: who names agents alone has said nothing of actions.
+  const limitsActions = agents === undefined || allowed.length > 0;
+  return { ...identity, ...(agents && { agents }), ...(limitsActions && { scopes: allowed }) };
 }
 
 /** What keeps a key from being, or acting for, somebody whom it must not. */

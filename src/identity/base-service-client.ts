@@ -3,7 +3,7 @@ import { fetchJson, PeerFault, type JsonAnswer, type JsonRequest } from "../lib/
 import { isJsonObject, type JsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { outageOf, whyOf, type Outage } from "../telemetry/outage.ts";
-import { namesOf, userIdOf } from "./claims.ts";
+import { namesOf, permissionsOf, userIdOf } from "./claims.ts";
 import type { AccessContext, Action } from "./identity.ts";
 
 export interface BaseServiceUser {
@@ -173,7 +173,7 @@ function userOf(body: JsonObject, mustBeValid: boolean): BaseServiceUser | null 
   return {
     userId,
     roles: [...new Set([...namesOf([data["role"]]), ...namesOf(data["roles"])])],
-    permissions: namesOf(data["permissions"]),
+    permissions: permissionsOf(data["permissions"]),
   };
 }
 

@@ -92,6 +92,12 @@ test.each([
 ] as const)("asks who it is with %s below %j", async (who, prefix) => {
   const { server, provider, whoIs } = await setUp({ who, prefix });
   server.setUser("t", { id: 7, username: "b", role: "admin", permissions: ["x"] });
+  server.setUser("limited", {
+    id: 8,
+    username: "l",
+    role: "user",
+    permissions: ["agents:a-*:run", "agents:b:read"],
+  });
   expect(await provider.authenticate({ authorization: "Bearer t" })).toEqual({
     userId: "7",
     roles: ["admin"],
@@ -99,10 +105,13 @@ test.each([
     kind: "token",
     token: "t",
   });
+  expect(await provider.authenticate({ authorization: "Bearer limited" })).toMatchObject({
+    agents: ["a-*"],
+  });
   expect(await whoIs("nobody's")).toBe(401);
   expect(await whoIs("nobodys-either")).toBe(401);
   // The spelling that worked is remembered.
-  expect(server.count("/auth/me")).toBe(who === "me" ? 3 : 1);
+  expect(server.count("/auth/me")).toBe(who === "me" ? 4 : 1);
 });
 
 test("passes the request's ids on", async () => {

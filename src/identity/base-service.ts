@@ -7,7 +7,8 @@ import { isJsonObject, type JsonObject } from "../lib/json-shape.ts";
 import { createSingleFlight } from "../lib/single-flight.ts";
 import { bearerToken } from "./credentials.ts";
 import type { BaseServiceClient, BaseServiceUser } from "./base-service-client.ts";
-import { isAccessToken, namesOf } from "./claims.ts";
+import { agentRights } from "./agent-rights.ts";
+import { isAccessToken, namesOf, permissionsOf } from "./claims.ts";
 import type { AccessContext, IdentityProvider } from "./identity.ts";
 import type { JwtVerifier } from "./jwt-verifier.ts";
 import { authorityUnavailable, forbidden, unauthorized } from "./refusals.ts";
@@ -109,8 +110,10 @@ export function createBaseServiceIdentity({
         throw unauthorized("expired");
       }
       const user = await userBehind(token, context);
+      const agents = agentRights(user.permissions);
       return {
         ...user,
+        ...(agents && { agents }),
         kind: "token",
         token,
         ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
@@ -170,7 +173,7 @@ function decodeConfirmation(text: string): Confirmation | undefined {
       user: {
         userId: user["userId"],
         roles: namesOf(user["roles"]),
-        permissions: namesOf(user["permissions"]),
+        permissions: permissionsOf(user["permissions"]),
       },
       atMs,
     };

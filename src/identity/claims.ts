@@ -25,6 +25,15 @@ export function namesOf(value: unknown): readonly string[] {
     .slice(0, 100);
 }
 
+/** The same for `permissions`, of which those about agents are never left out: they are limits too. */
+export function permissionsOf(value: unknown): readonly string[] {
+  const isAboutAgents = (name: unknown): name is string =>
+    typeof name === "string" && name.startsWith("agents:");
+  const about = Array.isArray(value) ? value.filter(isAboutAgents) : [];
+  const others = Array.isArray(value) ? value.filter((name) => !isAboutAgents(name)) : [];
+  return [...about, ...namesOf(others)];
+}
+
 /**
  * Whether a token is there to act with. Refresh tokens, identity tokens and the like are signed by the same key but
  * are meant for other eyes; issuers mark them as `type`, `typ` or `token_use`.

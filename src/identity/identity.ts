@@ -23,6 +23,8 @@ export interface Identity {
   readonly token?: string;
   /** What the token itself grants beside its roles, if it says so. */
   readonly permissions?: readonly string[];
+  /** The agents that exist for this caller (`agent-rights.ts`); absent: all of them. */
+  readonly agents?: readonly string[];
   /** Of an API key, as it is configured. */
   readonly keyName?: string;
   /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */

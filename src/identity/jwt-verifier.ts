@@ -1,7 +1,8 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { decodeProtectedHeader, errors, jwtVerify, type CryptoKey, type JWTPayload } from "jose";
 import { PeerFault } from "../lib/fetch-json.ts";
-import { isAccessToken, namesOf, userIdOf } from "./claims.ts";
+import { agentRights } from "./agent-rights.ts";
+import { isAccessToken, namesOf, permissionsOf, userIdOf } from "./claims.ts";
 import type { Identity } from "./identity.ts";
 import type { KeySet } from "./jwks.ts";
 import { authorityUnavailable, unauthorized } from "./refusals.ts";
@@ -138,10 +139,13 @@ function identityOf(claims: JWTPayload, token: string, latestIssueSeconds: numbe
   if (!isAccessToken(claims)) throw unauthorized("invalid", new Error("not an access token"));
   const userId = userIdOf(claims["user_id"] ?? claims.sub);
   if (userId === null) throw unauthorized("invalid", new Error("no user in the token"));
+  const permissions = permissionsOf(claims["permissions"]);
+  const agents = agentRights(permissions);
   return {
     userId,
     roles: namesOf(claims["roles"]),
-    permissions: namesOf(claims["permissions"]),
+    permissions,
+    ...(agents && { agents }),
     kind: "token",
     token,
     expiresAtMs: exp * 1000,

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { Knowledge } from "../agents/agent-backend.ts";
 import { attachmentSchema, readAttachment } from "../attachments/read-attachments.ts";
-import { requireAction, requireAdmin } from "../http/caller.ts";
+import { mayRun, requireAction, requireAdmin } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -84,7 +84,12 @@ export function knowledgeRoutes(options: KnowledgeRoutesOptions): FastifyPluginA
         const found = await knowledge.list(AbortSignal.timeout(listTimeoutMs));
         return {
           success: true as const,
-          knowledge: found.knowledge.map(knowledgeInfo),
+          knowledge: found.knowledge.flatMap((each) => {
+            const agentIds = each.agentIds.filter((agentId) => mayRun(request, agentId));
+            // Of agents that do not exist for the caller alone.
+            const isHidden = agentIds.length === 0 && each.agentIds.length > 0;
+            return isHidden ? [] : [knowledgeInfo({ ...each, agentIds })];
+          }),
           complete: found.isComplete,
         };
       },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { callerUser, requireAction } from "../http/caller.ts";
+import { callerUser, mayRun, requireAction } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -79,7 +79,7 @@ export function memoryRoutes({
             memory_id: id,
             memory: text,
             topics: [...topics],
-            agent_ids: [...agentIds],
+            agent_ids: agentIds.filter((agentId) => mayRun(request, agentId)),
             updated_at: updatedAt,
           })),
           count: shown.length,

@@ -90,8 +90,7 @@ export function createTurnOpener(parts: TurnParts) {
       at: place?.at ?? { kind: "head" },
       ownerId: userId,
       userId,
-      userToken: identity?.token,
-      keyName: identity?.keyName,
+      identity,
       sessionConfig: {},
       agentId: turn.agentId,
       onBusy:

@@ -24,7 +24,7 @@ export interface SessionRoutesOptions {
   readonly store: SessionStore;
   readonly search: Pick<SearchStore, "titled">;
   readonly fork: ForkSession;
-  readonly catalogue: Catalogue;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly identity: IdentityProvider;
 }
 
@@ -109,6 +109,7 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
         await requireAction(request, identity, "create_chat_session");
         const session = await sessions.create(
           {
+            caller: request,
             userId,
             agentId: body.agent_id ?? undefined,
             config: body.session_config ?? {},
@@ -314,8 +315,9 @@ export function sessionRoutes(options: SessionRoutesOptions): FastifyPluginAsync
             checkObjectSize({ ...session[name], ...body[name] }, `/${name}`);
           }
         }
-        const agentId = body.agent_id && (await catalogue.resolve(body.agent_id)).agentId;
-        const agent = catalogue.entry(agentId ?? session.agentId);
+        const agents = catalogue.seenBy(request);
+        const agentId = body.agent_id && (await agents.resolve(body.agent_id)).agentId;
+        const agent = agents.entry(agentId ?? session.agentId);
         if (body.config !== undefined && agent !== undefined) {
           checkSettings(body.config, "/config", agent);
         }

@@ -68,12 +68,14 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
       store: more.store ?? store,
       idempotency: createIdempotencyStore(database, 24),
       catalogue: {
-        async resolve(agentId = "general-chat") {
-          if (more.agents?.includes(agentId) === false) {
-            throw new Problem("agent_not_found", { agentId });
-          }
-          return { agentId, descriptor: {} as never, backend: {} as never };
-        },
+        seenBy: () => ({
+          async resolve(agentId = "general-chat") {
+            if (more.agents?.includes(agentId) === false) {
+              throw new Problem("agent_not_found", { agentId });
+            }
+            return { agentId, descriptor: {} as never, backend: {} as never };
+          },
+        }),
       },
       replies: { forget: more.forget ?? remove },
       telemetry: { sessionCreated: ({ sessionId }) => told.push(`created ${sessionId}`) },
@@ -85,6 +87,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
   }
 
   const wanted = (userId: string, more: Partial<NewSession> = {}): NewSession => ({
+    caller: { identity: null },
     userId,
     agentId: undefined,
     config: {},

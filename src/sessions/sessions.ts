@@ -1,4 +1,5 @@
 import type { CatalogueEntry } from "../agents/catalogue.ts";
+import type { Caller } from "../http/caller.ts";
 import { checkSettings } from "../agents/run-settings.ts";
 import type { Database } from "../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
@@ -18,9 +19,11 @@ interface SessionsOptions {
   readonly store: SessionStore;
   readonly idempotency: IdempotencyStore;
   readonly catalogue: {
-    resolve(
-      agentId: string | undefined,
-    ): Promise<Pick<CatalogueEntry, "agentId" | "descriptor" | "backend">>;
+    seenBy(caller: Caller): {
+      resolve(
+        agentId: string | undefined,
+      ): Promise<Pick<CatalogueEntry, "agentId" | "descriptor" | "backend">>;
+    };
   };
   readonly replies: Pick<Replies, "forget">;
   readonly telemetry: Pick<Telemetry, "sessionCreated">;
@@ -30,6 +33,8 @@ interface SessionsOptions {
 }
 
 export interface NewSession {
+  /** Who makes it, and must be allowed to use its agent. */
+  readonly caller: Caller;
   readonly userId: string;
   /** Undefined: the default agent. */
   readonly agentId: string | undefined;
@@ -45,7 +50,7 @@ export function createSessions(options: SessionsOptions) {
   const { insertSession, activeLimit } = options;
 
   const prepare = async (wanted: NewSession): Promise<BeginningSession> => {
-    const agent = await catalogue.resolve(wanted.agentId);
+    const agent = await catalogue.seenBy(wanted.caller).resolve(wanted.agentId);
     checkSettings(wanted.config, "/session_config", agent);
     const { title } = wanted.config;
     return {

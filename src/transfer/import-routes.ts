@@ -1,7 +1,7 @@
 import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { callerUser, requireAction } from "../http/caller.ts";
+import { callerUser, requireAction, type Caller } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
@@ -15,7 +15,9 @@ import { Problem } from "../problems/problem.ts";
 import { importFile, type ImportedConversation, type ImportParts } from "./import/import-file.ts";
 import { diskFull, isDiskFull, receiveUpload } from "./receive-upload.ts";
 
-interface ImportRoutesOptions extends ImportParts {
+interface ImportRoutesOptions extends Omit<ImportParts, "agents"> {
+  /** Of those that there are now for the caller. */
+  readonly agents: (caller: Caller) => ReturnType<ImportParts["agents"]>;
   readonly identity: IdentityProvider;
   readonly idempotency: Pick<IdempotencyStore, "findAnswer" | "claim">;
   /** So many files come in at a time on this node: each lies on its disk. */
@@ -123,7 +125,8 @@ export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTy
           const earlier = key && (await idempotency.findAnswer<Result>(userId, key));
           if (earlier) return earlier;
           const result = emptyResult();
-          for await (const each of importFile(options, userId, file, goneSignal(reply))) {
+          const parts = { ...options, agents: () => options.agents(request) };
+          for await (const each of importFile(parts, userId, file, goneSignal(reply))) {
             count(result, each);
           }
           if (key !== null) {

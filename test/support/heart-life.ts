@@ -252,8 +252,7 @@ function createLife(database: Database, options: HeartOptions) {
       at: { kind: "head" },
       ownerId: null,
       userId,
-      userToken: undefined,
-      keyName: undefined,
+      identity: null,
       sessionConfig: {},
       agentId: agent,
       onBusy,
@@ -306,12 +305,11 @@ function createLife(database: Database, options: HeartOptions) {
         ? commands.edit(caller, { messageId }, message, turn)
         : commands.send({
             ...turn,
-            keyName: undefined,
             sessionId,
             at: how === "head" ? { kind: how } : { kind: how, messageId: below },
             ownerId: null,
             userId: undefined,
-            userToken: undefined,
+            identity: null,
             message,
           }));
     if (how === "below") placed.set(sent.replyId, below);

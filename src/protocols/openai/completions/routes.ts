@@ -28,7 +28,7 @@ export interface CompletionRoutesOptions {
   readonly disconnect: WatchDisconnect;
   readonly follow: FollowReply;
   readonly messages: Pick<MessageStore, "find">;
-  readonly catalogue: Pick<Catalogue, "resolve">;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly sse: SseView;
   readonly identity: IdentityProvider;
   readonly maxMessageLength: number;
@@ -72,7 +72,7 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
       disconnect.watch(reply.raw, turn, { userId, key, ofKey });
       return { turn, model: body.model ?? "" };
     }
-    const agent = await catalogue.resolve(body.model ?? undefined);
+    const agent = await catalogue.seenBy(request).resolve(body.model ?? undefined);
     const turn = await turns.open({
       request,
       reply,

@@ -73,6 +73,7 @@ export function conversationRoutes(options: ConversationRoutesOptions): FastifyP
           throw new Problem("unsupported_parameter", { parameter: "items" });
         }
         const wanted = {
+          caller: request,
           userId: userOf(request),
           agentId: undefined,
           config: {},

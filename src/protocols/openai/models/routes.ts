@@ -15,9 +15,7 @@ const modelSchema = Type.Object(
 );
 
 /** Agents as models. */
-export function modelRoutes(
-  catalogue: Pick<Catalogue, "list" | "entry">,
-): FastifyPluginAsyncTypebox {
+export function modelRoutes(catalogue: Pick<Catalogue, "seenBy">): FastifyPluginAsyncTypebox {
   // Nobody knows when an agent was made; the same for all requests is what matters.
   const created = Math.floor(Date.now() / 1000);
   const modelOf = ({ agentId, backend }: CatalogueEntry) => ({
@@ -40,7 +38,10 @@ export function modelRoutes(
           },
         },
       },
-      async () => ({ object: "list" as const, data: catalogue.list().map(modelOf) }),
+      async (request) => ({
+        object: "list" as const,
+        data: catalogue.seenBy(request).list().map(modelOf),
+      }),
     );
 
     app.get(
@@ -54,8 +55,9 @@ export function modelRoutes(
           response: { 200: modelSchema, ...errorResponses("agent_not_found") },
         },
       },
-      async ({ params: { model } }) => {
-        const entry = catalogue.entry(model);
+      async (request) => {
+        const { model } = request.params;
+        const entry = catalogue.seenBy(request).entry(model);
         if (entry === undefined) throw new Problem("agent_not_found", { agentId: model });
         return modelOf(entry);
       },

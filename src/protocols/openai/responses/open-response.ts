@@ -24,7 +24,7 @@ import {
 interface OpenerOptions {
   readonly turns: TurnOpener;
   readonly commands: Pick<Commands, "state">;
-  readonly catalogue: Pick<Catalogue, "resolve">;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly identity: IdentityProvider;
   readonly maxMessageLength: number;
   readonly maxUploadBytes: number;
@@ -85,7 +85,7 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
         interrupts: before.status === "paused",
       };
     } else if (sessionId !== null) place = { sessionId, at: { kind: "head" }, interrupts: false };
-    const agent = await catalogue.resolve(body.model ?? undefined);
+    const agent = await catalogue.seenBy(request).resolve(body.model ?? undefined);
     const { said, earlier, instructions } = input;
     const format = formatOf((body as { text?: unknown }).text);
     const echo: ResponseEcho = {

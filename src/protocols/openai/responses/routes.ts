@@ -26,7 +26,7 @@ interface ResponseRoutesOptions {
   readonly commands: Pick<Commands, "state" | "cancel" | "remove">;
   readonly follow: FollowReply;
   readonly messages: Pick<MessageStore, "find">;
-  readonly catalogue: Pick<Catalogue, "resolve">;
+  readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly sse: SseView;
   readonly identity: IdentityProvider;
   readonly maxMessageLength: number;
