@@ -2,55 +2,9 @@ import { randomUUID } from "node:crypto";
 import type OpenAI from "openai";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startActedService, type ActedService, type Scripts } from "../support/acted-service.ts";
+import { scripts } from "../support/acted-scripts.ts";
+import { startActedService, type ActedService } from "../support/acted-service.ts";
 import { openAiClient } from "../support/protocol-service.ts";
-
-/** What the agent does, by what it is told. */
-const scripts: Scripts = {
-  everything: [
-    { type: "reasoning", text: "Let me " },
-    { type: "reasoning", text: "think." },
-    { type: "text", text: "First. " },
-    { type: "tool", toolCallId: "1", name: "look", status: "started", arguments: { at: "x" } },
-    { type: "tool", toolCallId: "2", name: "fail", status: "started" },
-    { type: "tool", toolCallId: "1", name: "look", status: "completed", result: { seen: 1 } },
-    { type: "tool", toolCallId: "2", name: "fail", status: "failed", result: "broken" },
-    { type: "text", text: "你好, " },
-    { type: "text", text: "world." },
-    { type: "usage", inputTokens: 7, outputTokens: 11 },
-    { type: "finish", reason: "stop" },
-  ],
-  replaced: [
-    { type: "text", text: "Wrong words" },
-    { type: "replace", text: "Right words" },
-    { type: "text", text: " and more" },
-    { type: "finish", reason: "stop" },
-  ],
-  extended: [
-    { type: "text", text: "Right" },
-    { type: "replace", text: "Right words" },
-    { type: "finish", reason: "length" },
-  ],
-  confirm: [
-    { type: "text", text: "May I? " },
-    {
-      type: "paused",
-      state: {},
-      requirements: [{ id: "r1", kind: "confirm", tool: "erase", arguments: { what: "all" } }],
-    },
-  ],
-  external: [
-    { type: "text", text: "Your turn. " },
-    {
-      type: "paused",
-      state: {},
-      requirements: [
-        { id: "e1", kind: "external", tool: "open_door", arguments: { door: 2 } },
-        { id: "i1", kind: "input", tool: "form", arguments: { fields: [{ name: "age" }] } },
-      ],
-    },
-  ],
-};
 
 let acted: ActedService;
 let openai: OpenAI;
@@ -185,7 +139,12 @@ describe("a reply that waits", () => {
     expect(end.status).toBe("completed");
     expect(end.output).toMatchObject([
       { type: "message", content: [{ text: "May I? " }] },
-      { type: "mcp_approval_request", id: "mcpr_r1", name: "erase", arguments: '{"what":"all"}' },
+      {
+        type: "mcp_approval_request",
+        id: `mcpr_${end.id.slice(5)}_1_r1`,
+        name: "erase",
+        arguments: '{"what":"all"}',
+      },
     ]);
     const before = acted.runs();
     const next = await openai.responses.create({

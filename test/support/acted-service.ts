@@ -17,7 +17,9 @@ export interface ActedService {
   close(): Promise<void>;
 }
 
-export type Scripts = Readonly<Record<string, readonly AgentEvent[]>>;
+export type Scripts = Readonly<
+  Record<string, readonly AgentEvent[] | ((signal: AbortSignal) => AsyncIterable<AgentEvent>)>
+>;
 
 /** After a pause it says `Done.` */
 export async function startActedService(
@@ -39,9 +41,10 @@ export async function startActedService(
         metadata: {},
       },
     ],
-    async *run({ message }) {
+    async *run({ message }, signal) {
       runs += 1;
-      yield* scripts[message.split(" ", 1)[0] ?? ""] ?? [];
+      const script = scripts[message.split(" ", 1)[0] ?? ""] ?? [];
+      yield* typeof script === "function" ? script(signal) : script;
     },
     async *continue(_request, _state, decisions) {
       decided.push(decisions);

@@ -15,9 +15,11 @@ import type { ResponseReader } from "./read-response.ts";
 import {
   conversationId,
   formatOf,
+  lastKnownItem,
   nameOf,
   readInput,
   refuseUnsupportedOfResponse,
+  type KnownItem,
   type ResponseBody,
 } from "./request.ts";
 
@@ -37,6 +39,26 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
   const { turns, commands, catalogue, identity } = options;
   const { parts } = reader;
 
+  /** Where what the client has from here ends. Raises `message_not_found` for what it only names. */
+  const findItem = async (
+    request: FastifyRequest,
+    userId: string,
+    input: unknown,
+  ): Promise<KnownItem | null> => {
+    const item = lastKnownItem(input);
+    if (item === null) return null;
+    const { messageId } = item.name;
+    try {
+      await commands.state(request, { messageId, userId });
+      return item;
+    } catch (error) {
+      const isGone = error instanceof Problem && error.type === "message_not_found";
+      // What it says stands there.
+      if (isGone && !item.isReference) return null;
+      throw error;
+    }
+  };
+
   return async (
     request: FastifyRequest<{ Body: ResponseBody }>,
     reply: FastifyReply,
@@ -53,10 +75,12 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
       });
     }
     const sessionId = conversationId(body.conversation);
-    const input = readInput(body, previousId !== null || sessionId !== null, options);
     await requireAction(request, identity, "send_message");
     const userId = userOf(request);
-    const previous = previousId === null ? null : nameOf(previousId);
+    const isKnown = previousId !== null || sessionId !== null;
+    const item = isKnown ? null : await findItem(request, userId, body.input);
+    const input = readInput(body, isKnown ? 0 : item && item.index + 1, options);
+    const previous = previousId === null ? (item?.name ?? null) : nameOf(previousId);
     const conversation = previous === null && sessionId === null ? conversationName(request) : null;
     const key = keyOf(request, operation, conversation);
     if (input.decisions.length > 0) {

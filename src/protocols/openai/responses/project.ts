@@ -1,6 +1,7 @@
 import type { Requirement } from "../../../agents/agent-backend.ts";
 import { isTerminal, type ReplyEvent } from "../../../replies/reply-event.ts";
 import type { Projection, ProtocolEvent } from "../../view.ts";
+import { errorTypeOf } from "../errors.ts";
 
 /** What of a reply a response is: of one that waits for decisions, each part up to the next pause is one. */
 export interface ResponseName {
@@ -96,6 +97,8 @@ export type ResponseObject = ReturnType<typeof responseOf>;
 /** A reply, or a part of it, as a Response of OpenAI's. */
 export function responseProjection(options: ResponseOptions): Projection<ResponseState> {
   const { messageId, segment: wanted, model } = options;
+  const itemIdOf = (kind: string, index: number) =>
+    `${kind}_${messageId}${wanted > 1 ? `_${wanted}` : ""}_${index}`;
 
   const project = (
     before: ResponseState,
@@ -159,7 +162,7 @@ export function responseProjection(options: ResponseOptions): Projection<Respons
       close();
       const index = state.items.length;
       const isMessage = kind === "message";
-      const id = `${isMessage ? "msg" : "rs"}_${messageId}_${index}`;
+      const id = itemIdOf(isMessage ? "msg" : "rs", index);
       add(
         isMessage
           ? { id, type: "message", role: "assistant", status: "in_progress", content: [] }
@@ -208,7 +211,7 @@ export function responseProjection(options: ResponseOptions): Projection<Respons
       let index = state.calls[callId];
       if (index === undefined) {
         close();
-        const id = `mcp_${messageId}_${state.items.length}`;
+        const id = itemIdOf("mcp", state.items.length);
         index = add(callItem(id, model, event.name, "", "in_progress"));
         set({ calls: { ...state.calls, [callId]: index } });
         emit("response.mcp_call.in_progress", { item_id: id, output_index: index });
@@ -308,16 +311,20 @@ export function responseProjection(options: ResponseOptions): Projection<Respons
         break;
       case "error": {
         const code = event.code === 429 ? "rate_limit_exceeded" : "server_error";
-        end("failed", { error: { code, message: event.error } });
+        // Some clients look for the type that errors have elsewhere.
+        end("failed", { error: { code, message: event.error, type: errorTypeOf(event.code) } });
         break;
       }
       case "paused":
         close();
         for (const requirement of event.requirements) {
-          const index = state.items.length;
+          const id =
+            requirement.kind === "confirm"
+              ? `mcpr_${messageId}_${wanted}_${requirement.id}`
+              : itemIdOf("fc", state.items.length);
           done(
-            add(waitingItem(messageId, model, requirement, index, "in_progress")),
-            waitingItem(messageId, model, requirement, index, "completed"),
+            add(waitingItem(id, model, requirement, "in_progress")),
+            waitingItem(id, model, requirement, "completed"),
           );
         }
         end("completed");
@@ -428,16 +435,15 @@ function callItem(id: string, model: string, name: string, given: string, status
 
 /** What is waited for: a person's word, or something that the client has to bring. */
 function waitingItem(
-  messageId: string,
+  itemId: string,
   model: string,
   { id, kind, tool, arguments: given }: Requirement,
-  index: number,
   status: string,
 ): Item {
   const call = { name: tool, arguments: JSON.stringify(given) };
   return kind === "confirm"
-    ? { id: `mcpr_${id}`, type: "mcp_approval_request", server_label: model, ...call }
-    : { id: `fc_${messageId}_${index}`, type: "function_call", call_id: id, ...call, status };
+    ? { id: itemId, type: "mcp_approval_request", server_label: model, ...call }
+    : { id: itemId, type: "function_call", call_id: id, ...call, status };
 }
 
 function jsonText(value: unknown): string {

@@ -11,7 +11,7 @@ import type { responseBody } from "./schemas.ts";
 
 export type ResponseBody = Static<typeof responseBody>;
 
-/** What is said, and what was decided. */
+/** What is said, or what was decided. */
 export interface ResponseInput {
   readonly said: Said;
   readonly earlier: readonly EarlierMessage[];
@@ -33,6 +33,42 @@ export function nameOf(id: string): ResponseName {
   const name = responseName(id);
   if (name === null) throw new Problem("message_not_found", { messageId: id });
   return name;
+}
+
+/** An item of a response from here that an input names, or holds. */
+export interface KnownItem {
+  readonly index: number;
+  readonly name: ResponseName;
+  /** It is there by its id alone: what it says has to be found. */
+  readonly isReference: boolean;
+}
+
+/** The last of them: clients that keep the conversation themselves give all of it, by what they were given. Null: there is none. */
+export function lastKnownItem(input: unknown): KnownItem | null {
+  if (!Array.isArray(input)) return null;
+  const named = input.flatMap((given: unknown, index): KnownItem[] => {
+    const { type, id, approval_request_id: asked } = (given ?? {}) as Item;
+    const name = ownerOf(type === "mcp_approval_response" ? asked : id);
+    return name === null ? [] : [{ index, name, isReference: type === "item_reference" }];
+  });
+  const last = named.at(-1);
+  if (last === undefined) return null;
+  // What was decided stands behind what was asked, and is new.
+  const { type } = input[last.index] as Item;
+  return type === "mcp_approval_response" ? { ...last, index: last.index - 1 } : last;
+}
+
+const uuid = "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})";
+const itemId = new RegExp(`^(?:msg|rs|mcp|fc)_${uuid}(?:_([2-9]|[1-9]\\d{1,3}))?_\\d+$`, "i");
+const approvalId = new RegExp(`^mcpr_${uuid}_(\\d{1,4})_([^]+)$`, "i");
+
+/** The response that an item is part of. */
+function ownerOf(id: unknown): ResponseName | null {
+  if (typeof id !== "string") return null;
+  const [, messageId, segment = "1"] = itemId.exec(id) ?? approvalId.exec(id) ?? [];
+  return messageId === undefined
+    ? null
+    : { messageId: messageId.toLowerCase(), segment: Number(segment) };
 }
 
 /** Of a `conversation` of a body: its session's id; null: none is named. Raises `bad_request`, `session_not_found`. */
@@ -81,10 +117,13 @@ export function formatOf(text: unknown): object | undefined {
   return type === "json_schema" ? { type, json_schema: rest } : { type };
 }
 
-/** Raises `bad_request` and `unsupported_parameter`. `isFurther`: all that is given is new. */
+/**
+ * Raises `bad_request` and `unsupported_parameter`. `from`: where what is new begins, of a conversation that is known here;
+ * null: what comes before the last message was said elsewhere.
+ */
 export function readInput(
   body: ResponseBody,
-  isFurther: boolean,
+  from: number | null,
   limits: { readonly maxMessageLength: number; readonly maxUploadBytes: number },
 ): ResponseInput {
   const { input } = body;
@@ -100,8 +139,16 @@ export function readInput(
       throw faulty(`/input/${index}`, "must be an item", "必须是条目对象");
     const item = given as Item;
     const { type = "message", role } = item;
+    const isKnown = index < (from ?? 0);
+    if (isKnown && role !== "system" && role !== "developer") continue;
     if (type === "mcp_approval_response") decisions.push(approval(item, index));
     else if (type === "function_call_output") decisions.push(output(item, index));
+    else if (type === "item_reference" && from === null)
+      throw faulty(
+        `/input/${index}/id`,
+        "is no item of a response from here",
+        "不是此处某个响应的条目",
+      );
     else if (type !== "message") continue;
     else if (role === "system" || role === "developer")
       instructions.push(textOfContent(item["content"]));
@@ -114,7 +161,7 @@ export function readInput(
   }
   function keep(role: "user" | "assistant", text: string): void {
     if (text.trim() === "") return;
-    if (isFurther) {
+    if (from !== null) {
       if (role === "user") texts.push(text);
     } else earlier.push({ role, text });
   }
@@ -125,6 +172,13 @@ export function readInput(
   const text = [...texts, read.text].filter((each) => each.trim() !== "").join("\n\n");
   const said = { text, files: read.files };
   if (decisions.length === 0) checkSaid(said, "/input", limits.maxMessageLength);
+  else if (text !== "" || read.files.length > 0) {
+    throw faulty(
+      "/input",
+      "has a message beside what was decided, which is for a further request",
+      "在决定之外还带有消息，请另行发送",
+    );
+  }
   return { said, earlier, instructions: instructions.join("\n\n"), decisions };
 }
 
@@ -142,7 +196,8 @@ function approval({ approval_request_id: id, approve, reason }: Item, index: num
     );
   }
   const note = typeof reason === "string" && reason !== "" ? { note: reason } : {};
-  return { id: id.replace(/^mcpr_/, ""), approved: approve, ...note };
+  const [, , , requirementId = id.replace(/^mcpr_/, "")] = approvalId.exec(id) ?? [];
+  return { id: requirementId, approved: approve, ...note };
 }
 
 function output({ call_id: id, output: given }: Item, index: number): Decision {
