@@ -66,6 +66,7 @@ export function deviceRoutes(options: DeviceRoutesOptions): FastifyPluginAsyncTy
         using viewer = sse.admit(request);
         await viewer.show(request, reply, {
           fields: { userId },
+          isForBrowsers: true,
           follow: (signal) => followers.follow(userId, after, signal),
         });
       },

@@ -9,6 +9,11 @@ export function installJsonBodies(app: FastifyInstance, maxBytes: number): void 
     "application/json",
     { parseAs: "buffer" },
     (request, bytes, done) => {
+      // Some clients name a type although they send nothing (OpenAI's for Python, with DELETE).
+      if (bytes.length === 0 && request.routeOptions.schema?.body === undefined) {
+        done(null, undefined);
+        return;
+      }
       checkJson(bytes, maxBytes);
       let fault: Error | null = null;
       let value: unknown;

@@ -68,6 +68,8 @@ describe("problems", () => {
     ["QUERY", "/nowhere", undefined, 404, "not_found"],
     ["POST", "/chat/session", "{oops", 400, "malformed_json"],
     ["POST", "/chat/session", "", 400, "malformed_json"],
+    // No body is taken there: none is missed.
+    ["DELETE", "/sessions/none", "", 404, "session_not_found"],
     ["POST", "/chat/session", "[]", 422, "validation_failed"],
     ["POST", "/chat/session", "{}", 422, "validation_failed"],
     ["POST", "/chat/session", { user_id: 5 }, 422, "validation_failed"],

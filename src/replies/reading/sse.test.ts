@@ -22,6 +22,7 @@ async function stage(
     yield* [];
   },
   stallMs = 30_000,
+  show: "stream" | "show" = "stream",
 ) {
   let viewers = 0;
   const sse = createSseView({
@@ -43,7 +44,10 @@ async function stage(
     arrived.resolve();
     const closed = new Promise((resolve) => reply.raw.once("close", resolve));
     await before(closed, reply.raw);
-    await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
+    if (show === "stream") {
+      await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
+    } else
+      await viewer.show(request, reply, { fields: {}, follow: (signal) => follow("r", 0, signal) });
     handled.resolve();
   });
   await app.listen({ host: "127.0.0.1", port: 0 });
@@ -132,6 +136,23 @@ it("cuts a viewer that does not read, and has not fetched much more than that vi
   expect(viewers()).toBe(0);
   // Its socket takes some; after that two writes may be under way.
   expect(pages).toBeLessThan(40);
+});
+
+it.each([
+  ["browsers", "stream", "retry: 1000\n\nid: 1\ndata: {}\n\n: heartbeat\n\n"],
+  ["readers that take each block for an event", "show", "id: 1\ndata: {}\n\n: heartbeat\n"],
+] as const)("gives a sign of life to %s", async (_name, show, expected) => {
+  const paused: FollowReply = async function* paused() {
+    yield [{ seq: 1, type: "assistant_chunk", json: "{}" }];
+    yield null;
+    yield [{ seq: 2, type: "cancelled", json: "{}" }];
+  };
+  const { asked, handled } = await stage(async () => undefined, paused, 30_000, show);
+  const [response] = await once(asked, "response");
+  let text = "";
+  for await (const chunk of response) text += String(chunk);
+  await handled;
+  expect(text).toBe(`${expected}id: 2\ndata: {}\n\ndata: [DONE]\n\n`);
 });
 
 it("says when a reply has ended, and gives the place back", async () => {

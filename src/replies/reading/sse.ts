@@ -56,13 +56,18 @@ interface ShownEvents {
   readonly headers?: Readonly<Record<string, string>>;
   /** For the log. */
   readonly fields: object;
+  /**
+   * For browsers: they are told when to come back, and a sign of life is a block of its own. Other readers take each block
+   * for an event, whatever is in it (OpenAI's for Python).
+   */
+  readonly isForBrowsers?: boolean;
   /** Null: nothing has happened for the time of a heartbeat. */
   follow(signal: AbortSignal): AsyncIterable<readonly ShownEvent[] | null>;
 }
 
 /** Browsers and clients reconnect after this; sent once. */
 const retryLine = "retry: 1000\n\n";
-const heartbeatLine = ": heartbeat\n\n";
+const heartbeatLine = ": heartbeat\n";
 const endLine = "data: [DONE]\n\n";
 
 /**
@@ -96,7 +101,10 @@ export function createSseView(options: SseViewOptions): SseView {
     });
     // Of what may have no end, the head alone has one.
     if (request.method === "HEAD") gone.abort();
-    raw.write(retryLine);
+    const { isForBrowsers = false } = shown;
+    const heartbeat = isForBrowsers ? `${heartbeatLine}\n` : heartbeatLine;
+    if (isForBrowsers) raw.write(retryLine);
+    else raw.flushHeaders();
     const sender = createSender(raw, stallMs, gone);
     const stopWatching = watchCaller(request, identity, () => gone.abort());
     try {
@@ -106,7 +114,7 @@ export function createSseView(options: SseViewOptions): SseView {
           isOver = false;
           break;
         }
-        const full = sender.send(events === null ? heartbeatLine : encode(events));
+        const full = sender.send(events === null ? heartbeat : encode(events));
         // To wait for nothing costs time too, for each token.
         if (full !== undefined) await full;
       }
@@ -126,6 +134,7 @@ export function createSseView(options: SseViewOptions): SseView {
     show(request, reply, {
       headers: { "X-Session-ID": sessionId, "X-Message-ID": answering.replyId },
       fields: { replyId: answering.replyId },
+      isForBrowsers: true,
       follow: (signal) =>
         answering.waiting === undefined
           ? follow(answering.replyId, after, signal)
