@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { PGlite, type Results, type Transaction } from "@electric-sql/pglite";
+import { PGlite, type Transaction } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
+import { createPreparedStatements, type PreparedStatements } from "./prepared-statements.ts";
 import { createTurns } from "../lib/in-turns.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 import { lockDataDirectory } from "./data-directory-lock.ts";
@@ -35,14 +36,17 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
     log.debug({ dataDir }, "embedded database opened");
     const inTurns = createTurns();
     const stopUpkeep = startEmbeddedUpkeep(client, log);
-    const whole = queryable(client);
+    const statements = createPreparedStatements(client);
+    const whole = queryable(client, statements);
     let closing: Promise<void> | undefined;
     return {
       kind: "embedded",
       query: (sql, params) => inTurns(() => whole.query(sql, params)),
       execute: (sql) => inTurns(() => whole.execute(sql)),
       transaction: (work) =>
-        inTurns(() => client.transaction((tx) => work(queryable(tx))).catch(raiseTranslated)),
+        inTurns(() =>
+          client.transaction((tx) => work(queryable(tx, statements))).catch(raiseTranslated),
+        ),
       async ping() {
         await client.query("SELECT 1").catch(raiseTranslated);
       },
@@ -59,10 +63,12 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
   }
 }
 
-function queryable(client: PGlite | Transaction): Queryable {
+function queryable(client: PGlite | Transaction, statements: PreparedStatements): Queryable {
   return {
     async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
-      const result: Results<R> = await client.query<R>(sql, [...params]).catch(raiseTranslated);
+      const result = await (
+        params.length === 0 ? client.query<R>(sql) : statements.query<R & object>(sql, params)
+      ).catch(raiseTranslated);
       return { rows: result.rows, rowCount: result.rows.length || (result.affectedRows ?? 0) };
     },
     async execute(sql) {

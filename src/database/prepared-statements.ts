@@ -1,0 +1,58 @@
+import { messages, parse, protocol, type PGlite, type Results } from "@electric-sql/pglite";
+
+const { serialize } = protocol;
+
+/** A statement that the database has parsed. */
+interface Prepared {
+  readonly name: string;
+  readonly parameterTypes: readonly number[];
+  /** What its rows look like; null: it has none. */
+  readonly columns: messages.RowDescriptionMessage | null;
+}
+
+export type PreparedStatements = ReturnType<typeof createPreparedStatements>;
+
+/**
+ * Statements of the embedded database, parsed and planned once instead of each time, and run by one call into it instead
+ * of six. SQL texts are constants, so there are few.
+ */
+export function createPreparedStatements(client: PGlite) {
+  const known = new Map<string, Prepared>();
+
+  /** One call. Raises what the database says. */
+  const send = async (...parts: readonly Uint8Array[]): Promise<messages.BackendMessage[]> => {
+    const answer = await client.execProtocol(Buffer.concat([...parts, serialize.sync()]));
+    return answer.messages;
+  };
+
+  const prepare = async (sql: string): Promise<Prepared> => {
+    const name = `s${known.size}`;
+    const answer = await send(
+      serialize.parse({ name, text: sql }),
+      serialize.describe({ type: "S", name }),
+    );
+    const prepared: Prepared = {
+      name,
+      parameterTypes: parse.parseDescribeStatementResults(answer),
+      columns: answer.find((message) => message instanceof messages.RowDescriptionMessage) ?? null,
+    };
+    known.set(sql, prepared);
+    return prepared;
+  };
+
+  return {
+    /** Within the transaction that is open, if one is. */
+    query: <R extends object>(sql: string, params: readonly unknown[]): Promise<Results<R>> =>
+      client.runExclusive(async () => {
+        const { name, parameterTypes, columns } = known.get(sql) ?? (await prepare(sql));
+        const values = params.map((value, index) => {
+          if (value === null || value === undefined) return null;
+          const serialized = client.serializers[parameterTypes[index] ?? 0]?.(value);
+          return serialized ?? String(value);
+        });
+        const answer = await send(serialize.bind({ statement: name, values }), serialize.execute());
+        const described = columns === null ? answer : [columns, ...answer];
+        return parse.parseResults(described, client.parsers)[0] as Results<R>;
+      }),
+  };
+}
