@@ -28,6 +28,7 @@ const help = `chat-service [command] [options]
   export     everything stored of a user, or with --all of everybody, as a file
   import     a file of everybody into an empty database
   erase      delete everything of a user, with a receipt
+  keys       API keys: make, list, revoke
   token      an access token for a user, where auth.mode is jwt with a secret
   voice      models: local speech models, where to put them and what is there
 
@@ -152,6 +153,14 @@ async function run(): Promise<void> {
         import("./cli/terminal.ts"),
       ]);
       process.exitCode = await runReindex(await connecting(), args, processTerminal(false));
+      break;
+    }
+    case "keys": {
+      const [{ runKeys }, { processTerminal }] = await Promise.all([
+        import("./cli/api-keys.ts"),
+        import("./cli/terminal.ts"),
+      ]);
+      process.exitCode = await runKeys(await connecting(), args, processTerminal(false));
       break;
     }
     case "token": {

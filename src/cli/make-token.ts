@@ -1,6 +1,7 @@
 import { SignJWT } from "jose";
 import type { Config } from "../config/settings.ts";
 import { userIdOf } from "../identity/claims.ts";
+import { secondsOf } from "./duration.ts";
 import { explainFault } from "./explain-fault.ts";
 import type { Terminal } from "./terminal.ts";
 import { parseCommand, UsageFault } from "./usage.ts";
@@ -12,9 +13,6 @@ token. Whoever has it is USER until it expires; it cannot be called back.
 
   --role ROLE       such as admin, which may manage everybody's sessions; may be given several times
   --expires 12h     so many s, m, h or d; at most 365d`;
-
-const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-const maxSeconds = 365 * 86_400;
 
 /** `chat-service token`. The token alone goes to standard output. Returns the exit code. */
 export async function runToken(
@@ -43,7 +41,7 @@ export async function runToken(
     if (userId === null) {
       throw new UsageFault("A user is text of 1 to 128 characters without spaces at its ends");
     }
-    const seconds = secondsOf(values.expires);
+    const seconds = secondsOf(values.expires, "--expires", 365);
     if (auth.mode === "open") {
       throw new UsageFault(
         "auth.mode is open: everybody may act as any user, without a token. Set AUTH_MODE=jwt and SECURITY_SECRET_KEY, here as for the service",
@@ -67,13 +65,4 @@ export async function runToken(
   } catch (error) {
     return explainFault(error, terminal);
   }
-}
-
-function secondsOf(text: string): number {
-  const [, count = "", unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const seconds = Number(count) * (units[unit] ?? 0);
-  if (seconds < 1 || seconds > maxSeconds) {
-    throw new UsageFault(`--expires ${text}: must be like 30m, 12h or 7d, and at most 365d`);
-  }
-  return seconds;
 }

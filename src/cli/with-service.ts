@@ -80,7 +80,9 @@ export async function withService<T>(
   }
 }
 
-/** A node that nobody else finds, with one admin. */
+const localKey = "command line";
+
+/** A node that nobody else finds, with one more admin. */
 function localNode(config: Config, apiKey: string): Config {
   return {
     ...config,
@@ -94,8 +96,9 @@ function localNode(config: Config, apiKey: string): Config {
     auth: {
       ...config.auth,
       api_keys: [
+        ...config.auth.api_keys.filter(({ name }) => name !== localKey),
         {
-          name: "command line",
+          name: localKey,
           sha256: createHash("sha256").update(apiKey).digest("hex"),
           user_id: "command-line",
           roles: ["admin"],

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { agentRoutes } from "../agents/routes.ts";
+import { apiKeyRoutes } from "../api-keys/routes.ts";
 import { createApp } from "../app.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
@@ -142,6 +143,10 @@ export async function openDoors(
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
+      apiKeyRoutes({
+        ...floors,
+        configured: new Set(config.auth.api_keys.map(({ name }) => name)),
+      }),
       deviceRoutes({ followers: conversations.sessionFollowers, sse, identity }),
       usageRoutes({ usage: forgetful(conversations), identity }),
       memoryRoutes({ ...conversations, identity }),

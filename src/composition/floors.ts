@@ -1,3 +1,5 @@
+import { createApiKeyStore } from "../api-keys/api-key-store.ts";
+import { createKnownKeys } from "../api-keys/known-keys.ts";
 import { observeCache } from "../cache/observe-cache.ts";
 import type { Config } from "../config/settings.ts";
 import { checkWhole } from "../database/import-store.ts";
@@ -34,8 +36,16 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
   const shared = createSharedState(config, logger);
   closing.add("redis", () => shared.close());
   const cache = observeCache(shared.cache, metrics);
-  const identity = createIdentityProvider(config, { cache, log: logger });
+  const apiKeys = createApiKeyStore(database);
+  const knownKeys = createKnownKeys({
+    store: apiKeys,
+    configured: new Set(config.auth.api_keys.map(({ name }) => name)),
+    logger,
+    hasOthers: database.kind === "postgres",
+  });
+  const identity = createIdentityProvider(config, { cache, log: logger, keys: knownKeys });
   closing.add("identity", () => identity.close());
+  await knownKeys.refresh();
   return {
     config,
     log,
@@ -50,5 +60,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
     limiter: shared.limiter,
     cache,
     identity,
+    apiKeys,
+    knownKeys,
   };
 }

@@ -2,6 +2,7 @@ import type { Queryable } from "./database.ts";
 
 /** What nodes agree on among themselves, what each database knows of itself, and what is made anew of the rest. */
 const ownTables = new Set([
+  "api_key_changes",
   "rounds",
   "schema_migrations",
   "message_search",

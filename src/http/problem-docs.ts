@@ -78,6 +78,7 @@ function exampleTexts(type: ProblemType): string {
     zh: "",
     parameter: "tools",
     seconds: 8,
+    keyId: "019aab42-…",
     limit: 8,
   };
   return (problemCatalogue[type].texts as (data: object) => { en: string })(sample).en;

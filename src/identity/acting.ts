@@ -28,6 +28,25 @@ export function mayActAs(keyName: string): boolean {
   return /^[\w.-]{1,32}$/.test(keyName);
 }
 
+/** What keeps a key of this name and these roles from acting for users. */
+export function actedNameFault(key: {
+  readonly name: string;
+  readonly roles: readonly string[];
+}): Fault | null {
+  if (key.roles.includes("admin")) {
+    return {
+      message: "an administrator's key acts for nobody else",
+      zh: "管理员的密钥不能代理其他用户",
+    };
+  }
+  if (mayActAs(key.name)) return null;
+  return {
+    message:
+      "the name of a key that acts for users is 1 to 32 letters, digits, dots, hyphens and underscores",
+    zh: "代理用户的密钥，其名称须为 1 至 32 个字母、数字、点、连字符或下划线",
+  };
+}
+
 /**
  * What a key is that acts for the user whom its front end calls `user`: that user, with what the key may do short of
  * what is an administrator's, and at the key's expense. Raises `bad_request` for what is no name.

@@ -106,6 +106,24 @@ test("a scope or hash that is none is refused with the key's name, and never wit
   );
 });
 
+test("what can only be a key that was made here is refused in every mode when it is none any more", async () => {
+  const found = { userId: "front", roles: [], kind: "api_key", actsForUsers: true } as const;
+  const stored = {
+    isForm: (text: string) => text.startsWith("csk_"),
+    find: async (key: string) => (key === "csk_known" ? { ...found, keyName: "front" } : null),
+    watch: () => () => undefined,
+    close: async () => {},
+  };
+  for (const mode of [modes.open, modes.tokens]) {
+    const provider = withApiKeys(mode, [], stored);
+    for (const credentials of [{ apiKey: "csk_gone" }, { authorization: "Bearer csk_gone" }]) {
+      await expect(provider.authenticate(credentials)).rejects.toMatchObject({ status: 401 });
+    }
+    const caller = await provider.authenticate({ apiKey: "csk_known", users: ["alice"] });
+    expect(caller?.userId).toBe("via:front:alice");
+  }
+});
+
 test("without keys the provider is used as it is", () => {
   expect(withApiKeys(tokens, [])).toBe(tokens);
 });

@@ -1,9 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ConfiguredApiKey } from "../config/settings.ts";
-import { actingCaller, isActedUser, mayActAs } from "./acting.ts";
+import { actedNameFault, actingCaller, isActedUser } from "./acting.ts";
 import { agentRights, isAgentRight } from "./agent-rights.ts";
 import { bearerToken } from "./credentials.ts";
-import { actions, isAdmin, type Action, type Identity, type IdentityProvider } from "./identity.ts";
+import {
+  actions,
+  isAdmin,
+  type Action,
+  type Identity,
+  type IdentityProvider,
+  type StoredKeys,
+} from "./identity.ts";
 import { forbidden, unauthorized } from "./refusals.ts";
 
 /** The identity behind a key, or null for an unknown one. */
@@ -17,7 +24,7 @@ function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLook
   const known = configured.map((entry) => {
     const hash = Buffer.from(entry.sha256, "hex");
     if (hash.length !== 32) throw new Error(`auth.api_keys: ${entry.name}: sha256 is no SHA-256`);
-    return { hash, identity: identityOf(entry) };
+    return { hash, identity: identityOfKey(entry) };
   });
   return (key) => {
     const given = createHash("sha256").update(key).digest();
@@ -30,7 +37,8 @@ function createApiKeyLookup(configured: readonly ConfiguredApiKey[]): ApiKeyLook
   };
 }
 
-function identityOf(key: ConfiguredApiKey): Identity {
+/** Raises an Error that names the key where it is written wrongly. */
+export function identityOfKey(key: Omit<ConfiguredApiKey, "sha256">): Identity {
   const { name, user_id: userId, roles = [], scopes, on_disconnect: onDisconnect } = key;
   const fault = actingFault(key);
   if (fault !== null) throw new Error(`auth.api_keys: ${name}: ${fault}`);
@@ -57,12 +65,10 @@ function identityOf(key: ConfiguredApiKey): Identity {
 }
 
 /** What keeps a key from being, or acting for, somebody whom it must not. */
-function actingFault(key: ConfiguredApiKey): string | null {
+function actingFault(key: Omit<ConfiguredApiKey, "sha256">): string | null {
   if (isActedUser(key.user_id)) return "user_id must not be one for whom a key acts (via:…)";
   if (key.acts_for_users !== true) return null;
-  if (key.roles?.includes("admin") === true) return "an administrator's key acts for nobody else";
-  if (mayActAs(key.name)) return null;
-  return "the name of a key that acts for users is 1 to 32 letters, digits, dots, hyphens and underscores";
+  return actedNameFault({ name: key.name, roles: key.roles ?? [] })?.message ?? null;
 }
 
 /**
@@ -73,18 +79,25 @@ function actingFault(key: ConfiguredApiKey): string | null {
 export function withApiKeys(
   provider: IdentityProvider,
   configured: readonly ConfiguredApiKey[],
+  stored: StoredKeys | null = null,
 ): IdentityProvider {
-  if (configured.length === 0) return provider;
-  const lookup = createApiKeyLookup(configured);
+  if (configured.length === 0 && stored === null) return provider;
+  const lookupConfigured = createApiKeyLookup(configured);
+  /** A key of the service's own form is nothing else, so that a revoked one is refused in every mode. */
+  const lookup = async (key: string): Promise<Identity | null> => {
+    const identity = lookupConfigured(key) ?? (await stored?.find(key)) ?? null;
+    if (identity === null && stored?.isForm(key) === true) throw unauthorized("invalid");
+    return identity;
+  };
   return {
     mode: provider.mode,
     async authenticate(credentials, context) {
       const { authorization, apiKey } = credentials;
       const bearer = bearerToken(credentials);
-      const identity = bearer === null ? null : lookup(bearer);
+      const identity = bearer === null ? null : await lookup(bearer);
       if (identity !== null) return actingCaller(identity, credentials);
       if (apiKey !== undefined && (authorization === undefined || provider.mode === "open")) {
-        const caller = lookup(apiKey);
+        const caller = await lookup(apiKey);
         if (caller === null) throw unauthorized("invalid");
         return actingCaller(caller, credentials);
       }
@@ -98,6 +111,10 @@ export function withApiKeys(
       }
       if (action === "manage_sessions" && !isAdmin(identity)) throw forbidden(action);
     },
-    close: () => provider.close(),
+    watch: (identity, onChange) => stored?.watch(identity, onChange) ?? (() => undefined),
+    async close() {
+      await stored?.close();
+      await provider.close();
+    },
   };
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import { withApiKeys } from "./api-keys.ts";
 import { createBaseServiceClient } from "./base-service-client.ts";
 import { createBaseServiceIdentity } from "./base-service.ts";
-import type { IdentityProvider } from "./identity.ts";
+import type { IdentityProvider, StoredKeys } from "./identity.ts";
 import { createKeySet } from "./jwks.ts";
 import { createJwtVerifier, type JwtVerifier } from "./jwt-verifier.ts";
 import { createJwtIdentity } from "./jwt.ts";
@@ -17,6 +17,8 @@ interface IdentityParts {
   /** Shared between nodes where there are several. */
   readonly cache: Cache;
   readonly log: Logger;
+  /** Beside those of the configuration. */
+  readonly keys?: StoredKeys;
 }
 
 /**
@@ -25,9 +27,9 @@ interface IdentityParts {
  */
 export function createIdentityProvider(
   config: IdentityConfig,
-  { cache, log }: IdentityParts,
+  { cache, log, keys }: IdentityParts,
 ): IdentityProvider {
-  return withApiKeys(createProvider(config, cache, log), config.auth.api_keys);
+  return withApiKeys(createProvider(config, cache, log), config.auth.api_keys, keys);
 }
 
 function createProvider(config: IdentityConfig, cache: Cache, log: Logger): IdentityProvider {

@@ -25,7 +25,9 @@ export interface Identity {
   readonly permissions?: readonly string[];
   /** The agents that exist for this caller (`agent-rights.ts`); absent: all of them. */
   readonly agents?: readonly string[];
-  /** Of an API key, as it is configured. */
+  /** Of an API key that was made while the service runs. */
+  readonly keyId?: string;
+  /** Of an API key, as it is configured or was made. */
   readonly keyName?: string;
   /** Only these actions are allowed, whatever the roles say; for API keys. Absent: no such limit. */
   readonly scopes?: readonly Action[];
@@ -71,7 +73,19 @@ export interface IdentityProvider {
    * session is checked elsewhere.
    */
   authorize(identity: Identity, action: Action, context?: AccessContext): Promise<void>;
+  /** Calls `onChange` when the caller's proof may no longer hold before its time; returns what stops that. */
+  watch?(identity: Identity, onChange: () => void): () => void;
   /** Ends what runs in the background. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** API keys that are made and revoked while the service runs. */
+export interface StoredKeys {
+  /** Whether it can only be one of them: no token looks so. */
+  isForm(text: string): boolean;
+  /** The identity behind a key, or null for one that is unknown, revoked or expired. Asks no database for those that are known. */
+  find(key: string): Promise<Identity | null>;
+  watch(identity: Identity, onGone: () => void): () => void;
   close(): Promise<void>;
 }
 

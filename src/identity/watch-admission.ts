@@ -25,28 +25,36 @@ export function watchAdmission(options: WatchOptions): () => void {
   if (identity === null) return () => undefined;
   let timer: NodeJS.Timeout;
   let isStopped = false;
+  const ask = () => {
+    isStillLetIn(options, identity).then(
+      (isLetIn) => {
+        if (isStopped) return;
+        if (isLetIn) return schedule();
+        isStopped = true;
+        onRefused();
+      },
+      (error: unknown) => {
+        log.warn({ err: error }, "the caller of a stream could not be asked about");
+        if (!isStopped) schedule();
+      },
+    );
+  };
   const schedule = () => {
     const untilExpiryMs = (identity.expiresAtMs ?? Infinity) - Date.now();
     // Behind the expiry the clock skew may still let the token pass: then the usual pace decides.
     const delayMs = untilExpiryMs > 0 ? Math.min(recheckMs, untilExpiryMs + 1) : recheckMs;
-    timer = setTimeout(() => {
-      isStillLetIn(options, identity).then(
-        (isLetIn) => {
-          if (isStopped) return;
-          if (isLetIn) schedule();
-          else onRefused();
-        },
-        (error: unknown) => {
-          log.warn({ err: error }, "the caller of a stream could not be asked about");
-          if (!isStopped) schedule();
-        },
-      );
-    }, delayMs);
+    timer = setTimeout(ask, delayMs);
     timer.unref();
   };
   schedule();
+  const stopWatching = options.provider.watch?.(identity, () => {
+    if (isStopped) return;
+    clearTimeout(timer);
+    ask();
+  });
   return () => {
     isStopped = true;
+    stopWatching?.();
     clearTimeout(timer);
   };
 }

@@ -110,6 +110,10 @@ export const problemCatalogue = {
     en: "This link does not work, or no longer: its time is over, it was ended, or what it showed was deleted.",
     zh: "此链接无效或已失效：已过期、已撤销，或所分享的内容已删除。",
   })),
+  api_key_not_found: define<{ keyId: string }>(404, ({ keyId }) => ({
+    en: `There is no API key ${keyId}. GET /api-keys lists those that there are.`,
+    zh: `API 密钥 ${keyId} 不存在。现有密钥见 GET /api-keys。`,
+  })),
   method_not_allowed: define<{ method: string; allowed: string }>(405, ({ method, allowed }) => ({
     en: `${method} is not possible here. Allowed: ${allowed}.`,
     zh: `此处不支持 ${method}。允许的方法：${allowed}。`,

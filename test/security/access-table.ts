@@ -174,6 +174,22 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "POST /api-keys",
+    call: () => ({ path: "/api-keys", body: { name: "made-in-the-matrix" } }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+    consumes: true,
+  },
+  {
+    route: "GET /api-keys",
+    call: () => ({ path: "/api-keys" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+  },
+  {
+    route: "DELETE /api-keys/:key_id",
+    call: ({ sessionId }) => ({ path: `/api-keys/${sessionId}` }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 404, key: 403 },
+  },
+  {
     route: "GET /chat/memories",
     call: () => ({ path: "/chat/memories" }),
     expected: signedIn,

@@ -1,0 +1,119 @@
+import type { Database } from "../database/database.ts";
+import { actedNameFault, isActedUser } from "../identity/acting.ts";
+import { agentRights, grantsAgent, isAgentRight } from "../identity/agent-rights.ts";
+import { userIdOf } from "../identity/claims.ts";
+import { actions, type Identity } from "../identity/identity.ts";
+import { holdsUnseen } from "../lib/clean-text.ts";
+import { newId } from "../lib/ids.ts";
+import { Problem } from "../problems/problem.ts";
+import { newKey, type ApiKey } from "./api-key.ts";
+import type { ApiKeyStore } from "./api-key-store.ts";
+
+/** What somebody wants a key to be. */
+export interface WantedApiKey {
+  readonly name: string;
+  readonly userId: string;
+  readonly roles: readonly string[];
+  readonly scopes: readonly string[] | null;
+  readonly actsForUsers: boolean;
+  readonly onDisconnect: "continue" | "cancel" | null;
+  readonly expiresInSeconds: number | null;
+}
+
+interface MakeParts {
+  readonly database: Database;
+  readonly store: Pick<ApiKeyStore, "insert" | "count">;
+  /** Names that the configuration has given. */
+  readonly configured: ReadonlySet<string>;
+}
+
+/** That let somebody in. All nodes keep them in memory. */
+const maxKeys = 1_000;
+
+/** Makes keys. Raises `validation_failed` for what no key may be, `forbidden` for what its maker may not do himself. */
+export function createMakeApiKey({ database, store, configured }: MakeParts) {
+  return async (
+    wanted: WantedApiKey,
+    maker: Identity | null,
+  ): Promise<{ readonly key: string; readonly apiKey: ApiKey }> => {
+    checkWanted(wanted);
+    if (maker !== null) checkGrant(wanted, maker);
+    if (configured.has(wanted.name)) throw invalid("/name", taken);
+    const { key, ...secret } = newKey();
+    const { expiresInSeconds, ...rest } = wanted;
+    const apiKey = await database.transaction(async (tx) => {
+      const made = await store.insert(tx, {
+        ...rest,
+        ...secret,
+        expiresInSeconds,
+        keyId: newId(),
+        createdBy: maker?.userId ?? null,
+      });
+      if (made === null) throw invalid("/name", taken);
+      if ((await store.count(tx)) > maxKeys) throw invalid("", tooMany);
+      return made;
+    });
+    return { key, apiKey };
+  };
+}
+
+interface Fault {
+  readonly message: string;
+  readonly zh: string;
+}
+
+const taken = { message: "is the name of another key", zh: "已被另一个密钥使用" };
+const tooMany = {
+  message: `there are ${maxKeys} keys; revoke some first`,
+  zh: `已有 ${maxKeys} 个密钥；请先撤销一些`,
+};
+
+function checkWanted({ name, userId, roles, scopes, actsForUsers }: WantedApiKey): void {
+  if (name.trim() !== name || holdsUnseen(name)) {
+    throw invalid("/name", {
+      message: "must hold no characters that nobody sees, and no blanks at its ends",
+      zh: "不得含有不可见字符，首尾不得有空白",
+    });
+  }
+  if (userIdOf(userId) === null) {
+    throw invalid("/user_id", {
+      message: isActedUser(userId)
+        ? "must not be one for whom a key acts (via:…)"
+        : "must hold no characters that nobody sees, and no blanks at its ends",
+      zh: isActedUser(userId)
+        ? "不得是由密钥代理的用户（via:…）"
+        : "不得含有不可见字符，首尾不得有空白",
+    });
+  }
+  for (const [index, scope] of (scopes ?? []).entries()) {
+    if (actions.some((action) => action === scope) || isAgentRight(scope)) continue;
+    throw invalid(`/scopes/${index}`, {
+      message: `must be one of ${actions.join(", ")}, agents:<id>:run`,
+      zh: `必须是 ${actions.join("、")} 或 agents:<id>:run 之一`,
+    });
+  }
+  const fault = actsForUsers ? actedNameFault({ name, roles }) : null;
+  if (fault !== null) throw invalid("/acts_for_users", fault);
+}
+
+/** Nobody gives what he has not: a key that may do little makes none that may do more. */
+function checkGrant({ scopes, roles }: WantedApiKey, maker: Identity): void {
+  const wanted = scopes ?? [];
+  const actionsOf = wanted.filter((scope) => !isAgentRight(scope));
+  const isWide = scopes === null || (actionsOf.length === 0 && wanted.length > 0);
+  const tooWide =
+    maker.scopes !== undefined &&
+    (isWide || actionsOf.some((scope) => maker.scopes?.some((own) => own === scope) !== true));
+  const agents = agentRights(wanted);
+  const tooMany =
+    maker.agents !== undefined &&
+    (agents === undefined || agents.some((right) => !grantsAgent(maker.agents ?? [], right)));
+  if (tooWide || tooMany) throw new Problem("forbidden", { action: "scopes" });
+  if (roles.includes("admin") && !maker.roles.includes("admin")) {
+    throw new Problem("forbidden", { action: "roles" });
+  }
+}
+
+function invalid(path: string, fault: Fault): Problem {
+  return new Problem("validation_failed", {}, { details: [{ path, ...fault }] });
+}
