@@ -4,6 +4,7 @@ import type { Response, ResponseStreamEvent } from "openai/resources/responses/r
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scripts } from "../support/acted-scripts.ts";
 import { startActedService, type ActedService } from "../support/acted-service.ts";
+import { faultsOf } from "../support/openai-schemas.ts";
 import { openAiClient } from "../support/protocol-service.ts";
 
 let acted: ActedService;
@@ -246,6 +247,93 @@ describe("a reply that waits", () => {
       previous_response_id: end.id,
     });
     expect(next.output_text).toBe("Right words");
+  });
+});
+
+describe("what clients of other makers test", () => {
+  const post = async (body: object): Promise<Response> => {
+    const answer = await fetch(`${acted.url}/v1/responses`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-user-id": "viewer" },
+      body: JSON.stringify({ model, ...body }),
+    });
+    expect(answer.status).toBe(200);
+    return (await answer.json()) as Response;
+  };
+
+  // The six cases of Open Responses' compliance tester.
+  it.each<[string, () => Promise<Response>]>([
+    ["a basic response", () => post({ input: "replaced" })],
+    ["a streaming response", async () => (await streamed("everything")).end],
+    [
+      "a system prompt",
+      () =>
+        post({
+          input: [
+            { type: "message", role: "system", content: "Be brief." },
+            { type: "message", role: "user", content: "replaced" },
+          ],
+        }),
+    ],
+    ["the call of a tool", () => post({ input: "external" })],
+    [
+      "several turns",
+      () =>
+        post({
+          input: [
+            { type: "message", role: "user", content: "Hi" },
+            { type: "message", role: "assistant", content: "Hello" },
+            { type: "message", role: "user", content: "replaced" },
+          ],
+        }),
+    ],
+    [
+      "a previous response",
+      async () => {
+        const { id } = await post({ input: "replaced" });
+        const next = await post({ input: "everything", previous_response_id: id });
+        expect(next.previous_response_id).toBe(id);
+        return next;
+      },
+    ],
+  ])("%s is as OpenAI's document has it", async (_name, made) => {
+    const response = await made();
+    expect(response.status).toBe("completed");
+    expect(faultsOf("Response", response)).toBe("");
+    const again = (await openaiJson(`/v1/responses/${response.id}`)) as Response;
+    expect(faultsOf("Response", again)).toBe("");
+    expect(again.output).toEqual(response.output);
+  });
+
+  const openaiJson = async (path: string, init: RequestInit = {}): Promise<unknown> =>
+    (
+      await fetch(acted.url + path, {
+        ...init,
+        headers: { "x-user-id": "viewer", ...init.headers },
+      })
+    ).json();
+
+  it("every other object is as OpenAI's document has it", async () => {
+    const { id, conversation } = await post({ input: "replaced" });
+    const named = `/v1/conversations/${conversation?.id}`;
+    const completion = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model, messages: [{ role: "user", content: "everything" }] }),
+    };
+    for (const [schema, path, init] of [
+      ["ListModelsResponse", "/v1/models"],
+      ["Model", `/v1/models/${model}`],
+      ["ResponseItemList", `/v1/responses/${id}/input_items`],
+      ["ConversationResource", named],
+      ["ConversationItemList", `${named}/items`],
+      ["CreateChatCompletionResponse", "/v1/chat/completions", completion],
+      ["ErrorResponse", "/v1/models/nobody"],
+      ["ErrorResponse", "/v1/nothing"],
+      ["DeletedConversationResource", named, { method: "DELETE" }],
+    ] as const) {
+      expect(faultsOf(schema, await openaiJson(path, init)), path).toBe("");
+    }
   });
 });
 

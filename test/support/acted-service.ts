@@ -4,7 +4,7 @@ import type { AgentBackend, AgentEvent, Decision } from "../../src/agents/agent-
 import { loadConfig } from "../../src/config/load-config.ts";
 import { createClient, type Client } from "./client.ts";
 import { openService } from "./open-service.ts";
-import { createDataDir } from "./start-service.ts";
+import { createDataDir, withoutRates } from "./start-service.ts";
 
 /** A service in this process with an agent, `actor`, that does what the script of a message's first word says. */
 export interface ActedService {
@@ -60,6 +60,7 @@ export async function startActedService(
       SERVICE_DATA_DIR: dataDir,
       LOGGING_LEVEL: "ERROR",
       SESSIONS_TITLES: "first_words",
+      ...withoutRates,
       ...env,
     },
     cwd: dataDir,

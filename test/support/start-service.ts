@@ -28,7 +28,7 @@ interface StartOptions {
   readonly hasRates?: boolean;
 }
 
-const withoutRates = {
+export const withoutRates = {
   LIMITS_MESSAGE_RATE_LIMIT: "0",
   LIMITS_READ_RATE_LIMIT: "0",
   LIMITS_SEARCH_RATE_LIMIT: "0",

@@ -402,7 +402,7 @@ export function responseOf(options: ResponseOptions, state: ResponseState) {
     top_logprobs: 0,
     top_p: echo.top_p ?? 1,
     truncation: "disabled",
-    usage: state.usage,
+    ...(state.usage !== null && { usage: state.usage }),
   };
 }
 

@@ -58,7 +58,7 @@ export const responseSchema = Type.Object(
     }),
     model: Type.String(),
     output: Type.Array(Type.Unknown()),
-    usage: nullable(Type.Object({}, open)),
+    usage: Type.Optional(Type.Object({}, open)),
     error: nullable(Type.Object({}, open)),
   },
   { ...open, title: "Response" },
