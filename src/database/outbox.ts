@@ -13,7 +13,7 @@ export interface ClaimedEntry {
   readonly attempt: number;
 }
 
-/** How much there is to do, and how much was given up. */
+/** How much there is to do, now or because it failed before, and how much was given up. */
 export interface OutboxFigures {
   readonly waiting: number;
   readonly dead: number;
@@ -137,7 +137,7 @@ export function createOutbox(
       );
     },
 
-    /** Done, and to be done once more after `delayMs` with this data; its tries are counted anew. */
+    /** Done, and to be done once more after `delayMs` with this data; nothing waits until then, and all is counted anew. */
     async again(
       database: Queryable,
       { entryId, attempt }: ClaimedEntry,
@@ -145,7 +145,8 @@ export function createOutbox(
       delayMs: number,
     ): Promise<void> {
       await database.query(
-        `UPDATE ${table} SET attempts = 0, data = $3::jsonb, due_at = now() + $4 * interval '1 millisecond'
+        `UPDATE ${table} SET attempts = 0, data = $3::jsonb, due_at = now() + $4 * interval '1 millisecond',
+          created_at = now() + $4 * interval '1 millisecond'
       WHERE event_id = $1 AND attempts = $2`,
         [entryId, attempt, toJsonb(data), delayMs],
       );
@@ -173,9 +174,9 @@ export function createOutbox(
 
     async count(database: Queryable): Promise<OutboxFigures> {
       const { rows } = await database.query<OutboxFigures>(
-        `SELECT count(*) FILTER (WHERE dead_at IS NULL)::int AS waiting,
+        `SELECT count(*) FILTER (WHERE dead_at IS NULL AND created_at <= now())::int AS waiting,
                 count(dead_at)::int AS dead,
-                coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL)), 0)::float8
+                greatest(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL)), 0)::float8
                   AS "oldestSeconds"
            FROM ${table}`,
       );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database } from "../database/database.ts";
+import { createOutbox } from "../database/outbox.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import type { Job, JobHandlers } from "./job.ts";
 import { createJobs, retryDelayMs } from "./jobs.ts";
@@ -94,6 +95,21 @@ test("a job that has to be done once more is, with what it says, and its tries b
   expect(seen).toEqual(["one", "one1", "one1", "one3"]);
   expect(await left()).toEqual([]);
   expect(jobs.status()).toEqual({ done: 3, failed: 1, given_up: 0 });
+});
+
+test("what is to be done once more later waits no longer than from then on; what has failed does", async () => {
+  const outbox = createOutbox("jobs");
+  const claimed = async () => {
+    const [entry] = await outbox.claim(database, 1, 1_000);
+    if (entry === undefined) throw new Error("nothing to do");
+    return entry;
+  };
+  await stage([]).jobs.insert(database, job("one"));
+  await outbox.again(database, await claimed(), {}, 3_600_000);
+  expect(await outbox.count(database)).toEqual({ waiting: 0, dead: 0, oldestSeconds: 0 });
+  await stage([]).jobs.insert(database, job("two"));
+  await outbox.retry(database, await claimed(), 3_600_000, "away");
+  expect(await outbox.count(database)).toMatchObject({ waiting: 1, dead: 0 });
 });
 
 test("a job outlives the process that has claimed it", async () => {
