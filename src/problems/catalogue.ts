@@ -167,6 +167,10 @@ export const problemCatalogue = {
       zh: `此处不支持 ${parameter}${zh === undefined ? "" : `：${zh}`}。请去掉该参数。`,
     }),
   ),
+  unsupported: define<{ what: string }>(400, ({ what }) => ({
+    en: `${what} is not served here.`,
+    zh: `此处不提供 ${what}。`,
+  })),
   range_not_satisfiable: define<{ bytes?: number }>(416, ({ bytes }) => ({
     en: `The range that was asked for lies behind the end${bytes === undefined ? "" : `: there are ${bytes} bytes`}.`,
     zh: `请求的范围超出了内容末尾${bytes === undefined ? "" : `（共 ${bytes} 字节）`}。`,

@@ -5,11 +5,12 @@ import type { Database } from "../database/database.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
-import type { BeginningSession } from "../replies/lifecycle/acceptance.ts";
+import type { BeginningSession, EarlierMessage } from "../replies/lifecycle/acceptance.ts";
 import { showBranch } from "../replies/lifecycle/branches.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { addMessages } from "./add-messages.ts";
 import type { InsertSession } from "./insert-session.ts";
 import type { ActiveLimit } from "./active-limit.ts";
 import type { Session, SessionPatch, SessionPosition, SessionStore } from "./session-store.ts";
@@ -106,6 +107,30 @@ export function createSessions(options: SessionsOptions) {
         if (headMessageId !== undefined) await showBranch(tx, sessionId, headMessageId);
         return store.update(tx, sessionId, patch);
       });
+    },
+
+    /**
+     * Puts messages at the end of a conversation, which nobody answers; resolves with the id of the first. A repeat with the
+     * same key gets those of the first time. Raises `session_archived`, `session_busy` and `idempotency_conflict`.
+     */
+    async addMessages(
+      { sessionId, userId }: Session,
+      messages: readonly EarlierMessage[],
+      key: IdempotencyKey,
+    ): Promise<string> {
+      const earlier = key.implied === "first" ? null : await idempotency.find(userId, key);
+      if (earlier?.messageId) return earlier.messageId;
+      const firstId = newId();
+      const isAdded = await database.transaction(async (tx) => {
+        const result = { sessionId, messageId: firstId };
+        if (!(await idempotency.claim(tx, userId, key, result))) return false;
+        await addMessages(tx, sessionId, messages, firstId);
+        return true;
+      });
+      if (isAdded) return firstId;
+      const first = await idempotency.find(userId, key);
+      if (!first?.messageId) throw new Problem("storage_unavailable", {}, { retryAfterSeconds: 1 });
+      return first.messageId;
     },
 
     /** Gone with its messages, recordings, log entries and running reply; false when it was gone already. */

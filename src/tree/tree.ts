@@ -137,6 +137,18 @@ export function withMessages(tree: Tree, parent: number, many: number): Tree {
   return { segments: [...segments.slice(0, -1), { ...open, last }], lastSeq: last, threads };
 }
 
+/**
+ * With `many` messages more at the head that no agent knows of. They begin a line of their own: what agents remember by
+ * themselves does not hold them, and what is said next is said with all that stands before it.
+ */
+export function withUntold(tree: Tree, many: number): Tree {
+  const { lastSeq, threads } = tree;
+  const segments = tree.segments.filter((segment) => !isEmpty(segment));
+  const [first, last, thread] = [lastSeq + 1, lastSeq + many, threads + 1];
+  const added = { first, parent: headOf(tree), last, thread };
+  return { segments: [...segments, added], lastSeq: last, threads: thread };
+}
+
 /** What comes next hangs below this message; below 0: begins a conversation. */
 export function withHead(tree: Tree, seq: number): Tree {
   if (headOf(tree) === seq) return tree;

@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import type OpenAI from "openai";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import type { Client } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { lastUserText, type OpenAiServer } from "../support/openai-server.ts";
+import { faultsOf } from "../support/openai-schemas.ts";
 import {
   openAiClient,
   startProtocolService,
@@ -267,6 +272,87 @@ describe("a response", () => {
     expect(await openai.conversations.retrieve(made.id)).toEqual(noted);
     expect(await openai.conversations.delete(made.id)).toMatchObject({ deleted: true });
     await expect(openai.conversations.retrieve(made.id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  it("follows what was put into its conversation, which nobody answered", async () => {
+    const said = (role: "user" | "assistant", content: string) => ({
+      type: "message" as const,
+      role,
+      content,
+    });
+    const made = await openai.conversations.create({ items: [said("user", "My name is Ann.")] });
+    const added = await openai.conversations.items.create(made.id, {
+      items: [said("assistant", "Hello Ann."), said("user", "And I am seven.")],
+      include: ["message.output_text.logprobs"],
+    });
+    expect(faultsOf("ConversationItemList", added)).toBe("");
+    expect(added.data).toMatchObject([
+      { role: "assistant", content: [{ text: "Hello Ann." }] },
+      { role: "user", content: [{ text: "And I am seven." }] },
+    ]);
+    await create("Who am I?", { conversation: made.id });
+    const request = model.requests.findLast((each) => lastUserText(each).includes("Who am I?"));
+    // Messages of one role that follow one another are told as one.
+    const told = JSON.stringify(request?.body["messages"]);
+    expect(told).toMatch(/name is Ann\..*Hello Ann\..*I am seven\..*Who am I\?/);
+    const [first] = added.data;
+    const itemId = first?.id ?? "";
+    const item = await openai.conversations.items.retrieve(itemId, { conversation_id: made.id });
+    expect(item).toEqual(first);
+    const after = { after: itemId, order: "asc" } as const;
+    const behind = await openai.conversations.items.list(made.id, after);
+    expect(behind.data.map(({ id }) => id)[0]).toBe(added.data[1]?.id);
+    const left = await openai.conversations.items.delete(itemId, { conversation_id: made.id });
+    expect(left.id).toBe(made.id);
+    expect((await openai.conversations.items.list(made.id)).data).toHaveLength(1);
+  });
+
+  it("has items that are put once, where the answer was lost", async () => {
+    const { id } = await openai.conversations.create({});
+    for (const bytes of ["request", 0] as const) {
+      const proxy = await startCuttingProxy(service.url, bytes);
+      const content = `Once, ${bytes}.`;
+      await openAiClient(proxy.url, user).conversations.items.create(id, {
+        items: [{ type: "message", role: "user", content }],
+      });
+      proxy.close();
+    }
+    expect((await openai.conversations.items.list(id)).data).toHaveLength(2);
+  });
+
+  it("refuses items and places in lists that are none", async () => {
+    const { id } = await openai.conversations.create({});
+    const put = (items: unknown) => openai.conversations.items.create(id, { items: items as [] });
+    const message = { type: "message", role: "user", content: "x" };
+    const call = { type: "function_call", call_id: "1", name: "f", arguments: "{}" };
+    for (const items of [[call], [{ ...message, role: "system" }], [{ ...message, content: "" }]]) {
+      await expect(put(items)).rejects.toMatchObject({ status: 400 });
+    }
+    await expect(put(Array.from({ length: 21 }, () => message))).rejects.toMatchObject({
+      status: 422,
+    });
+    await expect(put([])).rejects.toMatchObject({ status: 422 });
+    const gone = { status: 404, code: "message_not_found" };
+    const { id: responseId } = await create("Hi");
+    for (const after of ["msg_none", `msg_${randomUUID()}`]) {
+      await expect(openai.conversations.items.list(id, { after })).rejects.toMatchObject(gone);
+      const items = openai.responses.inputItems.list(responseId, { after });
+      await expect(items).rejects.toMatchObject(gone);
+      const item = openai.conversations.items.retrieve(after, { conversation_id: id });
+      await expect(item).rejects.toMatchObject(gone);
+      const deleted = openai.conversations.items.delete(after, { conversation_id: id });
+      await expect(deleted).rejects.toMatchObject(gone);
+    }
+  });
+
+  it("says what is not served here, over a WebSocket too", async () => {
+    const unsupported = { status: 400, code: "unsupported", type: "invalid_request_error" };
+    await expect(openai.responses.compact({ model: agent })).rejects.toMatchObject(unsupported);
+    await expect(openai.responses.inputTokens.count({})).rejects.toMatchObject(unsupported);
+    const socket = new WebSocket(`${service.url.replace("http", "ws")}/v1/responses`);
+    const [, refusal] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
+    expect(refusal.statusCode).toBe(400);
+    expect(JSON.parse(await text(refusal))).toMatchObject({ error: { code: "unsupported" } });
   });
 
   it.each(["request", 0, 1] as const)("cut after %s bytes is made once", async (bytes) => {

@@ -506,6 +506,41 @@ export const accessTable: readonly Access[] = [
     expected: ownedAlone,
   },
   {
+    route: "POST /v1/conversations/:conversation_id/items",
+    call: ({ sessionId }) => ({
+      path: `/v1/conversations/conv_${sessionId}/items`,
+      body: { items: [{ type: "message", role: "user", content: "Said before." }] },
+    }),
+    expected: ownedAlone,
+  },
+  {
+    route: "GET /v1/conversations/:conversation_id/items/:item_id",
+    call: ({ sessionId, replyId }) => ({
+      path: `/v1/conversations/conv_${sessionId}/items/msg_${replyId}`,
+    }),
+    expected: ownedAlone,
+  },
+  {
+    route: "DELETE /v1/conversations/:conversation_id/items/:item_id",
+    call: ({ sessionId, replyId }) => ({
+      path: `/v1/conversations/conv_${sessionId}/items/msg_${replyId}`,
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  ...["POST /v1/responses/compact", "POST /v1/responses/input_tokens"].map((route) => ({
+    route,
+    call: () => ({ path: route.slice("POST ".length), body: {} }),
+    expected: refused(400),
+    needsNoAction: true,
+  })),
+  {
+    route: "GET /v1/responses",
+    call: () => ({ path: "/v1/responses" }),
+    expected: refused(400),
+    needsNoAction: true,
+  },
+  {
     route: "DELETE /v1/conversations/:conversation_id",
     call: ({ sessionId }) => ({ path: `/v1/conversations/conv_${sessionId}` }),
     expected: ownedAlone,

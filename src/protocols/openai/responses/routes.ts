@@ -138,6 +138,18 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
       },
     );
 
+    // What there is at OpenAI and nothing of is here: clients are told so, and the document of what is here does not have it.
+    const schema = { hide: true };
+    for (const path of ["/v1/responses/compact", "/v1/responses/input_tokens"]) {
+      app.post(path, { schema }, async () => {
+        throw new Problem("unsupported", { what: `POST ${path}` });
+      });
+    }
+    // Over a WebSocket.
+    app.get("/v1/responses", { schema }, async () => {
+      throw new Problem("unsupported", { what: "GET /v1/responses" });
+    });
+
     app.get(
       "/v1/responses/:response_id",
       {
@@ -238,6 +250,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           params,
           querystring: Type.Object({
             after: Type.Optional(Type.String({ maxLength: 200 })),
+            include: Type.Optional(Type.Unknown()),
             limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
             order: Type.Optional(Type.Union([Type.Literal("asc"), Type.Literal("desc")])),
           }),
@@ -273,7 +286,11 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
             })),
           ],
         };
-        const data = request.query.after === id ? [] : [item];
+        const { after } = request.query;
+        if (after !== undefined && after !== id) {
+          throw new Problem("message_not_found", { messageId: after });
+        }
+        const data = after === id ? [] : [item];
         const [first_id = null] = data.map((each) => each.id);
         return {
           object: "list" as const,
