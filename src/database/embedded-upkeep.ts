@@ -1,5 +1,5 @@
-import type { PGlite } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
+import type { Queryable } from "./database.ts";
 import { hasUnavailableState } from "./unavailable.ts";
 
 const everyMs = 30_000;
@@ -14,9 +14,9 @@ const dueTables = `
   WHERE n_dead_tup > 50 + 0.2 * n_live_tup OR n_mod_since_analyze > 50 + 0.1 * n_live_tup`;
 
 /** Does in the embedded database what autovacuum does on a server. Returns the end of it. */
-export function startEmbeddedUpkeep(client: PGlite, log: Logger): () => void {
+export function startEmbeddedUpkeep(database: Queryable, log: Logger): () => void {
   const timer = setInterval(() => {
-    keepUp(client).catch((error: unknown) => {
+    keepUp(database).catch((error: unknown) => {
       const words = "the embedded database could not be tidied up; trying again later";
       // A disk that is full has its line.
       if (hasUnavailableState(error)) log.debug({ err: error }, words);
@@ -28,9 +28,9 @@ export function startEmbeddedUpkeep(client: PGlite, log: Logger): () => void {
 }
 
 /** One round. */
-export async function keepUp(client: PGlite): Promise<void> {
-  const { rows } = await client.query<{ table: string; isFull: boolean }>(dueTables);
+export async function keepUp(database: Queryable): Promise<void> {
+  const { rows } = await database.query<{ table: string; isFull: boolean }>(dueTables);
   for (const { table, isFull } of rows) {
-    await client.exec(isFull ? `VACUUM (ANALYZE) ${table}` : `ANALYZE ${table}`);
+    await database.execute(isFull ? `VACUUM (ANALYZE) ${table}` : `ANALYZE ${table}`);
   }
 }

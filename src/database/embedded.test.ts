@@ -1,6 +1,8 @@
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Problem } from "../problems/problem.ts";
 import { silentLogger } from "../telemetry/logger.ts";
+import { createDataDir } from "../../test/support/start-service.ts";
 import type { Database, Queryable } from "./database.ts";
 import { createEmbeddedDatabase } from "./embedded.ts";
 
@@ -43,9 +45,38 @@ test("what a transaction's work raises comes out as it is, and nothing stays of 
   expect((await database.query("SELECT id FROM kept")).rowCount).toBe(0);
 });
 
+test("what is under way when the database is closed comes to its end, and nothing after it begins", async () => {
+  const dataDir = await createDataDir();
+  const closing = await createEmbeddedDatabase({ dataDir, log: silentLogger });
+  await closing.execute("CREATE TABLE kept (id int)");
+  const add = (id: number) => closing.query("INSERT INTO kept VALUES ($1)", [id]);
+  const begun = Promise.withResolvers<void>();
+  const first = closing.transaction(async (tx) => {
+    await tx.query("INSERT INTO kept VALUES ($1)", [1]);
+    begun.resolve();
+    await new Promise(setImmediate);
+    await tx.query("INSERT INTO kept VALUES ($1)", [2]);
+  });
+  const second = expect(add(3)).rejects.toMatchObject({ type: "storage_unavailable" });
+  await begun.promise;
+  await closing.close();
+  await Promise.all([first, second]);
+  const again = await createEmbeddedDatabase({ dataDir, log: silentLogger });
+  expect((await again.query("SELECT id FROM kept ORDER BY id")).rows).toEqual([
+    { id: 1 },
+    { id: 2 },
+  ]);
+  await again.close();
+  await rm(dataDir, { recursive: true });
+});
+
 test("what is asked of a database that was closed is unavailable", async () => {
   await database.close();
-  for (const [name, run] of [...ways, ["a probe", () => database.ping()] as const]) {
+  const others: typeof ways = [
+    ["a query with a value", () => database.query("SELECT $1::int", [1])],
+    ["a probe", () => database.ping()],
+  ];
+  for (const [name, run] of [...ways, ...others]) {
     await expect(run("SELECT 1"), name).rejects.toMatchObject({ type: "storage_unavailable" });
   }
 });

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { PGlite, type Transaction } from "@electric-sql/pglite";
+import { PGlite } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
-import { createPreparedStatements, type PreparedStatements } from "./prepared-statements.ts";
+import { createPreparedStatements } from "./prepared-statements.ts";
 import { createTurns } from "../lib/in-turns.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 import { lockDataDirectory } from "./data-directory-lock.ts";
@@ -35,25 +35,29 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
     await client.waitReady;
     log.debug({ dataDir }, "embedded database opened");
     const inTurns = createTurns();
-    const stopUpkeep = startEmbeddedUpkeep(client, log);
-    const statements = createPreparedStatements(client);
-    const whole = queryable(client, statements);
     let closing: Promise<void> | undefined;
+    const direct = queryable(client);
+    /** What else is asked of the database waits until it is done. */
+    const alone = <T>(work: () => Promise<T>): Promise<T> =>
+      inTurns(async () => {
+        if (closing !== undefined) throw storageUnavailable(new Error("it was closed"));
+        return work();
+      });
+    const query: Queryable["query"] = (...statement) => alone(() => direct.query(...statement));
+    const execute: Queryable["execute"] = (sql) => alone(() => direct.execute(sql));
+    const stopUpkeep = startEmbeddedUpkeep({ query, execute }, log);
     return {
       kind: "embedded",
-      query: (sql, params) => inTurns(() => whole.query(sql, params)),
-      execute: (sql) => inTurns(() => whole.execute(sql)),
-      transaction: (work) =>
-        inTurns(() =>
-          client.transaction((tx) => work(queryable(tx, statements))).catch(raiseTranslated),
-        ),
+      query,
+      execute,
+      transaction: (work) => alone(() => inTransaction(direct, () => work(direct))),
       async ping() {
-        await client.query("SELECT 1").catch(raiseTranslated);
+        await query("SELECT 1");
       },
       describe: () => ({ driver: "embedded PostgreSQL", persistent: dataDir !== null }),
       close() {
         stopUpkeep();
-        closing ??= client.close().then(() => lock?.release());
+        closing ??= inTurns(() => client.close()).then(() => lock?.release());
         return closing;
       },
     };
@@ -63,12 +67,11 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
   }
 }
 
-function queryable(client: PGlite | Transaction, statements: PreparedStatements): Queryable {
+function queryable(client: PGlite): Queryable {
+  const prepared = createPreparedStatements(client);
   return {
     async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
-      const result = await (
-        params.length === 0 ? client.query<R>(sql) : statements.query<R & object>(sql, params)
-      ).catch(raiseTranslated);
+      const result = await prepared.query<R & object>(sql, params).catch(raiseTranslated);
       return { rows: result.rows, rowCount: result.rows.length || (result.affectedRows ?? 0) };
     },
     async execute(sql) {
@@ -77,8 +80,19 @@ function queryable(client: PGlite | Transaction, statements: PreparedStatements)
   };
 }
 
-/** The same as a server's: a full disk, no memory; and a service that is just stopping. */
+async function inTransaction<T>(direct: Queryable, work: () => Promise<T>): Promise<T> {
+  await direct.query("BEGIN");
+  try {
+    const result = await work();
+    await direct.query("COMMIT");
+    return result;
+  } catch (error) {
+    await direct.query("ROLLBACK");
+    throw error;
+  }
+}
+
+/** The same as a server's: a full disk, no memory. */
 function raiseTranslated(error: unknown): never {
-  const isClosed = error instanceof Error && /^PGlite is clos(ed|ing)/.test(error.message);
-  throw isClosed || hasUnavailableState(error) ? storageUnavailable(error) : error;
+  throw hasUnavailableState(error) ? storageUnavailable(error) : error;
 }

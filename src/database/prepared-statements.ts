@@ -10,11 +10,9 @@ interface Prepared {
   readonly columns: messages.RowDescriptionMessage | null;
 }
 
-export type PreparedStatements = ReturnType<typeof createPreparedStatements>;
-
 /**
- * Statements of the embedded database, parsed and planned once instead of each time, and run by one call into it instead
- * of six. SQL texts are constants, so there are few.
+ * Statements of the embedded database, run by one call into it instead of six. Those with parameters are parsed and
+ * planned once instead of each time; SQL texts are constants, so there are few.
  */
 export function createPreparedStatements(client: PGlite) {
   const known = new Map<string, Prepared>();
@@ -44,6 +42,16 @@ export function createPreparedStatements(client: PGlite) {
     /** Within the transaction that is open, if one is. */
     query: <R extends object>(sql: string, params: readonly unknown[]): Promise<Results<R>> =>
       client.runExclusive(async () => {
+        if (params.length === 0) {
+          const { parse: read, bind, describe, execute } = serialize;
+          const answer = await send(
+            read({ text: sql }),
+            bind(),
+            describe({ type: "P" }),
+            execute(),
+          );
+          return parse.parseResults(answer, client.parsers)[0] as Results<R>;
+        }
         const { name, parameterTypes, columns } = known.get(sql) ?? (await prepare(sql));
         const values = params.map((value, index) => {
           if (value === null || value === undefined) return null;
