@@ -73,10 +73,19 @@ export function completionProjection(options: CompletionOptions): Projection<Com
 
   const tell = (state: CompletionState, event: ReplyEvent): [CompletionState, ProtocolEvent[]] => {
     switch (event.type) {
+      // As most events are: nothing that goes with what was said before.
       case "assistant_chunk":
-        return become(state, state.content + event.chunk);
+        if (event.chunk === "") return [state, []];
+        return [
+          { ...state, content: state.content + event.chunk },
+          [delta({ content: event.chunk })],
+        ];
       case "reasoning_chunk":
-        return think(state, state.reasoning + event.chunk);
+        if (event.chunk === "") return [state, []];
+        return [
+          { ...state, reasoning: state.reasoning + event.chunk },
+          [delta({ reasoning_content: event.chunk })],
+        ];
       case "replaced":
         return become(state, event.content);
       case "snapshot": {
