@@ -53,7 +53,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
     "attachments chat idempotency replies sessions config database http identity lib problems telemetry",
   ),
   protocols: names(
-    "agents attachments chat idempotency replies sessions tree voice database http identity lib problems telemetry",
+    "agents attachments chat idempotency replies search sessions tree voice database http identity lib problems telemetry",
   ),
 };
 

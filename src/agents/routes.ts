@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable, ref } from "../http/schemas.ts";
-import type { Language } from "../problems/catalogue.ts";
-import type { LocalizedText, ModelInfo } from "./agent-backend.ts";
+import type { ModelInfo } from "./agent-backend.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { localized } from "./localized.ts";
 import { settingNames } from "./run-settings.ts";
 
 interface AgentRoutesOptions {
@@ -112,8 +112,4 @@ export function agentRoutes({
       },
     );
   };
-}
-
-function localized(text: LocalizedText, language: Language): string {
-  return typeof text === "string" ? text : text[language];
 }

@@ -147,7 +147,7 @@ function hitInfo(hit: SearchHit) {
   };
 }
 
-function isSearchPosition(value: unknown): value is SearchPosition {
+export function isSearchPosition(value: unknown): value is SearchPosition {
   if (typeof value !== "object" || value === null) return false;
   const { at, sessionId, seq } = value as Partial<SearchPosition>;
   return isMoment(at) && typeof sessionId === "string" && isId(sessionId) && isRowNumber(seq);

@@ -140,6 +140,7 @@ export async function openDoors(
     closeStreams() {
       sse.closeAll();
       sockets.closeAll();
+      protocols.closeStreams();
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),

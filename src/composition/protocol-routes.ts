@@ -3,6 +3,8 @@ import { createExternalIds } from "../protocols/conversation-name.ts";
 import { createWatchDisconnect } from "../protocols/disconnect.ts";
 import { createTurnOpener } from "../protocols/open-turn.ts";
 import { audioRoutes } from "../protocols/openai/audio/routes.ts";
+import { mcpErrors } from "../protocols/mcp/errors.ts";
+import { mcpRoutes } from "../protocols/mcp/routes.ts";
 import { completionRoutes } from "../protocols/openai/completions/routes.ts";
 import { conversationRoutes } from "../protocols/openai/conversations/routes.ts";
 import { openAiErrors } from "../protocols/openai/errors.ts";
@@ -11,6 +13,7 @@ import { responseRoutes } from "../protocols/openai/responses/routes.ts";
 import { createPlaceTurn } from "../protocols/place-turn.ts";
 import type { Closing } from "./closing.ts";
 import type { Conversations } from "./conversations.ts";
+import { version } from "../version.ts";
 import type { Floors } from "./floors.ts";
 
 /** The doors through which programs come that speak another protocol, each of which can be shut. */
@@ -22,7 +25,6 @@ export function openProtocols(
 ) {
   const { config, database, identity, logger } = floors;
   const { limits, protocols } = config;
-  if (!protocols.openai) return { routes: [], errorShapes: [] };
   const disconnect = createWatchDisconnect({
     ...conversations,
     onDisconnect: protocols.on_disconnect,
@@ -44,14 +46,46 @@ export function openProtocols(
     maxUploadBytes: limits.max_upload_size,
     maxBodyBytes: limits.max_body_size,
   };
+  const closingSoon = new AbortController();
+  const doors = [
+    {
+      isOpen: protocols.openai,
+      routes: () => [
+        responseRoutes(shared),
+        completionRoutes(shared),
+        conversationRoutes(shared),
+        audioRoutes({ ...shared, voice: conversations.speech.voice }),
+        modelRoutes(conversations.catalogue),
+      ],
+      errorShape: openAiErrors,
+    },
+    {
+      isOpen: protocols.mcp,
+      routes: () => [
+        mcpRoutes({
+          ...shared,
+          waitMs: protocols.mcp_wait_seconds * 1000,
+          closing: closingSoon.signal,
+          name: config.service.name,
+          version,
+          heartbeatMs: config.server.heartbeat_seconds * 1000,
+          publicUrl: config.server.public_url,
+          issuer: tokenIssuer(config),
+          logger,
+        }),
+      ],
+      errorShape: mcpErrors,
+    },
+  ].filter(({ isOpen }) => isOpen);
   return {
-    routes: [
-      responseRoutes(shared),
-      completionRoutes(shared),
-      conversationRoutes(shared),
-      audioRoutes({ ...shared, voice: conversations.speech.voice }),
-      modelRoutes(conversations.catalogue),
-    ],
-    errorShapes: [openAiErrors],
+    routes: doors.flatMap(({ routes }) => routes()),
+    errorShapes: doors.map(({ errorShape }) => errorShape),
+    /** Whoever waits is told that what it waits for goes on. */
+    closeStreams: () => closingSoon.abort(),
   };
+}
+
+/** Whom clients can ask for a token; null: there are none, or nobody says where. */
+function tokenIssuer({ auth, security: { issuer } }: Floors["config"]): string | null {
+  return auth.mode !== "open" && issuer !== null && URL.canParse(issuer) ? issuer : null;
 }

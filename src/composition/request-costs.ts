@@ -43,6 +43,8 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /v1/models": "read",
     "GET /v1/models/:model": "read",
 
+    "POST /mcp": "call",
+
     "DELETE /chat/message/:message_id": "write",
     "PATCH /chat/message/:message_id": "message",
     "POST /sessions/:session_id/fork": "write",

@@ -785,6 +785,15 @@ export const settings = {
   },
   protocols: {
     openai: boolean("Serve clients of OpenAI's API below /v1", true),
+    mcp: boolean(
+      "Serve agents and the history as tools of the Model Context Protocol at /mcp",
+      true,
+    ),
+    mcp_wait_seconds: number(
+      "A call of a tool waits so long for a reply; then it says that the reply goes on. Clients have limits of their own, many a minute",
+      50,
+      { minimum: 0.05, maximum: 3600 },
+    ),
     on_disconnect: choice(
       "A chat completion whose client closes the connection: cancel it, continue, or auto: continue in conversations",
       ["auto", "continue", "cancel"],

@@ -121,6 +121,8 @@ export async function createServer(options: ServerOptions) {
         "Retry-After",
         "Location",
         "Preference-Applied",
+        "Mcp-Session-Id",
+        "WWW-Authenticate",
       ],
       maxAge: 600,
     });

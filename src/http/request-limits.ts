@@ -14,6 +14,11 @@ declare module "fastify" {
     forgetBody: () => void;
     /** Its user is held to the share already. */
     isCounted: boolean;
+    /**
+     * Counts in the rates of its user what a request turns out to ask for, behind doors through which everything comes.
+     * Raises `rate_limited`.
+     */
+    charge: (cost: Cost) => Promise<void>;
   }
 }
 
@@ -45,6 +50,8 @@ const terms = {
   /** The text of an ended reply comes whole, twice. */
   follow: { kind: () => "read", count: 5, places: 0 },
   message: { kind: () => null, count: 1, places: 0 },
+  /** What it asks for is charged when it is known. */
+  call: { kind: () => "read", count: 1, places: 0 },
   speech: { kind: () => "speech", count: 1, places: 0 },
 } satisfies Record<string, Terms>;
 
@@ -102,14 +109,21 @@ export function installRequestLimits(app: FastifyInstance, options: RequestLimit
   app.decorateRequest("forgetBody", function forgetNothing() {});
   app.decorateRequest("isCounted", false);
 
+  const charge = async (request: FastifyRequest, who: string, cost: Cost) => {
+    const { kind, count } = terms[cost];
+    const rate = rates[kind(request) ?? "read"];
+    if (kind(request) === null || rate.limit === 0) return;
+    await take(rate.limiter, `${kind(request)}:${who}`, requestRate(rate.limit), count);
+  };
+  app.decorateRequest("charge", async function chargeUser(this: FastifyRequest, cost: Cost) {
+    const who = provenUser(this) ?? namedUser(this);
+    if (who !== null) await charge(this, who, cost);
+  });
+
   const enter = async (request: FastifyRequest, reply: FastifyReply, who: string) => {
     const cost = costOf(request, costs) ?? "read";
-    const { kind, count, places: held } = terms[cost];
-    const rate = rates[kind(request) ?? "read"];
-    if (kind(request) !== null && rate.limit > 0) {
-      const key = `${kind(request)}:${who}`;
-      await take(rate.limiter, key, requestRate(rate.limit), count);
-    }
+    const { kind, places: held } = terms[cost];
+    await charge(request, who, cost);
     const bytes = bodyBytes(request);
     if (bytes > 0 && limits.upload_rate_limit > 0) {
       const kibibytes = Math.ceil(limits.upload_rate_limit / 1024);

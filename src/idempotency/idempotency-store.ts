@@ -109,6 +109,16 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
       return row;
     },
 
+    /** What a key has led to, whatever was asked with it; null: nothing yet. */
+    async ledTo(userId: string, key: string): Promise<EarlierResult | null> {
+      const { rows } = await database.query<EarlierResult>(
+        `SELECT session_id AS "sessionId", message_id AS "messageId" FROM idempotency_keys
+         WHERE user_id = $1 AND key = $2`,
+        [userId, key],
+      );
+      return rows[0] ?? null;
+    },
+
     /** The answer of the first request, where `claim` was given one. Raises as `find`. */
     async findAnswer<T>(userId: string, key: IdempotencyKey): Promise<T | null> {
       if ((await this.find(userId, key)) === null) return null;

@@ -5,6 +5,13 @@ export function cleanText(text: string): string {
   return text.replaceAll("\u0000", "\uFFFD").toWellFormed();
 }
 
+/** The beginning of a text, at most so many UTF-16 units, without half of a surrogate pair at its end. */
+export function cutText(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
+}
+
 /**
  * Whether a text holds what nobody sees: control characters, zero-width ones, marks of direction, separators of lines. A
  * name with them looks like another's.

@@ -422,7 +422,7 @@ function tagsOf(given: readonly string[]): string[] {
   return [...new Set(given.map((tag) => tag.trim()))];
 }
 
-function isSessionPosition(pinnedFirst: boolean) {
+export function isSessionPosition(pinnedFirst: boolean) {
   return (value: unknown): value is SessionPosition => {
     if (typeof value !== "object" || value === null) return false;
     const { pinned, lastActivity, sessionId } = value as Partial<SessionPosition>;

@@ -1,0 +1,148 @@
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  inputRequired,
+  type BooleanSchema,
+  type ClientCapabilities,
+  type InputRequiredResult,
+  type NumberSchema,
+  type ServerContext,
+  type StringSchema,
+} from "@modelcontextprotocol/server";
+import type { Decision, Requirement } from "../../agents/agent-backend.ts";
+import { cutText } from "../../lib/clean-text.ts";
+import { isId } from "../../lib/ids.ts";
+import type { Language } from "../../problems/catalogue.ts";
+
+/** What a person was asked in the course of a call, and has said. */
+export interface Asked {
+  readonly messageId: string;
+  readonly responses: Readonly<Record<string, unknown>>;
+}
+
+type Fields = Record<string, BooleanSchema | NumberSchema | StringSchema>;
+
+const maxArguments = 1_000;
+
+/** What comes back with a call that was to be asked about; null: it is a new one. It is checked like any other id. */
+export function askedBefore({ mcpReq }: ServerContext): Asked | null {
+  const messageId = mcpReq.requestState<string>();
+  if (typeof messageId !== "string" || !isId(messageId)) return null;
+  return { messageId, responses: mcpReq.inputResponses ?? {} };
+}
+
+/** Asks the person what a paused reply waits for; null where the client cannot. */
+export function ask(
+  { mcpReq }: ServerContext,
+  reply: {
+    readonly replyId: string;
+    readonly agentId: string;
+    readonly requirements: readonly Requirement[];
+  },
+  language: Language,
+): InputRequiredResult | null {
+  const envelope = mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
+  const capabilities = envelope?.[CLIENT_CAPABILITIES_META_KEY] as ClientCapabilities | undefined;
+  const elicitation = capabilities?.elicitation;
+  // One that says nothing of forms nor of addresses means forms.
+  if (elicitation === undefined || (elicitation.url && !elicitation.form)) return null;
+  const questions = reply.requirements.map((requirement) => [
+    requirement.id,
+    inputRequired.elicit({
+      message: questionOf(reply.agentId, requirement, language),
+      requestedSchema: {
+        type: "object",
+        properties: fieldsOf(requirement),
+        required: requirement.kind === "confirm" ? ["approve"] : Object.keys(fieldsOf(requirement)),
+      },
+    }),
+  ]);
+  return inputRequired({
+    inputRequests: Object.fromEntries(questions) as NonNullable<
+      InputRequiredResult["inputRequests"]
+    >,
+    requestState: reply.replyId,
+  });
+}
+
+/** What was said, as decisions; null: about something nothing was. */
+export function decisionsOf(
+  { responses }: Asked,
+  requirements: readonly Requirement[],
+): Decision[] | null {
+  const decisions = requirements.map((requirement) => decisionOf(responses, requirement));
+  const made = decisions.filter((decision) => decision !== null);
+  return made.length === 0 || made.length < decisions.length ? null : made;
+}
+
+function decisionOf(
+  responses: Asked["responses"],
+  { id, kind, arguments: given }: Requirement,
+): Decision | null {
+  const { action, content = {} } = (responses[id] ?? {}) as {
+    action?: unknown;
+    content?: Record<string, unknown>;
+  };
+  if (action === "decline") return { id, approved: false };
+  if (action !== "accept") return null;
+  if (kind === "confirm") return { id, approved: content["approve"] === true };
+  const isNamed = kind === "input" && namedFields(given).length > 0;
+  return { id, approved: true, result: isNamed ? content : content["result"] };
+}
+
+function questionOf(
+  agentId: string,
+  { kind, tool, arguments: given }: Requirement,
+  language: Language,
+): string {
+  const { fields: _, ...known } = given;
+  const details = cutText(JSON.stringify(known), maxArguments);
+  const texts = {
+    confirm: {
+      en: `${agentId} wants to use ${tool} with ${details}. May it?`,
+      zh: `${agentId} 想使用 ${tool}，参数为 ${details}。是否允许？`,
+    },
+    input: {
+      en: `${agentId} needs to know this for ${tool} ${details}.`,
+      zh: `${agentId} 需要以下信息以继续 ${tool} ${details}。`,
+    },
+    external: {
+      en: `${agentId} asks you to run ${tool} with ${details}, and what it returned.`,
+      zh: `${agentId} 请您以参数 ${details} 运行 ${tool}，并告知其返回内容。`,
+    },
+  };
+  return texts[kind][language];
+}
+
+function fieldsOf({ kind, arguments: given }: Requirement): Fields {
+  if (kind === "confirm") return { approve: { type: "boolean" } };
+  const named = kind === "input" ? namedFields(given) : [];
+  if (named.length === 0) return { result: { type: "string" } };
+  return Object.fromEntries(
+    named.map(({ name, type, description }) => [
+      name,
+      {
+        type: typeOf(type),
+        ...(typeof description === "string" && { title: cutText(description, maxArguments) }),
+      },
+    ]),
+  );
+}
+
+interface Field {
+  readonly name: string;
+  readonly type?: unknown;
+  readonly description?: unknown;
+}
+
+function namedFields({ fields }: Requirement["arguments"]): Field[] {
+  return Array.isArray(fields)
+    ? fields.filter((field) => typeof (field as Field | null)?.name === "string")
+    : [];
+}
+
+/** Frameworks name types as their languages do. */
+function typeOf(type: unknown): "string" | "number" | "boolean" {
+  const name = String(type).toLowerCase();
+  if (name.startsWith("bool")) return "boolean";
+  return /^(int|float|num|double|decimal)/.test(name) ? "number" : "string";
+}
