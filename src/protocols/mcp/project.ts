@@ -139,7 +139,7 @@ export function answerOf(
   state: AnswerState & { readonly status: Answer["status"] },
   offset: number,
 ): Answer {
-  const text = cutText(state.text.slice(offset), maxAnswerLength);
+  const text = cutText(state.text.slice(offset), maxAnswerLength).toWellFormed();
   const end = offset + text.length;
   const used = Object.values(state.tools);
   return {

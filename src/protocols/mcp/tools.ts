@@ -117,6 +117,7 @@ export function createTools(parts: ToolParts) {
     const projection = answerProjection(exchange.request.language);
     const tell = progressOf(context);
     let state = projection.initial;
+    let isCut = false;
     const stopped = new AbortController();
     const timer = setTimeout(() => stopped.abort(), parts.waitMs);
     const signal = AbortSignal.any([
@@ -136,12 +137,13 @@ export function createTools(parts: ToolParts) {
         // Nothing goes on here before somebody decides about another reply.
         if (state.waitsFor !== null) return state;
       }
+      isCut = signal.aborted;
     } finally {
       clearTimeout(timer);
       stopped.abort();
     }
     // It ends by itself where the reply rests; what goes on behind a pause is not paused any more.
-    if (signal.aborted && state.status === "paused") {
+    if (isCut && state.status === "paused") {
       return { ...state, status: "running", requirements: [] };
     }
     return state;
