@@ -7,6 +7,7 @@ import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
 import { installOpenApi } from "./http/openapi.ts";
 import { paginationSchema, problemSchema } from "./http/schemas.ts";
+import { mcpErrorSchema } from "./protocols/mcp/documented.ts";
 import { openAiErrorSchema } from "./protocols/openai/schemas.ts";
 import { replyEventSchemas } from "./replies/reply-event.ts";
 import { sessionInfoSchema } from "./sessions/session-info.ts";
@@ -40,6 +41,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       agentSchema,
       sessionEventSchema,
       openAiErrorSchema,
+      mcpErrorSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,
         $id: `event_${name}`,

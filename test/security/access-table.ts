@@ -559,6 +559,17 @@ export const accessTable: readonly Access[] = [
     needsNoAction: true,
   },
   {
+    route: "POST /mcp",
+    note: "the tools there are; what each gives to whom is in test/protocols/mcp.test.ts",
+    call: () => ({
+      path: "/mcp",
+      body: { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} },
+      headers: { accept: "application/json, text/event-stream" },
+    }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
     route: "POST /chat/message/:message_id/cancel",
     note: "a reply that is over",
     call: ({ replyId }) => ({ path: `/chat/message/${replyId}/cancel` }),

@@ -282,14 +282,12 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (status >= 400 && (isJson || !isDocumented)) {
       if (!isJson) return "an error that is no JSON";
       const problem = JSON.parse(text) as { error: { code: number } };
-      // Below /v1 errors are as OpenAI's clients read them; what was asked elsewhere may be in the one shape or the other.
-      const isOpenAi = isElsewhere ? !("success" in problem) : isOfOpenAi(operation);
-      const fault = faultAt(
-        ["components", "schemas", isOpenAi ? "OpenAiError" : "Problem"],
-        problem,
-      );
+      // Protocols have shapes of their own; what was asked elsewhere may be in any of them.
+      const shape = isElsewhere ? shapeOf(problem) : shapeAt(operation);
+      const fault = faultAt(["components", "schemas", shape], problem);
       if (fault !== null) return fault;
-      if (!isOpenAi && problem.error.code !== status) return "another code than the status";
+      if (shape === "Problem" && problem.error.code !== status)
+        return "another code than the status";
     }
     // What it met is not known: any refusal will do.
     if (method !== operation.method || isElsewhere) return null;
@@ -318,6 +316,16 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (type === "text/event-stream") return faultInEvents(text, faultAt);
     return isDocumented ? null : `${type} is not documented`;
   };
+}
+
+function shapeOf(problem: object): string {
+  if ("success" in problem) return "Problem";
+  return "jsonrpc" in problem ? "McpError" : "OpenAiError";
+}
+
+function shapeAt(operation: Operation): string {
+  if (operation.path === "/mcp") return "McpError";
+  return isOfOpenAi(operation) ? "OpenAiError" : "Problem";
 }
 
 function isOfOpenAi({ path }: Operation): boolean {

@@ -69,7 +69,10 @@ describe("pages of other origins", () => {
   ])("change nothing, on any path; known by %s", async (_what, headers) => {
     expect(changing.length).toBeGreaterThan(10);
     for (const { method, path } of [...changing, { method: "PUT", path: "/sessions/x" }]) {
-      const expected = path.startsWith("/v1/") ? { ...refused, type: "permission_error" } : refused;
+      // Protocols have shapes of their own.
+      const type = path === "/mcp" ? undefined : "permission_error";
+      const isNative = !path.startsWith("/v1/") && path !== "/mcp";
+      const expected = isNative ? refused : { ...refused, type };
       expect(await ask(service, method, path, headers), `${method} ${path}`).toEqual(expected);
     }
     expect(await handshake(service, headers)).toBe(403);

@@ -27,6 +27,11 @@ const refusalOfOpenAi = {
   body: { error: { code: "rate_limited", type: "rate_limit_error" } },
 };
 
+const refusalOfMcp = {
+  status: 429,
+  body: { jsonrpc: "2.0", error: { data: { type: "rate_limited" } } },
+};
+
 describe("with one request a minute of each kind", () => {
   let service: TestService;
   beforeAll(async () => {
@@ -86,7 +91,9 @@ describe("with one request a minute of each kind", () => {
       if (unlimited.has(name)) {
         expect([name, second.status]).toEqual([name, first.status]);
       } else {
-        const expected = path.startsWith("/v1/") ? refusalOfOpenAi : refusal;
+        const ofProtocol = path === "/mcp" ? refusalOfMcp : refusalOfOpenAi;
+        const isNative = !path.startsWith("/v1/") && path !== "/mcp";
+        const expected = isNative ? refusal : ofProtocol;
         expect([name, second]).toMatchObject([name, expected]);
         expect(Number(second.headers.get("retry-after"))).toBeGreaterThan(0);
         if (!isPublic)

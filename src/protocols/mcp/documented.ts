@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { problemResponses } from "../../http/problem-docs.ts";
+import { ref } from "../../http/schemas.ts";
 import type { ProblemType } from "../../problems/catalogue.ts";
 
 const id = Type.Union([Type.String(), Type.Number(), Type.Null()]);
@@ -11,24 +12,35 @@ export const resultSchema = Type.Object({
   error: Type.Optional(Type.Unknown()),
 });
 
-const errorSchema = Type.Object({
-  jsonrpc: Type.Literal("2.0"),
-  id: Type.Null(),
-  error: Type.Object({
-    code: Type.Integer(),
-    message: Type.String(),
-    data: Type.Optional(Type.Object({ type: Type.String() })),
-  }),
-});
+export const mcpErrorSchema = Type.Object(
+  {
+    jsonrpc: Type.Literal("2.0"),
+    id,
+    error: Type.Object({
+      code: Type.Integer(),
+      message: Type.String(),
+      data: Type.Optional(
+        Type.Unknown({
+          description: "Of refusals of this service `{type}`: the error's stable name.",
+        }),
+      ),
+    }),
+  },
+  { $id: "McpError", title: "McpError", description: "Errors at `/mcp`, as JSON-RPC has them." },
+);
 
 /** The error responses of the door, as JSON-RPC has them. */
 export function errorResponses(...types: ProblemType[]) {
-  return Object.fromEntries(
-    Object.entries(problemResponses(...types)).map(([status, { description }]) => [
-      status,
-      { description, content: { "application/json": { schema: errorSchema } } },
-    ]),
-  );
+  const content = { "application/json": { schema: ref("McpError") } };
+  const described = Object.entries(problemResponses(...types)).map(([status, { description }]) => [
+    status,
+    { description, content },
+  ]);
+  const accept = "`Accept` must have `application/json` and `text/event-stream`";
+  return Object.fromEntries([...described, ["406", { description: accept, content }]]) as Record<
+    string,
+    object
+  >;
 }
 
 export const metadataSchema = Type.Object({
