@@ -10,6 +10,7 @@ import type { AgentBackend, AgentEvent, Decision } from "../../src/agents/agent-
 import { loadConfig } from "../../src/config/load-config.ts";
 import { createClient } from "../support/client.ts";
 import { openService } from "../support/open-service.ts";
+import { pythonWith } from "../support/python.ts";
 import { createDataDir } from "../support/start-service.ts";
 
 const end: AgentEvent = { type: "finish", reason: "stop" };
@@ -593,4 +594,33 @@ it.each(scenarios)(
     expect(stdout).toMatch(/Passed: [1-9]\d*\/\d+, 0 failed/);
   },
   60_000,
+);
+
+const packages = ["mcp==2.3.0"];
+const made = await pythonWith("mcp-python", packages, packages.join());
+const isRequired = (process.env["REQUIRE_BACKENDS"] ?? "").split(",").includes("python");
+if ("missing" in made) {
+  if (isRequired) throw new Error(`the Python client: ${made.missing}`);
+  console.warn(`SKIPPED: the Python client: ${made.missing}`);
+}
+
+it.skipIf("missing" in made)(
+  "the official Python client asks and searches",
+  async () => {
+    if ("missing" in made) return;
+    const program = join(import.meta.dirname, "mcp_client.py");
+    const { stdout } = await promisify(execFile)(made.python, [program, service.url]);
+    const seen = {
+      tools: 8,
+      text: "Seen.",
+      notices: expect.arrayContaining(["has used look"]) as string[],
+      wrong: true,
+      finds: true,
+    };
+    expect(JSON.parse(stdout)).toEqual([
+      { ...seen, version: "2025-11-25" },
+      { ...seen, version: "2026-07-28" },
+    ]);
+  },
+  120_000,
 );
