@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -578,9 +579,8 @@ const scenarios = [
 it.each(scenarios)(
   "conforms: %s",
   async (scenario) => {
-    const program = join(
-      import.meta.dirname,
-      "../../node_modules/@modelcontextprotocol/conformance/dist/index.js",
+    const program = fileURLToPath(
+      import.meta.resolve("@modelcontextprotocol/conformance/dist/index.js"),
     );
     const url = `${service.url.replace("127.0.0.1", "localhost")}/mcp`;
     const { stdout } = await promisify(execFile)(process.execPath, [
