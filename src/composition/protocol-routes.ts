@@ -33,6 +33,7 @@ export function openProtocols(
   closing.add("readers of protocols", () => disconnect.close());
   const turns = createTurnOpener({
     ...conversations,
+    logger,
     externalIds: createExternalIds(database, conversations.sessionStore),
     placeTurn: createPlaceTurn(database),
   });

@@ -60,6 +60,9 @@ function addCanonical(hash: Hash, value: unknown): void {
   }
 }
 
+/** Of those that do not say that they try again. */
+const lostSeconds = 2 * 60;
+
 export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 /** Keys are rows written in the transaction of what they stand for: a repeat finds either both or neither. */
@@ -147,6 +150,30 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
         [userId, key, messageId],
       );
       return rows[0]?.readers ?? 0;
+    },
+
+    /** Whoever asked without a key has gone before anything of the answer was sent. */
+    async lose(userId: string, { key }: IdempotencyKey, messageId: string): Promise<void> {
+      await database.query(
+        `UPDATE idempotency_keys SET answer = '{"lost": true}', created_at = now()
+         WHERE user_id = $1 AND key = $2 AND message_id = $3 AND answer IS NULL`,
+        [userId, key, messageId],
+      );
+    },
+
+    /**
+     * What the same request has led to, if its answer was lost a moment ago: this is that one again, although it does not say
+     * so. One request gets it, others are on their own.
+     */
+    async takeLost(userId: string, { key }: IdempotencyKey): Promise<EarlierResult | null> {
+      const { rows } = await database.query<EarlierResult>(
+        `UPDATE idempotency_keys SET answer = NULL
+         WHERE user_id = $1 AND key = $2 AND answer @> '{"lost": true}'
+           AND created_at > now() - make_interval(secs => $3)
+         RETURNING session_id AS "sessionId", message_id AS "messageId"`,
+        [userId, key, lostSeconds],
+      );
+      return rows[0] ?? null;
     },
 
     /** Whether somebody has come for it after request number `reader`. */

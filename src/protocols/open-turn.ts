@@ -7,6 +7,7 @@ import { Problem } from "../problems/problem.ts";
 import { ExternalIdTaken } from "../replies/lifecycle/accept.ts";
 import type { EarlierMessage, ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { ExternalIds } from "./conversation-name.ts";
 import type { PlaceTurn, TurnPlace } from "./place-turn.ts";
 import { userMessage, type Said } from "./said.ts";
@@ -49,8 +50,12 @@ export interface OpenedTurn extends Pick<SentMessage, "sessionId" | "replyId"> {
 
 interface TurnParts {
   readonly commands: Pick<Commands, "send" | "continue" | "state">;
-  readonly idempotency: Pick<IdempotencyStore, "find" | "findAnswer" | "join" | "claimAlone">;
-  readonly replyStore: Pick<ReplyStore, "owner">;
+  readonly idempotency: Pick<
+    IdempotencyStore,
+    "find" | "findAnswer" | "takeLost" | "lose" | "join" | "claimAlone"
+  >;
+  readonly replyStore: Pick<ReplyStore, "owner" | "find">;
+  readonly logger: Logger;
   readonly externalIds: ExternalIds;
   readonly placeTurn: PlaceTurn;
 }
@@ -63,15 +68,23 @@ export type TurnOpener = ReturnType<typeof createTurnOpener>;
  * nowhere in it, and one without a name, are answered by themselves and leave nothing behind.
  */
 export function createTurnOpener(parts: TurnParts) {
-  const { commands, idempotency, replyStore, externalIds, placeTurn } = parts;
+  const { commands, idempotency, replyStore, externalIds, placeTurn, logger } = parts;
 
-  /** What the same request has led to, with its key or because it says that it comes again. */
+  /**
+   * What the same request has led to: with its key, because it says that it comes again, or because nobody has heard of its
+   * answer. Many clients try again without a word (LangChain, the AI SDK).
+   */
   const before = async (userId: string, key: IdempotencyKey): Promise<OpenedTurn | null> => {
-    if (key.implied === "first") return null;
-    const earlier = await idempotency.find(userId, key);
+    const isFirst = key.implied === "first";
+    const earlier = isFirst
+      ? await idempotency.takeLost(userId, key)
+      : await idempotency.find(userId, key);
     if (earlier === null || earlier.messageId === null) return null;
     const { sessionId, messageId } = earlier;
     if ((await replyStore.owner(messageId)) === null) return null;
+    // What was stopped, or has failed, is asked for anew.
+    const isStopped = isFirst && ended.has((await replyStore.find(messageId))?.status ?? "failed");
+    if (isStopped) return null;
     const reader = await idempotency.join(userId, key, messageId);
     const isKept = await externalIds.isKept(sessionId);
     return { sessionId, replyId: messageId, after: 0, shown: 0, isKept, reader };
@@ -110,17 +123,36 @@ export function createTurnOpener(parts: TurnParts) {
     return { sessionId: sent.sessionId, replyId, after: 0, shown: 0, isKept: isOwn, reader };
   };
 
+  /** Should whoever asks go before anything is sent. Somebody who has heard of the answer asks again on purpose. */
+  const watchLoss = ({ reply: { raw }, userId, key }: ProtocolTurn, replyId: string): void => {
+    if (key.implied === undefined) return;
+    const leave = () => {
+      if (raw.headersSent) return;
+      idempotency.lose(userId, key, replyId).catch((error: unknown) => {
+        logger.warn({ replyId, err: error }, "an answer that was lost could not be noted");
+      });
+    };
+    if (raw.destroyed || raw.closed) leave();
+    else raw.once("close", leave);
+  };
+
+  const begin = async (turn: ProtocolTurn): Promise<OpenedTurn> => {
+    const earlier = await before(turn.userId, turn.key);
+    if (earlier !== null) return earlier;
+    try {
+      return await send(turn);
+    } catch (error) {
+      // Somebody else has begun the conversation meanwhile: this goes on in it.
+      if (!(error instanceof ExternalIdTaken)) throw error;
+      return send(turn);
+    }
+  };
+
   return {
     async open(turn: ProtocolTurn): Promise<OpenedTurn> {
-      const earlier = await before(turn.userId, turn.key);
-      if (earlier !== null) return earlier;
-      try {
-        return await send(turn);
-      } catch (error) {
-        // Somebody else has begun the conversation meanwhile: this goes on in it.
-        if (!(error instanceof ExternalIdTaken)) throw error;
-        return send(turn);
-      }
+      const opened = await begin(turn);
+      watchLoss(turn, opened.replyId);
+      return opened;
     },
 
     /** A paused reply goes on with what its client has decided. A repeat gets what came of the first. */
@@ -148,6 +180,9 @@ export function createTurnOpener(parts: TurnParts) {
     },
   };
 }
+
+/** Of replies, nobody waits for these. */
+const ended: ReadonlySet<string> = new Set(["cancelled", "interrupted", "failed"]);
 
 /** What is asked for as input comes as JSON, because what tools return is a text in protocols. Raises `bad_request`. */
 function withValues(

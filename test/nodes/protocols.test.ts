@@ -4,7 +4,7 @@ import type { Response, ResponseStreamEvent } from "openai/resources/responses/r
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { lastUserText } from "../support/openai-server.ts";
 import { openAiClient } from "../support/protocol-service.ts";
-import { startStage, type Stage } from "../support/stage.ts";
+import { eventually, startStage, type Stage } from "../support/stage.ts";
 
 const started = await startStage({ nodes: 2, env: { MODELS_DEFAULT_MODEL: "test-model" } });
 
@@ -90,6 +90,33 @@ describe.skipIf(started === null)("clients of OpenAI's API at two nodes", () => 
     for await (const chunk of stream) content += chunk.choices[0]?.delta.content ?? "";
     expect(content).toBe("one two three");
     expect(calls()).toBe(1);
+  });
+
+  test("so is what comes again without a word, where nothing of the answer was sent", async () => {
+    const lost = async () => {
+      const rows = await stage.query<{ many: number }>(
+        `SELECT count(*)::int AS many FROM idempotency_keys WHERE user_id = $1 AND answer @> '{"lost": true}'`,
+        [user],
+      );
+      return rows[0]?.many === 1;
+    };
+    const pause = standStill();
+    const gone = new AbortController();
+    const ask = (index: number, options: { signal?: AbortSignal } = {}) =>
+      at(index).responses.create({ model, input: text }, options);
+    const first = ask(0, { signal: gone.signal });
+    await pause.begun;
+    gone.abort();
+    await expect(first).rejects.toThrow();
+    await eventually("the first node has seen that its client has gone", lost);
+    const again = ask(1);
+    await eventually("the other node has taken it up", async () => !(await lost()));
+    pause.goOn();
+    expect((await again).output_text).toBe("one two three");
+    expect(calls()).toBe(1);
+    // Who has heard of it and asks once more wants another one.
+    await ask(0);
+    expect(calls()).toBe(2);
   });
 
   test("a stream goes on at the other node behind each event, also after both have begun anew", async () => {
