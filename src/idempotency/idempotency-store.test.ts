@@ -84,6 +84,28 @@ describe.each(databases.kinds)("idempotency keys on $kind", ({ kind, open }) => 
     expect(rowCount).toBe(0);
   });
 
+  test("what nobody has heard of is taken up once, by its user, and for a short while", async () => {
+    const store = createStore();
+    const [key, first] = [impliedKey(newId(), false), result()];
+    await store.claim(database, "ann", key, first);
+    expect(await store.takeLost("ann", key)).toBeNull();
+    // Another reply than the one that the key has led to.
+    await store.lose("ann", key, newId());
+    expect(await store.takeLost("ann", key)).toBeNull();
+    await store.lose("ann", key, first.messageId);
+    expect(await store.takeLost("bob", key)).toBeNull();
+    expect(await store.takeLost("ann", key)).toEqual(first);
+    expect(await store.takeLost("ann", key)).toBeNull();
+    await store.lose("ann", key, first.messageId);
+    await age(key, 0.05);
+    expect(await store.takeLost("ann", key)).toBeNull();
+    // What an answer was kept of is not lost.
+    const [kept, answered] = [impliedKey(newId(), false), result()];
+    await store.claim(database, "ann", kept, answered, { after: 1 });
+    await store.lose("ann", kept, answered.messageId);
+    expect(await store.takeLost("ann", kept)).toBeNull();
+  });
+
   test("that is implied belongs to the last request that came first, for as long as clients try again", async () => {
     const store = createStore();
     const print = newId();
