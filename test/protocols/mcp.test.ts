@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { SignJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AgentBackend, AgentEvent, Decision } from "../../src/agents/agent-backend.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
@@ -132,14 +133,19 @@ const modes = ["auto", "legacy"] as const;
 
 async function connected(
   mode: Mode,
-  more: { as?: string; url?: string; capabilities?: object } = {},
+  more: { as?: string; url?: string; token?: string; capabilities?: object } = {},
 ) {
   const client = new Client(
     { name: "test", version: "1" },
     { versionNegotiation: { mode }, capabilities: more.capabilities ?? {} },
   );
   const transport = new StreamableHTTPClientTransport(new URL(`${more.url ?? service.url}/mcp`), {
-    requestInit: { headers: { "x-user-id": more.as ?? user } },
+    requestInit: {
+      headers: {
+        "x-user-id": more.as ?? user,
+        ...(more.token !== undefined && { authorization: `Bearer ${more.token}` }),
+      },
+    },
   });
   await client.connect(transport);
   return client;
@@ -562,6 +568,27 @@ it("is not there where it is switched off, and says where tokens are to be had w
       resource: `${proven.url}/api/mcp`,
       authorization_servers: ["https://login.example.com"],
     });
+    const secret = new TextEncoder().encode("a secret of more than thirty-two characters");
+    const as = async (sub: string, roles: string[]) => {
+      const token = await new SignJWT({ sub, roles })
+        .setProtectedHeader({ alg: "HS256" })
+        .setIssuer("https://login.example.com")
+        .setExpirationTime("1h")
+        .sign(secret);
+      return connected("auto", { url: proven.url, token });
+    };
+    const { told } = await call(await as("alice", []), "ask_agent", { message: "hi" });
+    // What administrators may look at elsewhere is nothing that a model of theirs should find.
+    const admin = await as("root", ["admin"]);
+    const { session_id, message_id } = told;
+    for (const [name, args] of [
+      ["read_reply", { message_id }],
+      ["stop_reply", { message_id }],
+      ["read_session", { session_id }],
+      ["ask_agent", { session_id, message: "hi" }],
+    ] as const) {
+      expect((await call(admin, name, args)).texts[0], name).toContain("_not_found");
+    }
   } finally {
     await proven.close();
   }

@@ -199,6 +199,15 @@ describe("an agent that one may not use does not exist", () => {
       expect(seen).not.toContain("secret");
       expect(seen).toContain('"open-too"');
     }
+    const tools = async ({ client }: Scene) => {
+      const params = { name: "list_agents", arguments: {} };
+      const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params };
+      const accept = { accept: "application/json, text/event-stream" };
+      return JSON.stringify((await client.send("POST", "/mcp", body, accept)).body);
+    };
+    expect(await tools(everything)).toContain("secret");
+    expect(await tools(limited)).not.toContain("secret");
+    expect(await tools(limited)).toContain("open-too");
   });
 
   it("the default is one of those that there are", async () => {

@@ -197,6 +197,18 @@ async function converse(): Promise<void> {
   model.setRespond(() => ({ fault: { kind: "status", status: 404, body: refusal } }));
   const completion = { messages: [{ role: "user", content: secrets["message text"] }] };
   expect((await post("/v1/chat/completions", completion)).status).toBeGreaterThanOrEqual(500);
+  for (const [name, args] of [
+    ["ask_agent", { message: secrets["message text"] }],
+    ["ask_agent", { massage: secrets["message text"] }],
+    ["search_history", { q: secrets["search words"] }],
+    [secrets["search words"], {}],
+  ] as const) {
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args } };
+    const accept = { accept: "application/json, text/event-stream" };
+    const answer = await post("/mcp", call, accept);
+    expect(answer.status).toBe(200);
+    if (name === "ask_agent") told.push(await answer.text());
+  }
   const stream = await post("/chat/message/stream", { ...message, attachments: [] });
   const text = await stream.text();
   expect(text).toContain('"type":"error"');
