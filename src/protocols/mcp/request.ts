@@ -72,10 +72,14 @@ interface Cancelled {
   readonly params: { readonly requestId: string | number };
 }
 
+/** The library refuses batches of more messages. */
+const maxBatch = 100;
+
 /** The calls that these messages take back. */
 export function cancelledCalls(body: unknown): (string | number)[] {
   return [body]
     .flat()
+    .slice(0, maxBatch)
     .filter(isCancelled)
     .map(({ params }) => params.requestId);
 }

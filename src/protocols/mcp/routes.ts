@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { createMcpHandler } from "@modelcontextprotocol/server";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { requireAction } from "../../http/caller.ts";
 import { goneSignal } from "../../http/gone-signal.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { newId } from "../../lib/ids.ts";
@@ -58,8 +59,11 @@ export function mcpRoutes(options: McpRoutesOptions): FastifyPluginAsyncTypebox 
   /** Who takes a call back may reach another node than the call itself has. */
   const cancel = async ({ request, userId }: Exchange): Promise<void> => {
     const clientId = clientIdOf(request);
-    if (clientId === null) return;
-    for (const id of cancelledCalls(request.body)) {
+    const ids = clientId === null ? [] : cancelledCalls(request.body);
+    if (clientId === null || ids.length === 0) return;
+    await requireAction(request, options.identity, "send_message");
+    await request.charge("steer");
+    for (const id of ids) {
       const led = await idempotency.ledTo(userId, callKey(clientId, id));
       const messageId = led?.messageId ?? null;
       if (messageId === null) continue;
