@@ -20,6 +20,7 @@ const sectionMeanings: Readonly<Record<keyof typeof settings, string>> = {
   gateway: "Registration with a Gateway Service.",
   base_service: "Users and permissions of a Base Service.",
   auth: "How callers prove who they are.",
+  audit: "What is kept of what administrators did.",
   security: "Tokens, hosts, origins and proxies.",
   logging: "Log lines go to the console, and to files where named.",
   monitoring: "Metrics, probes and traces.",

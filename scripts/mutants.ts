@@ -748,9 +748,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["if (isBinary && this.#caller !== null) return this.#hear(data);", ""],
       ["if (this.#isRefused) return;\n    if (isBinary", "if (isBinary"],
       ["if (this.#isRefused) return;\n    this.#isRefused = true;", "this.#isRefused = true;"],
-      ["if (caller.identity !== null) callerUser(caller, userId);", ""],
+      ["if (identity !== null) await noteForeign(caller, callerUser(caller, userId));", ""],
       ["owner = await this.#ownerOf(caller, sessionId);", ""],
-      ["|| !mayAccess(caller, session.userId, this.#opening.userId)", ""],
+      ["|| !(await mayAccess(caller, session.userId, this.#opening.userId))", ""],
       [
         "isId(sessionId) ? await this.#options.sessions.find(sessionId) : null",
         "await this.#options.sessions.find(sessionId)",
@@ -855,7 +855,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/chat/commands.ts",
     tests: ["src/chat/commands.test.ts"],
     mutants: [
-      ["!mayAccess(caller, reply.userId, userId)", "false"],
+      ["!(await mayAccess(caller, reply.userId, userId, { message_id: messageId }))", "false"],
       ["if (messageRateLimit === 0) return;", ""],
       ["if (decision.allowed) return;", "return;"],
       ["isId(messageId) ? await look(messageId) : null", "await look(messageId)"],

@@ -19,7 +19,8 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   identity: names("cache config lib problems telemetry"),
   http: names("cache config identity lib problems telemetry"),
   // Features: each with its port, logic, routes, SQL and tests.
-  "api-keys": names("database http identity lib problems telemetry"),
+  audit: names("database http identity lib"),
+  "api-keys": names("audit database http identity lib problems telemetry"),
   page: names("problems"),
   jobs: names("database lib telemetry"),
   events: names("config database lib telemetry"),

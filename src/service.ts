@@ -74,6 +74,7 @@ async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeo
       await conversations.usage.purge();
       await conversations.sessionEvents.purge();
       await conversations.shares.purge();
+      await floors.audit.purge(config.audit.retention_days);
       await settleStoredBytes(floors.database);
     },
     logger,

@@ -1,4 +1,6 @@
-import type { Database } from "../database/database.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { Database, Queryable } from "../database/database.ts";
+import type { Caller } from "../http/caller.ts";
 import { actedNameFault, isActedUser } from "../identity/acting.ts";
 import { agentRights, grantsAgent, isAgentRight } from "../identity/agent-rights.ts";
 import { userIdOf } from "../identity/claims.ts";
@@ -23,6 +25,7 @@ export interface WantedApiKey {
 interface MakeParts {
   readonly database: Database;
   readonly store: Pick<ApiKeyStore, "insert" | "count">;
+  readonly audit: Pick<AuditLog, "insert">;
   /** Names that the configuration has given. */
   readonly configured: ReadonlySet<string>;
 }
@@ -31,11 +34,12 @@ interface MakeParts {
 const maxKeys = 1_000;
 
 /** Makes keys. Raises `validation_failed` for what no key may be, `forbidden` for what its maker may not do himself. */
-export function createMakeApiKey({ database, store, configured }: MakeParts) {
+export function createMakeApiKey({ database, store, audit, configured }: MakeParts) {
   return async (
     wanted: WantedApiKey,
-    maker: Identity | null,
+    caller: Caller,
   ): Promise<{ readonly key: string; readonly apiKey: ApiKey }> => {
+    const maker = caller.identity;
     checkWanted(wanted);
     if (maker !== null) checkGrant(wanted, maker);
     if (configured.has(wanted.name)) throw invalid("/name", taken);
@@ -51,10 +55,21 @@ export function createMakeApiKey({ database, store, configured }: MakeParts) {
       });
       if (made === null) throw invalid("/name", taken);
       if ((await store.count(tx)) > maxKeys) throw invalid("", tooMany);
+      await noteKey(audit, tx, caller, made);
       return made;
     });
     return { key, apiKey };
   };
+}
+
+/** With the change itself: neither happens without the other. */
+export async function noteKey(
+  audit: Pick<AuditLog, "insert">,
+  tx: Queryable,
+  { audit: own }: Caller,
+  { keyId, name, userId }: ApiKey,
+): Promise<void> {
+  if (own !== undefined) await audit.insert(tx, own.entry(userId, { key_id: keyId, name }));
 }
 
 interface Fault {

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Database } from "../database/database.ts";
-import { requireAction, requireAdmin } from "../http/caller.ts";
+import { checkAdmin, requireAction, requireAdmin } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, timestampSchema } from "../http/schemas.ts";
@@ -11,7 +12,7 @@ import { Problem } from "../problems/problem.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { ApiKeyStore } from "./api-key-store.ts";
 import type { KnownKeys } from "./known-keys.ts";
-import { createMakeApiKey } from "./make-api-key.ts";
+import { createMakeApiKey, noteKey } from "./make-api-key.ts";
 
 interface ApiKeyRoutesOptions {
   readonly database: Database;
@@ -19,6 +20,7 @@ interface ApiKeyRoutesOptions {
   readonly knownKeys: Pick<KnownKeys, "refresh">;
   /** Names that the configuration has given. */
   readonly configured: ReadonlySet<string>;
+  readonly audit: Pick<AuditLog, "insert">;
   readonly identity: IdentityProvider;
 }
 
@@ -104,7 +106,7 @@ export function apiKeyRoutes(options: ApiKeyRoutesOptions): FastifyPluginAsyncTy
         },
       },
       async (request) => {
-        requireAdmin(request);
+        checkAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { body } = request;
         const { key, apiKey } = await make(
@@ -117,7 +119,7 @@ export function apiKeyRoutes(options: ApiKeyRoutesOptions): FastifyPluginAsyncTy
             onDisconnect: body.on_disconnect ?? null,
             expiresInSeconds: body.expires_in ?? null,
           },
-          request.identity,
+          request,
         );
         await knownKeys.refresh();
         return { success: true as const, key, api_key: keyInfo(apiKey) };
@@ -155,7 +157,7 @@ export function apiKeyRoutes(options: ApiKeyRoutesOptions): FastifyPluginAsyncTy
         },
       },
       async (request) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { limit, cursor, include_ended: withEnded } = request.query;
         const before = cursor === undefined ? undefined : decodeCursor(cursor, isPosition).keyId;
@@ -191,11 +193,16 @@ export function apiKeyRoutes(options: ApiKeyRoutesOptions): FastifyPluginAsyncTy
         },
       },
       async (request) => {
-        requireAdmin(request);
+        checkAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { key_id: keyId } = request.params;
         const revoked = isId(keyId)
-          ? await database.transaction((tx) => apiKeys.revoke(tx, keyId))
+          ? await database.transaction(async (tx) => {
+              const key = await apiKeys.revoke(tx, keyId);
+              if (key === null) return null;
+              await noteKey(options.audit, tx, request, key);
+              return key;
+            })
           : null;
         if (revoked === null) throw new Problem("api_key_not_found", { keyId });
         await knownKeys.refresh();

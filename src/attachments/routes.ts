@@ -41,7 +41,7 @@ export function attachmentRoutes({
         const attachmentId = request.params.attachment_id;
         await requireAction(request, identity, "access_chat_session");
         const found = isId(attachmentId) ? await store.find(attachmentId) : null;
-        if (found === null || !mayAccess(request, found.userId, request.query.user_id)) {
+        if (found === null || !(await mayAccess(request, found.userId, request.query.user_id))) {
           throw new Problem("attachment_not_found", { attachmentId });
         }
         const kept = privateFileHeaders(attachmentId);

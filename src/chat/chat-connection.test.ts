@@ -100,6 +100,13 @@ function stage(scene: Scene = {}) {
     {
       connection: Object.assign(new EventEmitter(), { bytesRead: 0 }) as never,
       requestId: "request",
+      auditOf: () => ({
+        note: async () => {},
+        entry: () => {
+          throw new Error("nothing is stored with it");
+        },
+        failed: async () => {},
+      }),
       traceparent: undefined,
       language: "en",
       sessionId: scene.opening?.sessionId,

@@ -3,7 +3,8 @@ import type { WebSocket } from "@fastify/websocket";
 import { setTimeout as delay } from "node:timers/promises";
 import { Type } from "typebox";
 import type { Rate, RateLimiter } from "../cache/rate-limiter.ts";
-import { callerUser, limitedUser, mayAccess, type Caller } from "../http/caller.ts";
+import type { RequestAudit } from "../http/audit.ts";
+import { callerUser, limitedUser, mayAccess, noteForeign, type Caller } from "../http/caller.ts";
 import { checkJson, checkRest } from "../http/json-size.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
@@ -71,6 +72,8 @@ interface Opening {
   readonly sessionId: string | undefined;
   readonly userId: string | undefined;
   readonly log: { error(fields: object, message: string): void };
+  /** Of one message: a socket may be open for days. */
+  readonly auditOf: (identity: Identity | null) => RequestAudit;
 }
 
 const checkReference = createBodyCheck(
@@ -183,9 +186,15 @@ export class ChatConnection {
   /** Checks the session, and says that everything else may come. */
   async #establish(identified: Promise<Identity | null>): Promise<void> {
     try {
-      const caller = { identity: await identified };
-      const { sessionId, userId } = this.#opening;
-      if (caller.identity !== null) callerUser(caller, userId);
+      const { sessionId, userId, auditOf } = this.#opening;
+      const identity = await identified;
+      const caller: Caller = {
+        identity,
+        get audit() {
+          return auditOf(identity);
+        },
+      };
+      if (identity !== null) await noteForeign(caller, callerUser(caller, userId));
       let owner = caller.identity?.userId ?? userId ?? null;
       if (sessionId !== undefined) owner = await this.#ownerOf(caller, sessionId);
       this.#caller = caller;
@@ -271,6 +280,8 @@ export class ChatConnection {
   }
 
   async #handle(caller: Caller, message: Record<string, unknown>): Promise<void> {
+    const { user_id: named } = message;
+    if (typeof named === "string") await noteForeign(caller, callerUser(caller, named));
     switch (message["type"]) {
       case "ping":
         return this.#post({ type: "pong" });
@@ -450,7 +461,7 @@ export class ChatConnection {
   /** The session's owner. Raises `session_not_found` when it does not exist for the caller. */
   async #ownerOf(caller: Caller, sessionId: string): Promise<string> {
     const session = isId(sessionId) ? await this.#options.sessions.find(sessionId) : null;
-    if (session === null || !mayAccess(caller, session.userId, this.#opening.userId)) {
+    if (session === null || !(await mayAccess(caller, session.userId, this.#opening.userId))) {
       throw new Problem("session_not_found", { sessionId });
     }
     return session.userId;

@@ -132,7 +132,10 @@ export function createCommands(parts: CommandParts) {
     { messageId, userId }: NamedReply,
   ): Promise<T> => {
     const reply = isId(messageId) ? await look(messageId) : null;
-    if (reply === null || !mayAccess(caller, reply.userId, userId)) {
+    if (
+      reply === null ||
+      !(await mayAccess(caller, reply.userId, userId, { message_id: messageId }))
+    ) {
       throw new Problem("message_not_found", { messageId });
     }
     return reply;

@@ -74,7 +74,11 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
     const message = isId(messageId) ? await messages.find(messageId) : null;
     // Others may look at it, but have no opinion in the owner's name unless they say so.
     const owner = caller.identity === null ? message?.userId : (named ?? caller.identity.userId);
-    if (message === null || message.userId !== owner || !mayAccess(caller, message.userId, named)) {
+    if (
+      message === null ||
+      message.userId !== owner ||
+      !(await mayAccess(caller, message.userId, named))
+    ) {
       throw new Problem("message_not_found", { messageId });
     }
     return message;
@@ -176,7 +180,7 @@ export function feedbackRoutes(options: FeedbackRoutesOptions): FastifyPluginAsy
         },
       },
       async (request, reply) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { query } = request;
         const filter = {

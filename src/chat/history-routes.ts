@@ -130,7 +130,7 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
         const sessionId = request.params.session_id;
         await requireAction(request, identity, "access_chat_session");
         const session = isId(sessionId) ? await sessions.find(sessionId) : null;
-        if (session === null || !mayAccess(request, session.userId, query.user_id)) {
+        if (session === null || !(await mayAccess(request, session.userId, query.user_id))) {
           throw new Problem("session_not_found", { sessionId });
         }
         const filter: HistoryFilter = {

@@ -58,7 +58,10 @@ export function queueRoutes(options: QueueRoutesOptions): FastifyPluginAsyncType
         await requireAction(request, identity, "access_chat_session");
         const { session_id: sessionId } = request.params;
         const session = isId(sessionId) ? await sessions.find(sessionId) : null;
-        if (session === null || !mayAccess(request, session.userId, request.query.user_id)) {
+        if (
+          session === null ||
+          !(await mayAccess(request, session.userId, request.query.user_id))
+        ) {
           throw new Problem("session_not_found", { sessionId });
         }
         const waiting = await messages.waiting(session);

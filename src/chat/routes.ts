@@ -152,7 +152,10 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         const messageId = request.params.message_id;
         await requireAction(request, identity, "access_chat_session");
         const message = isId(messageId) ? await messages.find(messageId) : null;
-        if (message === null || !mayAccess(request, message.userId, request.query.user_id)) {
+        if (
+          message === null ||
+          !(await mayAccess(request, message.userId, request.query.user_id))
+        ) {
           throw new Problem("message_not_found", { messageId });
         }
         return messageInfo(message);

@@ -4,6 +4,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { network } from "../http/address-limit.ts";
 import { credentialsOf, limitedUser } from "../http/caller.ts";
+import { createRequestAudit, type AuditTrail } from "../http/audit.ts";
 import { countBytes } from "../http/count-bytes.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { createBodyCheck } from "../http/validation.ts";
@@ -20,6 +21,7 @@ import { ChatConnection, type ChatConnectionOptions } from "./chat-connection.ts
 
 interface WebSocketRoutesOptions extends Omit<ChatConnectionOptions, "checkMessage" | "checkEdit"> {
   readonly identity: IdentityProvider;
+  readonly audit: AuditTrail;
   readonly telemetry: Telemetry;
   readonly heartbeatMs: number;
   /** Whether sound is understood here. */
@@ -90,6 +92,15 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         sessionId,
         userId,
         log: request.log,
+        auditOf: (caller) =>
+          createRequestAudit(options.audit, {
+            identity: () => caller,
+            action: "GET /chat/ws",
+            target: {},
+            requestId: request.id,
+            address: request.ip,
+            isRepeated: true,
+          }),
       },
       { ...options, checkMessage, checkEdit },
     );

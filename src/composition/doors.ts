@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { agentRoutes } from "../agents/routes.ts";
 import { apiKeyRoutes } from "../api-keys/routes.ts";
 import { createApp } from "../app.ts";
+import { auditRoutes } from "../audit/routes.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
 import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { deviceRoutes } from "../devices/routes.ts";
@@ -99,6 +100,7 @@ export async function openDoors(
   const sockets = createWebSocketRoutes({
     ...conversations,
     identity,
+    audit: floors.audit,
     sessions: sessionStore,
     followSessions: conversations.sessionFollowers.follow,
     openConversation: createVoiceConversations({
@@ -144,6 +146,7 @@ export async function openDoors(
     },
     routes: [
       sessionRoutes({ ...conversations, store: sessionStore, identity }),
+      auditRoutes({ audit: floors.audit, identity }),
       apiKeyRoutes({
         ...floors,
         configured: new Set(config.auth.api_keys.map(({ name }) => name)),

@@ -1,5 +1,6 @@
 import { createApiKeyStore } from "../api-keys/api-key-store.ts";
 import { createKnownKeys } from "../api-keys/known-keys.ts";
+import { createAuditLog } from "../audit/audit-log.ts";
 import { observeCache } from "../cache/observe-cache.ts";
 import type { Config } from "../config/settings.ts";
 import { checkWhole } from "../database/import-store.ts";
@@ -60,6 +61,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
     limiter: shared.limiter,
     cache,
     identity,
+    audit: createAuditLog(database),
     apiKeys,
     knownKeys,
   };

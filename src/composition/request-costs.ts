@@ -78,6 +78,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /sessions/user/:user_id/stats": "search",
     "GET /usage": "search",
     "GET /api-keys": "list",
+    "GET /audit": "search",
     "GET /chat/memories": "search",
     "GET /chat/knowledge": "search",
     "GET /sessions/:session_id/queue": "list",

@@ -570,6 +570,13 @@ export const settings = {
       false,
     ),
   },
+  audit: {
+    retention_days: integer(
+      "What administrators did, and what they reached of others', is kept for so many days; 0: for ever",
+      365,
+      { maximum: 36_500 },
+    ),
+  },
   security: {
     secret_key: secret("HS256 secret of the tokens"),
     jwks_url: text("Where the public keys of the tokens are", null, { rule: webUrl }),

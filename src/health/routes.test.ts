@@ -100,6 +100,7 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     modelSelection: false,
   };
   const { app }: Server = await createServer({
+    audit: { record: async () => {} },
     limiter: createMemoryRateLimiter({}),
     pace: createMemoryRateLimiter({}),
     room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),

@@ -13,6 +13,7 @@ import {
 import { watchAdmission } from "../identity/watch-admission.ts";
 import { holdsUnseen } from "../lib/clean-text.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
+import { createRequestAudit, type AuditTrail, type RequestAudit } from "./audit.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -20,6 +21,8 @@ declare module "fastify" {
     identity: Identity | null;
     /** What it was established with. */
     credentials: Credentials;
+    /** Where it is noted that somebody reaches what is another's, or does what only administrators may. */
+    audit?: RequestAudit | undefined;
   }
   interface FastifyContextConfig {
     /**
@@ -35,24 +38,38 @@ declare module "fastify" {
 /** Whoever has been established as the caller: of a request, or of a connection. */
 export interface Caller {
   readonly identity: Identity | null;
+  /** Absent: nothing that outlives it is done for him. */
+  readonly audit?: RequestAudit | undefined;
 }
 
 /** Establishes the caller of every route that is not public. */
-export function installAuthentication(app: FastifyInstance, provider: IdentityProvider): void {
+export function installAuthentication(
+  app: FastifyInstance,
+  provider: IdentityProvider,
+  trail: AuditTrail,
+): void {
   app.decorateRequest("identity", null);
   app.decorateRequest("credentials");
+  app.decorateRequest("audit");
   app.addHook("onRequest", async (request) => {
     // Unknown paths are told apart from known ones only to those who are let in: but a 404 tells nothing here.
     if (request.is404 || request.routeOptions.config.isPublic === true) return;
     request.credentials = credentialsOf(request);
     request.identity = await provider.authenticate(request.credentials, accessContext(request));
+    request.audit = auditOf(request, trail);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    if (reply.statusCode < 400) return;
+    await request.audit?.failed(reply.statusCode).catch((error: unknown) => {
+      request.log.error({ err: error }, "that what was allowed failed could not be noted");
+    });
   });
   app.addHook("preHandler", async (request) => actForNamed(request));
   // In one place for every route, before anything is looked up: a name says nothing about what exists.
   app.addHook("preHandler", async (request) => {
-    for (const part of [request.query, request.body]) {
+    for (const part of [request.query, request.body, request.params]) {
       const named = (part as { user_id?: unknown } | null | undefined)?.user_id;
-      if (typeof named === "string") callerUser(request, named);
+      if (typeof named === "string") await noteForeign(request, callerUser(request, named));
     }
     hideAgents(request);
   });
@@ -109,14 +126,48 @@ export function limitedUser(identity: Identity | null): string | null {
   return identity === null || isAdmin(identity) ? null : identity.userId;
 }
 
-/** Whether what belongs to `ownerId` exists for the caller. In open mode a caller who names nobody may see everything. */
-export function mayAccess(
-  { identity }: Caller,
+/**
+ * Whether what belongs to `ownerId` exists for the caller. In open mode a caller who names nobody may see everything. That an
+ * administrator reaches another's is in the audit log when this resolves, with the ids in `target`; it raises when it cannot be.
+ */
+export async function mayAccess(
+  caller: Caller,
   ownerId: string,
   named: string | undefined,
-): boolean {
+  target?: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const { identity } = caller;
   if (identity === null) return named === undefined || named === ownerId;
-  return identity.userId === ownerId || isAdmin(identity);
+  if (identity.userId !== ownerId && !isAdmin(identity)) return false;
+  await noteForeign(caller, ownerId, target);
+  return true;
+}
+
+/** For those who name whom they act on elsewhere than in `user_id` of query, body or path. */
+export async function noteForeign(
+  { identity, audit }: Caller,
+  userId: string,
+  target?: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (identity !== null && identity.userId !== userId) await audit?.note(userId, target);
+}
+
+/** What a request notes is called after its route, so that no route has to think of it. */
+export function auditOf(request: FastifyRequest, trail: AuditTrail): RequestAudit {
+  const { method, routeOptions, params, id: requestId, ip: address } = request;
+  return createRequestAudit(trail, {
+    identity: () => request.identity,
+    action: `${method === "HEAD" ? "GET" : method} ${routeOptions.url}`,
+    target: Object.fromEntries(
+      Object.entries((params ?? {}) as Record<string, string>).filter(
+        // The one is the subject, the other opens what is shared.
+        ([name]) => name !== "user_id" && name !== "share_id",
+      ),
+    ),
+    requestId,
+    address,
+    isRepeated: ["GET", "HEAD", "POST"].includes(method),
+  });
 }
 
 /** Whether an agent exists for the caller. Asked through the catalogue (`seenBy`) wherever an agent is named or listed. */
@@ -169,7 +220,16 @@ function accessContext(request: FastifyRequest): AccessContext {
   };
 }
 
-/** Raises `forbidden` for anybody who has proven to be someone without the role; open mode trusts its machine. */
-export function requireAdmin({ identity }: FastifyRequest): void {
+/**
+ * Raises `forbidden` for anybody who has proven to be someone without the role; open mode trusts its machine. What is done
+ * then is in the audit log when this resolves.
+ */
+export async function requireAdmin(request: FastifyRequest): Promise<void> {
+  checkAdmin(request);
+  await request.audit?.note(null);
+}
+
+/** The same for those who note it themselves, with what they do. */
+export function checkAdmin({ identity }: Caller): void {
   if (identity !== null && !isAdmin(identity)) throw new Problem("forbidden", { action: "admin" });
 }

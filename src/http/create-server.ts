@@ -11,6 +11,7 @@ import { installTracing } from "../telemetry/install-tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracer } from "../telemetry/tracer.ts";
 import { installAddressLimit } from "./address-limit.ts";
+import type { AuditTrail } from "./audit.ts";
 import { refuseBrokenRequests } from "./broken-request.ts";
 import { installAuthentication } from "./caller.ts";
 import { endRefusedUpgrades } from "./close-connections.ts";
@@ -37,6 +38,7 @@ export interface ServerOptions {
   readonly config: Config;
   readonly logger: FastifyBaseLogger;
   readonly identity: IdentityProvider;
+  readonly audit: AuditTrail;
   readonly telemetry: Telemetry;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
@@ -138,7 +140,7 @@ export async function createServer(options: ServerOptions) {
     const isElsewhere = isParameter && routes.isSpelledOut(pathOf(request.url));
     if (request.is404 || isElsewhere) return answerNothingThere(request, reply);
   });
-  installAuthentication(app, identity);
+  installAuthentication(app, identity, options.audit);
   installRequestLimits(app, {
     costs: options.costs,
     limits: config.limits,

@@ -124,7 +124,7 @@ export function knowledgeRoutes(options: KnowledgeRoutesOptions): FastifyPluginA
         },
       },
       async (request) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const file = readAttachment(request.body, maxUploadBytes);
         const { id, status } = await knowledge.add(
@@ -152,7 +152,7 @@ export function knowledgeRoutes(options: KnowledgeRoutesOptions): FastifyPluginA
         },
       },
       async (request) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { knowledge_id: knowledgeId, document_id: documentId } = request.params;
         await knowledge.remove(knowledgeId, documentId, AbortSignal.timeout(changeTimeoutMs));

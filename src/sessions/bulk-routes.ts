@@ -208,7 +208,7 @@ export function bulkSessionRoutes(
         },
       },
       async (request) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         const { days_threshold: days, dry_run: dryRun } = { ...request.query, ...request.body };
         const [found, sample] = await Promise.all([

@@ -18,7 +18,10 @@ export function createOwnedSession(store: Pick<SessionStore, "find">) {
     named?: string,
   ): Promise<FoundSession> => {
     const session = isId(sessionId) ? await store.find(sessionId) : null;
-    if (session === null || !mayAccess(request, session.userId, named)) {
+    if (
+      session === null ||
+      !(await mayAccess(request, session.userId, named, { session_id: sessionId }))
+    ) {
       throw new Problem("session_not_found", { sessionId });
     }
     return session;

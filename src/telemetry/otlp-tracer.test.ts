@@ -135,6 +135,7 @@ describe("installTracing", () => {
     const tracer = await start(endpoint);
     const lines: string[] = [];
     const { app } = await createServer({
+      audit: { record: async () => {} },
       limiter: createMemoryRateLimiter({}),
       pace: createMemoryRateLimiter({}),
       room: new Shares({ total: 1, each: 1, maxWaiting: 1 }),

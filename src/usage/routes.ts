@@ -94,7 +94,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
       },
       async (request) => {
         const { query } = request;
-        if (query.all_users) requireAdmin(request);
+        if (query.all_users) await requireAdmin(request);
         const userId = query.all_users ? null : callerUser(request, query.user_id);
         await requireAction(request, identity, "access_chat_session");
         const group = query.group_by as UsageGroup;
@@ -142,7 +142,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
         },
       },
       async (request) => {
-        requireAdmin(request);
+        await requireAdmin(request);
         await requireAction(request, identity, "manage_sessions");
         return { success: true as const, deleted: await usage.erase(request.query.user_id) };
       },

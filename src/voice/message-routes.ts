@@ -7,7 +7,7 @@ import { waitsForDecision } from "../chat/waits-for-decision.ts";
 import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
-import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
+import { callerUser, mayAccess, noteForeign, requireAction } from "../http/caller.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import {
@@ -92,7 +92,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
   async function checkSession(request: FastifyRequest, { sessionId, userId }: VoiceMessage) {
     if (sessionId === undefined) return;
     const session = isId(sessionId) ? await options.sessions.find(sessionId) : null;
-    if (session === null || !mayAccess(request, session.userId, userId)) {
+    if (session === null || !(await mayAccess(request, session.userId, userId))) {
       throw new Problem("session_not_found", { sessionId });
     }
   }
@@ -119,6 +119,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const style = voice.style(message.speech);
     const named = message.sessionId === undefined || request.identity !== null;
     const userId = named ? callerUser(request, message.userId) : message.userId;
+    if (userId !== undefined) await noteForeign(request, userId);
     await checkSession(request, message);
     using viewer = message.stream ? options.sse.admit(request) : null;
 

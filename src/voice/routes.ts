@@ -179,7 +179,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
         const audio = isId(audioId) ? await store.find(audioId) : null;
         // Without a session it is still on its way to one.
         const exists = audio !== null && audio.sessionId !== null;
-        if (!exists || !mayAccess(request, audio.userId, request.query.user_id)) {
+        if (!exists || !(await mayAccess(request, audio.userId, request.query.user_id))) {
           throw new Problem("audio_not_found", { audioId });
         }
         return sendSound(request, reply, audio);

@@ -180,6 +180,11 @@ export const accessTable: readonly Access[] = [
     consumes: true,
   },
   {
+    route: "GET /audit",
+    call: () => ({ path: "/audit" }),
+    expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },
+  },
+  {
     route: "GET /api-keys",
     call: () => ({ path: "/api-keys" }),
     expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },

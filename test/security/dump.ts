@@ -6,7 +6,7 @@ export type Dump = () => Promise<string>;
 
 /**
  * Every row of every table. Left out is what owners of running replies renew all the time, and what is made of messages
- * for search behind their being stored, and what the service does and tidies up by itself.
+ * for search behind their being stored, and what the service does, notes and tidies up by itself.
  */
 export function createTableDump(postgres: TestPostgres, databaseUrl: string): Dump {
   let statement: string | undefined;
@@ -23,8 +23,8 @@ async function dumpStatement(postgres: TestPostgres, databaseUrl: string): Promi
        string_agg(format(CASE data_type WHEN 'bytea' THEN 'md5(%I)' ELSE '%I' END, column_name), ',')
          AS members
      FROM information_schema.columns
-     WHERE table_schema = 'public' AND column_name <> 'lease_until'
-       AND table_name NOT LIKE '%search%' AND table_name NOT IN ('rounds', 'stored_bytes', 'jobs') GROUP BY 1 ORDER BY 1`,
+     WHERE table_schema = 'public' AND column_name NOT IN ('lease_until', 'last_used_at')
+       AND table_name NOT LIKE '%search%' AND table_name NOT IN ('rounds', 'stored_bytes', 'jobs', 'audit_log') GROUP BY 1 ORDER BY 1`,
     [],
     databaseUrl,
   );
