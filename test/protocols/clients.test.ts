@@ -220,9 +220,14 @@ describe.each(kinds)("%s", (name, modelOf) => {
 });
 
 describe("@ai-sdk/openai", () => {
-  it.each([true, false])("decides what a reply waits for (%s)", async (approved) => {
+  it.each([
+    ["confirm", "r1", true],
+    ["confirm", "r1", false],
+    // Nothing but the request itself says which response asked.
+    ["silent", "s_1", true],
+  ])("decides what a reply waits for (%s, %s, %s)", async (content, id, approved) => {
     const openai = aiSdk["@ai-sdk/openai"]();
-    const messages: ModelMessage[] = [{ role: "user", content: "confirm" }];
+    const messages: ModelMessage[] = [{ role: "user", content }];
     const first = await generateText({ model: openai, messages });
     const [asked] = first.content.flatMap((part) =>
       part.type === "tool-approval-request" ? [part] : [],
@@ -235,6 +240,6 @@ describe("@ai-sdk/openai", () => {
     });
     const next = await generateText({ model: openai, messages });
     expect(next.text).toBe("Done.");
-    expect(acted.decided.at(-1)).toEqual([{ id: "r1", approved }]);
+    expect(acted.decided.at(-1)).toEqual([{ id, approved }]);
   });
 });

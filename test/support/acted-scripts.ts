@@ -34,6 +34,13 @@ export const scripts = {
       requirements: [{ id: "r1", kind: "confirm", tool: "erase", arguments: { what: "all" } }],
     },
   ],
+  silent: [
+    {
+      type: "paused",
+      state: {},
+      requirements: [{ id: "s_1", kind: "confirm", tool: "erase", arguments: { what: "all" } }],
+    },
+  ],
   external: [
     { type: "text", text: "Your turn. " },
     {
