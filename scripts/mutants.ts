@@ -482,7 +482,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["telemetry.viewers(-1);", ""],
       ["return underWay > 1 ? taken() : undefined;", "return undefined;"],
       ["if (isClosing) gone.abort();", ""],
-      ["if (isOver && !gone.signal.aborted) raw.write(endLine);", ""],
+      ["if (isOver && !gone.signal.aborted && shown.hasEndLine !== false) raw.write(endLine);", ""],
     ],
   },
   {

@@ -2,6 +2,11 @@ import type { SseView } from "../replies/reading/sse.ts";
 import { createExternalIds } from "../protocols/conversation-name.ts";
 import { createWatchDisconnect } from "../protocols/disconnect.ts";
 import { createTurnOpener } from "../protocols/open-turn.ts";
+import { createRunAgent } from "../protocols/ag-ui/open-run.ts";
+import { agUiRoutes } from "../protocols/ag-ui/routes.ts";
+import { runErrors } from "../protocols/ag-ui/errors.ts";
+import { copilotKitRoutes } from "../protocols/copilotkit/routes.ts";
+import { threadRoutes } from "../protocols/copilotkit/threads.ts";
 import { audioRoutes } from "../protocols/openai/audio/routes.ts";
 import { mcpErrors } from "../protocols/mcp/errors.ts";
 import { mcpRoutes } from "../protocols/mcp/routes.ts";
@@ -31,14 +36,12 @@ export function openProtocols(
     logger,
   });
   closing.add("readers of protocols", () => disconnect.close());
-  const turns = createTurnOpener({
-    ...conversations,
-    logger,
-    externalIds: createExternalIds(database, conversations.sessionStore),
-    placeTurn: createPlaceTurn(database),
-  });
+  const externalIds = createExternalIds(database, conversations.sessionStore);
+  const placeTurn = createPlaceTurn(database);
+  const turns = createTurnOpener({ ...conversations, logger, externalIds, placeTurn });
   const shared = {
     ...conversations,
+    externalIds,
     turns,
     disconnect,
     sse,
@@ -58,7 +61,19 @@ export function openProtocols(
         audioRoutes({ ...shared, voice: conversations.speech.voice }),
         modelRoutes(conversations.catalogue),
       ],
-      errorShape: openAiErrors,
+      errorShapes: [openAiErrors],
+    },
+    {
+      isOpen: protocols.ag_ui,
+      routes: () => {
+        const runAgent = createRunAgent({ ...shared, placeTurn });
+        return [
+          agUiRoutes({ ...shared, runAgent }),
+          copilotKitRoutes({ ...shared, runAgent, version }),
+          threadRoutes(shared),
+        ];
+      },
+      errorShapes: ["/agui/", "/copilotkit/"].map(runErrors),
     },
     {
       isOpen: protocols.mcp,
@@ -75,12 +90,12 @@ export function openProtocols(
           logger,
         }),
       ],
-      errorShape: mcpErrors,
+      errorShapes: [mcpErrors],
     },
   ].filter(({ isOpen }) => isOpen);
   return {
     routes: doors.flatMap(({ routes }) => routes()),
-    errorShapes: doors.map(({ errorShape }) => errorShape),
+    errorShapes: doors.flatMap(({ errorShapes }) => errorShapes),
     /** Whoever waits is told that what it waits for goes on. */
     closeStreams: () => closingSoon.abort(),
   };

@@ -44,6 +44,15 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /v1/models/:model": "read",
 
     "POST /mcp": "call",
+    "POST /agui/:agent_id": "message",
+    "GET /copilotkit/info": "read",
+    "POST /copilotkit/agent/:agent_id/run": "message",
+    "POST /copilotkit/agent/:agent_id/connect": "follow",
+    "POST /copilotkit/agent/:agent_id/stop/:thread_id": "steer",
+    "GET /copilotkit/threads": "list",
+    "PATCH /copilotkit/threads/:thread_id": "write",
+    "POST /copilotkit/threads/:thread_id/archive": "write",
+    "DELETE /copilotkit/threads/:thread_id": "write",
 
     "DELETE /chat/message/:message_id": "write",
     "PATCH /chat/message/:message_id": "message",

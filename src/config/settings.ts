@@ -801,6 +801,7 @@ export const settings = {
       50,
       { minimum: 0.05, maximum: 3600 },
     ),
+    ag_ui: boolean("Serve clients of AG-UI below /agui, and CopilotKit's below /copilotkit", true),
     on_disconnect: choice(
       "A chat completion whose client closes the connection: cancel it, continue, or auto: continue in conversations",
       ["auto", "continue", "cancel"],

@@ -44,6 +44,20 @@ export function createExternalIds(database: Database, sessions: Pick<SessionStor
       return rows[0] === undefined ? null : sessions.find(rows[0].sessionId);
     },
 
+    /** What sessions are called in a namespace; those that have no name there are not in it. */
+    async namesOf(
+      userId: string,
+      namespace: string,
+      sessionIds: readonly string[],
+    ): Promise<ReadonlyMap<string, string>> {
+      const { rows } = await database.query<{ sessionId: string; id: string }>(
+        `SELECT session_id AS "sessionId", external_id AS id FROM external_ids
+         WHERE session_id = ANY($3::uuid[]) AND user_id = $1 AND namespace = $2`,
+        [userId, namespace, sessionIds],
+      );
+      return new Map(rows.map(({ sessionId, id }) => [sessionId, id]));
+    },
+
     /** False for one that holds a single request. */
     async isKept(sessionId: string): Promise<boolean> {
       const { rows } = await database.query(

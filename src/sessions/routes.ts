@@ -422,6 +422,7 @@ function tagsOf(given: readonly string[]): string[] {
   return [...new Set(given.map((tag) => tag.trim()))];
 }
 
+/** Of cursors of lists of sessions, whether or not these begin with the pinned ones. */
 export function isSessionPosition(pinnedFirst: boolean) {
   return (value: unknown): value is SessionPosition => {
     if (typeof value !== "object" || value === null) return false;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { recordingForm, users, type Belongings, type Caller, type SecurityStage } from "./stage.ts";
 
 export interface Call {
@@ -55,6 +56,12 @@ const open = (path: string, status = 200, route = path): Access => ({
 });
 
 const decisions = { decisions: [{ id: "call_1", approved: true }] };
+
+const runOf = (threadId: string) => ({
+  threadId,
+  runId: randomUUID(),
+  messages: [{ id: randomUUID(), role: "user", content: "Hi" }],
+});
 
 const openWebUiChat = {
   id: "chat",
@@ -417,6 +424,85 @@ export const accessTable: readonly Access[] = [
       },
     }),
     expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "POST /agui/:agent_id",
+    call: () => ({ path: "/agui/general-chat", body: runOf("a thread") }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /agui/:agent_id",
+    note: "answers to a reply that waits for nobody",
+    call: ({ replyId }) => ({
+      path: "/agui/general-chat",
+      body: {
+        ...runOf("a thread"),
+        resume: [{ interruptId: `${replyId}_r1`, status: "resolved", payload: true }],
+      },
+    }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /copilotkit/info",
+    call: () => ({ path: "/copilotkit/info" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
+  {
+    route: "POST /copilotkit/agent/:agent_id/run",
+    call: () => ({ path: "/copilotkit/agent/general-chat/run", body: runOf("another thread") }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /copilotkit/agent/:agent_id/connect",
+    note: "to others the owner's thread is one that has not begun",
+    call: ({ sessionId }) => ({
+      path: "/copilotkit/agent/general-chat/connect",
+      body: runOf(sessionId),
+    }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /copilotkit/agent/:agent_id/stop/:thread_id",
+    call: ({ sessionId }) => ({
+      path: `/copilotkit/agent/general-chat/stop/${sessionId}`,
+      body: {},
+    }),
+    expected: ownedAlone,
+  },
+  {
+    route: "GET /copilotkit/threads",
+    call: () => ({ path: "/copilotkit/threads" }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "PATCH /copilotkit/threads/:thread_id",
+    call: ({ sessionId }) => ({
+      path: `/copilotkit/threads/${sessionId}`,
+      body: { name: "Renamed" },
+    }),
+    expected: ownedAlone,
+  },
+  {
+    route: "POST /copilotkit/threads/:thread_id/archive",
+    call: ({ sessionId }) => ({
+      path: `/copilotkit/threads/${sessionId}/archive`,
+      body: {},
+    }),
+    expected: ownedAlone,
+    consumes: true,
+  },
+  {
+    route: "DELETE /copilotkit/threads/:thread_id",
+    call: ({ sessionId }) => ({ path: `/copilotkit/threads/${sessionId}` }),
+    expected: ownedAlone,
+    consumes: true,
   },
   {
     route: "POST /v1/responses",

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { SignJWT } from "jose";
@@ -31,6 +32,7 @@ const refusalOfMcp = {
   status: 429,
   body: { jsonrpc: "2.0", error: { data: { type: "rate_limited" } } },
 };
+const refusalOfRuns = { status: 429, body: { type: "RUN_ERROR", code: "rate_limited" } };
 
 describe("with one request a minute of each kind", () => {
   let service: TestService;
@@ -65,7 +67,7 @@ describe("with one request a minute of each kind", () => {
       Object.entries(methods).map(([method, { responses }]) => ({
         name: `${method.toUpperCase()} ${path}`,
         method: method.toUpperCase(),
-        path: path.replaceAll(/\{\w+\}/g, "0"),
+        path: path.replace("{agent_id}", "general-chat").replaceAll(/\{\w+\}/g, "0"),
         responses,
       })),
     );
@@ -73,14 +75,24 @@ describe("with one request a minute of each kind", () => {
     for (const { name, method, path, responses } of operations) {
       const isPublic = /^\/(?:health|metrics|share)/.test(path);
       const client = isPublic ? createClient(service.url) : await clientOf(service, name);
-      const body = path.startsWith("/v1/")
-        ? { model: "general-chat", input: "hi", messages: [{ role: "user", content: "hi" }] }
-        : path.endsWith("/regenerate")
-          ? {}
-          : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
-              `${method} ${path}` === "PATCH /chat/message/0"
-            ? { message: "hi" }
-            : undefined;
+      const isOfRuns = /^\/(?:agui|copilotkit)\//.test(path);
+      const body = isOfRuns
+        ? {
+            threadId: "0",
+            // One that has been there is shown again.
+            get runId() {
+              return randomUUID();
+            },
+            messages: [{ id: "0", role: "user", content: "hi" }],
+          }
+        : path.startsWith("/v1/")
+          ? { model: "general-chat", input: "hi", messages: [{ role: "user", content: "hi" }] }
+          : path.endsWith("/regenerate")
+            ? {}
+            : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
+                `${method} ${path}` === "PATCH /chat/message/0"
+              ? { message: "hi" }
+              : undefined;
       // A stream without an end, unless it is refused.
       const asked = path === "/sessions/events" ? `${path}?after=x` : path;
       const ask = () => client.send(method, asked, method === "GET" ? undefined : body);
@@ -91,9 +103,12 @@ describe("with one request a minute of each kind", () => {
       if (unlimited.has(name)) {
         expect([name, second.status]).toEqual([name, first.status]);
       } else {
-        const ofProtocol = path === "/mcp" ? refusalOfMcp : refusalOfOpenAi;
-        const isNative = !path.startsWith("/v1/") && path !== "/mcp";
-        const expected = isNative ? refusal : ofProtocol;
+        const shapes: [RegExp, object][] = [
+          [/^\/v1\//, refusalOfOpenAi],
+          [/^\/mcp$/, refusalOfMcp],
+          [/^\/(?:agui|copilotkit)\//, refusalOfRuns],
+        ];
+        const [, expected] = shapes.find(([prefix]) => prefix.test(path)) ?? [path, refusal];
         expect([name, second]).toMatchObject([name, expected]);
         expect(Number(second.headers.get("retry-after"))).toBeGreaterThan(0);
         if (!isPublic)

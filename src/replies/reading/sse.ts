@@ -52,6 +52,9 @@ export type ShownEvent = Pick<LoggedEvent, "seq" | "json"> & {
   readonly event?: string;
 };
 
+/** One behind which nobody can go on has no number. */
+export type FramedEvent = Omit<ShownEvent, "seq"> & { readonly seq: number | null };
+
 interface ShownEvents {
   readonly headers?: Readonly<Record<string, string>>;
   /** For the log. */
@@ -62,7 +65,9 @@ interface ShownEvents {
    */
   readonly isForBrowsers?: boolean;
   /** Null: nothing has happened for the time of a heartbeat. */
-  follow(signal: AbortSignal): AsyncIterable<readonly ShownEvent[] | null>;
+  follow(signal: AbortSignal): AsyncIterable<readonly FramedEvent[] | null>;
+  /** Where the protocol has no word for its end, the stream just ends. */
+  readonly hasEndLine?: boolean;
 }
 
 /** Browsers and clients reconnect after this; sent once. */
@@ -118,7 +123,7 @@ export function createSseView(options: SseViewOptions): SseView {
         // To wait for nothing costs time too, for each token.
         if (full !== undefined) await full;
       }
-      if (isOver && !gone.signal.aborted) raw.write(endLine);
+      if (isOver && !gone.signal.aborted && shown.hasEndLine !== false) raw.write(endLine);
     } catch (error) {
       // The client comes back with its cursor; what it has seen so far stays right.
       request.log.warn({ err: error, ...shown.fields }, "stream ended early");
@@ -170,9 +175,9 @@ export function createSseView(options: SseViewOptions): SseView {
 }
 
 /** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
-function createEncoder(): (events: readonly ShownEvent[]) => Buffer {
-  let first: ShownEvent | undefined;
-  let last: ShownEvent | undefined;
+function createEncoder(): (events: readonly FramedEvent[]) => Buffer {
+  let first: FramedEvent | undefined;
+  let last: FramedEvent | undefined;
   let bytes = Buffer.alloc(0);
   return (events) => {
     // Events of a reply have no gaps, those of sessions are read as pages: between the same two there are the same others.
@@ -185,9 +190,10 @@ function createEncoder(): (events: readonly ShownEvent[]) => Buffer {
   };
 }
 
-function frame({ seq, json, event }: ShownEvent): string {
+function frame({ seq, json, event }: FramedEvent): string {
   const kind = event === undefined ? "" : `event: ${event}\n`;
-  return `${kind}id: ${seq}\ndata: ${json}\n\n`;
+  const id = seq === null ? "" : `id: ${seq}\n`;
+  return `${kind}${id}data: ${json}\n\n`;
 }
 
 /**
