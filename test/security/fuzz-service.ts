@@ -57,7 +57,7 @@ const seldom = /^\/(chat\/voice|metrics|health|info|openapi)/;
 const isEndless = ({ path }: Operation): boolean => path === "/sessions/events";
 /** Members whose refusal depends on what there is: positions in lists, messages of another kind, decisions that are made. */
 const ofTheState =
-  /^(?:$|\/(?:cursor|(?:(?:parent|head)_)?message_id|voice|decisions)\b|(?:\/\w+)?\/response_format\/json_schema\/schema\b)/;
+  /^(?:$|\/(?:cursor|(?:(?:parent|head)_)?message_id|voice|format|decisions)\b|(?:\/\w+)?\/response_format\/json_schema\/schema\b)/;
 /** Nothing was wrong with the state of things, but with the request: sent again it is refused again. */
 const refusals = new Set([400, 401, 403, 405, 413, 415, 422]);
 

@@ -225,7 +225,8 @@ function bodyOf(
   if (isForm) {
     const boundary = "----fuzz";
     headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
-    return multipart(value, boundary, recording, isFitting, random);
+    const heard = operation.path === "/v1/audio/transcriptions" ? "file" : "audio_file";
+    return multipart(value, boundary, { name: heard, recording }, isFitting, random);
   }
   headers["content-type"] = "application/json";
   let json = JSON.stringify(value) ?? "";
@@ -276,7 +277,8 @@ function brokenFile(file: string, random: Random): string {
 function multipart(
   value: unknown,
   boundary: string,
-  recording: Uint8Array,
+  /** The part that has the recording. */
+  { name: heard, recording }: { readonly name: string; readonly recording: Uint8Array },
   isFitting: boolean,
   random: Random,
 ): Buffer {
@@ -291,7 +293,7 @@ function multipart(
     chunks.push(
       `--${boundary}\r\nContent-Disposition: form-data; name="${quoted}"${file}${asJson}\r\n\r\n`,
     );
-    if (name !== "audio_file")
+    if (name !== heard)
       chunks.push(typeof field === "string" ? field : (JSON.stringify(field) ?? ""));
     else if (isFitting || random.chance(0.4)) chunks.push(recording);
     else
