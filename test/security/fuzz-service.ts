@@ -323,11 +323,13 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
 
 function shapeOf(problem: object): string {
   if ("success" in problem) return "Problem";
-  return "jsonrpc" in problem ? "McpError" : "OpenAiError";
+  if ("jsonrpc" in problem) return "McpError";
+  return "code" in problem ? "RunError" : "OpenAiError";
 }
 
 function shapeAt(operation: Operation): string {
   if (operation.path === "/mcp") return "McpError";
+  if (/^\/(agui|copilotkit)\//.test(operation.path)) return "RunError";
   return isOfOpenAi(operation) ? "OpenAiError" : "Problem";
 }
 
