@@ -300,7 +300,8 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
       if (status === 404 || status === 405 || status === 308) return null;
       return "a status that is not documented";
     }
-    if (status === 422 && isFitting) {
+    // That shape does not say which member it was.
+    if (status === 422 && isFitting && shapeAt(operation) !== "RunError") {
       const { error } = JSON.parse(text) as {
         error: { type: string; details?: { path: string }[] };
       };
@@ -315,7 +316,7 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     if (isJson) {
       return faultAt([...base, "content", "application/json", "schema"], JSON.parse(text));
     }
-    if (isEndless(operation) || isOfOpenAi(operation)) return null;
+    if (isEndless(operation) || shapeAt(operation) !== "Problem") return null;
     if (type === "text/event-stream") return faultInEvents(text, faultAt);
     return isDocumented ? null : `${type} is not documented`;
   };
