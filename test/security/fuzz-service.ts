@@ -303,10 +303,15 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
     // That shape does not say which member it was.
     if (status === 422 && isFitting && shapeAt(operation) !== "RunError") {
       const { error } = JSON.parse(text) as {
-        error: { type: string; details?: { path: string }[] };
+        error: { type: string; param?: string; details?: { path: string }[] };
       };
-      const unsaid = (error.details ?? []).filter(({ path }) => !ofTheState.test(path));
-      if (isOfOpenAi(operation)) return "refused for what the document does not say";
+      const paths = isOfOpenAi(operation)
+        ? [`/${error.param}`]
+        : (error.details ?? []).map(({ path }) => path);
+      const unsaid = paths.filter((path) => !ofTheState.test(path));
+      if (isOfOpenAi(operation)) {
+        return unsaid.length > 0 ? "refused for what the document does not say" : null;
+      }
       return error.type === "validation_failed" && unsaid.length > 0
         ? "refused for what the document does not say"
         : null;
