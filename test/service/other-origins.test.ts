@@ -70,8 +70,8 @@ describe("pages of other origins", () => {
     expect(changing.length).toBeGreaterThan(10);
     for (const { method, path } of [...changing, { method: "PUT", path: "/sessions/x" }]) {
       // Protocols have shapes of their own.
-      const type = path === "/mcp" ? undefined : "permission_error";
-      const isNative = !path.startsWith("/v1/") && path !== "/mcp";
+      const type = path.startsWith("/v1/") ? "permission_error" : undefined;
+      const isNative = !/^\/(v1|agui|copilotkit|mcp)(\/|$)/.test(path);
       const expected = isNative ? refused : { ...refused, type };
       expect(await ask(service, method, path, headers), `${method} ${path}`).toEqual(expected);
     }
