@@ -6,7 +6,7 @@ import { checkAdmin, requireAction, requireAdmin } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable, timestampSchema } from "../http/schemas.ts";
-import type { IdentityProvider } from "../identity/identity.ts";
+import { actions, type IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import type { ApiKey } from "./api-key.ts";
@@ -27,19 +27,37 @@ interface ApiKeyRoutesOptions {
 const tags = ["API keys"];
 const security = [{ bearer: [] }, { apiKey: [] }, {}];
 const daySeconds = 86_400;
-const name = Type.String({ minLength: 1, maxLength: 64, examples: ["webui"] });
-const onDisconnect = Type.Union([Type.Literal("continue"), Type.Literal("cancel")]);
-const scopes = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
-  maxItems: 100,
-  description:
-    "Actions, and agents as `agents:<id>:run`; nothing else is allowed then, whatever the roles say.",
-  examples: [["access_chat_session", "send_message", "agents:general-chat:run"]],
+/** No characters that nobody sees, and no blanks at its ends. */
+const visible = String.raw`(?=\S)(?=.*\S$)[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`;
+const name = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  pattern: `^${visible}`,
+  examples: ["webui"],
 });
+const onDisconnect = Type.Union([Type.Literal("continue"), Type.Literal("cancel")]);
+const scopes = Type.Array(
+  Type.String({
+    maxLength: 256,
+    pattern: String.raw`^(?:${actions.join("|")}|agents:[^\s/\p{Cc}]{1,200}:run)$`,
+  }),
+  {
+    maxItems: 100,
+    description:
+      "Actions, and agents as `agents:<id>:run`; nothing else is allowed then, whatever the roles say.",
+    examples: [["access_chat_session", "send_message", "agents:general-chat:run"]],
+  },
+);
 const keyBody = Type.Object(
   {
     name,
     user_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 128, description: "Whose it is; else its name." }),
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        pattern: `^(?!via:)${visible}`,
+        description: "Whose it is; else its name.",
+      }),
     ),
     roles: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 20 }),

@@ -57,10 +57,10 @@ const seldom = /^\/(chat\/voice|metrics|health|info|openapi)/;
 const isEndless = ({ path }: Operation): boolean => path === "/sessions/events";
 /**
  * Members whose refusal depends on what there is: positions in lists, messages of another kind, decisions that are made,
- * voices and their formats. Names may not hold what nobody sees, which no schema says.
+ * voices and their formats, names that are taken, what does not go together.
  */
 const ofTheState =
-  /^(?:$|\/(?:cursor|(?:(?:parent|head)_)?message_id|voice|format|name|decisions)\b|(?:\/\w+)?\/response_format\/json_schema\/schema\b)/;
+  /^(?:$|\/(?:cursor|acts_for_users|(?:(?:parent|head)_)?message_id|voice|format|name|decisions)\b|(?:\/\w+)?\/response_format\/json_schema\/schema\b)/;
 /** Nothing was wrong with the state of things, but with the request: sent again it is refused again. */
 const refusals = new Set([400, 401, 403, 405, 413, 415, 422]);
 

@@ -127,6 +127,9 @@ function fittingText(schema: JsonSchema, random: Random, id: string | undefined)
   if (schema.format === "byte") return "aGVsbG8=";
   if (schema.pattern?.includes("(auto)") === true) return random.pick(["en", "zh-CN", "auto", ""]);
   if (schema.pattern?.includes("\\x21") === true) return `key ${random.below(1e9)}`;
+  if (schema.pattern?.includes(":run") === true) {
+    return random.pick(["send_message", "access_chat_session", "agents:a:run", "agents:*:run"]);
+  }
   if (schema.pattern?.includes("\\p{Cf}") === true) return random.pick(["bob", "你好", "a b"]);
   if (schema.pattern?.includes("/") === true) return random.pick(["image/png", "text/plain"]);
   if (schema.pattern?.startsWith("^[") === true) return random.pick(["low", "high", "answer"]);
