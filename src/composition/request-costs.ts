@@ -34,7 +34,6 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "POST /v1/conversations/:conversation_id/items": "write",
     "GET /v1/conversations/:conversation_id/items/:item_id": "read",
     "DELETE /v1/conversations/:conversation_id/items/:item_id": "write",
-    "GET /v1/responses": "read",
     "POST /v1/responses/compact": "read",
     "POST /v1/responses/input_tokens": "read",
     "POST /v1/audio/speech": "speech",

@@ -73,6 +73,13 @@ const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[]
   [/operations\.md/, /^node bench/, "are measurements of many minutes"],
   [/reliability\.md/, /^npm run test:faults/, "are test runs themselves"],
   [/scaling\.md/, /^redis-cli ACL/, "test/deploy/redis-rights.test.ts carries it out"],
+  [/mcp\.md/, /^claude mcp add/, "needs Claude Code; test/protocols/mcp.test.ts asks the service"],
+  [
+    /security\.md/,
+    /^chat-service keys/,
+    "needs an administrator's key; test/service/api-keys.test.ts carries it out",
+  ],
+  [/security\.md/, /\/audit/, "needs an administrator's key; test/service/audit.test.ts asks"],
   [
     /voice\.md/,
     /audio_file=@question/,

@@ -122,7 +122,7 @@ def conversation():
 
 def cut(base):
     cutting = client_at(base, timeout=httpx.Timeout(60))
-    return cutting.responses.create(model=model, input="everything").output_text
+    return cutting.responses.create(model=model, input="everything", metadata={"by": base}).output_text
 
 
 def langchain():

@@ -351,8 +351,10 @@ describe("a response", () => {
     await expect(openai.responses.inputTokens.count({})).rejects.toMatchObject(unsupported);
     const socket = new WebSocket(`${service.url.replace("http", "ws")}/v1/responses`);
     const [, refusal] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
-    expect(refusal.statusCode).toBe(400);
-    expect(JSON.parse(await text(refusal))).toMatchObject({ error: { code: "unsupported" } });
+    expect(refusal.statusCode).toBe(405);
+    expect(JSON.parse(await text(refusal))).toMatchObject({
+      error: { code: "method_not_allowed" },
+    });
   });
 
   it.each(["request", 0, 1] as const)("cut after %s bytes is made once", async (bytes) => {

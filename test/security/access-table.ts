@@ -626,12 +626,6 @@ export const accessTable: readonly Access[] = [
     needsNoAction: true,
   })),
   {
-    route: "GET /v1/responses",
-    call: () => ({ path: "/v1/responses" }),
-    expected: refused(400),
-    needsNoAction: true,
-  },
-  {
     route: "DELETE /v1/conversations/:conversation_id",
     call: ({ sessionId }) => ({ path: `/v1/conversations/conv_${sessionId}` }),
     expected: ownedAlone,

@@ -145,10 +145,6 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
         throw new Problem("unsupported", { what: `POST ${path}` });
       });
     }
-    // Over a WebSocket.
-    app.get("/v1/responses", { schema }, async () => {
-      throw new Problem("unsupported", { what: "GET /v1/responses" });
-    });
 
     app.get(
       "/v1/responses/:response_id",
