@@ -90,19 +90,30 @@ describe.each(databases.kinds)("idempotency keys on $kind", ({ kind, open }) => 
     await store.claim(database, "ann", key, first);
     expect(await store.takeLost("ann", key)).toBeNull();
     // Another reply than the one that the key has led to.
-    await store.lose("ann", key, newId());
+    await store.lose("ann", key, newId(), 1);
     expect(await store.takeLost("ann", key)).toBeNull();
-    await store.lose("ann", key, first.messageId);
+    await store.lose("ann", key, first.messageId, 1);
     expect(await store.takeLost("bob", key)).toBeNull();
     expect(await store.takeLost("ann", key)).toEqual(first);
     expect(await store.takeLost("ann", key)).toBeNull();
-    await store.lose("ann", key, first.messageId);
+    await store.lose("ann", key, first.messageId, 1);
     await age(key, 0.05);
     expect(await store.takeLost("ann", key)).toBeNull();
+    // What somebody has come back for is not lost, whether that comes before the loss is noticed or after it.
+    for (const isNoticedFirst of [true, false]) {
+      const [again, heard] = [impliedKey(newId(), false), result()];
+      await store.claim(database, "ann", again, heard);
+      if (isNoticedFirst) await store.lose("ann", again, heard.messageId, 1);
+      expect(await store.join("ann", again, heard.messageId)).toBe(2);
+      if (!isNoticedFirst) await store.lose("ann", again, heard.messageId, 1);
+      expect(await store.takeLost("ann", again)).toBeNull();
+      await store.lose("ann", again, heard.messageId, 2);
+      expect(await store.takeLost("ann", again)).toEqual(heard);
+    }
     // What an answer was kept of is not lost.
     const [kept, answered] = [impliedKey(newId(), false), result()];
     await store.claim(database, "ann", kept, answered, { after: 1 });
-    await store.lose("ann", kept, answered.messageId);
+    await store.lose("ann", kept, answered.messageId, 1);
     expect(await store.takeLost("ann", kept)).toBeNull();
   });
 

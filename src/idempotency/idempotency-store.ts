@@ -142,22 +142,31 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
       answer: object,
     ): Promise<boolean> => claim(database, userId, key, { sessionId, messageId: replyId }, answer),
 
-    /** Another request has come for what the key has led to; resolves with its number. 0: the key has led to something else since. */
+    /**
+     * Another request has come for what the key has led to, which is not lost then; resolves with its number. 0: the key has
+     * led to something else since.
+     */
     async join(userId: string, { key }: IdempotencyKey, messageId: string): Promise<number> {
       const { rows } = await database.query<{ readers: number }>(
-        `UPDATE idempotency_keys SET readers = readers + 1
+        `UPDATE idempotency_keys SET readers = readers + 1,
+           answer = CASE WHEN answer @> '{"lost": true}' THEN NULL ELSE answer END
          WHERE user_id = $1 AND key = $2 AND message_id = $3 RETURNING readers`,
         [userId, key, messageId],
       );
       return rows[0]?.readers ?? 0;
     },
 
-    /** Whoever asked without a key has gone before anything of the answer was sent. */
-    async lose(userId: string, { key }: IdempotencyKey, messageId: string): Promise<void> {
+    /** Request number `reader`, without a key, has gone before anything of the answer was sent, and no other has come. */
+    async lose(
+      userId: string,
+      { key }: IdempotencyKey,
+      messageId: string,
+      reader: number,
+    ): Promise<void> {
       await database.query(
         `UPDATE idempotency_keys SET answer = '{"lost": true}', created_at = now()
-         WHERE user_id = $1 AND key = $2 AND message_id = $3 AND answer IS NULL`,
-        [userId, key, messageId],
+         WHERE user_id = $1 AND key = $2 AND message_id = $3 AND readers = $4 AND answer IS NULL`,
+        [userId, key, messageId, reader],
       );
     },
 

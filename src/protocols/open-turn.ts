@@ -124,11 +124,14 @@ export function createTurnOpener(parts: TurnParts) {
   };
 
   /** Should whoever asks go before anything is sent. Somebody who has heard of the answer asks again on purpose. */
-  const watchLoss = ({ reply: { raw }, userId, key }: ProtocolTurn, replyId: string): void => {
+  const watchLoss = (
+    { reply: { raw }, userId, key }: ProtocolTurn,
+    { replyId, reader }: OpenedTurn,
+  ): void => {
     if (key.implied === undefined) return;
     const leave = () => {
       if (raw.headersSent) return;
-      idempotency.lose(userId, key, replyId).catch((error: unknown) => {
+      idempotency.lose(userId, key, replyId, reader).catch((error: unknown) => {
         logger.warn({ replyId, err: error }, "an answer that was lost could not be noted");
       });
     };
@@ -151,7 +154,7 @@ export function createTurnOpener(parts: TurnParts) {
   return {
     async open(turn: ProtocolTurn): Promise<OpenedTurn> {
       const opened = await begin(turn);
-      watchLoss(turn, opened.replyId);
+      watchLoss(turn, opened);
       return opened;
     },
 
