@@ -1,5 +1,4 @@
-import type { AgnoServer } from "./sections/agents.ts";
-import type { Config } from "./settings.ts";
+import type { AgnoServer, Config } from "./settings.ts";
 
 /** Name of the server of `agno.api_url` among those of `agno.servers`. */
 const defaultAgnoServerName = "agno";

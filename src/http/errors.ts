@@ -35,26 +35,21 @@ export function createRefusal(shapes: readonly ErrorShape[]): Refusal {
 }
 
 /** The body of every error answer of our own. */
-export function problemBody(
+function problemBody(
   problem: Problem,
-  {
-    id,
-    language,
-    originalUrl,
-    at = new Date(),
-  }: Pick<FastifyRequest, "id" | "language" | "originalUrl"> & { readonly at?: Date },
+  request: Pick<FastifyRequest, "id" | "language" | "originalUrl">,
 ): object {
   return {
     success: false,
     error: {
       code: problem.status,
       type: problem.type,
-      message: problem.text(language),
-      ...(problem.details !== undefined && { details: problem.faults(language) }),
+      message: problem.text(request.language),
+      ...(problem.details !== undefined && { details: problem.faults(request.language) }),
     },
-    request_id: id,
-    timestamp: at.toISOString(),
-    path: pathOf(originalUrl),
+    request_id: request.id,
+    timestamp: new Date().toISOString(),
+    path: request.originalUrl.split("?", 1)[0],
   };
 }
 

@@ -9,9 +9,7 @@ import {
   type ReplyEventBody,
 } from "../../replies/reply-event.ts";
 import { stride } from "../view.ts";
-import { runProjection } from "./project.ts";
-import { messagesOf } from "./run/messages.ts";
-import type { RunOptions } from "./run/telling.ts";
+import { messagesOf, runProjection, type RunOptions } from "./project.ts";
 
 const messageId = "019b0000-0000-7000-8000-000000000001";
 const stamp = {

@@ -5,7 +5,7 @@ import { Problem } from "../../problems/problem.ts";
 import type { EarlierMessage, ExternalId } from "../../replies/lifecycle/acceptance.ts";
 import { faulty } from "../faulty.ts";
 import { checkSaid, type Said } from "../said.ts";
-import type { Message } from "./run/messages.ts";
+import type { Message } from "./project.ts";
 import type { runInput } from "./schemas.ts";
 
 export type RunInput = Static<typeof runInput>;

@@ -1,8 +1,7 @@
 import { Type } from "typebox";
-import { errorDocs } from "../../http/problem-docs.ts";
+import { problemResponses } from "../../http/problem-docs.ts";
 import { ref } from "../../http/schemas.ts";
 import type { ProblemType } from "../../problems/catalogue.ts";
-import { mcpErrors } from "./errors.ts";
 
 const id = Type.Union([Type.String(), Type.Number(), Type.Null()]);
 
@@ -30,16 +29,18 @@ export const mcpErrorSchema = Type.Object(
   { $id: "McpError", title: "McpError", description: "Errors at `/mcp`, as JSON-RPC has them." },
 );
 
-const ofDoor = errorDocs("McpError", mcpErrors.body);
-
 /** The error responses of the door, as JSON-RPC has them. */
-export function errorResponses(...types: ProblemType[]): Record<string, object> {
-  const description = "`Accept` must have `application/json` and `text/event-stream`";
+export function errorResponses(...types: ProblemType[]) {
   const content = { "application/json": { schema: ref("McpError") } };
-  return {
-    ...ofDoor(...types),
-    "406": { description, content },
-  };
+  const described = Object.entries(problemResponses(...types)).map(([status, { description }]) => [
+    status,
+    { description, content },
+  ]);
+  const accept = "`Accept` must have `application/json` and `text/event-stream`";
+  return Object.fromEntries([...described, ["406", { description: accept, content }]]) as Record<
+    string,
+    object
+  >;
 }
 
 export const metadataSchema = Type.Object({
