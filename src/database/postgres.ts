@@ -166,20 +166,22 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
 
 /** What is written to it in one turn of the event loop goes out together. */
 function writingAtOnce(socket: Socket): Socket {
-  const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
-  let isHeld = false;
-  socket.write = (...given: unknown[]) => {
-    if (!isHeld) {
-      isHeld = true;
-      socket.cork();
-      process.nextTick(() => {
-        isHeld = false;
-        socket.uncork();
-      });
-    }
-    return write(...given);
-  };
-  return socket;
+  // Connecting gives a socket the `write` of its class.
+  return socket.once("connect", () => {
+    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+    let isHeld = false;
+    socket.write = (...given: unknown[]) => {
+      if (!isHeld) {
+        isHeld = true;
+        socket.cork();
+        process.nextTick(() => {
+          isHeld = false;
+          socket.uncork();
+        });
+      }
+      return write(...given);
+    };
+  });
 }
 
 /**
