@@ -255,6 +255,31 @@ describe("a workflow", () => {
   });
 
   test("that stops early answers with the step that stopped it", () => {
+  test("tells steps that were left out because they failed, and those inside of others", () => {
+    const { events } = translated("workflow", [
+      flow("WorkflowStarted"),
+      flow("StepStarted", { step_name: "first" }),
+      flow("StepStarted", { step_name: "inner" }),
+      flow("StepStarted", { step_name: "last" }),
+      flow("StepCompleted", { step_name: "last", content: "done" }),
+      flow("WorkflowCompleted", {
+        content: "done",
+        step_results: [
+          { step_name: "first", success: false, error: "secret" },
+          { step_name: "loop", success: true, steps: [{ step_name: "inner", success: false }] },
+          { step_name: "last", success: true, content: "done" },
+        ],
+      }),
+    ]);
+    assert.deepEqual(
+      events.flatMap((event) =>
+        event.type === "agent" && event.event === "step_failed" ? [event.name] : [],
+      ),
+      ["first", "inner"],
+    );
+    assert.doesNotMatch(JSON.stringify(events), /secret/);
+  });
+
     const { text } = translated("workflow", [
       flow("WorkflowStarted"),
       inner("RunContent", "first", says("enough")),

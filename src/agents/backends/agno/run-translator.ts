@@ -158,6 +158,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       // A step says it itself; an error text is nobody's answer.
       detail: !failed && !isStepExecutor(event),
     });
+    activity.failedSteps(asList(event["step_results"]), into);
     if (failed) return;
     activity.media(event, into, activity.speaker(event).id);
     sources(event, false, into);
