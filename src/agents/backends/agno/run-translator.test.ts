@@ -95,6 +95,30 @@ describe("the end of a run", () => {
     assert.deepEqual(outcome, { kind: "failed", errorType: "ValueError", message: "no database" });
   });
 
+  test("is not an error that a queue may try again, of which only the next try is heard", () => {
+    const tried = [
+      agent("RunStarted"),
+      agent("RunContent", says("half")),
+      agent("RunError", { content: "secret", error_type: "model_provider_error" }),
+      agent("RunCompleted", says("half")),
+    ];
+    const { outcome, translator } = translated("agent", tried, { triedAgain: true });
+    assert.deepEqual([outcome, translator.setbacks], [null, 1]);
+    // For good.
+    translator.settle({ status: "ERROR", content: "half" }, []);
+    assert.deepEqual(translator.outcome, {
+      kind: "failed",
+      errorType: "model_provider_error",
+      message: "secret",
+    });
+    const again = translated(
+      "agent",
+      [...tried, agent("RunStarted"), agent("RunCompleted", says("whole"))],
+      { triedAgain: true },
+    );
+    assert.deepEqual([again.outcome, again.text], [{ kind: "completed" }, "whole"]);
+  });
+
   test("of a member ends only the member", () => {
     const { outcome, events } = translated("team", [
       team("TeamRunStarted"),
@@ -231,30 +255,6 @@ describe("a workflow", () => {
     assert.deepEqual(unknown, []);
   });
 
-  test("whose last step is tried again starts over", () => {
-    const { text, outcome, events } = translated("workflow", [
-      flow("WorkflowStarted"),
-      inner("RunStarted", "last"),
-      inner("RunContent", "last", says("half a ")),
-      inner("RunError", "last", says("broke")),
-      inner("RunStarted", "last", { run_id: "inner-2" }),
-      inner("RunContent", "last", { run_id: "inner-2", ...says("whole") }),
-      inner("RunCompleted", "last", { run_id: "inner-2", ...says("whole") }),
-      flow("WorkflowCompleted", says("whole")),
-    ]);
-    assert.equal(text, "whole");
-    assert.deepEqual(outcome, { kind: "completed" });
-    assert.deepEqual(
-      events.filter((event) => event.type === "text" || event.type === "replace"),
-      [
-        { type: "text", text: "half a " },
-        { type: "replace", text: "" },
-        { type: "text", text: "whole" },
-      ],
-    );
-  });
-
-  test("that stops early answers with the step that stopped it", () => {
   test("tells steps that were left out because they failed, and those inside of others", () => {
     const { events } = translated("workflow", [
       flow("WorkflowStarted"),
@@ -280,6 +280,30 @@ describe("a workflow", () => {
     assert.doesNotMatch(JSON.stringify(events), /secret/);
   });
 
+  test("whose last step is tried again starts over", () => {
+    const { text, outcome, events } = translated("workflow", [
+      flow("WorkflowStarted"),
+      inner("RunStarted", "last"),
+      inner("RunContent", "last", says("half a ")),
+      inner("RunError", "last", says("broke")),
+      inner("RunStarted", "last", { run_id: "inner-2" }),
+      inner("RunContent", "last", { run_id: "inner-2", ...says("whole") }),
+      inner("RunCompleted", "last", { run_id: "inner-2", ...says("whole") }),
+      flow("WorkflowCompleted", says("whole")),
+    ]);
+    assert.equal(text, "whole");
+    assert.deepEqual(outcome, { kind: "completed" });
+    assert.deepEqual(
+      events.filter((event) => event.type === "text" || event.type === "replace"),
+      [
+        { type: "text", text: "half a " },
+        { type: "replace", text: "" },
+        { type: "text", text: "whole" },
+      ],
+    );
+  });
+
+  test("that stops early answers with the step that stopped it", () => {
     const { text } = translated("workflow", [
       flow("WorkflowStarted"),
       inner("RunContent", "first", says("enough")),

@@ -86,6 +86,7 @@ export function createRuns(options: RunsOptions): Runs {
         run.kind === "workflow"
           ? await workflowSteps.of(server, run.componentId, signal)
           : new Set<string>(),
+      triedAgain: run.durable === true,
       onUnknown: options.onUnknownEvent,
       ...more,
     });
@@ -208,8 +209,8 @@ export function createRuns(options: RunsOptions): Runs {
     }
     const { progress } = paused;
     const caller = callerOf(request);
-    const sessionId = sessionOf(run, request);
     let run = continued(paused.run);
+    const sessionId = sessionOf(run, request);
     const look = (wanted: AbortSignal) => server.run(run, sessionId, caller, wanted);
     for (;;) {
       const of = { sessionId, userId: request.userId };
