@@ -23,6 +23,8 @@ export interface Projection<State> {
   ): readonly [State, readonly ProtocolEvent[]];
   /** Nothing follows for this reader, whatever becomes of the reply. */
   isOver(state: State): boolean;
+  /** What is told once nothing follows for now: a pause that the reply has left behind long ago need not be told. */
+  rest?(state: State): readonly ProtocolEvent[];
 }
 
 /**
@@ -38,26 +40,31 @@ export async function* view<State>(
   { after = -1, onState }: { after?: number; onState?: (state: State) => void } = {},
 ): AsyncGenerator<readonly ShownEvent[] | null, void, void> {
   let state = projection.initial;
+  let number = 0;
+  const numbered = (events: readonly ProtocolEvent[], shown: ShownEvent[]) => {
+    for (const { event, data } of events) {
+      const seq = number;
+      number += 1;
+      if (seq <= after) continue;
+      shown.push({ seq, json: JSON.stringify(data), ...(event !== undefined && { event }) });
+    }
+  };
   for await (const page of followed) {
     const shown: ShownEvent[] = [];
     for (const { seq, json } of page ?? []) {
-      const first = seq * stride;
-      const [next, events] = projection.project(state, JSON.parse(json) as ReplyEvent, first);
+      number = seq * stride;
+      const [next, events] = projection.project(state, JSON.parse(json) as ReplyEvent, number);
       state = next;
-      for (const [index, { event, data }] of events.entries()) {
-        if (first + index <= after) continue;
-        shown.push({
-          seq: first + index,
-          json: JSON.stringify(data),
-          ...(event !== undefined && { event }),
-        });
-      }
+      numbered(events, shown);
       if (projection.isOver(state)) break;
     }
     onState?.(state);
     if (page === null || shown.length > 0) yield page === null ? null : shown;
     if (projection.isOver(state)) return;
   }
+  const shown: ShownEvent[] = [];
+  numbered(projection.rest?.(state) ?? [], shown);
+  if (shown.length > 0) yield shown;
 }
 
 /** What a view comes to. */
