@@ -2,6 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Database } from "../database/database.ts";
 import { isId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
+import { faulty } from "./faulty.ts";
 import type { ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
 
@@ -23,6 +24,20 @@ export function conversationName(request: Pick<FastifyRequest, "headers">): Exte
     return { namespace, id: id.trim() };
   }
   return null;
+}
+
+/** Names that others give: they are stored, and looked for. */
+export const isName = (value: unknown): value is string =>
+  typeof value === "string" && /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,256}$/u.test(value);
+
+/** Raises `bad_request`. */
+export function checkName(value: string, path: string): void {
+  if (isName(value)) return;
+  throw faulty(
+    path,
+    "must be 1 to 256 characters, none of them a control character",
+    "必须是 1 至 256 个字符，且不含控制字符",
+  );
 }
 
 export type ExternalIds = ReturnType<typeof createExternalIds>;

@@ -3,6 +3,7 @@ import { maxAttachments, readAttachments } from "../../attachments/read-attachme
 import { fingerprint, type IdempotencyKey } from "../../idempotency/idempotency-store.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { EarlierMessage, ExternalId } from "../../replies/lifecycle/acceptance.ts";
+import { checkName, isName } from "../conversation-name.ts";
 import { faulty } from "../faulty.ts";
 import { checkSaid, type Said } from "../said.ts";
 import type { Message } from "./project.ts";
@@ -22,23 +23,10 @@ export interface RunTurn {
   readonly instructions: string;
 }
 
-/** Names that others give: they are stored, and looked for. */
-const isName = (value: unknown): value is string =>
-  typeof value === "string" && /^(?=.*\S)[^\p{Cc}\p{Cs}]{1,256}$/u.test(value);
-
 /** Of a thread, as its user calls it. Raises `bad_request`. */
 export function threadName(threadId: string, path = "/threadId"): ExternalId {
   checkName(threadId, path);
   return { namespace: "ag-ui", id: threadId };
-}
-
-function checkName(value: string, path: string): void {
-  if (isName(value)) return;
-  throw faulty(
-    path,
-    "must be 1 to 256 characters, none of them a control character",
-    "必须是 1 至 256 个字符，且不含控制字符",
-  );
 }
 
 /** Those before 1.0 say no version. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { maxMessageBytes } from "../../chat/message-body.ts";
-import type { ProblemType } from "../../problems/catalogue.ts";
+import { turnRefusals } from "../refusals.ts";
 import type { RunAgent } from "./open-run.ts";
 import { errorResponses, runInput, security, tags } from "./schemas.ts";
 
@@ -27,24 +27,6 @@ id: 193
 data: {"type":"RUN_FINISHED","threadId":"trip to Oslo","runId":"run-1","outcome":{"type":"success"},"metadata":{"chat_service":{"seq":193}}}
 
 `;
-
-/** What a run may be refused for. */
-const refusals: readonly ProblemType[] = [
-  "malformed_json",
-  "unsupported_parameter",
-  "agent_not_found",
-  "message_not_found",
-  "session_busy",
-  "session_archived",
-  "idempotency_conflict",
-  "message_not_running",
-  "budget_exceeded",
-  "queue_full",
-  "storage_quota_exceeded",
-  "agent_unavailable",
-  "overloaded",
-  "shutting_down",
-];
 
 /** What a run looks like on each path on which there is one. */
 export function runRoute(
@@ -73,7 +55,7 @@ export function runRoute(
           description: "Events of AG-UI.",
           content: { "text/event-stream": { schema: { type: "string" }, example } },
         },
-        ...errorResponses(...refusals),
+        ...errorResponses(...turnRefusals),
       },
     },
   };

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
-import { problemResponses } from "../../http/problem-docs.ts";
-import { nullable, ref } from "../../http/schemas.ts";
-import type { ProblemType } from "../../problems/catalogue.ts";
+import { errorDocs } from "../../http/problem-docs.ts";
+import { nullable } from "../../http/schemas.ts";
+import { runError } from "./errors.ts";
 
 const open = { additionalProperties: true };
 
@@ -69,24 +69,7 @@ export const runErrorSchema = Type.Object(
   },
 );
 
-interface Example {
-  readonly value: { readonly error: { readonly type: string; readonly message: string } };
-}
-
-/** The error responses of a route for its description, in this protocol's shape. */
-export function errorResponses(...types: ProblemType[]) {
-  return Object.fromEntries(
-    Object.entries(problemResponses(...types)).map(([status, { description, content }]) => {
-      const { examples } = content["application/json"];
-      const shown = Object.entries(examples as Record<string, Example>).map(([name, { value }]) => [
-        name,
-        { value: { type: "RUN_ERROR", message: value.error.message, code: value.error.type } },
-      ]);
-      const json = { schema: ref("RunError"), examples: Object.fromEntries(shown) as object };
-      return [status, { description, content: { "application/json": json } }];
-    }),
-  );
-}
+export const errorResponses = errorDocs("RunError", runError);
 
 export const tags = ["AG-UI"];
 export const security = [{ bearer: [] }, { apiKey: [] }, {}];
