@@ -8,6 +8,7 @@ import { createServer, type Server, type ServerOptions } from "./http/create-ser
 import { installOpenApi } from "./http/openapi.ts";
 import { paginationSchema, problemSchema } from "./http/schemas.ts";
 import { mcpErrorSchema } from "./protocols/mcp/documented.ts";
+import { chatErrorSchema } from "./protocols/ai-sdk/schemas.ts";
 import { runErrorSchema } from "./protocols/ag-ui/schemas.ts";
 import { openAiErrorSchema } from "./protocols/openai/schemas.ts";
 import { replyEventSchemas } from "./replies/reply-event.ts";
@@ -44,6 +45,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       openAiErrorSchema,
       mcpErrorSchema,
       runErrorSchema,
+      chatErrorSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,
         $id: `event_${name}`,

@@ -1,9 +1,9 @@
 import type { Config } from "../config/settings.ts";
 import type { ApiClient } from "./api-client.ts";
 import { secondsOf } from "./duration.ts";
-import { explainFault } from "./explain-fault.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 import { accessHelp, accessOptions, withService } from "./with-service.ts";
 
 const help = `chat-service keys [list|make NAME|revoke KEY_ID] [options]
@@ -38,25 +38,17 @@ export async function runKeys(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const { values, positionals } = parseCommand(
-      args,
-      {
-        ...accessOptions,
-        user: { type: "string" },
-        role: { type: "string", multiple: true, default: [] },
-        scope: { type: "string", multiple: true },
-        "acts-for-users": { type: "boolean", default: false },
-        "on-disconnect": { type: "string" },
-        expires: { type: "string" },
-        all: { type: "boolean", default: false },
-      },
-      help,
-    );
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  const options = {
+    ...accessOptions,
+    user: { type: "string" },
+    role: { type: "string", multiple: true, default: [] as string[] },
+    scope: { type: "string", multiple: true },
+    "acts-for-users": { type: "boolean", default: false },
+    "on-disconnect": { type: "string" },
+    expires: { type: "string" },
+    all: { type: "boolean", default: false },
+  } as const;
+  return runCommand({ args, options, help }, terminal, async ({ values, positionals }) => {
     const [act = "list", subject, ...surplus] = positionals;
     const needsSubject = act === "make" || act === "revoke";
     const isKnown = needsSubject || act === "list";
@@ -74,12 +66,7 @@ export async function runKeys(
         expires_in: secondsOf(values.expires, "--expires", 3660),
       }),
     };
-    const access = {
-      url: values.url,
-      "token-file": values["token-file"],
-      "api-key-file": values["api-key-file"],
-    };
-    return await withService(config, access, async (client) => {
+    return withService(config, values, async (client) => {
       if (act === "make") {
         const made = await client.call<{ key: string; api_key: KeyInfo }>(
           "POST",
@@ -99,9 +86,7 @@ export async function runKeys(
       }
       return 0;
     });
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }
 
 async function* keysOf(client: ApiClient, withEnded: boolean): AsyncGenerator<KeyInfo> {

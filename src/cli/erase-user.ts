@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { Config } from "../config/settings.ts";
 import type { ApiClient } from "./api-client.ts";
-import { explainFault } from "./explain-fault.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 import { countOf, deleteSession, serviceOf, sessionsOf } from "./user-data.ts";
 import { accessHelp, accessOptions, withService } from "./with-service.ts";
 
@@ -26,24 +26,15 @@ export async function runErase(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const { values, positionals } = parseCommand(
-      args,
-      { ...accessOptions, yes: { type: "boolean" }, receipt: { type: "string" } },
-      help,
-    );
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  const options = {
+    ...accessOptions,
+    yes: { type: "boolean" },
+    receipt: { type: "string" },
+  } as const;
+  return runCommand({ args, options, help }, terminal, async ({ values, positionals }) => {
     const [userId] = positionals;
     if (userId === undefined || positionals.length > 1) throw new UsageFault(help);
-    const access = {
-      url: values.url,
-      "token-file": values["token-file"],
-      "api-key-file": values["api-key-file"],
-    };
-    return await withService(config, access, async (client) => {
+    return withService(config, values, async (client) => {
       if (values.yes !== true) {
         const { sessions, messages, audio } = await countOf(client, userId);
         terminal.output.write(
@@ -59,9 +50,7 @@ export async function runErase(
       terminal.errors.write(`Nothing was kept of ${userId}: is the name right?\n`);
       return 1;
     });
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }
 
 async function eraseUser(client: ApiClient, userId: string) {

@@ -5,10 +5,10 @@ import { finished } from "node:stream/promises";
 import type { Config } from "../config/settings.ts";
 import type { ApiClient } from "./api-client.ts";
 import { createPrivately } from "./create-privately.ts";
-import { explainFault } from "./explain-fault.ts";
 import { exportStore } from "./export-store.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 import { messagesOf, serviceOf, sessionsOf, type Item } from "./user-data.ts";
 import { accessHelp, accessOptions, withService } from "./with-service.ts";
 
@@ -32,16 +32,12 @@ export async function runExport(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const { values, positionals } = parseCommand(
-      args,
-      { ...accessOptions, output: { type: "string" }, all: { type: "boolean" } },
-      help,
-    );
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  const options = {
+    ...accessOptions,
+    output: { type: "string" },
+    all: { type: "boolean" },
+  } as const;
+  return runCommand({ args, options, help }, terminal, async ({ values, positionals }) => {
     if (values.all === true) {
       const [file = values.output, ...surplus] = positionals;
       const isRemote = [values.url, values["token-file"], values["api-key-file"]].some(Boolean);
@@ -52,29 +48,19 @@ export async function runExport(
     if (userId === undefined || positionals.length > 1) throw new UsageFault(help);
     const path = values.output ?? defaultPath(`export-${userId}`);
     const toTerminal = path === "-";
-    const receipt = await withService(
-      config,
-      {
-        url: values.url,
-        "token-file": values["token-file"],
-        "api-key-file": values["api-key-file"],
-      },
-      async (client) => {
-        const target = toTerminal ? terminal.output : await createPrivately(path);
-        const made = await exportUser(client, userId, target);
-        if (!toTerminal) {
-          target.end();
-          await finished(target);
-        }
-        return { receipt: "export", file: toTerminal ? null : path, ...made };
-      },
-    );
+    const receipt = await withService(config, values, async (client) => {
+      const target = toTerminal ? terminal.output : await createPrivately(path);
+      const made = await exportUser(client, userId, target);
+      if (!toTerminal) {
+        target.end();
+        await finished(target);
+      }
+      return { receipt: "export", file: toTerminal ? null : path, ...made };
+    });
     const shown = toTerminal ? terminal.errors : terminal.output;
     shown.write(`${JSON.stringify(receipt, null, 2)}\n`);
     return 0;
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }
 
 /** Writes line by line, so that the size of a history does not matter. */

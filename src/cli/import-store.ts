@@ -5,10 +5,10 @@ import type { Config } from "../config/settings.ts";
 import { importFile, importStream } from "../database/import-store.ts";
 import { migrationState } from "../database/migrate.ts";
 import { StartFault } from "../problems/start-fault.ts";
-import { explainFault } from "./explain-fault.ts";
 import { openStore } from "./open-store.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 
 const help = `chat-service import FILE|- [--config FILE]
 
@@ -25,16 +25,7 @@ export async function runImport(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const options = {
-      config: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    } as const;
-    const { values, positionals } = parseCommand(args, options, help);
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  return runCommand({ args, options: {}, help }, terminal, async ({ positionals }) => {
     const [path] = positionals;
     if (path === undefined || positionals.length > 1) throw new UsageFault(help);
     await using store = await openStore(config);
@@ -50,9 +41,7 @@ export async function runImport(
     };
     terminal.output.write(`${JSON.stringify(receipt, null, 2)}\n`);
     return imported.verified ? 0 : 1;
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }
 
 /** Raises StartFault where the file cannot be read. */

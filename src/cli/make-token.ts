@@ -2,9 +2,9 @@ import { SignJWT } from "jose";
 import type { Config } from "../config/settings.ts";
 import { userIdOf } from "../identity/claims.ts";
 import { secondsOf } from "./duration.ts";
-import { explainFault } from "./explain-fault.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 
 const help = `chat-service token USER [--role ROLE]… [--expires 12h] [--config FILE]
 
@@ -20,21 +20,11 @@ export async function runToken(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const { values, positionals } = parseCommand(
-      args,
-      {
-        config: { type: "string" },
-        role: { type: "string", multiple: true, default: [] },
-        expires: { type: "string", default: "12h" },
-        help: { type: "boolean", short: "h" },
-      },
-      help,
-    );
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  const options = {
+    role: { type: "string", multiple: true, default: [] as string[] },
+    expires: { type: "string", default: "12h" },
+  } as const;
+  return runCommand({ args, options, help }, terminal, async ({ values, positionals }) => {
     const [name] = positionals;
     if (name === undefined || positionals.length > 1) throw new UsageFault(help);
     const userId = userIdOf(name);
@@ -62,7 +52,5 @@ export async function runToken(
     if (security.audience !== null) token.setAudience(security.audience);
     terminal.output.write(`${await token.sign(Buffer.from(security.secret_key, "utf8"))}\n`);
     return 0;
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }

@@ -1,9 +1,9 @@
 import type { Config } from "../config/settings.ts";
 import { copyDatabase } from "../database/copy-database.ts";
-import { explainFault } from "./explain-fault.ts";
 import { openStore } from "./open-store.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 
 const help = `DATABASE_URL=postgresql://… chat-service move [--config FILE]
 
@@ -17,13 +17,7 @@ export async function runMove(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const options = { config: { type: "string" }, help: { type: "boolean" } } as const;
-    const { values, positionals } = parseCommand(args, options, help);
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  return runCommand({ args, options: {}, help }, terminal, async ({ positionals }) => {
     if (positionals.length > 0) throw new UsageFault(help);
     if (config.database.url === null) {
       throw new UsageFault(`DATABASE_URL has to name the server to move to.\n\n${help}`);
@@ -34,7 +28,5 @@ export async function runMove(
     const moved = await copyDatabase(from.database, to.database);
     terminal.output.write(`${JSON.stringify({ receipt: "move", moved }, null, 2)}\n`);
     return 0;
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }

@@ -3,9 +3,9 @@ import type { Config } from "../config/settings.ts";
 import { beginAnew, takeUpAgain } from "../search/search-index.ts";
 import { searchRule } from "../search/terms.ts";
 import { silentLogger } from "../telemetry/logger.ts";
-import { explainFault } from "./explain-fault.ts";
+import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
-import { parseCommand, UsageFault } from "./usage.ts";
+import { UsageFault } from "./usage.ts";
 
 const help = `chat-service reindex [--all] [--config FILE]
 
@@ -21,17 +21,8 @@ export async function runReindex(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  try {
-    const options = {
-      config: { type: "string" },
-      help: { type: "boolean", short: "h" },
-      all: { type: "boolean" },
-    } as const;
-    const { values, positionals } = parseCommand(args, options, help);
-    if (values.help === true) {
-      terminal.output.write(`${help}\n`);
-      return 0;
-    }
+  const options = { all: { type: "boolean" } } as const;
+  return runCommand({ args, options, help }, terminal, async ({ values, positionals }) => {
     if (positionals.length > 0) throw new UsageFault(help);
     await using opened = await openDatabase(config, silentLogger).then((database) => ({
       database,
@@ -42,7 +33,5 @@ export async function runReindex(
     const rest = values.all === true ? "; everything else is made searchable anew" : "";
     terminal.output.write(`given-up texts that are tried again: ${texts}${rest}\n`);
     return 0;
-  } catch (error) {
-    return explainFault(error, terminal);
-  }
+  });
 }

@@ -10,18 +10,16 @@ import { UsageFault } from "./usage.ts";
 
 interface Access {
   /** Of a running service; undefined: this process becomes a node of it for a moment. */
-  readonly url: string | undefined;
-  readonly "token-file": string | undefined;
-  readonly "api-key-file": string | undefined;
+  readonly url?: string | undefined;
+  readonly "token-file"?: string | undefined;
+  readonly "api-key-file"?: string | undefined;
 }
 
 /** The options of every command that works on a user's data. */
 export const accessOptions = {
-  config: { type: "string" },
   url: { type: "string" },
   "token-file": { type: "string" },
   "api-key-file": { type: "string" },
-  help: { type: "boolean", short: "h" },
 } as const;
 
 export const accessHelp = `  --url URL            a running service; needs the token or key of an admin, or auth.mode open

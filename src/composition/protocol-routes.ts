@@ -2,6 +2,9 @@ import type { SseView } from "../replies/reading/sse.ts";
 import { createExternalIds } from "../protocols/conversation-name.ts";
 import { createWatchDisconnect } from "../protocols/disconnect.ts";
 import { createTurnOpener } from "../protocols/open-turn.ts";
+import { chatErrors } from "../protocols/ai-sdk/errors.ts";
+import { createKnownMessages } from "../protocols/ai-sdk/known-messages.ts";
+import { chatRoutes } from "../protocols/ai-sdk/routes.ts";
 import { createRunAgent } from "../protocols/ag-ui/open-run.ts";
 import { agUiRoutes } from "../protocols/ag-ui/routes.ts";
 import { runErrors } from "../protocols/ag-ui/errors.ts";
@@ -74,6 +77,11 @@ export function openProtocols(
         ];
       },
       errorShapes: ["/agui/", "/copilotkit/"].map(runErrors),
+    },
+    {
+      isOpen: protocols.ai_sdk,
+      routes: () => [chatRoutes({ ...shared, knownMessages: createKnownMessages(database) })],
+      errorShapes: [chatErrors],
     },
     {
       isOpen: protocols.mcp,

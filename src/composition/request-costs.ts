@@ -44,6 +44,10 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
 
     "POST /mcp": "call",
     "POST /agui/:agent_id": "message",
+    "POST /ai/:agent_id": "message",
+    "GET /ai/:agent_id/:chat_id/stream": "follow",
+    "GET /ai/:agent_id/:chat_id/messages": "list",
+    "POST /ai/:agent_id/:chat_id/stop": "steer",
     "GET /copilotkit/info": "read",
     "POST /copilotkit/agent/:agent_id/run": "message",
     "POST /copilotkit/agent/:agent_id/connect": "follow",

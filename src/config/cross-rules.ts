@@ -155,15 +155,7 @@ const crossRules: readonly CrossRule[] = [
   ]),
   {
     settings: ["database.url"],
-    faults: ({ database: { url } }) => (url === null ? [] : databaseUrlFaults("database.url", url)),
-  },
-  {
-    settings: ["database.url", "database.listen_url"],
-    faults: ({ database: { url, listen_url: listenUrl } }) => {
-      if (listenUrl === null) return [];
-      if (url === null) return ["database.listen_url: is for nodes that share database.url"];
-      return databaseUrlFaults("database.listen_url", listenUrl);
-    },
+    faults: ({ database: { url } }) => (url === null ? [] : databaseUrlFaults(url)),
   },
   {
     settings: ["redis.url"],

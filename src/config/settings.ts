@@ -250,10 +250,6 @@ export const settings = {
     url: secret("postgresql://user:password@host:5432/name; unset: embedded PostgreSQL", {
       rule: databaseUrl,
     }),
-    listen_url: secret(
-      "The same server without a pooler, where url goes through one: nodes that have no Redis tell each other by LISTEN and NOTIFY",
-      { rule: databaseUrl },
-    ),
     pool_size: integer("Connections kept", 10, { minimum: 1, maximum: 1000 }),
     max_overflow: integer("Connections beyond pool_size under load", 20, { maximum: 1000 }),
     pool_timeout_ms: integer("How long a query waits for a connection", 2_000, {
@@ -806,6 +802,7 @@ export const settings = {
       { minimum: 0.05, maximum: 3600 },
     ),
     ag_ui: boolean("Serve clients of AG-UI below /agui, and CopilotKit's below /copilotkit", true),
+    ai_sdk: boolean("Serve chats of the AI SDK (useChat) below /ai", true),
     on_disconnect: choice(
       "A chat completion whose client closes the connection: cancel it, continue, or auto: continue in conversations",
       ["auto", "continue", "cancel"],

@@ -35,21 +35,26 @@ export function createRefusal(shapes: readonly ErrorShape[]): Refusal {
 }
 
 /** The body of every error answer of our own. */
-function problemBody(
+export function problemBody(
   problem: Problem,
-  request: Pick<FastifyRequest, "id" | "language" | "originalUrl">,
+  {
+    id,
+    language,
+    originalUrl,
+    at = new Date(),
+  }: Pick<FastifyRequest, "id" | "language" | "originalUrl"> & { readonly at?: Date },
 ): object {
   return {
     success: false,
     error: {
       code: problem.status,
       type: problem.type,
-      message: problem.text(request.language),
-      ...(problem.details !== undefined && { details: problem.faults(request.language) }),
+      message: problem.text(language),
+      ...(problem.details !== undefined && { details: problem.faults(language) }),
     },
-    request_id: request.id,
-    timestamp: new Date().toISOString(),
-    path: request.originalUrl.split("?", 1)[0],
+    request_id: id,
+    timestamp: at.toISOString(),
+    path: pathOf(originalUrl),
   };
 }
 

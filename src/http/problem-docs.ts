@@ -1,5 +1,7 @@
 import type { TSchema } from "typebox";
 import { problemCatalogue, type ProblemType } from "../problems/catalogue.ts";
+import { Problem } from "../problems/problem.ts";
+import { problemBody, type ErrorShape } from "./errors.ts";
 import { ref } from "./schemas.ts";
 
 interface ResponseDoc {
@@ -20,48 +22,49 @@ const everywhere: readonly ProblemType[] = [
 ];
 
 /**
- * The error responses of a route for its OpenAPI description, with an example for each type. Where a body can be
- * malformed, it can be of the wrong kind too, and of bodies there is only so much room.
+ * What gives the error responses of a route for its OpenAPI description, with an example for each type: as `schema` has
+ * them and `body` makes them.
  */
-export function problemResponses(...types: ProblemType[]): Record<number, ResponseDoc> {
-  const byStatus = new Map<number, ProblemType[]>();
-  const takesBody = types.includes("malformed_json") || types.includes("unsupported_media_type");
-  const ofBody = ["unsupported_media_type", "overloaded"] as const;
-  const all = [...types, ...everywhere, ...(takesBody ? ofBody : [])];
-  for (const type of new Set(all)) {
-    const { status } = problemCatalogue[type];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), type]);
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, names]) => [
-      status,
-      {
-        description: names.map((name) => `\`${name}\``).join(", "),
-        content: {
-          "application/json": {
-            schema: ref("Problem"),
-            examples: Object.fromEntries(
-              names.map((name) => [name, { value: example(status, name) }]),
-            ),
+export function errorDocs(schema: string, body: ErrorShape["body"]) {
+  return (...types: readonly ProblemType[]): Record<string, ResponseDoc> =>
+    Object.fromEntries(
+      [...byStatus(types)].map(([status, names]) => [
+        status,
+        {
+          description: names.map((name) => `\`${name}\``).join(", "),
+          content: {
+            "application/json": {
+              schema: ref(schema),
+              examples: Object.fromEntries(
+                names.map((name) => [name, { value: body(example(name), "en") }]),
+              ),
+            },
           },
         },
-      },
-    ]),
-  );
+      ]),
+    );
 }
 
-function example(status: number, type: ProblemType) {
-  return {
-    success: false,
-    error: { code: status, type, message: exampleTexts(type) },
-    request_id: "019aab3e-7f1c-7c3a-9d52-0d6f4c1e8a11",
-    timestamp: "2026-11-22T10:00:00.000Z",
-    path: "/chat/message",
-  };
+/** By status. Where a body can be malformed, it can be of the wrong kind too, and of bodies there is only so much room. */
+function byStatus(types: readonly ProblemType[]): ReadonlyMap<number, readonly ProblemType[]> {
+  const takesBody = types.includes("malformed_json") || types.includes("unsupported_media_type");
+  const ofBody = ["unsupported_media_type", "overloaded"] as const;
+  const all = new Set([...types, ...everywhere, ...(takesBody ? ofBody : [])]);
+  return Map.groupBy(all, (type) => problemCatalogue[type].status);
 }
 
-/** The catalogue's own words, built from samples. */
-function exampleTexts(type: ProblemType): string {
+/** Those of our own paths. */
+export const problemResponses = errorDocs("Problem", (problem, language) =>
+  problemBody(problem, {
+    id: "019aab3e-7f1c-7c3a-9d52-0d6f4c1e8a11",
+    language,
+    originalUrl: "/chat/message",
+    at: new Date("2026-11-22T10:00:00.000Z"),
+  }),
+);
+
+/** In the catalogue's own words, built from samples. */
+function example(type: ProblemType): Problem {
   const sample = {
     sessionId: "019aab3e-…",
     messageId: "019aab3f-…",
@@ -81,5 +84,5 @@ function exampleTexts(type: ProblemType): string {
     keyId: "019aab42-…",
     limit: 8,
   };
-  return (problemCatalogue[type].texts as (data: object) => { en: string })(sample).en;
+  return new Problem(type, sample);
 }

@@ -1,7 +1,7 @@
-import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { callerUser, requireAction, type Caller } from "../http/caller.ts";
+import { takeForms, unvalidated } from "../http/form-bodies.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
@@ -55,17 +55,14 @@ const resultSchema = Type.Object({
 
 const maxListed = 10_000;
 const fileContent = { type: "string", format: "binary" };
-/** Documented, not validated: it is read while it comes. */
-const unvalidated = { validatorCompiler: () => () => true };
 
 /** Conversations of other services, and of this one, from a file. */
 export function importRoutes(options: ImportRoutesOptions): FastifyPluginAsyncTypebox {
   const { identity, idempotency, uploads, uploadsOfUser, places, limits } = options;
   return async (app) => {
-    await app.register(multipart);
     // Every body is a file, whatever it is called.
     app.removeContentTypeParser(["application/json", "text/plain"]);
-    app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    await takeForms(app);
     app.post(
       "/import",
       {

@@ -1,4 +1,3 @@
-import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { createHash } from "node:crypto";
@@ -8,6 +7,7 @@ import type { MessageStore } from "../chat/message-store.ts";
 import { streamResponse } from "../chat/stream-docs.ts";
 import type { Commands, SendMessage } from "../chat/commands.ts";
 import { callerUser, mayAccess, noteForeign, requireAction } from "../http/caller.ts";
+import { takeForms, unvalidated } from "../http/form-bodies.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { idempotencyHeaders, idempotencyKey } from "../idempotency/idempotency-header.ts";
 import {
@@ -28,10 +28,9 @@ import type { SessionStore } from "../sessions/session-store.ts";
 import { audioFormats } from "./audio-format.ts";
 import type { AudioStore } from "./audio-store.ts";
 import type { Voice } from "./create-voice.ts";
-import { readUpload } from "./read-upload.ts";
+import { readUpload, uploadContent } from "./read-upload.ts";
 import { languageField } from "./recognition.ts";
 import { keepRecording } from "./recordings.ts";
-import { unvalidated, uploadContent } from "./routes.ts";
 import type { StoredReplyAudio } from "./stored-reply-audio.ts";
 
 interface VoiceMessageRoutesOptions {
@@ -105,13 +104,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
 
   async function handle(request: FastifyRequest, reply: FastifyReply) {
     await requireAction(request, identity, "send_message");
-    const { file, fields } = await readUpload(request, options.maxUploadBytes, form).catch(
-      (error: unknown) => {
-        // The rest of a body that is refused is not read.
-        void reply.header("Connection", "close");
-        throw error;
-      },
-    );
+    const { file, fields } = await readUpload(request, reply, options.maxUploadBytes, form);
     const message = readFields(fields);
     const recording = createHash("sha256").update(file).digest("hex");
     // The same recording with the same fields is the same request.
@@ -179,8 +172,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
 
   return async (app) => {
     await app.register(async (uploads) => {
-      await uploads.register(multipart);
-      uploads.addContentTypeParser("*", (_request, _payload, done) => done(null));
+      await takeForms(uploads);
       uploads.post(
         "/chat/voice",
         {

@@ -1,7 +1,17 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Multipart } from "@fastify/multipart";
 import { checkNames } from "../http/closed-body.ts";
+import { goneSignal } from "../http/gone-signal.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
+import type { Recognition, RecognizedSpeech } from "./recognition.ts";
+
+/** A recording in a form, for descriptions of routes. */
+export const uploadContent = {
+  description:
+    "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf, aiff, mp2 or wma, told by its content; up to ten minutes.",
+  type: "string",
+  format: "binary",
+};
 
 /** A recording and the fields beside it. */
 export interface Upload {
@@ -31,9 +41,38 @@ function missing(name: string): Problem<"validation_failed"> {
 /**
  * Reads a multipart body with one file. Fields of a name that ends in `[]` are a list. Raises `payload_too_large` as soon
  * as it is known to be, `unsupported_media_type` for another kind of body, `validation_failed`, or `bad_request` for a
- * broken one.
+ * broken one. The rest of a body that is refused is not read.
  */
 export async function readUpload(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  maxFileBytes: number,
+  form: UploadForm,
+): Promise<Upload> {
+  try {
+    return await readForm(request, maxFileBytes, form);
+  } catch (error) {
+    void reply.header("Connection", "close");
+    throw error;
+  }
+}
+
+/** The text of a recording that came with a request, for its caller; a language that is no text means nothing. */
+export function hear(
+  voice: Pick<Recognition, "transcribe">,
+  file: Uint8Array,
+  language: unknown,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): Promise<RecognizedSpeech> {
+  return voice.transcribe(file, {
+    language: typeof language === "string" ? language : undefined,
+    // Without identities a name proves nothing, and each address has its share.
+    owner: request.identity?.userId ?? request.ip,
+    signal: goneSignal(reply),
+  });
+}
+
+async function readForm(
   request: FastifyRequest,
   maxFileBytes: number,
   form: UploadForm,

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
-import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { callerUser, mayAccess, requireAction } from "../http/caller.ts";
+import { takeForms, unvalidated } from "../http/form-bodies.ts";
 import { goneSignal } from "../http/gone-signal.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { idParameter, nullable } from "../http/schemas.ts";
@@ -12,7 +12,7 @@ import { Problem } from "../problems/problem.ts";
 import { audioFormats, mediaTypeOf } from "./audio-format.ts";
 import type { AudioStore } from "./audio-store.ts";
 import type { Voice, VoiceCapability } from "./create-voice.ts";
-import { readUpload } from "./read-upload.ts";
+import { hear, readUpload, uploadContent } from "./read-upload.ts";
 import { languageField } from "./recognition.ts";
 import { sendSound } from "./send-sound.ts";
 
@@ -31,16 +31,6 @@ const capabilitySchema = Type.Object({
   providers: Type.Array(Type.String()),
   languages: Type.Union([Type.Array(Type.String()), Type.Literal("any")]),
 });
-
-/** For a body that a handler reads itself: documented, not validated. */
-export const unvalidated = { validatorCompiler: () => () => true };
-
-export const uploadContent = {
-  description:
-    "wav, mp3, m4a/mp4, aac, ogg, webm, flac, amr, caf, aiff, mp2 or wma, told by its content; up to ten minutes.",
-  type: "string",
-  format: "binary",
-};
 
 function capabilityBody({ enabled, providers, languages }: VoiceCapability) {
   return {
@@ -187,8 +177,7 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
     );
 
     await app.register(async (uploads) => {
-      await uploads.register(multipart);
-      uploads.addContentTypeParser("*", (_request, _payload, done) => done(null));
+      await takeForms(uploads);
       uploads.post(
         "/chat/voice/transcribe",
         {
@@ -225,22 +214,11 @@ export function voiceRoutes(options: VoiceRoutesOptions): FastifyPluginAsyncType
         },
         async (request, reply) => {
           await requireAction(request, identity, "send_message");
-          const { file, fields } = await readUpload(request, options.maxUploadBytes, {
-            file: "audio_file",
-            known: ["language", "user_id"],
-          }).catch((error: unknown) => {
-            // The rest of a body that is refused is not read.
-            void reply.header("Connection", "close");
-            throw error;
-          });
-          const language = typeof fields["language"] === "string" ? fields["language"] : undefined;
-          // Names nobody else; without identities a name proves nothing, and each address has its share.
+          const form = { file: "audio_file", known: ["language", "user_id"] };
+          const { file, fields } = await readUpload(request, reply, options.maxUploadBytes, form);
+          // Names nobody else.
           if (typeof fields["user_id"] === "string") callerUser(request, fields["user_id"]);
-          const heard = await voice.transcribe(file, {
-            language,
-            owner: request.identity?.userId ?? request.ip,
-            signal: goneSignal(reply),
-          });
+          const heard = await hear(voice, file, fields["language"], { request, reply });
           return {
             success: true as const,
             text: heard.text,

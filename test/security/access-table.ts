@@ -63,6 +63,11 @@ const runOf = (threadId: string) => ({
   messages: [{ id: randomUUID(), role: "user", content: "Hi" }],
 });
 
+const chatOf = (id: string) => ({
+  id,
+  messages: [{ id: randomUUID(), role: "user", parts: [{ type: "text", text: "Hi" }] }],
+});
+
 const openWebUiChat = {
   id: "chat",
   chat: { history: { currentId: "a", messages: { a: { id: "a", role: "user", content: "Hi" } } } },
@@ -424,6 +429,68 @@ export const accessTable: readonly Access[] = [
       },
     }),
     expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "POST /ai/:agent_id",
+    note: "in a chat of the owner's, or one that others have under that name",
+    call: ({ sessionId }) => ({ path: "/ai/chat", body: chatOf(sessionId) }),
+    expected: signedIn,
+    consumes: true,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /ai/:agent_id",
+    note: "answers to a reply that waits for nobody",
+    call: ({ replyId }) => ({
+      path: "/ai/general-chat",
+      body: {
+        id: "a chat",
+        messages: [
+          {
+            id: replyId,
+            role: "assistant",
+            parts: [
+              {
+                type: "dynamic-tool",
+                toolCallId: `${replyId}_r1`,
+                state: "approval-responded",
+                approval: { id: `${replyId}_r1`, approved: true },
+              },
+            ],
+          },
+        ],
+      },
+    }),
+    expected: { ...owned, owner: 409, admin: 409 },
+  },
+  {
+    route: "GET /ai/:agent_id/:chat_id/stream",
+    note: "to others the owner's chat is one that has not begun",
+    call: ({ sessionId }) => ({ path: `/ai/general-chat/${sessionId}/stream` }),
+    expected: { ...strangers, owner: 204, other: 204, admin: 204, key: 204 },
+    isForThemselves: true,
+  },
+  {
+    route: "GET /ai/:agent_id/:chat_id/stream",
+    note: "a reply that is over",
+    call: ({ sessionId, replyId }) => ({
+      path: `/ai/general-chat/${sessionId}/stream?message_id=${replyId}`,
+    }),
+    expected: ownedAlone,
+  },
+  {
+    route: "GET /ai/:agent_id/:chat_id/messages",
+    note: "to others the owner's chat is one that has not begun",
+    call: ({ sessionId }) => ({ path: `/ai/general-chat/${sessionId}/messages` }),
+    expected: signedIn,
+    isForThemselves: true,
+  },
+  {
+    route: "POST /ai/:agent_id/:chat_id/stop",
+    note: "to others the owner's chat is one that has not begun",
+    call: ({ sessionId }) => ({ path: `/ai/general-chat/${sessionId}/stop` }),
+    expected: signedIn,
+    isForThemselves: true,
   },
   {
     route: "POST /agui/:agent_id",

@@ -64,6 +64,19 @@ const ways: Readonly<
     ),
   "POST /v1/responses": ({ client }, model) =>
     body(client.send("POST", "/v1/responses", { model, input: "hi" })),
+  "POST /ai/:agent_id": ({ client }, agentId) =>
+    body(
+      client.send("POST", `/ai/${agentId}`, {
+        id: crypto.randomUUID(),
+        messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "hi" }] }],
+      }),
+    ),
+  "GET /ai/:agent_id/:chat_id/stream": ({ client }, agentId) =>
+    body(client.get(`/ai/${agentId}/a-chat/stream`)),
+  "GET /ai/:agent_id/:chat_id/messages": ({ client }, agentId) =>
+    body(client.get(`/ai/${agentId}/a-chat/messages`)),
+  "POST /ai/:agent_id/:chat_id/stop": ({ client }, agentId) =>
+    body(client.send("POST", `/ai/${agentId}/a-chat/stop`)),
   "POST /agui/:agent_id": ({ client }, agentId) => agUi(client, `/agui/${agentId}`),
   "POST /copilotkit/agent/:agent_id/run": ({ client }, agentId) =>
     agUi(client, `/copilotkit/agent/${agentId}/run`),

@@ -301,7 +301,7 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
       return "a status that is not documented";
     }
     // That shape does not say which member it was.
-    if (status === 422 && isFitting && shapeAt(operation) !== "RunError") {
+    if (status === 422 && isFitting && !isUnspecific.has(shapeAt(operation))) {
       const { error } = JSON.parse(text) as {
         error: { type: string; param?: string; details?: { path: string }[] };
       };
@@ -327,14 +327,19 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
   };
 }
 
+/** Which member a fault is of, their text alone says. */
+const isUnspecific: ReadonlySet<string> = new Set(["RunError", "ChatError"]);
+
 function shapeOf(problem: object): string {
   if ("success" in problem) return "Problem";
   if ("jsonrpc" in problem) return "McpError";
+  if (typeof (problem as { error?: unknown }).error === "string") return "ChatError";
   return "code" in problem ? "RunError" : "OpenAiError";
 }
 
 function shapeAt(operation: Operation): string {
   if (operation.path === "/mcp") return "McpError";
+  if (operation.path.startsWith("/ai/")) return "ChatError";
   if (/^\/(agui|copilotkit)\//.test(operation.path)) return "RunError";
   return isOfOpenAi(operation) ? "OpenAiError" : "Problem";
 }

@@ -32,6 +32,7 @@ const refusalOfMcp = {
   status: 429,
   body: { jsonrpc: "2.0", error: { data: { type: "rate_limited" } } },
 };
+const refusalOfChats = { status: 429, body: { type: "rate_limited" } };
 const refusalOfRuns = { status: 429, body: { type: "RUN_ERROR", code: "rate_limited" } };
 
 describe("with one request a minute of each kind", () => {
@@ -85,14 +86,22 @@ describe("with one request a minute of each kind", () => {
             },
             messages: [{ id: "0", role: "user", content: "hi" }],
           }
-        : path.startsWith("/v1/")
-          ? { model: "general-chat", input: "hi", messages: [{ role: "user", content: "hi" }] }
-          : path.endsWith("/regenerate")
-            ? {}
-            : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
-                `${method} ${path}` === "PATCH /chat/message/0"
-              ? { message: "hi" }
-              : undefined;
+        : path === "/ai/general-chat"
+          ? {
+              id: "0",
+              get messages() {
+                const parts = [{ type: "text", text: "hi" }];
+                return [{ id: randomUUID(), role: "user", parts }];
+              },
+            }
+          : path.startsWith("/v1/")
+            ? { model: "general-chat", input: "hi", messages: [{ role: "user", content: "hi" }] }
+            : path.endsWith("/regenerate")
+              ? {}
+              : /^\/chat\/message(\/stream|\/0\/edit)?$/.test(path) ||
+                  `${method} ${path}` === "PATCH /chat/message/0"
+                ? { message: "hi" }
+                : undefined;
       // A stream without an end, unless it is refused.
       const asked = path === "/sessions/events" ? `${path}?after=x` : path;
       const ask = () => client.send(method, asked, method === "GET" ? undefined : body);
@@ -107,6 +116,7 @@ describe("with one request a minute of each kind", () => {
           [/^\/v1\//, refusalOfOpenAi],
           [/^\/mcp$/, refusalOfMcp],
           [/^\/(?:agui|copilotkit)\//, refusalOfRuns],
+          [/^\/ai\//, refusalOfChats],
         ];
         const [, expected] = shapes.find(([prefix]) => prefix.test(path)) ?? [path, refusal];
         expect([name, second]).toMatchObject([name, expected]);

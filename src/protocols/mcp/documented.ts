@@ -1,7 +1,8 @@
 import { Type } from "typebox";
-import { problemResponses } from "../../http/problem-docs.ts";
+import { errorDocs } from "../../http/problem-docs.ts";
 import { ref } from "../../http/schemas.ts";
 import type { ProblemType } from "../../problems/catalogue.ts";
+import { mcpErrors } from "./errors.ts";
 
 const id = Type.Union([Type.String(), Type.Number(), Type.Null()]);
 
@@ -29,18 +30,16 @@ export const mcpErrorSchema = Type.Object(
   { $id: "McpError", title: "McpError", description: "Errors at `/mcp`, as JSON-RPC has them." },
 );
 
+const ofDoor = errorDocs("McpError", mcpErrors.body);
+
 /** The error responses of the door, as JSON-RPC has them. */
-export function errorResponses(...types: ProblemType[]) {
+export function errorResponses(...types: ProblemType[]): Record<string, object> {
+  const description = "`Accept` must have `application/json` and `text/event-stream`";
   const content = { "application/json": { schema: ref("McpError") } };
-  const described = Object.entries(problemResponses(...types)).map(([status, { description }]) => [
-    status,
-    { description, content },
-  ]);
-  const accept = "`Accept` must have `application/json` and `text/event-stream`";
-  return Object.fromEntries([...described, ["406", { description: accept, content }]]) as Record<
-    string,
-    object
-  >;
+  return {
+    ...ofDoor(...types),
+    "406": { description, content },
+  };
 }
 
 export const metadataSchema = Type.Object({

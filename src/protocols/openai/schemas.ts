@@ -1,8 +1,7 @@
 import { Type } from "typebox";
-import { problemResponses } from "../../http/problem-docs.ts";
-import { nullable, ref } from "../../http/schemas.ts";
-import type { ProblemType } from "../../problems/catalogue.ts";
-import { errorCodeOf, errorTypeOf } from "./errors.ts";
+import { errorDocs } from "../../http/problem-docs.ts";
+import { nullable } from "../../http/schemas.ts";
+import { openAiErrors } from "./errors.ts";
 
 export const openAiErrorSchema = Type.Object(
   {
@@ -20,33 +19,7 @@ export const openAiErrorSchema = Type.Object(
   },
 );
 
-interface Example {
-  readonly value: { readonly error: { readonly type: string; readonly message: string } };
-}
-
-/** The error responses of a route for its description, in this protocol's shape. */
-export function errorResponses(...types: ProblemType[]) {
-  return Object.fromEntries(
-    Object.entries(problemResponses(...types)).map(([status, { description, content }]) => {
-      const { examples } = content["application/json"];
-      const shown = Object.entries(examples as Record<string, Example>).map(([name, { value }]) => [
-        name,
-        {
-          value: {
-            error: {
-              message: value.error.message,
-              type: errorTypeOf(Number(status)),
-              code: errorCodeOf(value.error.type),
-              param: null,
-            },
-          },
-        },
-      ]);
-      const json = { schema: ref("OpenAiError"), examples: Object.fromEntries(shown) as object };
-      return [status, { description, content: { "application/json": json } }];
-    }),
-  );
-}
+export const errorResponses = errorDocs("OpenAiError", openAiErrors.body);
 
 export const tags = ["OpenAI"];
 export const security = [{ bearer: [] }, { apiKey: [] }, {}];

@@ -43,10 +43,8 @@ export function createLifecycle(options: LifecycleOptions) {
         database.transaction(async (tx) => {
           const change = await transition.apply(tx, input, again, unanswered);
           tried = change;
-          await Promise.all([
-            ...(change.jobs ?? []).map((job) => jobs.insert(tx, job)),
-            ...(change.events ?? []).map((event) => recordEvent(tx, event)),
-          ]);
+          for (const job of change.jobs ?? []) await jobs.insert(tx, job);
+          for (const event of change.events ?? []) await recordEvent(tx, event);
           return change;
         });
       const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {

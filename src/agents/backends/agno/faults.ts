@@ -161,13 +161,12 @@ export function refusalDetail(error: unknown): string {
 
 /** Whether AgentOS refuses to run this in the background, where it would run it in the foreground. */
 export function refusesBackground(error: unknown): boolean {
-  const status = upstreamErrorOf(error)?.status;
-  return (status === 400 || status === 409) && isBackgroundRefusal(refusalDetail(error));
+  return upstreamErrorOf(error)?.status === 400 && isBackgroundRefusal(refusalDetail(error));
 }
 
 /** The same as the reason of a failed run, which is how 2.x says it in a stream. */
 export function isBackgroundRefusal(message: string): boolean {
-  return /background(=true continuation is only| execution)/i.test(message);
+  return /background execution/i.test(message);
 }
 
 /** What callers are told when AgentOS refused a run; other faults are passed on as they are. */
@@ -243,9 +242,8 @@ export function withReason(
 export function leavesPaused(error: unknown): error is Problem {
   if (!(error instanceof Problem)) return false;
   if (error.type === "agent_unavailable" || error.type === "forbidden") return true;
-  const status = upstreamErrorOf(error)?.status ?? 0;
-  // With 409 its queue says that it is not ready to go on, or that somebody else has it.
-  return [401, 403, 409, 429].includes(status);
+  const status = upstreamErrorOf(error)?.status;
+  return status === 401 || status === 403 || status === 429;
 }
 
 /** What callers are told about a run that ended badly. */

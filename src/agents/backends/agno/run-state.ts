@@ -47,10 +47,9 @@ export interface PausedState extends ResumableState {
   readonly pause: readonly Wire[];
 }
 
-/** The same run after a pause. Workflows go on in the foreground, whatever they were begun in, unless a queue has them. */
+/** The same run after a pause. Workflows go on in the foreground, whatever they were begun in. */
 export function continued(run: RunRef): RunRef {
-  const canBeLeft = run.kind !== "workflow" || run.durable === true;
-  return { ...run, background: run.background && canBeLeft };
+  return { ...run, background: run.background && run.kind !== "workflow" };
 }
 
 /** The session of AgentOS that a run is in. */

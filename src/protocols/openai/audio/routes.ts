@@ -1,22 +1,20 @@
 import { Readable } from "node:stream";
-import multipart from "@fastify/multipart";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { requireAction } from "../../../http/caller.ts";
+import { takeForms, unvalidated } from "../../../http/form-bodies.ts";
 import { goneSignal } from "../../../http/gone-signal.ts";
 import type { IdentityProvider } from "../../../identity/identity.ts";
 import { Problem } from "../../../problems/problem.ts";
 import { audioFormats, mediaTypeOf } from "../../../voice/audio-format.ts";
 import type { ByteStream } from "../../../voice/byte-stream.ts";
 import type { Voice } from "../../../voice/create-voice.ts";
-import { readUpload } from "../../../voice/read-upload.ts";
-import { unvalidated } from "../../../voice/routes.ts";
-import { userOf } from "../../caller.ts";
+import { hear, readUpload } from "../../../voice/read-upload.ts";
 import { openAiErrors } from "../errors.ts";
 import { errorResponses, security, tags } from "../schemas.ts";
 import { speechBody, transcriptionBody, transcriptionSchema } from "./schemas.ts";
 import { openSpeech, renamed } from "./speech.ts";
-import { readTranscription, transcriptOf } from "./transcription.ts";
+import { transcriptForm, transcriptOf } from "./transcription.ts";
 
 interface AudioRoutesOptions {
   readonly voice: Voice;
@@ -104,8 +102,7 @@ export function audioRoutes(options: AudioRoutesOptions): FastifyPluginAsyncType
     );
 
     await app.register(async (uploads) => {
-      await uploads.register(multipart);
-      uploads.addContentTypeParser("*", (_request, _payload, done) => done(null));
+      await takeForms(uploads);
       uploads.post(
         "/v1/audio/transcriptions",
         {
@@ -137,22 +134,13 @@ export function audioRoutes(options: AudioRoutesOptions): FastifyPluginAsyncType
         },
         async (request, reply) => {
           await requireAction(request, identity, "send_message");
-          const { file, fields } = await readUpload(request, options.maxUploadBytes, {
+          const { file, fields } = await readUpload(request, reply, options.maxUploadBytes, {
             file: "file",
-          }).catch((error: unknown) => {
-            // The rest of a body that is refused is not read.
-            void reply.header("Connection", "close");
-            throw error;
           });
-          const { language, form } = readTranscription(fields);
-          const heard = await voice
-            .transcribe(file, {
-              language,
-              // Without identities a name proves nothing, and each address has its share.
-              owner: request.identity === null ? request.ip : userOf(request),
-              signal: goneSignal(reply),
-            })
-            .catch(renamed({ audio_file: "file" }));
+          const form = transcriptForm(fields);
+          const heard = await hear(voice, file, fields["language"], { request, reply }).catch(
+            renamed({ audio_file: "file" }),
+          );
           const transcript = transcriptOf(heard, form);
           if (form === "text") return reply.type("text/plain; charset=utf-8").send(heard.text);
           if (form !== "events") return reply.send(transcript);

@@ -2,7 +2,7 @@ import { Type, type Static } from "typebox";
 import { nullable } from "../../../http/schemas.ts";
 import { audioFormats } from "../../../voice/audio-format.ts";
 import { languageField } from "../../../voice/recognition.ts";
-import { uploadContent } from "../../../voice/routes.ts";
+import { uploadContent } from "../../../voice/read-upload.ts";
 
 export function speechBody(maxTextLength: number) {
   return Type.Object(

@@ -5,19 +5,14 @@ import { faulty } from "../../faulty.ts";
 /** How a transcript is told. */
 export type TranscriptForm = "json" | "text" | "verbose_json" | "events";
 
-export interface TranscriptionRequest {
-  readonly language: string | undefined;
-  readonly form: TranscriptForm;
-}
-
 const noTimes = {
   en: "recordings are heard without the times of their words",
   zh: "识别结果不含各词的时间",
 };
 
 /** Raises `bad_request` for what is none, `unsupported_parameter` for what recognisers here do not tell. */
-export function readTranscription(fields: Readonly<Record<string, unknown>>): TranscriptionRequest {
-  const { language, response_format: format = "json", stream } = fields;
+export function transcriptForm(fields: Readonly<Record<string, unknown>>): TranscriptForm {
+  const { response_format: format = "json", stream } = fields;
   if (format === "srt" || format === "vtt" || format === "diarized_json") {
     throw new Problem("unsupported_parameter", { parameter: "response_format", ...noTimes });
   }
@@ -30,10 +25,7 @@ export function readTranscription(fields: Readonly<Record<string, unknown>>): Tr
     if (asked.every((each) => parameter !== "include" && each === "segment")) continue;
     throw new Problem("unsupported_parameter", { parameter, ...noTimes });
   }
-  return {
-    language: typeof language === "string" ? language : undefined,
-    form: stream === "true" || stream === "1" ? "events" : format,
-  };
+  return stream === "true" || stream === "1" ? "events" : format;
 }
 
 function listOf(value: unknown): readonly unknown[] {

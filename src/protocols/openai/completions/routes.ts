@@ -16,6 +16,7 @@ import { keyOf, userMembers, userOf } from "../../caller.ts";
 import { conversationName } from "../../conversation-name.ts";
 import type { WatchDisconnect } from "../../disconnect.ts";
 import type { OpenedTurn, TurnOpener } from "../../open-turn.ts";
+import { turnRefusals } from "../../refusals.ts";
 import { folded, view } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import { settingsFor } from "../settings.ts";
@@ -141,24 +142,7 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
                 "text/event-stream": { schema: { type: "string" }, example },
               },
             },
-            ...errorResponses(
-              "malformed_json",
-              "unsupported_parameter",
-              "agent_not_found",
-              "message_not_found",
-              "session_busy",
-              "session_archived",
-              "idempotency_conflict",
-              "message_not_running",
-              "budget_exceeded",
-              "queue_full",
-              "storage_quota_exceeded",
-              "agent_failed",
-              "agent_unavailable",
-              "overloaded",
-              "shutting_down",
-              "agent_timeout",
-            ),
+            ...errorResponses(...turnRefusals, "agent_failed", "agent_timeout"),
           },
         },
       },

@@ -14,6 +14,7 @@ import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
 import { userMembers, userOf } from "../../caller.ts";
 import type { TurnOpener } from "../../open-turn.ts";
+import { turnRefusals } from "../../refusals.ts";
 import { view } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import { createResponseOpener } from "./open-response.ts";
@@ -91,23 +92,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           body: responseBody,
           response: {
             ...stream,
-            ...errorResponses(
-              "malformed_json",
-              "unsupported_parameter",
-              "agent_not_found",
-              "session_not_found",
-              ...ofOne,
-              "session_busy",
-              "session_archived",
-              "idempotency_conflict",
-              "message_not_running",
-              "budget_exceeded",
-              "queue_full",
-              "storage_quota_exceeded",
-              "agent_unavailable",
-              "overloaded",
-              "shutting_down",
-            ),
+            ...errorResponses(...turnRefusals, "session_not_found"),
           },
         },
       },
