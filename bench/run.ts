@@ -1,4 +1,4 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
@@ -7,6 +7,7 @@ import { benchImport } from "./import.ts";
 import { benchNodes } from "./nodes.ts";
 import { benchRelay } from "./relay.ts";
 import { benchSearch } from "./search.ts";
+import { benchTurn } from "./turn.ts";
 import { benchViews } from "./views.ts";
 
 const benches: Record<string, () => Promise<void>> = {
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<void>> = {
   search: benchSearch,
   import: benchImport,
   views: benchViews,
+  turn: benchTurn,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {

@@ -32,7 +32,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["AND m.message_id = $2 AND m.attempt = $3", "AND m.message_id = $2 AND $3::int > 0"],
       ["isRepeat ? await heldHere(tx, claimant, sessionId) : null);", "null);"],
       [
-        "ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom))",
+        "ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom, waiting))",
         "ended(end, told, null)",
       ],
       ["lease_owner = NULL, lease_until = NULL, recoveries = 0,", "recoveries = 0,"],
@@ -216,7 +216,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/lifecycle/start-waiting.ts",
     tests: heart("session-lock"),
     mutants: [
-      ["await lockSession(tx, sessionId);", ""],
+      ["lockSession(tx, sessionId),", "null,"],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
     ],
   },
@@ -259,8 +259,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["return attempt(true, triesLeft - 1);", "throw error;"],
       ["return attempt(again, triesLeft - 1);", "throw error;"],
-      ["for (const job of change.jobs ?? []) await jobs.insert(tx, job);", ""],
-      ["for (const event of change.events ?? []) await recordEvent(tx, event);", ""],
+      ["...(change.jobs ?? []).map((job) => jobs.insert(tx, job)),", ""],
+      ["...(change.events ?? []).map((event) => recordEvent(tx, event)),", ""],
       ["if (unanswered !== null || (change.jobs ?? []).length > 0) jobs.nudge();", ""],
       ["unanswered = tried;", ""],
       ["transition.apply(tx, input, again, unanswered)", "transition.apply(tx, input, false)"],

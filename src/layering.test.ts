@@ -14,8 +14,9 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   problems: names("lib"),
   telemetry: names("config lib"),
   redis: names("lib telemetry"),
-  cache: names("lib redis telemetry"),
   database: names("lib problems telemetry"),
+  nodes: names("database lib telemetry"),
+  cache: names("lib nodes redis telemetry"),
   identity: names("cache config lib problems telemetry"),
   http: names("cache config identity lib problems telemetry"),
   // Features: each with its port, logic, routes, SQL and tests.
@@ -34,7 +35,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   knowledge: names("agents attachments http identity problems telemetry"),
   memories: names("agents jobs database http identity problems telemetry"),
   replies: names(
-    "agents attachments events idempotency jobs usage database http identity lib problems redis telemetry tree",
+    "agents attachments events idempotency jobs usage database http identity lib nodes problems redis telemetry tree",
   ),
   sessions: names(
     "agents events idempotency replies search database http identity lib problems telemetry tree",
@@ -69,9 +70,10 @@ const assemblers = new Set(["composition", "cli", "(root)"]);
 const adapters = [
   /^src\/agents\/backends\/(\w+)\//,
   /^src\/voice\/providers\/(\w+)/,
-  /^src\/replies\/log\/(memory|redis)\.ts$/,
+  /^src\/replies\/log\/(memory|redis|forwarded)\.ts$/,
   /^src\/database\/(postgres|embedded)\.ts$/,
-  /^src\/cache\/(memory|redis|memory-rate-limiter|redis-rate-limiter)\.ts$/,
+  /^src\/nodes\/(postgres-wire)\.ts$/,
+  /^src\/cache\/(memory|redis|memory-rate-limiter|redis-rate-limiter|told-rate-limiter)\.ts$/,
 ];
 
 const root = join(import.meta.dirname, "..");

@@ -9,6 +9,8 @@ interface MemoryRateLimiterOptions {
 }
 
 export interface MemoryRateLimiter extends RateLimiter {
+  /** What was let through elsewhere: as if it had been here. */
+  charge(key: string, costUs: number): void;
   /** Keys held, for metrics and tests. */
   size(): number;
 }
@@ -41,6 +43,13 @@ export function createMemoryRateLimiter({
       if (arrivalUs > nowUs) arrivals.set(key, arrivalUs);
       forget(nowUs);
       return decision;
+    },
+    charge(key, costUs) {
+      const nowUs = Math.floor(now() * 1000);
+      const arrivalUs = Math.max(arrivals.get(key) ?? nowUs, nowUs) + costUs;
+      arrivals.delete(key);
+      arrivals.set(key, arrivalUs);
+      forget(nowUs);
     },
     size: () => arrivals.size,
   };

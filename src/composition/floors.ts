@@ -34,8 +34,8 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
   const database = observeDatabase(await openDatabase(config, logger), metrics, logger);
   closing.add("database", () => database.close());
   await checkWhole(database);
-  const shared = createSharedState(config, logger);
-  closing.add("redis", () => shared.close());
+  const shared = createSharedState(config, { nodeId, database, logger });
+  closing.add("what nodes share", () => shared.close());
   const cache = observeCache(shared.cache, metrics);
   const apiKeys = createApiKeyStore(database);
   const knownKeys = createKnownKeys({
@@ -57,6 +57,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
     tracer,
     database,
     redis: shared.probe,
+    wire: shared.wire,
     replyLog: shared.replyLog,
     limiter: shared.limiter,
     cache,

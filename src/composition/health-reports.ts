@@ -17,6 +17,7 @@ import { createRefreshGauges } from "../health/refresh-gauges.ts";
 import { healthRoutes } from "../health/routes.ts";
 import { createSessionsOverview } from "../health/sessions-overview.ts";
 import { fetchJson } from "../lib/fetch-json.ts";
+import type { Wire } from "../nodes/wire.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyFeeds } from "../replies/reading/reply-feeds.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
@@ -31,6 +32,8 @@ interface HealthReportsOptions {
   readonly database: Database;
   /** Null: not configured. */
   readonly redis: Probe | null;
+  /** Null where nodes tell each other by Redis, or where there is but one. */
+  readonly wire: Wire | null;
   readonly backends: readonly ConfiguredBackend[];
   readonly catalogue: Catalogue;
   readonly replies: Replies;
@@ -52,7 +55,7 @@ export function createHealthReports(options: HealthReportsOptions): {
   readonly routes: readonly FastifyPluginAsyncTypebox[];
   close(): void;
 } {
-  const { config, version, database, backends, metrics, logger, gateway, features } = options;
+  const { config, version, database, backends, metrics, logger, gateway, features, wire } = options;
   const eventLoop = watchEventLoop();
   const health = createHealth({
     database: databaseProbe(database),
@@ -84,6 +87,12 @@ export function createHealthReports(options: HealthReportsOptions): {
       streams: () => ({
         status: "healthy",
         details: { ...options.feeds.stats(), max_followers: config.limits.max_viewers },
+      }),
+      ...(wire !== null && {
+        nodes() {
+          const { connected, peers } = wire.status();
+          return { status: connected ? "healthy" : "unhealthy", details: { connected, peers } };
+        },
       }),
     },
     isDraining: options.isDraining,

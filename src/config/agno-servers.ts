@@ -1,4 +1,5 @@
-import type { AgnoServer, Config } from "./settings.ts";
+import type { AgnoServer } from "./sections/agents.ts";
+import type { Config } from "./settings.ts";
 
 /** Name of the server of `agno.api_url` among those of `agno.servers`. */
 const defaultAgnoServerName = "agno";

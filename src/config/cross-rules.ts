@@ -155,7 +155,15 @@ const crossRules: readonly CrossRule[] = [
   ]),
   {
     settings: ["database.url"],
-    faults: ({ database: { url } }) => (url === null ? [] : databaseUrlFaults(url)),
+    faults: ({ database: { url } }) => (url === null ? [] : databaseUrlFaults("database.url", url)),
+  },
+  {
+    settings: ["database.url", "database.listen_url"],
+    faults: ({ database: { url, listen_url: listenUrl } }) => {
+      if (listenUrl === null) return [];
+      if (url === null) return ["database.listen_url: is for nodes that share database.url"];
+      return databaseUrlFaults("database.listen_url", listenUrl);
+    },
   },
   {
     settings: ["redis.url"],

@@ -74,7 +74,7 @@ describe("faults", () => {
     ["events: {zzzzzz: 3}", /^events\.zzzzzz .*The keys of events are url, secret, receivers$/],
     [
       "database: {port: 3}",
-      /did you mean database\.url\? The keys of database are url, pool_size,/,
+      /did you mean database\.url\? The keys of database are url, listen_url, pool_size,/,
     ],
     ["__proto__: {a: 1}", /^__proto__ .* is not a known section/],
     ["service: {constructor: 1}", /^service\.constructor .* is not a known key/],

@@ -25,6 +25,9 @@ export function optional(words: string, holds: Holds): Member {
   return { required: false, words, holds };
 }
 
+export const name = required("text", isText);
+export const words = optional("text", isText);
+export const wordList = optional("a list of texts", isTextList);
 /** A structure that need not be there and has a check of its own. */
 export function nested(fault: (value: unknown) => string | null): Member {
   return { required: false, words: "a structure", holds: () => true, fault };

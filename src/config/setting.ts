@@ -1,5 +1,9 @@
 import type { Rule } from "./rules.ts";
 
+// Timers of Node run at once when set further ahead than 2^31 ms, so that what they wait for is bounded.
+export const day = 86_400;
+export const dayInMilliseconds = 1000 * day;
+
 /**
  * The building blocks of the settings table (`settings.ts`): what a value may be, its default, what it means.
  * The loader, `chat-service config`, `config.example.yaml` and `docs/configuration.md` all read this table.
@@ -34,6 +38,9 @@ export interface Setting<T = unknown> {
   /** For `json`: a value to show in the documentation. */
   readonly example?: T;
 }
+
+/** Of `config.yaml`, by their names. */
+export type Sections = Readonly<Record<string, Readonly<Record<string, Setting>>>>;
 
 interface Extra {
   readonly env?: readonly string[];

@@ -35,19 +35,19 @@ const instead: Readonly<Record<string, string>> = {
   sslaccept: "sslmode=no-verify accepts any certificate",
 };
 
-/** What is wrong with the parameters of `database.url`, which the driver would take without a word. */
-export function databaseUrlFaults(url: string): readonly string[] {
+/** What is wrong with the parameters of a database's URL, which the driver would take without a word. */
+export function databaseUrlFaults(setting: string, url: string): readonly string[] {
   const { searchParams: parameters } = new URL(url);
   const unknown = [...new Set(parameters.keys())]
     .filter((name) => !understood.has(name))
     .map((name) => {
       const hint = instead[name] ?? `there are ${[...understood].join(", ")}`;
-      return `database.url: ${JSON.stringify(name)} is no parameter here; ${hint}`;
+      return `${setting}: ${JSON.stringify(name)} is no parameter here; ${hint}`;
     });
   const mode = parameters.get("sslmode");
   return mode === null || sslModes.includes(mode)
     ? unknown
-    : [...unknown, `database.url: sslmode must be one of ${sslModes.join(", ")}`];
+    : [...unknown, `${setting}: sslmode must be one of ${sslModes.join(", ")}`];
 }
 
 /** The same for `redis.url`, of which only host, port, user, password and the number of the database are read. */

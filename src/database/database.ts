@@ -26,7 +26,9 @@ export interface Database extends Queryable {
   /**
    * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Keep it short and
    * never await anything but `tx` inside: embedded storage has a single connection, and a server's pool is small.
-   * Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
+   * Statements are sent as they are asked, in that order: those whose answers do not depend on each other may be asked
+   * together, and one whose answer nobody needs need not be awaited (its failure fails the transaction). That saves
+   * round trips. Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** A round trip, for health probes. Raises storage_unavailable, also where nothing may be written. */

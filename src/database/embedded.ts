@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
+import { inTransaction, TransactionFailed } from "./in-transaction.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
 import { createPreparedStatements } from "./prepared-statements.ts";
 import { createTurns } from "../lib/in-turns.ts";
@@ -50,7 +51,16 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       kind: "embedded",
       query,
       execute,
-      transaction: (work) => alone(() => inTransaction(direct, () => work(direct))),
+      transaction: (work) =>
+        alone(async () => {
+          try {
+            return await inTransaction(direct, work);
+          } catch (failure) {
+            if (!(failure instanceof TransactionFailed)) throw failure;
+            if (!failure.isOver) await direct.query("ROLLBACK");
+            throw failure.cause;
+          }
+        }),
       async ping() {
         await query("SELECT 1");
       },
@@ -78,18 +88,6 @@ function queryable(client: PGlite): Queryable {
       await client.exec(sql).catch(raiseTranslated);
     },
   };
-}
-
-async function inTransaction<T>(direct: Queryable, work: () => Promise<T>): Promise<T> {
-  await direct.query("BEGIN");
-  try {
-    const result = await work();
-    await direct.query("COMMIT");
-    return result;
-  } catch (error) {
-    await direct.query("ROLLBACK");
-    throw error;
-  }
 }
 
 /** The same as a server's: a full disk, no memory. */

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import pg from "pg";
 import { ownCertificate, type OwnCertificate } from "../lib/certificates.ts";
 import type { Problem } from "../problems/problem.ts";
@@ -10,6 +11,7 @@ import {
   type QueryResult,
   type Row,
 } from "./database.ts";
+import { inTransaction, TransactionFailed } from "./in-transaction.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 
 interface PostgresOptions {
@@ -51,6 +53,9 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: "chat-service",
+    // Statements that do not wait for each other are one round trip, and one write.
+    pipeline: true,
+    stream: () => writingAtOnce(new Socket()),
     ...(statementTimeoutMs > 0 && {
       // The client's own limit also covers a server that has gone silent; the server's is sent as a start-up parameter,
       // which PgBouncer refuses.
@@ -124,20 +129,17 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     transaction: (work) =>
       lend(async (lent) => {
         try {
-          await lent.query("BEGIN");
-          const result = await work(queryable(lent.query));
-          await lent.query("COMMIT").catch((error: unknown) => {
-            throw lent.isLost ? commitUnanswered(error) : error;
-          });
-          return result;
-        } catch (error) {
-          // After a lost connection there is nothing to roll back.
-          if (!lent.isLost) {
+          return await inTransaction(queryable(lent.query), work);
+        } catch (failure) {
+          if (!(failure instanceof TransactionFailed)) throw failure;
+          const { cause, isOver } = failure;
+          if (lent.isLost) throw isOver ? commitUnanswered(cause) : cause;
+          if (!isOver) {
             await lent.query("ROLLBACK").catch(() => {
               lent.isLost = true;
             });
           }
-          throw error;
+          throw cause;
         }
       }),
     async ping() {
@@ -160,6 +162,26 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
       return closing;
     },
   };
+}
+
+/** What is written to it in one turn of the event loop goes out together. */
+function writingAtOnce(socket: Socket): Socket {
+  // Connecting gives a socket the `write` of its class.
+  return socket.once("connect", () => {
+    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+    let isHeld = false;
+    socket.write = (...given: unknown[]) => {
+      if (!isHeld) {
+        isHeld = true;
+        socket.cork();
+        process.nextTick(() => {
+          isHeld = false;
+          socket.uncork();
+        });
+      }
+      return write(...given);
+    };
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import type { ConfiguredApiKey } from "../config/settings.ts";
+import type { ConfiguredApiKey } from "../config/sections/access.ts";
 import { withApiKeys } from "./api-keys.ts";
 import { actions, type Credentials, type IdentityProvider } from "./identity.ts";
 import { createOpenIdentity } from "./open.ts";

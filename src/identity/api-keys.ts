@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { ConfiguredApiKey } from "../config/settings.ts";
+import type { ConfiguredApiKey } from "../config/sections/access.ts";
 import { actedNameFault, actingCaller, isActedUser } from "./acting.ts";
 import { agentRights, isAgentRight } from "./agent-rights.ts";
 import { bearerToken } from "./credentials.ts";

@@ -1,4 +1,4 @@
-import type { Budget } from "../config/settings.ts";
+import type { Budget } from "../config/sections/limits.ts";
 import type { Database } from "../database/database.ts";
 import type { RecordEvent } from "../events/business-event.ts";
 import { Problem } from "../problems/problem.ts";

@@ -1,4 +1,4 @@
-import type { ModelPrice } from "../config/settings.ts";
+import type { ModelPrice } from "../config/sections/agents.ts";
 import { nothingSpent, type Spent } from "../agents/spent.ts";
 
 /** By model. */

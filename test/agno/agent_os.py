@@ -2,12 +2,14 @@
 
 Started by start-agent-os.ts. Environment: MODEL_BASE_URL (an OpenAI-compatible server), PORT, DATABASE (path of a
 SQLite file, address of a PostgreSQL database, or "none"), DURABLE (how often a queue begins a run; needs PostgreSQL and
-3.x), WITHOUT (the id of an agent that is not there).
+3.x), RETRY_DELAY (up to so many seconds it waits before it does; default 1), WITHOUT (the id of an agent that is not
+there).
 """
 
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 import uvicorn
@@ -59,11 +61,12 @@ async def wait_long(seconds: float) -> str:
 
 def draw(subject: str) -> ToolResult:
     """Draws a picture."""
-    if subject == "whale":
-        # As image models make them: a PNG by its first bytes, and far more than fits into an event.
+    sizes = {"whale": 600_000, "blue whale": 9_000_000}
+    if subject in sizes:
+        # As image models make them: a PNG by its first bytes, and far more than fits into an event of ours.
         return ToolResult(
-            content="Drew a whale",
-            images=[Image(content=b"\x89PNG\r\n\x1a\n" + bytes(600_000), mime_type="image/png")],
+            content=f"Drew a {subject}",
+            images=[Image(content=b"\x89PNG\r\n\x1a\n" + bytes(sizes[subject]), mime_type="image/png")],
         )
     return ToolResult(
         content=f"Drew {subject}",
@@ -294,7 +297,7 @@ if "DURABLE" in os.environ:
         durable=True,
         max_attempts=int(os.environ["DURABLE"]),
         lock_grace_seconds=9 if int(os.environ["DURABLE"]) > 1 else 600,
-        retry_delay_seconds=1,
+        retry_delay_seconds=int(os.environ.get("RETRY_DELAY", "1")),
         stop_timeout_seconds=5,
     )
 
@@ -334,6 +337,28 @@ choosing = Workflow(
     ],
 )
 
+
+
+def stumble(step_input: StepInput) -> StepOutput:
+    """Fails as often as it is told, restarts of AgentOS included."""
+    times = int(str(step_input.input).split()[-1])
+    tries = Path("tries.txt")
+    tried = int(tries.read_text()) if tries.exists() else 0
+    tries.write_text(str(tried + 1))
+    if tried < times:
+        raise RuntimeError("secret-of-the-step stumbled")
+    return StepOutput(content=f"stumbled {tried} times")
+
+
+stumbling = Workflow(
+    id="stumbling",
+    name="Stumbling",
+    steps=[
+        Step(name="draft", agent=drafter),
+        Step(name="stumble", executor=stumble, max_retries=0, human_review=HumanReview(on_error="fail")),
+    ],
+)
+
 agent_os = AgentOS(
     id="test-os",
     name="Test OS",
@@ -357,7 +382,7 @@ agent_os = AgentOS(
         if agent.id != os.environ.get("WITHOUT")
     ],
     teams=[crew, cleaners, readers, planners, router],
-    workflows=[article, shouting, checked, cleaning, reading, choosing],
+    workflows=[article, shouting, checked, cleaning, reading, choosing, stumbling],
     db=database,
     telemetry=False,
     **queue,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { AgentInterrupted, RunStopped } from "../../src/agents/agent-backend.ts";
+import { Problem } from "../../src/problems/problem.ts";
 import { startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { forEachAgno } from "./for-each-agno.ts";
 import { scriptedModel } from "./model-script.ts";
-import { collect, never, request } from "./scenarios.ts";
+import { collect, never, only, request } from "./scenarios.ts";
 import { backendFor } from "./stage.ts";
 import { startAgentOs, type AgentOsProcess } from "./start-agent-os.ts";
 
@@ -25,16 +26,25 @@ forEachAgno((version, python) => {
       await agentOs?.close();
       await model?.close();
     });
-    const start = async (durable: number) => {
+    const start = async (durable: number, retryDelay = 1) => {
       await agentOs?.close();
       const database = await postgres!.freshDatabase();
-      agentOs = await startAgentOs({ python, modelUrl: model.url, database, durable });
+      agentOs = await startAgentOs({ python, modelUrl: model.url, database, durable, retryDelay });
     };
-    /** Kills AgentOS when so much was said, and starts it again. */
-    const killAt = (word: string) => {
+    /** Waits until the queue says this of its only run. */
+    const become = async (status: string) => {
+      for (;;) {
+        const answer = await agentOs.ask("/queue/jobs");
+        const { data } = (await answer.json()) as { data: { status: string; attempt: number }[] };
+        if (data[0]?.status === status && data[0].attempt > 0) return;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    /** Ends AgentOS when so much was said, as `kill -9` does it if nothing else is said, and starts it again. */
+    const killAt = (word: string, end = () => agentOs.kill()) => {
       let restarted: Promise<void> | null = null;
       return (_event: unknown, text: string) => {
-        if (text.endsWith(word)) restarted ??= agentOs.kill().then(() => agentOs.start());
+        if (text.endsWith(word)) restarted ??= end().then(() => agentOs.start());
       };
     };
 
@@ -47,6 +57,95 @@ forEachAgno((version, python) => {
       assert.equal(answer.error, null, agentOs.output);
       assert.equal(answer.text, slowText);
       assert.equal(model.requests.length - before, 2);
+      await backend.close();
+    });
+
+    test("a run that fails and is tried again goes on, in place of what was said", async () => {
+      await start(2);
+      const backend = backendFor(agentOs.url);
+      const answer = await collect(backend.run(request("stumbling", "stumble 1"), never));
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(answer.text, "stumbled 1 times");
+      assert.deepEqual(answer.events.at(-1), { type: "finish", reason: "stop" });
+      await backend.close();
+    });
+
+    test("a run that fails whenever it is tried ends as the last try does", async () => {
+      await start(2);
+      const backend = backendFor(agentOs.url);
+      const answer = await collect(backend.run(request("stumbling", "stumble 5"), never));
+      assert.ok(answer.error instanceof Problem, String(answer.error));
+      assert.equal(answer.error.type, "agent_failed");
+      assert.doesNotMatch(JSON.stringify(answer.events), /secret-of-the-step/);
+      const steps = only(answer, "agent").filter(({ event }) => event === "step_failed");
+      assert.equal(steps.length, 2, agentOs.output);
+      await backend.close();
+    });
+
+    test("a failed run that the queue is done with is not waited for", async () => {
+      await start(2);
+      const backend = backendFor(agentOs.url, { timeoutMs: 600_000 });
+      const answer = await collect(backend.run(request("assistant", "explode"), never));
+      assert.ok(answer.error instanceof Problem, String(answer.error));
+      assert.equal(answer.error.type, "agent_failed");
+      assert.equal(answer.text, "The first half ");
+      await backend.close();
+    });
+
+    test("a run that is cancelled while it waits for its next try is not tried again", async () => {
+      await start(2, 600);
+      const backend = backendFor(agentOs.url);
+      const stop = new AbortController();
+      const asked = collect(backend.run(request("stumbling", "stumble 1"), stop.signal));
+      await become("queued");
+      stop.abort(new RunStopped("cancelled", false));
+      assert.ok((await asked).error instanceof RunStopped);
+      await become("cancelled");
+      await backend.close();
+    });
+
+    test("a run whose AgentOS dies while it waits for its next try is followed to its end", async () => {
+      await start(2, 20);
+      const backend = backendFor(agentOs.url);
+      const asked = collect(backend.run(request("stumbling", "stumble 1"), never));
+      await become("queued");
+      await agentOs.kill();
+      await agentOs.start();
+      const answer = await asked;
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(answer.text, "stumbled 1 times");
+      await backend.close();
+    });
+
+    test.each([
+      ["janitor", "I shall delete it. The tool says: Deleted /data/old.txt"],
+      ["checked", "You said: You said: clean"],
+      ["cleaning", "I shall delete it. The tool says: Deleted /data/old.txt"],
+    ])("a pause of %s that outlives AgentOS goes on when it is decided", async (agentId, text) => {
+      await start(2);
+      const backend = backendFor(agentOs.url);
+      const asked = request(agentId, "clean");
+      const before = await collect(backend.run(asked, never));
+      const [paused] = only(before, "paused");
+      const { requirements, state } = paused!;
+      await agentOs.kill();
+      await agentOs.start();
+      const decisions = [{ id: requirements[0]!.id, approved: true }];
+      const answer = await collect(backend.continue!(asked, state, decisions, never));
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(before.text + answer.text, text);
+      await backend.close();
+    });
+
+    test("a run whose AgentOS is shut down in order is followed to its end", async () => {
+      await start(2);
+      const backend = backendFor(agentOs.url, { patienceMs: 120_000 });
+      const answer = await collect(
+        backend.run(request("assistant", "slowly"), never),
+        killAt("w20 ", () => agentOs.shutDown()),
+      );
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(answer.text, slowText);
       await backend.close();
     });
 

@@ -8,15 +8,18 @@ import { pythonWith } from "../support/python.ts";
 export const agnoVersions: readonly string[] = ["2.9.0", "3.1.10"];
 
 /**
- * Those that this run of the suite takes: `AGNO_VERSIONS`, a list with commas, in which `newest` is what the registry
- * has now.
+ * Those that this run of the suite takes: `AGNO_VERSIONS`, a list with commas, in which `tested` are those above, and
+ * `newest` is what the registry has now.
  */
 export async function chosenVersions(): Promise<readonly string[]> {
   const wanted = (process.env["AGNO_VERSIONS"] ?? "").split(",").filter((each) => each !== "");
   if (wanted.length === 0) return agnoVersions;
-  if (!wanted.includes("newest")) return wanted;
-  const newest = await newestVersion();
-  return wanted.map((each) => (each === "newest" ? newest : each));
+  const newest = wanted.includes("newest") ? await newestVersion() : "";
+  const meant = wanted.flatMap((each) => {
+    if (each === "tested") return agnoVersions;
+    return each === "newest" ? newest : each;
+  });
+  return [...new Set(meant)];
 }
 
 /** As pip sees it, without releases that are not final. */

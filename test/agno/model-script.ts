@@ -58,7 +58,7 @@ export function scriptedModel(request: RecordedRequest): Turn {
   const drawn = messages.findLastIndex((message) => message.role === "tool");
   if (tools.includes("draw")) {
     return drawn < 0
-      ? call("draw", { subject: text.includes("whale") ? "whale" : "cat" })
+      ? call("draw", { subject: /(blue )?whale/.exec(text)?.[0] ?? "cat" })
       : { tokens: words("Here is a cat.") };
   }
   if (results.length > 0) return { tokens: words(`The tool says: ${result}`) };

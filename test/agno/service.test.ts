@@ -233,19 +233,22 @@ forEachSetup((version, python, { name, securityKey, database }) => {
       },
     );
 
-    test("a big picture that an agent has made is kept here, and told by its path", async () => {
-      const { stream, messageId } = await ask("artist", "Please draw a whale");
+    test.each([
+      ["whale", 600_008],
+      ["blue whale", 9_000_008],
+    ])("a big picture (%s, %i bytes) is kept here, and told by its path", async (what, size) => {
+      const { stream, messageId } = await ask("artist", `Please draw a ${what}`);
       const media = (await stream.all()).filter((event) => event.type === "media");
       assert.equal(media.length, 1);
       const { body } = await client.get<{ media: { url: string; size: number }[] }>(
         `/chat/message/${messageId}`,
       );
       const [kept] = body.media;
-      assert.equal(kept?.size, 600_008);
+      assert.equal(kept?.size, size);
       assert.equal(media[0]?.["url"], kept.url);
       const answer = await fetch(`${service.url}${kept.url}?user_id=ann`);
       assert.equal(answer.headers.get("content-type"), "image/png");
-      assert.equal((await answer.arrayBuffer()).byteLength, 600_008);
+      assert.equal((await answer.arrayBuffer()).byteLength, size);
       assert.equal((await fetch(`${service.url}${kept.url}?user_id=bob`)).status, 404);
     });
 

@@ -16,7 +16,9 @@ export interface AgentOsProcess {
   readonly output: string;
   /** As `kill -9`, waits until it is gone. */
   kill(): Promise<void>;
-  /** After `kill`: with the same address and database. */
+  /** As a deployment does: with a signal that asks it to end. */
+  shutDown(): Promise<void>;
+  /** After `kill` or `shutDown`: with the same address and database. */
   start(changes?: Changes): Promise<void>;
   /** Nothing is answered while connections are still taken, until it is thawed. */
   freeze(): void;
@@ -32,6 +34,8 @@ export type AgentOsProcessOptions = {
   readonly database?: string | false | undefined;
   /** A durable queue, in PostgreSQL, that begins a run so often; 3.x only. */
   readonly durable?: number;
+  /** The longest that the queue waits before it begins a run again, in seconds. */
+  readonly retryDelay?: number;
   /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
   readonly script?: string;
 } & Changes;
@@ -66,6 +70,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
         DATABASE:
           options.database === false ? "none" : (options.database ?? join(folder, "agent-os.db")),
         ...(options.durable !== undefined && { DURABLE: String(options.durable) }),
+        ...(options.retryDelay !== undefined && { RETRY_DELAY: String(options.retryDelay) }),
         ...(securityKey ? { OS_SECURITY_KEY: securityKey } : {}),
         ...(without ? { WITHOUT: without } : {}),
       },
@@ -83,13 +88,14 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
     }
   }
 
-  async function kill(): Promise<void> {
+  async function end(signal: NodeJS.Signals): Promise<void> {
     const running = child;
     child = null;
     if (!running || running.exitCode !== null || running.signalCode !== null) return;
-    running.kill("SIGKILL");
+    running.kill(signal);
     await once(running, "exit");
   }
+  const kill = () => end("SIGKILL");
 
   await start();
   return {
@@ -107,6 +113,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
       return output;
     },
     kill,
+    shutDown: () => end("SIGTERM"),
     start,
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),

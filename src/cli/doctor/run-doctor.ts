@@ -17,6 +17,7 @@ import { checkAgents, checkBaseService, checkGateway } from "./check-peers.ts";
 import { checkRedis } from "./check-redis.ts";
 import { checkRunning } from "./check-running.ts";
 import { checkSpeech } from "./check-speech.ts";
+import { checkWire } from "./check-wire.ts";
 import { look, type Finding } from "./finding.ts";
 
 const help = `chat-service doctor [--config FILE] [--json]
@@ -35,6 +36,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
     look("data directory", () => checkDataDirectory(config)),
     look("log files", () => checkLogFiles(config)),
     look("database", () => checkDatabase(config)),
+    look("between nodes", () => checkWire(config)),
     look("redis", () => checkRedis(config)),
     look("agents", () => checkAgents(config)),
     look("speech", () => checkSpeech(config)),

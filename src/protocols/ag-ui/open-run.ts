@@ -16,7 +16,7 @@ import type { OpenedTurn, ProtocolTurn, TurnOpener } from "../open-turn.ts";
 import type { PlaceTurn } from "../place-turn.ts";
 import { view } from "../view.ts";
 import { readResume } from "./interrupts.ts";
-import { runProjection, type StoredCall } from "./project.ts";
+import { runProjection } from "./project.ts";
 import {
   heldBy,
   isGiven,
@@ -28,6 +28,7 @@ import {
   type RunInput,
   type RunTurn,
 } from "./request.ts";
+import type { StoredCall } from "./run/telling.ts";
 
 export interface RunOptions {
   readonly turns: TurnOpener;

@@ -18,7 +18,9 @@ import {
   type ReplyEventBody,
 } from "../../replies/reply-event.ts";
 import { stride } from "../view.ts";
-import { messagesOf, runProjection, type RunOptions } from "./project.ts";
+import { runProjection } from "./project.ts";
+import { messagesOf } from "./run/messages.ts";
+import type { RunOptions } from "./run/telling.ts";
 
 type Told = Readonly<Record<string, unknown>> & { readonly type: string };
 

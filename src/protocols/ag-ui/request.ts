@@ -6,7 +6,7 @@ import type { EarlierMessage, ExternalId } from "../../replies/lifecycle/accepta
 import { checkName, isName } from "../conversation-name.ts";
 import { faulty } from "../faulty.ts";
 import { checkSaid, type Said } from "../said.ts";
-import type { Message } from "./project.ts";
+import type { Message } from "./run/messages.ts";
 import type { runInput } from "./schemas.ts";
 
 export type RunInput = Static<typeof runInput>;

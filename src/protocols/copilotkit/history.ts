@@ -6,14 +6,9 @@ import type { FramedEvent } from "../../replies/reading/sse.ts";
 import type { FoundSession } from "../../sessions/session-store.ts";
 import { headOf, pathTo } from "../../tree/tree.ts";
 import { notedOf } from "../ag-ui/open-run.ts";
-import {
-  messagesOf,
-  runProjection,
-  type Message,
-  type RunOptions,
-  type RunState,
-  type StoredCall,
-} from "../ag-ui/project.ts";
+import { runProjection } from "../ag-ui/project.ts";
+import { messagesOf, type Message } from "../ag-ui/run/messages.ts";
+import type { RunOptions, RunState, StoredCall } from "../ag-ui/run/telling.ts";
 import { stride, view } from "../view.ts";
 
 /** Of a thread the newest messages, fewer where they are very long: opening it costs the same however long it is. */

@@ -17,13 +17,13 @@ import {
 } from "../../tree/tree.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
-import { storeBranches, unfinishedReplies } from "./branches.ts";
+import { storeBranches, unfinishedReplies, type UnfinishedReply } from "./branches.ts";
 import type { Acceptance, Accepted, AcceptParts, BeginningSession } from "./acceptance.ts";
 import { findAnchor, type Anchored, type Question } from "./anchor.ts";
 import { claimedColumns, conversationOf, leaseUntil, questionOf, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { findHost, join } from "./join.ts";
-import { free, inFront, makePlace, onBusyOf, type Place } from "./make-place.ts";
+import { inFront, makePlace, onBusyOf, type Place } from "./make-place.ts";
 import { openingEvent } from "./opening.ts";
 import { insertedColumns, questionRow } from "./question-row.ts";
 import { queuedEvent } from "./tell-waiting.ts";
@@ -78,9 +78,13 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
       const { sessionId, newSession } = request;
       // Before a session is made: a repeat is no further one.
       if (newSession !== null) await claimKey(tx, parts, request, newSession.userId);
-      const session = await (newSession === null
-        ? lockAndCount(tx, request)
-        : begin(tx, parts, newSession, request.message?.text ?? ""));
+      const locked =
+        newSession === null
+          ? lockAndCount(tx, request)
+          : begin(tx, parts, newSession, request.message?.text ?? "");
+      // Asked behind the lock, and so read under it: it takes no round trip of its own.
+      const unfinished = newSession === null ? unfinishedReplies(tx, sessionId) : nothing;
+      const [session] = await Promise.all([locked, unfinished]);
       const agentId = request.agentId ?? session.agentId;
       const before = treeBefore(session, request);
       const wish = request.onBusy ?? onBusyOf(session.config);
@@ -102,7 +106,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
       const { parent: below } = anchored;
       const hanging = { sessionId, agentId: request.agentId, parent: below };
       const wanted = { ...hanging, onBusy, maxQueued, canSteer };
-      const place = newSession === null ? await makePlace(tx, parts, wanted) : free;
+      const place = await makePlace(tx, parts, wanted, await unfinished);
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
       const { insteadOf } = place;
@@ -133,6 +137,9 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
     },
   };
 }
+
+/** A session that begins with its first message. */
+const nothing: Promise<UnfinishedReply[]> = Promise.resolve([]);
 
 /** Its messages leave the path as well: what stands there instead hangs where they do. */
 function above(tree: Tree, { seq, messages }: NonNullable<Place["insteadOf"]>): number {
@@ -300,8 +307,10 @@ async function insertMessages(
     INSERT INTO messages (${insertedColumns}) VALUES ${message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`}
       (${sessionId}, ${replyId}, ${tree.lastSeq}, 'assistant', ${waits ? "queued" : "streaming"}, ${agentId},
        '', '{}', NULL, NULL, ${question.messageId}, ${attempt}, ${lease}, ${eventSeq}, ${toJsonb(turn)}::jsonb)`;
-  await tx.query(text, values);
-  await parts.attachments.insert(tx, { sessionId, messageId: question.messageId }, files);
+  // Its answer is that of the transaction.
+  void tx.query(text, values);
+  if (files.length > 0)
+    await parts.attachments.insert(tx, { sessionId, messageId: question.messageId }, files);
   return {
     replyId,
     sessionId,

@@ -45,7 +45,7 @@ export const leaseUntil = ({ leaseSeconds }: Claimant) =>
 /** May a reply of this agent and user be made here now? A reply that may not stays where it is. */
 export type HasRoom = (agentId: string, userId: string) => boolean;
 
-interface Waiting {
+export interface Waiting {
   readonly agentId: string;
   readonly userId: string;
   /** The session's, as it is now. */
@@ -53,7 +53,7 @@ interface Waiting {
 }
 
 /** What waits longest in the session. Costs far less than to claim what is not there. Lock the session first. */
-async function nextWaiting(tx: Queryable, sessionId: string): Promise<Waiting | null> {
+export async function nextWaiting(tx: Queryable, sessionId: string): Promise<Waiting | null> {
   const { rows } = await tx.query<Waiting>(
     `SELECT m.agent_id AS "agentId", m.turn ->> 'userId' AS "userId", s.config
      FROM messages m JOIN sessions s ON s.session_id = m.session_id
@@ -65,15 +65,15 @@ async function nextWaiting(tx: Queryable, sessionId: string): Promise<Waiting | 
 
 /**
  * The session's next waiting reply becomes this node's, with the settings that hold now; null when none waits, one is active, or there is no room here.
- * Lock the session first.
+ * Lock the session first. `waiting`: what waits longest.
  */
 export async function claimNext(
   tx: Queryable,
   claimant: Claimant,
   sessionId: string,
   hasRoom: HasRoom,
+  waiting: Waiting | null,
 ): Promise<ClaimedReply | null> {
-  const waiting = await nextWaiting(tx, sessionId);
   if (waiting === null || !hasRoom(waiting.agentId, waiting.userId)) return null;
   const { rows } = await tx.query<ClaimedReply>(
     withQuestion(`

@@ -7,7 +7,7 @@ import { priced, type Prices } from "../../usage/spent.ts";
 import { spending, spendingValues } from "../../usage/spending.ts";
 import { terminalEvent } from "../terminal-event.ts";
 import { abandonment } from "./cancel.ts";
-import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
+import { claimNext, heldHere, nextWaiting, type Claimant, type HasRoom } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -61,7 +61,12 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
         request.end.status === "paused" && end.status !== "paused" ? letGoOf(request) : [];
       const tell = (how: ReplyEnd, content = progress.content) =>
         tellEnd(reply, content, progress.eventSeq, how);
-      const stored = await store(tx, { ...request, end }, form);
+      const isOver = form === "whole" && end.status !== "paused";
+      // Asked behind what locks the session, and so read under the lock: it takes no round trip of its own.
+      const [stored, waiting] = await Promise.all([
+        store(tx, { ...request, end }, form),
+        isOver ? nextWaiting(tx, sessionId) : null,
+      ]);
       if (stored !== null) {
         const told = tell(end, stored.content ?? progress.content);
         const named = { ...reply, userId: reply.turn.userId };
@@ -71,7 +76,7 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
           const effects = [told, ...(await tellPause(tx, reply, end, false))];
           return { result: end, effects, events };
         }
-        const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom));
+        const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom, waiting));
         return { ...next, jobs: [...jobs, ...toBeWritten(request, end, stored.autoTitle)], events };
       }
       const state = await standing(tx, reply);

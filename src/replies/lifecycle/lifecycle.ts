@@ -43,8 +43,10 @@ export function createLifecycle(options: LifecycleOptions) {
         database.transaction(async (tx) => {
           const change = await transition.apply(tx, input, again, unanswered);
           tried = change;
-          for (const job of change.jobs ?? []) await jobs.insert(tx, job);
-          for (const event of change.events ?? []) await recordEvent(tx, event);
+          await Promise.all([
+            ...(change.jobs ?? []).map((job) => jobs.insert(tx, job)),
+            ...(change.events ?? []).map((event) => recordEvent(tx, event)),
+          ]);
           return change;
         });
       const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {

@@ -3,7 +3,7 @@ import type { Queryable } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
-import { unfinishedReplies, type UnfinishedReply } from "./branches.ts";
+import type { UnfinishedReply } from "./branches.ts";
 import { cancelReply } from "./cancel.ts";
 import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
@@ -71,14 +71,14 @@ interface PlaceWanted {
   readonly canSteer: (agentId: string) => boolean;
 }
 
-/** Decides what becomes of a message for a session that is still answering. */
+/** Decides what becomes of a message for a session in which this is unfinished. */
 export async function makePlace(
   tx: Queryable,
   claimant: Claimant,
   wanted: PlaceWanted,
+  unfinished: readonly UnfinishedReply[],
 ): Promise<Place> {
   const { sessionId, maxQueued } = wanted;
-  const unfinished = await unfinishedReplies(tx, sessionId);
   if (unfinished.length === 0) return free;
   const steered = wanted.onBusy === "steer" ? steeredBy(unfinished, wanted) : null;
   const isTakenIn = steered !== null && wanted.canSteer(steered.agentId);
@@ -137,7 +137,7 @@ function steeredBy(
 export async function inFront(
   tx: Queryable,
   sessionId: string,
-  unfinished: Awaited<ReturnType<typeof unfinishedReplies>>,
+  unfinished: readonly UnfinishedReply[],
 ): Promise<WaitsFor | null> {
   const active = unfinished.find((reply) => reply.status !== "queued");
   if (active === undefined) return null;

@@ -1,4 +1,4 @@
-import { claimNext, heldHere, type Claimant, type HasRoom } from "./claim.ts";
+import { claimNext, nextWaiting, heldHere, type Claimant, type HasRoom } from "./claim.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { lockSession, type Transition } from "./transition.ts";
 
@@ -12,9 +12,12 @@ export function startWaiting(claimant: Claimant): Transition<StartWaiting, Claim
   return {
     name: "start",
     async apply(tx, { sessionId, hasRoom }, isRepeat) {
-      await lockSession(tx, sessionId);
+      const [, waiting] = await Promise.all([
+        lockSession(tx, sessionId),
+        nextWaiting(tx, sessionId),
+      ]);
       const next =
-        (await claimNext(tx, claimant, sessionId, hasRoom)) ??
+        (await claimNext(tx, claimant, sessionId, hasRoom, waiting)) ??
         (isRepeat ? await heldHere(tx, claimant, sessionId) : null);
       return {
         result: next,

@@ -2,7 +2,7 @@ import { isAtRest } from "../reply-event.ts";
 import { ReplyFenced, type LoggedEvent, type ReplyLog } from "./reply-log.ts";
 import { trimLevel } from "./trim-level.ts";
 
-interface MemoryLogOptions {
+export interface MemoryLogOptions {
   /** Of one reply; its oldest events are trimmed beyond. */
   readonly maxReplyBytes: number;
   /** Of all replies. */

@@ -39,7 +39,7 @@ export const pageBytes = 64 * 1024;
  * their oldest events; the newest event of a reply that this node makes always stays.
  */
 export interface ReplyLog {
-  readonly kind: "memory" | "redis";
+  readonly kind: "memory" | "redis" | "forwarded";
   /**
    * Appends `events`, which continue the log without a gap. Idempotent: events that this epoch has appended before are
    * skipped. Raises ReplyFenced when a later epoch has written. One call at a time per reply. A log that cannot be

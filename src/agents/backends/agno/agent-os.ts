@@ -121,8 +121,9 @@ const probeTimeoutMs = 3_000;
 const askTimeoutMs = 10_000;
 /** The longest that a timer takes. */
 const endlessMs = 2 ** 31 - 1;
-/** The last event of a team repeats everything that its members did. */
-const maxEventBytes = 8 * 1024 * 1024;
+/** Media come in events, in Base64, and the last event of a team repeats everything that its members did. */
+const maxEventBytes = 24 * 1024 * 1024;
+const maxBodyBytes = 32 * 1024 * 1024;
 
 export function createAgentOs(options: AgentOsOptions): AgentOs {
   const { name, forwardUserToken, timeoutMs } = options;
@@ -138,7 +139,7 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
     idleTimeoutMs: endlessMs,
     maxRetries: options.maxRetries,
     maxEventBytes,
-    maxBodyBytes: 4 * maxEventBytes,
+    maxBodyBytes,
     log: options.log,
   });
 

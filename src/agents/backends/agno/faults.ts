@@ -161,12 +161,13 @@ export function refusalDetail(error: unknown): string {
 
 /** Whether AgentOS refuses to run this in the background, where it would run it in the foreground. */
 export function refusesBackground(error: unknown): boolean {
-  return upstreamErrorOf(error)?.status === 400 && isBackgroundRefusal(refusalDetail(error));
+  const status = upstreamErrorOf(error)?.status;
+  return (status === 400 || status === 409) && isBackgroundRefusal(refusalDetail(error));
 }
 
 /** The same as the reason of a failed run, which is how 2.x says it in a stream. */
 export function isBackgroundRefusal(message: string): boolean {
-  return /background execution/i.test(message);
+  return /background(=true continuation is only| execution)/i.test(message);
 }
 
 /** What callers are told when AgentOS refused a run; other faults are passed on as they are. */
@@ -242,8 +243,9 @@ export function withReason(
 export function leavesPaused(error: unknown): error is Problem {
   if (!(error instanceof Problem)) return false;
   if (error.type === "agent_unavailable" || error.type === "forbidden") return true;
-  const status = upstreamErrorOf(error)?.status;
-  return status === 401 || status === 403 || status === 429;
+  const status = upstreamErrorOf(error)?.status ?? 0;
+  // With 409 its queue says that it is not ready to go on, or that somebody else has it.
+  return [401, 403, 409, 429].includes(status);
 }
 
 /** What callers are told about a run that ended badly. */

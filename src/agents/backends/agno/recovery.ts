@@ -33,6 +33,8 @@ export interface Recovery {
   readonly signal: AbortSignal;
 }
 
+/** So long a queue may promise to go on with a run without beginning: then nobody is there who would. */
+const keptMs = 15 * 60_000;
 const firstDelayMs = 200;
 const maxDelayMs = 2_000;
 /** A run whose connection was cut is stored as cancelled, or as what it became, a moment later. */
@@ -53,11 +55,13 @@ export async function* recover(
   let delayMs = firstDelayMs;
   let index = recovery.eventIndex();
   let lastProgressMs = performance.now();
+  let keptSinceMs: number | null = null;
+  let isUndecided = false;
   let countedAt = 0;
 
   for (let tries = 1; ; tries += 1) {
     let isAway = false;
-    if (canResume && (recovery.broken || tries > 1)) {
+    if (canResume && !isUndecided && (recovery.broken || tries > 1)) {
       const startedAt = await restartOf(recovery);
       if (startedAt > countedAt) {
         countedAt = startedAt;
@@ -74,10 +78,16 @@ export async function* recover(
       const fate = await settle(recovery, batch);
       yield* batch;
       if (fate === "ended" || fate === "lost") return fate;
-      if (fate === "kept") lastProgressMs = performance.now();
+      isUndecided = fate === "undecided";
+      if (isUndecided || fate === "kept") {
+        const now = performance.now();
+        keptSinceMs ??= now;
+        if (now - keptSinceMs < keptMs) lastProgressMs = now;
+      }
     }
     if (recovery.eventIndex() > index) {
       index = recovery.eventIndex();
+      keptSinceMs = null;
       lastProgressMs = performance.now();
       delayMs = firstDelayMs;
     }
@@ -123,11 +133,14 @@ async function* resume(
   }
 }
 
-/** Asks for the stored run. Lost: it will never change again although it has no end. Kept: it waits to be begun again. */
+/**
+ * Asks for the stored run. Lost: it will never change again although it has no end. Kept: it waits to be begun again.
+ * Undecided: it has failed, and its queue is about to say whether it is begun again.
+ */
 async function settle(
   recovery: Recovery,
   into: AgentEvent[],
-): Promise<"ended" | "lost" | "kept" | "unknown"> {
+): Promise<"ended" | "lost" | "kept" | "undecided" | "unknown"> {
   const { server, request, caller, translator, connection } = recovery;
   try {
     const run = recovery.run();
@@ -135,6 +148,11 @@ async function settle(
     if (stored === null) return "lost";
     // This service did not ask for it: AgentOS cancels runs whose connection is cut.
     if (stored["status"] === "CANCELLED" && recovery.broken) return "lost";
+    if (stored["status"] === "ERROR" && run.durable === true) {
+      const queued = await server.queued(run, connection);
+      if (queued?.["status"] === "queued") return "kept";
+      if (queued?.["status"] === "running") return "undecided";
+    }
     translator.settle(stored, into);
     if (translator.outcome) return "ended";
     const { startedAt } = await server.identify(connection);

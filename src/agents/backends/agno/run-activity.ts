@@ -38,6 +38,8 @@ export interface RunActivity {
     what: "step_started" | "step_completed" | "step_failed",
     into: AgentEvent[],
   ): void;
+  /** Steps that have failed without a word, by the results of a workflow: it went on without them, or ended there. */
+  failedSteps(results: readonly Wire[], into: AgentEvent[]): void;
   /** What has happened in a step, or to the one that speaks, beside beginning and end. */
   told(
     event: Wire,
@@ -88,6 +90,34 @@ export function createRunActivity(componentId: string): RunActivity {
       if (mediaSeen.has(key)) continue;
       if (mediaSeen.size < maxTracked) mediaSeen.add(key);
       into.push(agentId === undefined ? event : { ...event, agentId });
+    }
+  }
+
+  function step(
+    event: Wire,
+    what: "step_started" | "step_completed" | "step_failed",
+    into: AgentEvent[],
+  ): void {
+    const name = asText(event["step_name"]) ?? asText(event["step_id"]) ?? "step";
+    if (what !== "step_started") openSteps.delete(name);
+    else if (openSteps.size < maxTracked) openSteps.add(name);
+    const said = what === "step_completed" ? contentText(event["content"]) : "";
+    into.push({
+      type: "agent",
+      event: what,
+      agentId: name,
+      name,
+      parentAgentId: componentId,
+      ...(said === "" ? {} : { detail: said }),
+    });
+    media(event, into);
+  }
+
+  function failedSteps(results: readonly Wire[], into: AgentEvent[]): void {
+    for (const result of results) {
+      failedSteps(asList(result["steps"]), into);
+      const isOpen = openSteps.has(asText(result["step_name"]) ?? "");
+      if (isOpen && result["success"] === false) step(result, "step_failed", into);
     }
   }
 
@@ -154,21 +184,8 @@ export function createRunActivity(componentId: string): RunActivity {
       });
     },
     left: (event) => void openMembers.delete(asText(event["run_id"]) ?? ""),
-    step(event, what, into) {
-      const name = asText(event["step_name"]) ?? asText(event["step_id"]) ?? "step";
-      if (what !== "step_started") openSteps.delete(name);
-      else if (openSteps.size < maxTracked) openSteps.add(name);
-      const said = what === "step_completed" ? contentText(event["content"]) : "";
-      into.push({
-        type: "agent",
-        event: what,
-        agentId: name,
-        name,
-        parentAgentId: componentId,
-        ...(said === "" ? {} : { detail: said }),
-      });
-      media(event, into);
-    },
+    step,
+    failedSteps,
     told(event, what, into, details) {
       const step = asText(event["step_name"]);
       const isOfStep = what !== "memory_updated" && what !== "context_compacted";

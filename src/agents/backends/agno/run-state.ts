@@ -47,9 +47,10 @@ export interface PausedState extends ResumableState {
   readonly pause: readonly Wire[];
 }
 
-/** The same run after a pause. Workflows go on in the foreground, whatever they were begun in. */
+/** The same run after a pause. Workflows go on in the foreground, whatever they were begun in, unless a queue has them. */
 export function continued(run: RunRef): RunRef {
-  return { ...run, background: run.background && run.kind !== "workflow" };
+  const canBeLeft = run.kind !== "workflow" || run.durable === true;
+  return { ...run, background: run.background && canBeLeft };
 }
 
 /** The session of AgentOS that a run is in. */

@@ -132,6 +132,7 @@ export async function* relayRun(
 
   /** For the next connection: ends with the run, or when nothing comes of it any more. */
   function connect(): AbortSignal {
+    hangUpNow.abort(new Error("another connection takes its place"));
     hangUpNow = new AbortController();
     watch.heard();
     return AbortSignal.any([connection.signal, hangUpNow.signal]);
@@ -199,7 +200,8 @@ export async function* relayRun(
   ): AsyncGenerator<AgentEvent, void, void> {
     const reading = read(events);
     const batch: AgentEvent[] = [];
-    while (translator.outcome === null) {
+    const { setbacks } = translator;
+    while (translator.outcome === null && translator.setbacks === setbacks) {
       const item = await reading.next();
       if (item.done) return;
       take(item.value, batch);
@@ -214,7 +216,7 @@ export async function* relayRun(
       // As `relay` does, but without a generator in between, which would cost as much as parsing.
       const reading = read(stream.open(connect()));
       const batch: AgentEvent[] = [];
-      while (translator.outcome === null) {
+      while (translator.outcome === null && translator.setbacks === 0) {
         const item = await reading.next();
         if (item.done) break;
         take(item.value, batch);

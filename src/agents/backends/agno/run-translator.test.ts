@@ -95,6 +95,30 @@ describe("the end of a run", () => {
     assert.deepEqual(outcome, { kind: "failed", errorType: "ValueError", message: "no database" });
   });
 
+  test("is not an error that a queue may try again, of which only the next try is heard", () => {
+    const tried = [
+      agent("RunStarted"),
+      agent("RunContent", says("half")),
+      agent("RunError", { content: "secret", error_type: "model_provider_error" }),
+      agent("RunCompleted", says("half")),
+    ];
+    const { outcome, translator } = translated("agent", tried, { triedAgain: true });
+    assert.deepEqual([outcome, translator.setbacks], [null, 1]);
+    // For good.
+    translator.settle({ status: "ERROR", content: "half" }, []);
+    assert.deepEqual(translator.outcome, {
+      kind: "failed",
+      errorType: "model_provider_error",
+      message: "secret",
+    });
+    const again = translated(
+      "agent",
+      [...tried, agent("RunStarted"), agent("RunCompleted", says("whole"))],
+      { triedAgain: true },
+    );
+    assert.deepEqual([again.outcome, again.text], [{ kind: "completed" }, "whole"]);
+  });
+
   test("of a member ends only the member", () => {
     const { outcome, events } = translated("team", [
       team("TeamRunStarted"),
@@ -229,6 +253,31 @@ describe("a workflow", () => {
     );
     assert.doesNotMatch(JSON.stringify(events), /secret/);
     assert.deepEqual(unknown, []);
+  });
+
+  test("tells steps that were left out because they failed, and those inside of others", () => {
+    const { events } = translated("workflow", [
+      flow("WorkflowStarted"),
+      flow("StepStarted", { step_name: "first" }),
+      flow("StepStarted", { step_name: "inner" }),
+      flow("StepStarted", { step_name: "last" }),
+      flow("StepCompleted", { step_name: "last", content: "done" }),
+      flow("WorkflowCompleted", {
+        content: "done",
+        step_results: [
+          { step_name: "first", success: false, error: "secret" },
+          { step_name: "loop", success: true, steps: [{ step_name: "inner", success: false }] },
+          { step_name: "last", success: true, content: "done" },
+        ],
+      }),
+    ]);
+    assert.deepEqual(
+      events.flatMap((event) =>
+        event.type === "agent" && event.event === "step_failed" ? [event.name] : [],
+      ),
+      ["first", "inner"],
+    );
+    assert.doesNotMatch(JSON.stringify(events), /secret/);
   });
 
   test("whose last step is tried again starts over", () => {

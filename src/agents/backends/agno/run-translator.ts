@@ -17,8 +17,14 @@ export type RunOutcome =
   | { readonly kind: "paused"; readonly pause: Pause }
   /** By somebody else in AgentOS; what this service stops is not read any further. */
   | { readonly kind: "cancelled" }
-  /** Both texts are for the log and for decisions only. */
-  | { readonly kind: "failed"; readonly errorType: string; readonly message: string };
+  | Failure;
+
+/** Both texts are for the log and for decisions only. */
+interface Failure {
+  readonly kind: "failed";
+  readonly errorType: string;
+  readonly message: string;
+}
 
 /** Turns the events of one run into those of the port. */
 export interface RunTranslator {
@@ -26,6 +32,8 @@ export interface RunTranslator {
   translate(event: Wire, into: AgentEvent[]): boolean;
   /** The same for a stored run, when the stream ended without telling how: the missing text and the outcome. */
   settle(run: Wire, into: AgentEvent[]): void;
+  /** How often it has failed while a queue may try it again: nothing more comes of that try. */
+  readonly setbacks: number;
   /** Null while it goes on. The first one counts: AgentOS sends `RunCompleted` after `RunCancelled`, for one. */
   readonly outcome: RunOutcome | null;
   /** The id AgentOS gave the run; null before its first event. */
@@ -44,6 +52,8 @@ export interface RunTranslatorOptions {
   readonly begun?: { readonly runId: string; readonly progress: Progress };
   /** After a pause: text from now on is a part of its own. */
   readonly newLeg?: boolean;
+  /** A queue may try it again when it has failed: only `settle` says that it has failed for good. */
+  readonly triedAgain?: boolean;
   /** Told of event types that nothing is known about. */
   readonly onUnknown: (type: string) => void;
 }
@@ -58,7 +68,10 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   const usage = createRunUsage(begun?.progress.spent);
   let reasoned = false;
   let reasonedInDeltas = false;
-  let innerFailure: RunOutcome | null = null;
+  let innerFailure: Failure | null = null;
+  /** How the latest try of a queue failed, until the next one begins. */
+  let setback: Failure | null = null;
+  let setbacks = 0;
   let outcome: RunOutcome | null = null;
   /** Begun before this service took the run up, and not over yet. */
   let wasAtWork = begun?.progress.atWork === true;
@@ -135,8 +148,17 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
     outcome = next;
   }
 
+  function failed(event: Wire, into: AgentEvent[]): void {
+    const failure = failureOf(event);
+    if (options.triedAgain !== true) return end(failure, into);
+    activity.closeTools("failed", into);
+    setback = failure;
+    setbacks += 1;
+  }
+
   function completed(event: Wire, into: AgentEvent[]): void {
     usage.ended(kind, event, into);
+    activity.failedSteps(asList(event["step_results"]), into);
     const failure = kind === "workflow" ? failedStep(event, innerFailure) : null;
     if (failure) {
       end(failure, into);
@@ -166,7 +188,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   function settle(run: Wire, into: AgentEvent[]): void {
     if (outcome) return;
     if (run["status"] === "COMPLETED") completed(run, into);
-    else if (run["status"] === "ERROR") end(failureOf(run), into);
+    else if (run["status"] === "ERROR") end(setback ?? failureOf(run), into);
     else if (run["status"] === "CANCELLED") end({ kind: "cancelled" }, into);
     else if (run["status"] === "PAUSED") end({ kind: "paused", pause: readPause(kind, run) }, into);
   }
@@ -181,6 +203,9 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       startedAt = asCount(event["created_at"]);
     }
     const type = baseName(name);
+    const isStart = top && (type === "RunStarted" || type === "WorkflowStarted");
+    // Nothing that a failed try still says is of the next one.
+    if (setback !== null && !isStart) return false;
     if (isShown(type)) return show(type, event, top, into);
     if (!isKnown(type)) options.onUnknown(name);
     return false;
@@ -214,8 +239,10 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
       case "RunStarted":
       case "WorkflowStarted":
         // A durable queue may run it a second time, from its start.
-        if (top) text.startOver(into);
-        else activity.member(event, "member_started", into);
+        if (top) {
+          setback = null;
+          text.startOver(into);
+        } else activity.member(event, "member_started", into);
         return true;
       case "ToolCallStarted":
         activity.tool(event, "started", !top, into);
@@ -242,7 +269,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
         return true;
       case "RunError":
       case "WorkflowError":
-        if (top) end(failureOf(event), into);
+        if (top) failed(event, into);
         else innerEnd(event, true, into);
         return true;
       case "RunCancelled":
@@ -303,6 +330,9 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
   return {
     translate,
     settle,
+    get setbacks() {
+      return setbacks;
+    },
     get outcome() {
       return outcome;
     },
@@ -327,7 +357,7 @@ export function createRunTranslator(options: RunTranslatorOptions): RunTranslato
 
 const isEndOfWork = /(ToolCall|Step|Run|Workflow)(Completed|Error|Cancelled)$/;
 
-function failureOf(event: Wire): RunOutcome {
+function failureOf(event: Wire): Failure {
   return {
     kind: "failed",
     errorType: asText(event["error_type"]) ?? "",
@@ -340,7 +370,7 @@ function failureOf(event: Wire): RunOutcome {
  * A workflow ends as completed although its last step failed, with the error text as its content or with none: that
  * is no answer.
  */
-function failedStep(event: Wire, innerFailure: RunOutcome | null): RunOutcome | null {
+function failedStep(event: Wire, innerFailure: Failure | null): Failure | null {
   const last = asList(event["step_results"]).at(-1);
   if (last?.["success"] === false) {
     return { kind: "failed", errorType: "step_failed", message: asText(last["error"]) ?? "" };

@@ -86,6 +86,7 @@ export function createRuns(options: RunsOptions): Runs {
         run.kind === "workflow"
           ? await workflowSteps.of(server, run.componentId, signal)
           : new Set<string>(),
+      triedAgain: run.durable === true,
       onUnknown: options.onUnknownEvent,
       ...more,
     });
@@ -207,46 +208,51 @@ export function createRuns(options: RunsOptions): Runs {
       throw new Problem("agent_failed", { agentId }, { cause });
     }
     const { progress } = paused;
-    const run = continued(paused.run);
     const caller = callerOf(request);
+    let run = continued(paused.run);
     const sessionId = sessionOf(run, request);
-    const form = continuation(run, { sessionId, userId: request.userId }, paused.pause, decisions);
     const look = (wanted: AbortSignal) => server.run(run, sessionId, caller, wanted);
-    const stream = {
-      server,
-      request,
-      caller,
-      run,
-      async *open(connection: AbortSignal) {
-        // Sent before, when its connection broke; or somebody else has decided in AgentOS.
-        if (isDecided(paused, await unlessRefused(look(connection))))
-          throw new AgentInterrupted("the run goes on without these decisions");
-        yield* server.continue(run, form, caller, connection);
-      },
-      async wasTaken(connection: AbortSignal) {
-        for (const waitMs of looksAfterMs) {
-          await sleep(waitMs, connection);
-          if (isDecided(paused, await look(connection))) return true;
-        }
-        return false;
-      },
-      eventIndex: run.background ? progress.eventIndex : -1,
-      accepted: false,
-    };
-    try {
-      const events = await relay(
-        stream,
-        { begun: { runId: run.runId, progress }, newLeg: true },
-        signal,
-      );
-      const first = await events.next().catch((error: unknown) => {
-        throw leavesPaused(error) ? new StillPaused(error) : error;
-      });
-      if (first.done !== true) yield first.value;
-      yield* events;
-    } catch (error) {
-      if (!(error instanceof BackgroundRefused)) throw error;
-      throw new Problem("agent_failed", { agentId }, error);
+    for (;;) {
+      const of = { sessionId, userId: request.userId };
+      const form = continuation(run, of, paused.pause, decisions);
+      const stream = {
+        server,
+        request,
+        caller,
+        run,
+        async *open(connection: AbortSignal) {
+          // Sent before, when its connection broke; or somebody else has decided in AgentOS.
+          if (isDecided(paused, await unlessRefused(look(connection))))
+            throw new AgentInterrupted("the run goes on without these decisions");
+          yield* server.continue(stream.run, form, caller, connection);
+        },
+        async wasTaken(connection: AbortSignal) {
+          for (const waitMs of looksAfterMs) {
+            await sleep(waitMs, connection);
+            if (isDecided(paused, await look(connection))) return true;
+          }
+          return false;
+        },
+        eventIndex: run.background ? progress.eventIndex : -1,
+        accepted: false,
+      };
+      try {
+        const events = await relay(
+          stream,
+          { begun: { runId: run.runId, progress }, newLeg: true },
+          signal,
+        );
+        const first = await events.next().catch((error: unknown) => {
+          throw leavesPaused(error) ? new StillPaused(error) : error;
+        });
+        if (first.done !== true) yield first.value;
+        yield* events;
+        return;
+      } catch (error) {
+        if (!(error instanceof BackgroundRefused)) throw error;
+        if (!run.background) throw new Problem("agent_failed", { agentId }, error);
+        run = { ...run, background: false };
+      }
     }
   }
 

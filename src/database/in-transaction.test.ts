@@ -1,0 +1,137 @@
+import { createServer, connect, type AddressInfo } from "node:net";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { silentLogger } from "../telemetry/logger.ts";
+import { startPostgres } from "../../test/support/postgres.ts";
+import type { Database, Queryable } from "./database.ts";
+import { createEmbeddedDatabase } from "./embedded.ts";
+import { createPostgresDatabase } from "./postgres.ts";
+
+const postgres = await startPostgres();
+const open = (url: string, pooler: "none" | "pgbouncer" = "none") =>
+  createPostgresDatabase({
+    url,
+    maxConnections: 1,
+    poolTimeoutMs: 5_000,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 5_000,
+    pooler,
+    log: silentLogger,
+  });
+const databases: [string, Database][] = [
+  ["embedded", await createEmbeddedDatabase({ dataDir: null, log: silentLogger })],
+];
+if (postgres !== null) databases.push(["PostgreSQL", open(await postgres.freshDatabase())]);
+
+afterAll(async () => {
+  for (const [, database] of databases) await database.close();
+  await postgres?.stop();
+});
+
+describe.each(databases)("a transaction on %s", (_, database) => {
+  beforeEach(() =>
+    database.execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept (id int PRIMARY KEY)"),
+  );
+  const put = (tx: Queryable, id: number) => tx.query("INSERT INTO kept VALUES ($1)", [id]);
+  const kept = async () =>
+    (await database.query("SELECT id FROM kept ORDER BY id")).rows.map(({ id }) => id);
+
+  test("keeps what nobody waited for", async () => {
+    await database.transaction(async (tx) => {
+      void put(tx, 1);
+      await put(tx, 2);
+      void put(tx, 3);
+    });
+    expect(await kept()).toEqual([1, 2, 3]);
+  });
+
+  test("answers what was asked together each with its own", async () => {
+    const answers = await database.transaction((tx) =>
+      Promise.all([
+        put(tx, 7),
+        tx.query("SELECT id FROM kept"),
+        tx.query("SELECT $1::int AS of", [4]),
+        tx.query("SELECT $1::int AS of", [5]),
+      ]),
+    );
+    expect(answers.slice(1).map(({ rows }) => rows)).toEqual([
+      [{ id: 7 }],
+      [{ of: 4 }],
+      [{ of: 5 }],
+    ]);
+  });
+
+  test.each<[string, (tx: Queryable) => Promise<unknown>]>([
+    ["last", async (tx) => void put(tx, 1)],
+    [
+      "before others",
+      async (tx) => {
+        void put(tx, 1);
+        void tx.query("SELECT count(*) FROM kept WHERE id > $1", [0]);
+      },
+    ],
+    [
+      "before what was waited for, whose failure is taken for granted",
+      async (tx) => {
+        void put(tx, 1);
+        await put(tx, 2).catch(() => undefined);
+      },
+    ],
+    ["and waited for", (tx) => put(tx, 1)],
+    ["among what was asked together", (tx) => Promise.all([put(tx, 2), put(tx, 1), put(tx, 3)])],
+  ])("fails with what failed %s, and nothing of it stays", async (_place, work) => {
+    await put(database, 1);
+    await expect(
+      database.transaction(async (tx) => {
+        await put(tx, 9);
+        return work(tx);
+      }),
+    ).rejects.toMatchObject({ code: "23505" });
+    expect(await kept()).toEqual([1]);
+    // Statements of which the first use was refused serve later.
+    await database.transaction(async (tx) => {
+      void put(tx, 2);
+      void tx.query("SELECT count(*) FROM kept WHERE id > $1", [0]);
+    });
+    expect(await kept()).toEqual([1, 2]);
+  });
+
+  test("that throws leaves nothing of what nobody waited for", async () => {
+    const stop = new Error("stop");
+    const failing = database.transaction(async (tx) => {
+      void put(tx, 1);
+      throw stop;
+    });
+    await expect(failing).rejects.toBe(stop);
+    expect(await kept()).toEqual([]);
+  });
+});
+
+test.skipIf(postgres === null).each(["none", "pgbouncer"] as const)(
+  "statements that do not wait for each other are one round trip and one packet (pooler: %s)",
+  async (pooler) => {
+    if (postgres === null) return;
+    const packets: number[] = [];
+    const wire = createServer((client) => {
+      const server = connect(postgres.port, "127.0.0.1");
+      client.on("data", (data) => {
+        packets.push(data.length);
+        server.write(data);
+      });
+      server.on("data", (data) => client.write(data));
+      client.on("close", () => server.destroy());
+    });
+    await new Promise<void>((resolve) => wire.listen(0, "127.0.0.1", resolve));
+    const url = new URL(postgres.url);
+    url.port = String((wire.address() as AddressInfo).port);
+    const database = open(url.href, pooler);
+    await database.query("SELECT 1");
+    packets.length = 0;
+    await database.transaction(async (tx) => {
+      await Promise.all([tx.query("SELECT $1::int", [1]), tx.query("SELECT $1::int + 1", [1])]);
+      void tx.query("SELECT $1::int + 2", [1]);
+    });
+    expect(packets).toHaveLength(2);
+    await database.close();
+    wire.close();
+  },
+);
