@@ -1,9 +1,10 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
 import { benchImport } from "./import.ts";
+import { benchMemory } from "./memory.ts";
 import { benchNodes } from "./nodes.ts";
 import { benchRelay } from "./relay.ts";
 import { benchSearch } from "./search.ts";
@@ -23,6 +24,7 @@ const benches: Record<string, () => Promise<void>> = {
   import: benchImport,
   views: benchViews,
   turn: benchTurn,
+  memory: benchMemory,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {

@@ -17,6 +17,9 @@ interface EmbeddedOptions {
   readonly onLockLost?: () => void;
 }
 
+/** The files below are in the memory of the operating system already; the 128 MB that come by themselves are held twice. */
+const sharedBuffers = "32MB";
+
 /**
  * PostgreSQL inside this process (PGlite), in this very thread. One connection: statements and transactions queue up
  * behind each other, and leave turns to everything else.
@@ -30,9 +33,10 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       ? null
       : await lockDataDirectory(dataDir, { onLost: options.onLockLost ?? (() => {}), log });
   try {
-    const client = new PGlite(
-      dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") },
-    );
+    const client = new PGlite({
+      startParams: [...PGlite.defaultStartParams, "-c", `shared_buffers=${sharedBuffers}`],
+      ...(dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") }),
+    });
     await client.waitReady;
     log.debug({ dataDir }, "embedded database opened");
     const inTurns = createTurns();
