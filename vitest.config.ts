@@ -12,7 +12,7 @@ class LongOnesFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
     // These have commands of their own: npm run test:agno, npm run test:faults.
     exclude: ["test/agno/**", "test/faults/**", "node_modules/**", "web/**"],
     // Shared machines stall for seconds at a time: in CI a test has failed when it has failed three times.

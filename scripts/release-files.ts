@@ -1,7 +1,11 @@
 /** The files of a release, by path from the root. */
 export type ReleaseFiles = Readonly<
   Record<
-    "CHANGELOG.md" | "package.json" | "package-lock.json" | "deploy/kubernetes/chat-service.yaml",
+    | "CHANGELOG.md"
+    | "package.json"
+    | "package-lock.json"
+    | "packages/client/package.json"
+    | "deploy/kubernetes/chat-service.yaml",
     string
   >
 >;
@@ -35,6 +39,10 @@ export function filesOfRelease(files: ReleaseFiles, version: string, day: string
         (_whole, head: string, tail: string) => head + version + tail,
       ),
       /("packages": \{\s*"": \{\s*"name": "[^"]+",\s*"version": ")[^"]+(")/,
+    ),
+    "packages/client/package.json": numbered(
+      files["packages/client/package.json"],
+      /("version": ")[^"]+(")/,
     ),
     "deploy/kubernetes/chat-service.yaml": numbered(
       files["deploy/kubernetes/chat-service.yaml"],

@@ -19,6 +19,7 @@ async function release(version: string): Promise<void> {
     "CHANGELOG.md",
     "package.json",
     "package-lock.json",
+    "packages/client/package.json",
     "deploy/kubernetes/chat-service.yaml",
   ] as const;
   const texts = await Promise.all(paths.map((path) => readFile(join(root, path), "utf8")));

@@ -8,6 +8,7 @@ const paths = [
   "CHANGELOG.md",
   "package.json",
   "package-lock.json",
+  "packages/client/package.json",
   "deploy/kubernetes/chat-service.yaml",
 ] as const;
 const files = Object.fromEntries(
