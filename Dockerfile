@@ -10,6 +10,7 @@ COPY scripts ./scripts
 RUN npm ci --ignore-scripts
 COPY tsconfig.json config.example.yaml ./
 COPY web ./web
+COPY packages/client/src ./packages/client/src
 COPY src ./src
 RUN npm run build:page && npm prune --omit=dev --ignore-scripts
 
@@ -26,6 +27,7 @@ COPY --from=build /app/web/dist ./web/dist
 COPY package.json config.example.yaml LICENSE THIRD-PARTY.md README.md ./
 COPY bin ./bin
 COPY docs ./docs
+COPY packages/client/src ./packages/client/src
 COPY src ./src
 COPY deploy/healthcheck.mjs ./deploy/healthcheck.mjs
 

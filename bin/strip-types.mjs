@@ -4,11 +4,14 @@ import { readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 
-const own = new URL("../src/", import.meta.url).href;
+const own = ["../src/", "../packages/client/src/"].map(
+  (path) => new URL(path, import.meta.url).href,
+);
 
 registerHooks({
   load(url, context, nextLoad) {
-    if (!url.startsWith(own) || !url.endsWith(".ts")) return nextLoad(url, context);
+    const isOwn = url.endsWith(".ts") && own.some((folder) => url.startsWith(folder));
+    if (!isOwn) return nextLoad(url, context);
     const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), "utf8"));
     return { format: "module", source, shortCircuit: true };
   },

@@ -1,5 +1,5 @@
 import type { Config } from "../config/settings.ts";
-import type { ApiClient } from "./api-client.ts";
+import type { ServiceClient } from "./service-client.ts";
 import { secondsOf } from "./duration.ts";
 import { runCommand } from "./run-command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -68,16 +68,19 @@ export async function runKeys(
     };
     return withService(config, values, async (client) => {
       if (act === "make") {
-        const made = await client.call<{ key: string; api_key: KeyInfo }>(
-          "POST",
-          "/api-keys",
+        const made = await client.request<{ key: string; api_key: KeyInfo }>({
+          method: "POST",
+          path: "/api-keys",
           body,
-        );
+        });
         terminal.output.write(`${made.key}\n`);
         terminal.errors.write(`${lineOf(made.api_key)}\nIt is not shown again.\n`);
       } else if (act === "revoke") {
         const path = `/api-keys/${encodeURIComponent(subject ?? "")}`;
-        const { api_key: key } = await client.call<{ api_key: KeyInfo }>("DELETE", path);
+        const { api_key: key } = await client.request<{ api_key: KeyInfo }>(
+          { method: "DELETE", path },
+          { maxRetries: 0 },
+        );
         terminal.output.write(`${lineOf(key)}\n`);
       } else {
         for await (const key of keysOf(client, values.all)) {
@@ -89,14 +92,14 @@ export async function runKeys(
   });
 }
 
-async function* keysOf(client: ApiClient, withEnded: boolean): AsyncGenerator<KeyInfo> {
-  let cursor: string | null = "";
+async function* keysOf(client: ServiceClient, withEnded: boolean): AsyncGenerator<KeyInfo> {
+  let cursor: string | null = null;
   do {
-    const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const query: object = { limit: 200, include_ended: withEnded, cursor };
     const page: {
       api_keys: readonly KeyInfo[];
       pagination: { next_cursor: string | null };
-    } = await client.call("GET", `/api-keys?limit=200&include_ended=${withEnded}${query}`);
+    } = await client.request({ method: "GET", path: "/api-keys", query: { ...query } });
     yield* page.api_keys;
     cursor = page.pagination.next_cursor;
   } while (cursor !== null);

@@ -4,7 +4,7 @@ import { readClientEnvironment } from "../config/client-environment.ts";
 import { describeFaults } from "../config/describe-faults.ts";
 import { loadFromProcess } from "../config/load-from-process.ts";
 import { localUrl } from "../gateway/advertised-address.ts";
-import { createApiClient } from "./api-client.ts";
+import { connectTo } from "./service-client.ts";
 import { createConversation } from "./conversation.ts";
 import { explainFault } from "./explain-fault.ts";
 import { runSlashCommand } from "./slash-commands.ts";
@@ -52,15 +52,17 @@ export async function runChat(
       terminal.output.write(`${chatHelp}\n`);
       return 0;
     }
-    const client = createApiClient({
-      url: (values.url ?? environment.url ?? configuredUrl(args)).replace(/\/+$/, ""),
+    const userId = values.user ?? environment.userName ?? "me";
+    const client = connectTo({
+      url: values.url ?? environment.url ?? configuredUrl(args),
       token: readSecretFile(values["token-file"]) ?? environment.token,
       apiKey: readSecretFile(values["api-key-file"]) ?? environment.apiKey,
+      userId,
     });
     const conversation = createConversation({
       client,
       terminal,
-      userId: values.user ?? environment.userName ?? "me",
+      userId,
       agentId: values.agent ?? null,
     });
     if (values.session !== undefined) await conversation.open(values.session);

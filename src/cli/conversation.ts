@@ -1,34 +1,16 @@
-import type { ReplyEvent } from "../replies/reply-event.ts";
-import type { ApiClient } from "./api-client.ts";
+import type {
+  Agent,
+  NumberedReplyEvent,
+  Reply,
+  SessionInfo,
+} from "../../packages/client/src/index.ts";
 import { askDecisions, type Ask } from "./decisions.ts";
 import { createReplyPrinter } from "./reply-printer.ts";
+import type { ServiceClient } from "./service-client.ts";
 import { painter, printable, type Terminal } from "./terminal.ts";
 
-export interface SessionInfo {
-  readonly session_id: string;
-  readonly agent_id: string;
-  readonly title: string | null;
-  readonly status: string;
-  readonly last_activity: string;
-  readonly message_count: number;
-}
-
-export interface AgentInfo {
-  readonly agent_id: string;
-  readonly name: string;
-  readonly description: string;
-  readonly status: string;
-}
-
-interface HistoryMessage {
-  readonly role: string;
-  readonly content: string;
-  readonly agent_id: string;
-  readonly status: string;
-}
-
 interface ConversationOptions {
-  readonly client: ApiClient;
+  readonly client: ServiceClient;
   readonly terminal: Terminal;
   readonly userId: string;
   readonly agentId: string | null;
@@ -40,13 +22,14 @@ interface Person {
   readonly stop: AbortSignal;
 }
 
+type PausedEvent = Extract<NumberedReplyEvent, { type: "paused" }>;
+
 export type Conversation = ReturnType<typeof createConversation>;
 
 /** One person's side of the service: the session being talked in, and the others. */
 export function createConversation({ client, terminal, userId, agentId }: ConversationOptions) {
   const { output } = terminal;
   const paint = painter(terminal.isColoured);
-  const named = `user_id=${encodeURIComponent(userId)}`;
   let sessionId: string | null = null;
   let agent = agentId;
   /** As last listed, for `/open 2`. */
@@ -54,25 +37,22 @@ export function createConversation({ client, terminal, userId, agentId }: Conver
 
   /** Follows one stream to its end; returns what the reply waits for, if it does. */
   const show = async (
-    events: AsyncGenerator<ReplyEvent>,
+    reply: Reply,
     person: Person | null,
-  ): Promise<{ exitCode: number; paused: Extract<ReplyEvent, { type: "paused" }> | null }> => {
+  ): Promise<{ exitCode: number; paused: PausedEvent | null }> => {
     const printer = createReplyPrinter(terminal);
-    let replyId: string | null = null;
     const cancel = () => {
-      if (replyId === null) return;
-      client.call("POST", `/chat/message/${replyId}/cancel?${named}`).catch(() => {
-        // It has ended meanwhile, and the stream says how.
+      reply.cancel().catch(() => {
+        // What became of it is told by its events.
       });
     };
     person?.stop.addEventListener("abort", cancel, { once: true });
-    let paused: Extract<ReplyEvent, { type: "paused" }> | null = null;
+    if (person?.stop.aborted === true) cancel();
+    let paused: PausedEvent | null = null;
     let exitCode = 0;
     try {
-      for await (const event of events) {
-        replyId = event.message_id;
+      for await (const event of reply) {
         sessionId = event.session_id;
-        if (person?.stop.aborted === true && event.type === "user_message") cancel();
         if (event.type === "paused") paused = event;
         if (event.type === "error") exitCode = 1;
         printer.print(event);
@@ -90,35 +70,29 @@ export function createConversation({ client, terminal, userId, agentId }: Conver
     sessionId: () => sessionId,
 
     async greet(): Promise<void> {
-      const { service, version } = await client.call<{ service: string; version: string }>(
-        "GET",
-        "/health",
-      );
+      const { service, version } = await client.health();
       output.write(
-        `${paint("dim", `${service} ${version} at ${client.url}. You are ${userId}. /help lists commands.`)}\n`,
+        `${paint("dim", `${service} ${version} at ${client.address}. You are ${userId}. /help lists commands.`)}\n`,
       );
     },
 
     /** Sends a message and shows its reply, asking the person where the agent must. Returns an exit code. */
     async say(message: string, person: Person | null): Promise<number> {
-      const { signal } = new AbortController();
       const body = {
         message,
-        user_id: userId,
         ...(sessionId !== null && { session_id: sessionId }),
         ...(agent !== null && { agent_id: agent }),
       };
-      let shown = await show(client.send(body, signal), person);
+      let shown = await show(client.send(body), person);
       while (shown.paused !== null) {
-        const { message_id: replyId, requirements } = shown.paused;
+        const { message_id: replyId, requirements, seq: after } = shown.paused;
         const decisions =
           person === null ? null : await askDecisions(requirements, person.ask, terminal);
         if (decisions === null) {
           output.write(`${paint("yellow", `The reply waits for a decision: ${replyId}`)}\n`);
           return 1;
         }
-        const going = client.continue(replyId, `?${named}`, decisions, signal);
-        shown = await show(going, person);
+        shown = await show(client.messages.continue(replyId, decisions, { after }), person);
       }
       return shown.exitCode;
     },
@@ -127,10 +101,7 @@ export function createConversation({ client, terminal, userId, agentId }: Conver
     async open(idOrNumber: string): Promise<void> {
       const number = /^\d{1,3}$/.test(idOrNumber) ? Number(idOrNumber) : null;
       const wanted = number === null ? idOrNumber : (listed[number - 1]?.session_id ?? idOrNumber);
-      const info = await client.call<SessionInfo>(
-        "GET",
-        `/sessions/${encodeURIComponent(wanted)}?${named}`,
-      );
+      const info = await client.sessions.get(wanted);
       sessionId = info.session_id;
       agent = null;
       output.write(`${paint("dim", `${info.title ?? "untitled"} · ${info.agent_id}`)}\n`);
@@ -152,12 +123,9 @@ export function createConversation({ client, terminal, userId, agentId }: Conver
         output.write("Nothing has been said yet.\n");
         return;
       }
-      const info = await client.call<SessionInfo>("GET", `/sessions/${sessionId}?${named}`);
+      const info = await client.sessions.get(sessionId);
       const offset = Math.max(0, info.message_count - count);
-      const { messages } = await client.call<{ messages: readonly HistoryMessage[] }>(
-        "GET",
-        `/chat/history/${sessionId}?${named}&limit=${count}&offset=${offset}`,
-      );
+      const { messages } = await client.messages.history(sessionId, { limit: count, offset });
       for (const { role, content, agent_id: speaker, status } of messages) {
         const who = role === "user" ? paint("bold", "you › ") : paint("cyan", `${speaker} › `);
         const how = ["complete", "paused"].includes(status) ? "" : paint("dim", ` (${status})`);
@@ -166,24 +134,18 @@ export function createConversation({ client, terminal, userId, agentId }: Conver
     },
 
     async sessions(): Promise<readonly SessionInfo[]> {
-      const answer = await client.call<{ sessions: readonly SessionInfo[] }>(
-        "GET",
-        `/sessions?${named}&limit=20`,
-      );
-      listed = answer.sessions;
+      listed = (await client.sessions.list()).sessions;
       return listed;
     },
 
-    async agents(): Promise<readonly AgentInfo[]> {
-      return (await client.call<{ agents: readonly AgentInfo[] }>("GET", "/chat/agents")).agents;
-    },
+    agents: (): Promise<readonly Agent[]> => client.agents(),
 
     async rename(title: string): Promise<void> {
-      await client.call("PATCH", `/sessions/${requireSession()}?${named}`, { title });
+      await client.sessions.rename(requireSession(), title);
     },
 
     async remove(): Promise<void> {
-      await client.call("DELETE", `/sessions/${requireSession()}?${named}`);
+      await client.sessions.delete(requireSession());
       sessionId = null;
     },
   };

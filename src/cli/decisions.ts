@@ -1,19 +1,17 @@
-import type { ReplyEvent } from "../replies/reply-event.ts";
+import type { Decision, Requirement } from "../../packages/client/src/index.ts";
 import { painter, printable, type Terminal } from "./terminal.ts";
 
 /** Writes the question and reads one line; null at the end of input. */
 export type Ask = (question: string) => Promise<string | null>;
-
-type Requirement = Extract<ReplyEvent, { type: "paused" }>["requirements"][number];
 
 /** Asks a person everything that a paused reply waits for; null when nobody is there any more. */
 export async function askDecisions(
   requirements: readonly Requirement[],
   ask: Ask,
   terminal: Terminal,
-): Promise<readonly object[] | null> {
+): Promise<readonly Decision[] | null> {
   const paint = painter(terminal.isColoured);
-  const decisions: object[] = [];
+  const decisions: Decision[] = [];
   for (const { id, kind, tool, arguments: given } of requirements) {
     const what = paint("yellow", printable(`${tool} ${JSON.stringify(given)}`));
     if (kind === "confirm") {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { Config } from "../config/settings.ts";
-import type { ApiClient } from "./api-client.ts";
 import { runCommand } from "./run-command.ts";
+import type { ServiceClient } from "./service-client.ts";
 import type { Terminal } from "./terminal.ts";
 import { UsageFault } from "./usage.ts";
 import { countOf, deleteSession, serviceOf, sessionsOf } from "./user-data.ts";
@@ -53,7 +53,7 @@ export async function runErase(
   });
 }
 
-async function eraseUser(client: ApiClient, userId: string) {
+async function eraseUser(client: ServiceClient, userId: string) {
   const about = { receipt: "erasure", user_id: userId, ...(await serviceOf(client)) };
   const startedAt = new Date().toISOString();
   const hash = createHash("sha256");
@@ -79,15 +79,16 @@ async function eraseUser(client: ApiClient, userId: string) {
     }
   }
   // After the last reply has ended: each writes a row.
-  const { deleted: usage } = await client.call<{ deleted: number }>(
-    "DELETE",
-    `/usage?user_id=${encodeURIComponent(userId)}`,
-  );
+  const { deleted: usage } = await client.request<{ deleted: number }>({
+    method: "DELETE",
+    path: "/usage",
+    query: { user_id: userId },
+  });
   // And what the agents of those replies have learned.
-  const { deleted: memories, pending } = await client.call<{ deleted: number; pending: boolean }>(
-    "DELETE",
-    `/chat/memories?user_id=${encodeURIComponent(userId)}`,
-  );
+  const { deleted: memories, pending } = await client.request<{
+    deleted: number;
+    pending: boolean;
+  }>({ method: "DELETE", path: "/chat/memories", query: { user_id: userId } });
   const left = await countOf(client, userId);
   return {
     ...about,

@@ -1,6 +1,7 @@
+import { ApiError, ConnectionError } from "../../packages/client/src/index.ts";
 import { explainFile } from "../problems/explain-file.ts";
 import { StartFault } from "../problems/start-fault.ts";
-import { ApiFault, ServiceUnreachable } from "./api-client.ts";
+import { ServiceUnreachable } from "./service-client.ts";
 import { painter, type Terminal } from "./terminal.ts";
 import { UsageFault } from "./usage.ts";
 
@@ -11,8 +12,13 @@ export function explainFault(error: unknown, { errors, isColoured }: Terminal): 
     errors.write(`${error.message}\n`);
     return 2;
   }
+  if (error instanceof ApiError) {
+    const listed = error.details.map(({ path, message }) => `\n  ${path} ${message}`).join("");
+    errors.write(`${paint("red", error.message + listed)}\n`);
+    return 1;
+  }
   if (
-    error instanceof ApiFault ||
+    error instanceof ConnectionError ||
     error instanceof ServiceUnreachable ||
     error instanceof StartFault
   ) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Config } from "../config/settings.ts";
-import type { ApiClient } from "./api-client.ts";
+import type { ServiceClient } from "./service-client.ts";
 import { createPrivately } from "./create-privately.ts";
 import { exportStore } from "./export-store.ts";
 import { runCommand } from "./run-command.ts";
@@ -64,7 +64,7 @@ export async function runExport(
 }
 
 /** Writes line by line, so that the size of a history does not matter. */
-async function exportUser(client: ApiClient, userId: string, target: Writable) {
+async function exportUser(client: ServiceClient, userId: string, target: Writable) {
   const hash = createHash("sha256");
   let bytes = 0;
   const write = async (item: Item) => {

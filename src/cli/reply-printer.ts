@@ -1,4 +1,4 @@
-import type { ReplyEvent } from "../replies/reply-event.ts";
+import type { ReplyEvent } from "../../packages/client/src/index.ts";
 import { painter, printable, type Terminal } from "./terminal.ts";
 
 const maxArgumentsLength = 200;

@@ -1,57 +1,42 @@
-import { ApiFault, type ApiClient } from "./api-client.ts";
+import { ApiError } from "../../packages/client/src/index.ts";
+import type { ServiceClient } from "./service-client.ts";
 
 /** A session or a message as the service shows it. */
 export type Item = Readonly<Record<string, unknown>>;
 
-interface Page {
-  readonly pagination: { readonly has_more: boolean; readonly next_cursor: string | null };
-}
-
 /** All sessions of a user, newest activity first. */
-export async function* sessionsOf(client: ApiClient, userId: string): AsyncGenerator<Item> {
-  let cursor = "";
-  do {
-    const page = await client.call<Page & { sessions: readonly Item[] }>(
-      "GET",
-      `/sessions?user_id=${encodeURIComponent(userId)}&limit=100${cursor}`,
-    );
-    yield* page.sessions;
-    cursor = next(page);
-  } while (cursor !== "");
+export function sessionsOf(client: ServiceClient, userId: string): AsyncIterable<Item> {
+  return client.sessions.all({ user_id: userId });
 }
 
 /** All messages of a session, oldest first; none when it is gone meanwhile. */
 export async function* messagesOf(
-  client: ApiClient,
+  client: ServiceClient,
   userId: string,
   sessionId: string,
 ): AsyncGenerator<Item> {
-  let cursor = "";
   try {
-    do {
-      const page = await client.call<Page & { messages: readonly Item[] }>(
-        "GET",
-        `/chat/history/${sessionId}?user_id=${encodeURIComponent(userId)}&path=all&limit=200${cursor}`,
-      );
-      yield* page.messages;
-      cursor = next(page);
-    } while (cursor !== "");
+    yield* client.messages.all(sessionId, { user_id: userId, path: "all" });
   } catch (error) {
-    if (!(error instanceof ApiFault) || error.status !== 404) throw error;
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
 }
 
 /** False when it was gone already. */
 export async function deleteSession(
-  client: ApiClient,
+  client: ServiceClient,
   userId: string,
   sessionId: string,
 ): Promise<boolean> {
   try {
-    await client.call("DELETE", `/sessions/${sessionId}?user_id=${encodeURIComponent(userId)}`);
+    await client.request({
+      method: "DELETE",
+      path: `/sessions/${encodeURIComponent(sessionId)}`,
+      query: { user_id: userId },
+    });
     return true;
   } catch (error) {
-    if (error instanceof ApiFault && error.status === 404) return false;
+    if (error instanceof ApiError && error.status === 404) return false;
     throw error;
   }
 }
@@ -64,12 +49,8 @@ export interface UserCounts {
   readonly audio: number;
 }
 
-export async function countOf(client: ApiClient, userId: string): Promise<UserCounts> {
-  const stats = await client.call<{
-    total_sessions: number;
-    total_messages: number;
-    total_audio: number;
-  }>("GET", `/sessions/user/${encodeURIComponent(userId)}/stats`);
+export async function countOf(client: ServiceClient, userId: string): Promise<UserCounts> {
+  const stats = await client.sessions.stats(userId);
   return {
     sessions: stats.total_sessions,
     messages: stats.total_messages,
@@ -78,16 +59,9 @@ export async function countOf(client: ApiClient, userId: string): Promise<UserCo
 }
 
 /** Who gave the receipt. */
-export async function serviceOf(client: ApiClient): Promise<{ service: string; version: string }> {
-  const { service, version } = await client.call<{ service: string; version: string }>(
-    "GET",
-    "/health",
-  );
+export async function serviceOf(
+  client: ServiceClient,
+): Promise<{ service: string; version: string }> {
+  const { service, version } = await client.health();
   return { service, version };
-}
-
-function next({ pagination }: Page): string {
-  return pagination.has_more && pagination.next_cursor !== null
-    ? `&cursor=${encodeURIComponent(pagination.next_cursor)}`
-    : "";
 }

@@ -4,7 +4,7 @@ import type { Config } from "../config/settings.ts";
 import { DataDirectoryInUse } from "../database/data-directory-lock.ts";
 import { startService } from "../service.ts";
 import { createLogger } from "../telemetry/create-logger.ts";
-import { createApiClient, type ApiClient } from "./api-client.ts";
+import { connectTo, type ServiceClient } from "./service-client.ts";
 import { readSecretFile } from "./secret-file.ts";
 import { UsageFault } from "./usage.ts";
 
@@ -35,14 +35,14 @@ export const accessHelp = `  --url URL            a running service; needs the t
 export async function withService<T>(
   config: Config,
   access: Access,
-  work: (client: ApiClient) => Promise<T>,
+  work: (client: ServiceClient) => Promise<T>,
 ): Promise<T> {
   const environment = readClientEnvironment();
   const url = access.url ?? environment.url;
   if (url !== null) {
     return work(
-      createApiClient({
-        url: url.replace(/\/+$/, ""),
+      connectTo({
+        url,
         token: readSecretFile(access["token-file"]) ?? environment.token,
         apiKey: readSecretFile(access["api-key-file"]) ?? environment.apiKey,
       }),
@@ -63,7 +63,7 @@ export async function withService<T>(
   try {
     const service = await startService(localNode(config, apiKey), log);
     try {
-      return await work(createApiClient({ url: service.url, token: null, apiKey }));
+      return await work(connectTo({ url: service.url, token: null, apiKey }));
     } finally {
       await service.close();
     }

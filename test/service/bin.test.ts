@@ -46,9 +46,12 @@ describe("bin/chat-service.mjs", () => {
     const parent = await mkdtemp(join(tmpdir(), "chat-package-"));
     const installed = join(parent, "node_modules", "chat-service");
     const root = join(import.meta.dirname, "../..");
-    for (const part of ["bin", "src", "docs", "package.json"]) {
-      await cp(join(root, part), join(installed, part), { recursive: true });
-    }
+    // What npm would pack, and nothing else.
+    const packing = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+    const { stdout: packed } = await promisify(execFile)("npm", packing, { cwd: root });
+    const [{ files }] = JSON.parse(packed) as [{ files: { path: string }[] }];
+    expect(files.filter(({ path }) => path.includes(".test."))).toEqual([]);
+    for (const { path } of files) await cp(join(root, path), join(installed, path));
     await symlink(join(root, "node_modules"), join(installed, "node_modules"));
     const dataDir = await createDataDir();
     const child = spawn(process.execPath, [join(installed, "bin/chat-service.mjs")], {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createApiClient } from "../../src/cli/api-client.ts";
 import { runChat } from "../../src/cli/chat.ts";
 import { createConversation } from "../../src/cli/conversation.ts";
+import { connectTo } from "../../src/cli/service-client.ts";
 import { captureTerminal } from "../support/capture-terminal.ts";
 import { createClient } from "../support/client.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
@@ -102,7 +102,7 @@ describe("chat-service chat", () => {
   it("stops the reply when the person interrupts it, and goes on", async () => {
     const { terminal, seen, shows } = captureTerminal();
     const conversation = createConversation({
-      client: createApiClient({ url: service.url, token: null, apiKey: null }),
+      client: connectTo({ url: service.url, token: null, apiKey: null, userId: "interrupting" }),
       terminal: { ...terminal, isInteractive: true },
       userId: "interrupting",
       agentId: null,
