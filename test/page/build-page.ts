@@ -31,12 +31,13 @@ export async function buildPage(): Promise<void> {
 async function isFresh(): Promise<boolean> {
   const built = await stat(join(root, "dist/index.html")).catch(() => null);
   if (built === null) return false;
-  const names = await readdir(join(root, "src"), { recursive: true });
-  const sources = [
-    ...names.map((name) => join(root, "src", name)),
-    join(root, "index.html"),
-    join(root, "vite.config.ts"),
-  ];
+  const folders = [join(root, "src"), join(root, "../packages/client/src")];
+  const names = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(folder, { recursive: true })).map((name) => join(folder, name)),
+    ),
+  );
+  const sources = [...names.flat(), join(root, "index.html"), join(root, "vite.config.ts")];
   for (const source of sources) {
     const found = await stat(source);
     if (found.isFile() && found.mtimeMs > built.mtimeMs) return false;

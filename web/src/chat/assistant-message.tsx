@@ -1,3 +1,4 @@
+import type { Media } from "../api/types.ts";
 import { memo, useState } from "react";
 import { Markdown } from "../markdown/markdown.tsx";
 import { agentName, agents } from "../state/catalogue.ts";
@@ -103,7 +104,7 @@ export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessa
           <span className="off-screen">{texts.writing}</span>
         </p>
       )}
-      <MediaList media={message.media ?? []} />
+      <MediaList media={(message.media ?? []) as unknown as readonly Media[]} />
       <Sources sources={message.sources ?? []} />
       {status === "paused" && <Approvals message={message} />}
       <EndNote message={message} />

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import type { SessionConfig } from "../api/types.ts";
 import { agents, chosenAgent, models, startingAgent } from "../state/catalogue.ts";
 import { newConfig } from "../state/conversation-config.ts";
@@ -39,7 +39,7 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
         Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null)),
       );
     } else {
-      await chatApi.changeSession(session.session_id, { agent_id: agentId, config });
+      await client.sessions.update(session.session_id, { agent_id: agentId, config });
       await syncConversation();
     }
     onClose();

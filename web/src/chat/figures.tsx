@@ -1,6 +1,5 @@
 import { useEffect, useState } from "react";
-import { chatApi } from "../api/chat-api.ts";
-import { readEventStream } from "../api/event-stream.ts";
+import { client } from "../api/client.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import { applyEvent, type MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
@@ -49,10 +48,9 @@ function useEnding(message: MessageView): MessageView["live"] {
     if (message.live !== undefined && message.live.durationMs !== null) return;
     const { signal, abort } = abortable();
     const ask = async () => {
-      const response = await chatApi.follow(message.message_id, 0, signal);
       let seen: MessageView = message;
-      for await (const item of readEventStream(response, signal)) {
-        if (item.kind === "event") seen = applyEvent(seen, item.id, item.event);
+      for await (const event of client.messages.follow(message.message_id, { signal })) {
+        seen = applyEvent(seen, event.seq, event);
       }
       setEnding(seen.live);
     };

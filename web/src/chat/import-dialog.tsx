@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
-import { chatApi, type ImportResult } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
+import type { ImportResult } from "../api/types.ts";
 import { refreshSessions } from "../state/sessions.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Dialog } from "../ui/dialog.tsx";
@@ -22,7 +23,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
     const leaving = new AbortController();
     setState({ kind: "sending", share: 0 });
     const onProgress = (share: number) => setState({ kind: "sending", share });
-    chatApi.importFile(file, onProgress, leaving.signal).then(
+    client.sessions.import(file, { onProgress, signal: leaving.signal }).then(
       (result) => {
         setState({ kind: "done", result });
         return refreshSessions();

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
-import { chatApi, type KnowledgeList } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
+import type { KnowledgeList } from "../api/types.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import { encodeFile } from "../state/encode-file.ts";
 import { notifyError } from "../state/notices.ts";
@@ -20,7 +21,7 @@ export function KnowledgeDialog({ onClose }: { readonly onClose: () => void }) {
   const [isBusy, setBusy] = useState(false);
   const load = async (signal?: AbortSignal) => {
     try {
-      setFound(await chatApi.knowledge(signal));
+      setFound(await client.knowledge.list({ signal }));
     } catch (error) {
       if (signal?.aborted !== true) notifyError(error);
     }
@@ -84,12 +85,12 @@ function Documents({ knowledge, isBusy, onChange }: DocumentsProps) {
   const add = (files: readonly File[]) =>
     onChange(async () => {
       for (const file of files) {
-        await chatApi.addDocument(id, await encodeFile(file));
+        await client.knowledge.add(id, await encodeFile(file));
       }
     });
   const remove = (document: Knowledge["documents"][number]) => {
     if (!window.confirm(texts.knowledge.removeQuestion(document.name))) return;
-    onChange(() => chatApi.removeDocument(id, document.document_id));
+    onChange(() => client.knowledge.remove(id, document.document_id));
   };
   const about = [description, users.map((each) => agentName(list, each)).join(", ")];
   return (

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
-import { chatApi, type MemoryList } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
+import type { MemoryList } from "../api/types.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
@@ -18,7 +19,7 @@ export function MemoriesDialog({ onClose }: { readonly onClose: () => void }) {
   const [isPending, setPending] = useState(false);
   const load = async (signal?: AbortSignal) => {
     try {
-      setFound(await chatApi.memories(signal));
+      setFound(await client.memories.list({}, { signal }));
     } catch (error) {
       if (signal?.aborted !== true) notifyError(error);
     }
@@ -42,7 +43,7 @@ export function MemoriesDialog({ onClose }: { readonly onClose: () => void }) {
   const eraseAll = () => {
     if (!window.confirm(texts.memories.eraseAllQuestion)) return;
     void change(async () => {
-      const { pending } = await chatApi.forgetEverything();
+      const { pending } = await client.memories.forgetAll();
       setPending(pending);
     });
   };
@@ -77,7 +78,7 @@ export function MemoriesDialog({ onClose }: { readonly onClose: () => void }) {
                   size={17}
                   label={texts.memories.erase}
                   disabled={isBusy}
-                  onClick={() => void change(() => chatApi.forgetMemory(memory.memory_id))}
+                  onClick={() => void change(() => client.memories.forget(memory.memory_id))}
                 />
               </li>
             ))}

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { apiUrl } from "../api/request.ts";
+import { client } from "../api/client.ts";
 import { serviceConfig } from "../state/catalogue.ts";
 import { forgetDrafts } from "../state/draft-files.ts";
 import { identity, signOut } from "../state/identity.ts";
@@ -32,7 +32,7 @@ export function PreferencesMenu() {
     for (const { key } of outbox.get()) removeOutgoing(key);
     forgetDrafts();
     signOut();
-    location.assign(apiUrl("/"));
+    location.assign(client.url("/"));
   };
   return (
     <div className="side-foot">
@@ -66,7 +66,7 @@ export function PreferencesMenu() {
           {
             label: texts.statusPage,
             icon: "pulse",
-            run: () => location.assign(apiUrl("/status")),
+            run: () => location.assign(client.url("/status")),
           },
           ...(config?.features["docs_enabled"] === false
             ? []
@@ -74,7 +74,7 @@ export function PreferencesMenu() {
                 {
                   label: texts.apiDocs,
                   icon: "external" as const,
-                  run: () => void window.open(apiUrl("/docs"), "_blank", "noopener"),
+                  run: () => void window.open(client.url("/docs"), "_blank", "noopener"),
                 },
               ]),
           ...(who.kind === "token"

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
-import { chatApi, type SearchHit } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
+import type { Message, SearchHit } from "../api/types.ts";
 import { goTo } from "../state/navigation.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
@@ -107,7 +108,9 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
                 <button type="button" onClick={() => open(hit)}>
                   <span className="hit-head">
                     <span dir="auto">
-                      {hit.role === null ? texts.hitTitle : texts.hitBy[hit.role]}
+                      {hit.role === null
+                        ? texts.hitTitle
+                        : texts.hitBy[hit.role as Message["role"]]}
                       {" · "}
                       {hit.session_title ?? texts.untitled}
                     </span>
@@ -136,9 +139,9 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
 async function nextPage(before: Hits, signal?: AbortSignal): Promise<Hits> {
   let cursor = before.cursor;
   for (let page = 1; ; page += 1) {
-    const { hits, pagination } = await chatApi.search(
-      { q: before.words, ...(cursor !== null && { cursor }) },
-      signal,
+    const { hits, pagination } = await client.search(
+      { q: before.words, limit: 30, ...(cursor !== null && { cursor }) },
+      { signal },
     );
     cursor = pagination.next_cursor;
     if (hits.length > 0 || cursor === null || page === maxEmptyPages) {
@@ -151,7 +154,7 @@ async function nextPage(before: Hits, signal?: AbortSignal): Promise<Hits> {
 function partsOf({ snippet, matches }: SearchHit): TextPart[] {
   const parts: TextPart[] = [];
   let at = 0;
-  for (const [start, end] of matches) {
+  for (const [start = at, end = start] of matches) {
     parts.push({ text: snippet.slice(at, start), isFound: false });
     parts.push({ text: snippet.slice(start, end), isFound: true });
     at = end;

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import type { Message } from "../api/types.ts";
 import { jumpTo } from "../state/open-conversation.ts";
 import { notifyError } from "../state/notices.ts";
@@ -42,8 +42,8 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
     }
     const controller = new AbortController();
     const timer = setTimeout(() => {
-      chatApi
-        .history(sessionId, { q: wanted, limit: pageSize }, controller.signal)
+      client.messages
+        .history(sessionId, { q: wanted, limit: pageSize }, { signal: controller.signal })
         .then(({ messages, pagination }) =>
           setHits({
             words: wanted,
@@ -64,7 +64,7 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
 
   const more = async ({ words: wanted, messages, cursor }: Hits) => {
     if (cursor === null) return;
-    const page = await chatApi.history(sessionId, { q: wanted, limit: pageSize, cursor });
+    const page = await client.messages.history(sessionId, { q: wanted, limit: pageSize, cursor });
     setHits({
       words: wanted,
       messages: [...messages, ...page.messages],

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
-import { chatApi, type Share } from "../api/chat-api.ts";
-import { apiUrl } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import type { Share } from "../api/types.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
 import { useStore } from "../state/store.ts";
@@ -27,9 +27,11 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
   const [shares, setShares] = useState<readonly Share[] | null>(null);
   useEffect(() => {
     const leaving = new AbortController();
-    chatApi.shares(sessionId, leaving.signal).then(setShares, (error: unknown) => {
-      if (!leaving.signal.aborted) notifyError(error);
-    });
+    client.sessions
+      .shares(sessionId, { signal: leaving.signal })
+      .then(setShares, (error: unknown) => {
+        if (!leaving.signal.aborted) notifyError(error);
+      });
     return () => leaving.abort();
   }, [sessionId]);
 
@@ -38,7 +40,7 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
     setBusy(true);
     try {
       await request();
-      setShares(await chatApi.shares(sessionId));
+      setShares(await client.sessions.shares(sessionId));
     } catch (error) {
       notifyError(error);
     } finally {
@@ -46,7 +48,7 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
     }
   };
   const make = () =>
-    chatApi.share(sessionId, { expires_in: days * daySeconds, include_files: hasFiles });
+    client.sessions.share(sessionId, { expires_in: days * daySeconds, include_files: hasFiles });
 
   return (
     <Dialog title={texts.share.title} onClose={onClose}>
@@ -81,7 +83,7 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
         {shares !== null && shares.length > 0 && (
           <ul className="share-links" aria-label={texts.share.links}>
             {shares.map((share) => {
-              const url = share.url.startsWith("/") ? apiUrl(share.url) : share.url;
+              const url = share.url.startsWith("/") ? client.url(share.url) : share.url;
               const end = new Date(share.expires_at).toLocaleString(chosenLanguage);
               return (
                 <li key={share.share_id}>
@@ -92,7 +94,9 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
                     size={17}
                     label={texts.share.end}
                     disabled={isBusy}
-                    onClick={() => void change(() => chatApi.endShare(sessionId, share.share_id))}
+                    onClick={() =>
+                      void change(() => client.sessions.endShare(sessionId, share.share_id))
+                    }
                   />
                   <span className="quiet">
                     {texts.share.until(end)}

@@ -10,7 +10,7 @@ import { readable } from "./words.ts";
 /** Tools and team members, at work and done. */
 export function Steps({ message }: { readonly message: MessageView }) {
   const members = message.live?.members ?? [];
-  const calls = message.tool_calls ?? [];
+  const calls = (message.tool_calls ?? []) as unknown as readonly ToolCall[];
   const events = message.custom_events ?? [];
   if (members.length + calls.length + events.length === 0) return null;
   const isOver = message.status !== "streaming" && message.status !== "queued";

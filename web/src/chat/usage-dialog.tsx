@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
-import { chatApi, type UsageGroup, type UsageReport, type UsageSum } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
+import type { UsageGroup, UsageReport, UsageSum } from "../api/types.ts";
 import { agentName, agents } from "../state/catalogue.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
@@ -23,8 +24,8 @@ export function UsageDialog({ onClose }: { readonly onClose: () => void }) {
     const controller = new AbortController();
     // Whole days, as the service counts them.
     const since = `${new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)}T00:00:00Z`;
-    chatApi
-      .usage({ group_by: group, since }, controller.signal)
+    client
+      .usage({ group_by: group, since }, { signal: controller.signal })
       .then(setReport, (error: unknown) => {
         if (!controller.signal.aborted) notifyError(error);
       });

@@ -1,4 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
+import type { Reply } from "../../../packages/client/src/index.ts";
+import { client } from "../api/client.ts";
 import { expectSpeech } from "../voice/player.ts";
 import { voiceConfig } from "../voice/speech-settings.ts";
 import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
@@ -12,26 +13,34 @@ import { tellTabs } from "./tabs.ts";
 /** Another reply to the same question, beside this one; one for each `key`. */
 export async function regenerate(reply: MessageView, key?: string): Promise<void> {
   await branchOff(reply, (signal) =>
-    chatApi.regenerate(reply.message_id, key ?? crypto.randomUUID(), voiceConfig(), signal),
+    client.messages.regenerate(
+      reply.message_id,
+      { voice_config: voiceConfig() },
+      { signal, idempotencyKey: key },
+    ),
   );
 }
 
 /** The question said otherwise, beside this one; false when it could not be sent. */
 export function edit(question: MessageView, text: string): Promise<boolean> {
   return branchOff(question, (signal) =>
-    chatApi.edit(question.message_id, text, crypto.randomUUID(), voiceConfig(), signal),
+    client.messages.edit(
+      question.message_id,
+      { message: text, voice_config: voiceConfig() },
+      { signal },
+    ),
   );
 }
 
 /** Shows a reply that takes the place of this message and of what follows it. */
 async function branchOff(
   { message_id: messageId, session_id: sessionId }: MessageView,
-  send: (signal: AbortSignal) => Promise<Response>,
+  send: (signal: AbortSignal) => Reply,
 ): Promise<boolean> {
   const signal = conversationSignal();
   try {
-    const opened = await send(signal);
-    const replyId = opened.headers.get("X-Message-ID") ?? "";
+    const reply = send(signal);
+    const { messageId: replyId } = await reply.accepted;
     if (voiceConfig() !== null) expectSpeech(replyId);
     conversation.set((current) => {
       const at = current.messages.findIndex(({ message_id: id }) => id === messageId);
@@ -39,7 +48,7 @@ async function branchOff(
         ? current
         : { ...current, messages: current.messages.slice(0, at), hasNewer: false };
     });
-    follow(replyId, { opened, whenOver: syncConversation });
+    follow(replyId, { reply, whenOver: syncConversation });
     tellTabs(sessionId);
     void syncConversation();
     return true;
@@ -55,7 +64,7 @@ export async function showBranch(messageId: string): Promise<void> {
   const signal = conversationSignal();
   if (sessionId === null) return;
   try {
-    const session = await chatApi.changeSession(sessionId, { head_message_id: messageId });
+    const session = await client.sessions.update(sessionId, { head_message_id: messageId });
     const { messages, offset } = await loadTail(session, signal);
     signal.throwIfAborted();
     updateConversation({ session, messages, hasOlder: offset > 0, hasNewer: false });

@@ -1,4 +1,4 @@
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import type { Agent, Model, ServiceConfig } from "../api/types.ts";
 import { createSavedStore } from "./saved.ts";
 import { createStore } from "./store.ts";
@@ -21,7 +21,7 @@ export const chosenAgent = createSavedStore<string>(
 
 /** Loads agents and models. Failures leave what is known. */
 export async function refreshCatalogue(): Promise<void> {
-  const [newAgents, newModels] = await Promise.allSettled([chatApi.agents(), chatApi.models()]);
+  const [newAgents, newModels] = await Promise.allSettled([client.agents(), client.models()]);
   if (newAgents.status === "fulfilled") agents.set(newAgents.value);
   if (newModels.status === "fulfilled") models.set(newModels.value);
 }

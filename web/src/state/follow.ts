@@ -1,16 +1,18 @@
+import { ApiError, isLast, type Reply } from "../../../packages/client/src/index.ts";
+import { client, patiently } from "../api/client.ts";
 import type { ReplyEvent } from "../api/types.ts";
 import { agents, chosenAgent, startingAgent } from "./catalogue.ts";
+import { isConnected } from "./connection.ts";
 import { conversation, conversationSignal } from "./conversation.ts";
-import { followReply } from "./follow-reply.ts";
 import { inFrames, type NumberedEvent } from "./in-frames.ts";
 import { withTurn } from "./merge-messages.ts";
 import { announcement, notifyError } from "./notices.ts";
-import { applyEvent, isLast, type MessageView } from "./reply-view.ts";
+import { applyEvent, type MessageView } from "./reply-view.ts";
 import { tellTabs } from "./tabs.ts";
 
 interface Follow {
-  /** A stream that is open already. */
-  readonly opened?: Response | undefined;
+  /** Where it was just asked for. */
+  readonly reply?: Reply | undefined;
   /** May be called several times. */
   readonly onShown?: (() => void) | undefined;
   /** The reply has ended, paused or waits, and its conversation is still open. */
@@ -46,10 +48,15 @@ export function forgetFollowed(): void {
   followed.clear();
 }
 
+/** It is not known to be there before it is read again. */
+function onRetry(): void {
+  isConnected.set(false);
+}
+
 /** Shows a reply as it is made. Does nothing for one that is shown already. */
-export function follow(messageId: string, { opened, onShown, whenOver }: Follow): void {
+export function follow(messageId: string, { reply: asked, onShown, whenOver }: Follow): void {
   if (followed.has(messageId)) {
-    void opened?.body?.cancel();
+    asked?.leave();
     onShown?.();
     return;
   }
@@ -61,22 +68,22 @@ export function follow(messageId: string, { opened, onShown, whenOver }: Follow)
     conversation.get().messages.find(({ message_id: id }) => id === messageId)?.live?.lastEventId ??
     0;
   let isShown = false;
+  const reply =
+    asked ?? client.messages.follow(messageId, { ...patiently, after, signal, onRetry });
   const take = inFrames((events) => takeEvents(messageId, events, own));
   const run = async () => {
     try {
-      await followReply({
-        messageId,
-        after,
-        opened,
-        signal,
-        onEvent(id, event) {
-          take.put({ id, event });
-          if (!isShown) onShown?.();
-          isShown = true;
-        },
-      });
+      for await (const event of reply.events({ ...patiently, signal, onRetry })) {
+        // A message that was to be taken in, and was not, is answered in the same stream, by a reply of its own.
+        if (event.message_id !== messageId || event.seq <= after) continue;
+        take.put({ id: event.seq, event });
+        if (!isShown) onShown?.();
+        isShown = true;
+      }
     } catch (error) {
-      if (!signal.aborted) notifyError(error);
+      // It may be gone by now.
+      const isGone = error instanceof ApiError && error.status === 404;
+      if (!signal.aborted && !isGone) notifyError(error);
     } finally {
       take.flush();
       if (followed.get(messageId) === own) followed.delete(messageId);

@@ -1,16 +1,24 @@
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import type { Message, SessionInfo } from "../api/types.ts";
 
 const pageSize = 50;
 
 /** The messages around one, and whether there are others before and after them. */
 export async function loadAround(sessionId: string, messageId: string, signal: AbortSignal) {
-  const page = await chatApi.history(sessionId, { around: messageId, limit: pageSize }, signal);
+  const page = await client.messages.history(
+    sessionId,
+    { around: messageId, limit: pageSize },
+    { signal },
+  );
   const first = page.messages[0];
   const older =
     first === undefined
       ? null
-      : await chatApi.history(sessionId, { before: first.message_id, limit: 1 }, signal);
+      : await client.messages.history(
+          sessionId,
+          { before: first.message_id, limit: 1 },
+          { signal },
+        );
   return {
     session: page.session_info,
     messages: page.messages,
@@ -24,10 +32,10 @@ export async function loadTail(session: SessionInfo, signal: AbortSignal) {
   const offset = Math.max(0, session.message_count - pageSize);
   const messages: Message[] = [];
   for (let more = true; more;) {
-    const page = await chatApi.history(
+    const page = await client.messages.history(
       session.session_id,
       { offset: offset + messages.length, limit: pageSize },
-      signal,
+      { signal },
     );
     messages.push(...page.messages);
     more = page.pagination.has_more && page.messages.length > 0;
@@ -41,6 +49,6 @@ export async function loadBeside(
   place: { readonly before: string } | { readonly after: string },
   signal: AbortSignal,
 ) {
-  const page = await chatApi.history(sessionId, { ...place, limit: pageSize }, signal);
+  const page = await client.messages.history(sessionId, { ...place, limit: pageSize }, { signal });
   return { messages: page.messages, hasMore: page.pagination.has_more };
 }

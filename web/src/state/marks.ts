@@ -1,4 +1,4 @@
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import type { Rating } from "../api/types.ts";
 import { conversationSignal, noteFeedback, updateConversation } from "./conversation.ts";
 import { loadTail } from "./load-pages.ts";
@@ -14,7 +14,7 @@ export async function rate(
   opinion: { rating: Rating | null; tags?: readonly string[]; comment?: string },
 ): Promise<boolean> {
   try {
-    const { feedback } = await chatApi.rate(messageId, opinion);
+    const { feedback } = await client.messages.rate(messageId, opinion);
     noteFeedback(messageId, feedback);
     return true;
   } catch (error) {
@@ -30,9 +30,9 @@ export async function deleteMessage({
 }: MessageView): Promise<void> {
   const signal = conversationSignal();
   try {
-    await chatApi.deleteMessage(messageId);
+    await client.messages.delete(messageId);
     tellTabs(sessionId);
-    const session = await chatApi.session(sessionId, signal);
+    const session = await client.sessions.get(sessionId, { signal });
     const { messages, offset } = await loadTail(session, signal);
     signal.throwIfAborted();
     noteSession(session);

@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError, Unreachable } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError, ConnectionError } from "../../../packages/client/src/index.ts";
 import { waitToRetry } from "./connection.ts";
 import {
   conversation,
@@ -63,14 +63,14 @@ async function loadWindow(
       async (error: unknown) => {
         if (!(error instanceof ApiError && error.type === "message_not_found")) throw error;
         // It is on another branch: that is shown then.
-        await chatApi.changeSession(sessionId, { head_message_id: target.messageId });
+        await client.sessions.update(sessionId, { head_message_id: target.messageId });
         return loadAround(sessionId, target.messageId, signal);
       },
     );
     signal.throwIfAborted();
     updateConversation({ ...around, state: "ready", target });
   } else {
-    const session = await chatApi.session(sessionId, signal);
+    const session = await client.sessions.get(sessionId, { signal });
     const { messages, offset } = await loadTail(session, signal);
     signal.throwIfAborted();
     updateConversation({
@@ -129,7 +129,7 @@ async function loadPage(
   try {
     await load(current, current.sessionId, signal);
   } catch (error) {
-    if (!signal.aborted && !(error instanceof Unreachable)) notifyError(error);
+    if (!signal.aborted && !(error instanceof ConnectionError)) notifyError(error);
   } finally {
     loadingPage = false;
   }

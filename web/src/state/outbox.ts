@@ -1,4 +1,4 @@
-import type { SessionConfig } from "../api/types.ts";
+import type { SessionConfig, VoiceConfig } from "../api/types.ts";
 import { dropFiles } from "./kept-files.ts";
 import { readSaved, savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
@@ -14,7 +14,7 @@ export interface Outgoing {
   readonly agentId: string | null;
   readonly config: SessionConfig;
   /** `voice_config`; null: the reply is not spoken. */
-  readonly voice: object | null;
+  readonly voice: VoiceConfig | null;
   /** What goes with it; the bytes are kept apart, at `outgoingFiles`. */
   readonly files: readonly { readonly name: string; readonly size: number }[];
   readonly createdMs: number;

@@ -1,4 +1,4 @@
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 
 const namedFile = /filename\*=UTF-8''([^;]+)/;
 
@@ -7,7 +7,7 @@ export async function saveExport(
   sessionId: string | null,
   format: "json" | "markdown",
 ): Promise<void> {
-  const response = await chatApi.exported(sessionId, format);
+  const response = await client.sessions.export(sessionId, sessionId === null ? {} : { format });
   const [, name] = namedFile.exec(response.headers.get("Content-Disposition") ?? "") ?? [];
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");

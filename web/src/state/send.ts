@@ -1,7 +1,6 @@
-import { chatApi, type EncodedFile } from "../api/chat-api.ts";
-import { ApiError, Unreachable } from "../api/request.ts";
+import { client, patiently } from "../api/client.ts";
+import { ApiError, type NewMessage } from "../../../packages/client/src/index.ts";
 import type { SessionConfig } from "../api/types.ts";
-import { waitToRetry } from "./connection.ts";
 import { encodeFile } from "./encode-file.ts";
 import { adoptTurn } from "./turns.ts";
 import { conversation } from "./conversation.ts";
@@ -69,57 +68,66 @@ export function deliverAll(): void {
   }
 }
 
-const never = new AbortController().signal;
-
 async function deliver(entry: Outgoing): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    let retryAfterMs = 0;
-    try {
-      const files = await encodedFiles(entry);
-      const response = await chatApi.send(entry, files, never);
-      const sessionId = response.headers.get("X-Session-ID") ?? entry.sessionId ?? "";
-      const messageId = response.headers.get("X-Message-ID") ?? "";
-      if (entry.voice !== null) expectSpeech(messageId);
-      joinDraft(entry, sessionId);
-      adoptTurn(entry, { sessionId, messageId, response }, () => removeOutgoing(entry.key));
-      tellTabs(sessionId);
-      await refreshSessions();
-      return;
-    } catch (error) {
-      if (error instanceof ApiError) {
-        const isPassing =
-          [429, 502, 503, 504].includes(error.status) &&
-          !["queue_full", "budget_exceeded"].includes(error.type);
-        if (error.status === 401) {
-          putOutgoing({ ...entry, state: "waiting", error: null });
-          throw error;
-        }
-        if (!isPassing) {
-          putOutgoing({ ...entry, state: "refused", error: error.message });
-          return;
-        }
-        retryAfterMs = (error.retryAfterSeconds ?? 1) * 1000;
-        putOutgoing({ ...entry, state: "waiting", error: error.message });
-      } else if (error instanceof Unreachable) {
-        putOutgoing({ ...entry, state: "waiting", error: null });
-      } else {
-        const reason = error instanceof Error ? error.message : String(error);
-        putOutgoing({ ...entry, state: "refused", error: reason });
-        return;
-      }
+  const discarded = whenDiscarded(entry.key);
+  const wait = (error: unknown) =>
+    putOutgoing({
+      ...entry,
+      state: "waiting",
+      error: error instanceof ApiError ? error.message : null,
+    });
+  try {
+    const reply = client.send(await messageOf(entry), {
+      ...patiently,
+      idempotencyKey: entry.key,
+      signal: discarded.signal,
+      onRetry: wait,
+    });
+    const { sessionId, messageId } = await reply.accepted;
+    discarded.forget();
+    if (entry.voice !== null) expectSpeech(messageId);
+    joinDraft(entry, sessionId);
+    adoptTurn(entry, { sessionId, messageId, reply }, () => removeOutgoing(entry.key));
+    tellTabs(sessionId);
+    await refreshSessions();
+  } catch (error) {
+    if (discarded.signal.aborted) return;
+    discarded.forget();
+    if (error instanceof ApiError && error.status === 401) {
+      wait(null);
+      throw error;
     }
-    await waitToRetry(attempt, never, retryAfterMs);
-    // Discarded meanwhile.
-    if (!outbox.get().some(({ key }) => key === entry.key)) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    putOutgoing({ ...entry, state: "refused", error: reason });
   }
 }
 
-/** Raises when the browser has lost some of them. */
-async function encodedFiles(entry: Outgoing): Promise<EncodedFile[]> {
-  if (entry.files.length === 0) return [];
-  const files = await readFiles(outgoingFiles(entry.key));
+/** Aborts when the entry is taken out of the outbox, until it is forgotten. */
+function whenDiscarded(key: string): { readonly signal: AbortSignal; forget(): void } {
+  const discarding = new AbortController();
+  const forget = outbox.subscribe(() => {
+    if (!outbox.get().some((entry) => entry.key === key)) discarding.abort();
+  });
+  return { signal: discarding.signal, forget };
+}
+
+/** Raises when the browser has lost some of its files. */
+async function messageOf(entry: Outgoing): Promise<NewMessage> {
+  const { sessionId, agentId, config, voice, text } = entry;
+  const files = entry.files.length === 0 ? [] : await readFiles(outgoingFiles(entry.key));
   if (files.length !== entry.files.length) throw new Error(currentTexts().files.lost);
-  return Promise.all(files.map(encodeFile));
+  return {
+    session_id: sessionId,
+    message: text,
+    ...(sessionId === null && { agent_id: agentId, session_config: told(config) }),
+    ...(voice !== null && { voice_config: voice }),
+    ...(files.length > 0 && { attachments: await Promise.all(files.map(encodeFile)) }),
+  };
+}
+
+/** What is set of it. */
+function told(config: SessionConfig): NonNullable<NewMessage["session_config"]> {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
 }
 
 /** What else was written into the same new conversation goes to its session now. */

@@ -1,21 +1,10 @@
-import { chatApi } from "../api/chat-api.ts";
-import { readEventStream } from "../api/event-stream.ts";
-import { ApiError } from "../api/request.ts";
-import type { Feedback, SessionInfo } from "../api/types.ts";
-import { waitToRetry } from "./connection.ts";
+import { client, patiently } from "../api/client.ts";
+import { ApiError, type SessionEvent } from "../../../packages/client/src/index.ts";
+import { waitUntil } from "./connection.ts";
 import { conversation, noteFeedback } from "./conversation.ts";
 import { dropSession, noteSession, refreshSessions } from "./sessions.ts";
 import { createStore } from "./store.ts";
 import { syncConversation } from "./sync.ts";
-
-/** What the service tells of the user's sessions, from whatever device. */
-interface SessionEvent {
-  readonly type: string;
-  readonly session_id?: string;
-  readonly session_info?: SessionInfo;
-  readonly message_id?: string;
-  readonly feedback?: Feedback | null;
-}
 
 /** Whether everything that happens is told: then nobody needs to ask. */
 export const isTold = createStore(false);
@@ -36,26 +25,22 @@ export function listenAnew(): void {
   setListening(true);
 }
 
+/** Of a service that knows no events, or has no place for another reader, the page asks as before. */
+const refusedMs = 10_000;
+
 async function listen(signal: AbortSignal): Promise<void> {
-  let after: number | null = null;
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
-    let atLeastMs = 0;
+  const onRetry = () => isTold.set(false);
+  for (let after: number | undefined; !signal.aborted;) {
     try {
-      const response = await chatApi.sessionEvents(after, signal);
-      for await (const item of readEventStream<SessionEvent>(response, signal)) {
-        if (item.kind === "done") break;
-        attempt = 0;
-        after = item.id;
-        take(item.event);
+      for await (const event of client.sessions.events({ ...patiently, signal, after, onRetry })) {
+        after = event.seq;
+        take(event);
       }
     } catch (error) {
-      // Of a service that knows no events, or has no place for another reader, the page asks as before.
-      if (error instanceof ApiError) atLeastMs = (error.retryAfterSeconds ?? 10) * 1000;
-      if (error instanceof ApiError && error.status === 401) break;
+      if (signal.aborted || (error instanceof ApiError && error.status === 401)) break;
+      isTold.set(false);
+      await waitUntil(refusedMs, signal, false).catch(() => undefined);
     }
-    if (signal.aborted) break;
-    isTold.set(false);
-    await waitToRetry(attempt, signal, atLeastMs).catch(() => undefined);
   }
   if (listening === null || listening.signal === signal) isTold.set(false);
 }

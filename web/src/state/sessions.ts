@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError, Unreachable } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError, ConnectionError } from "../../../packages/client/src/index.ts";
 import type { SessionInfo } from "../api/types.ts";
 import { notifyError } from "./notices.ts";
 import { createStore } from "./store.ts";
@@ -44,7 +44,7 @@ function wanted({ status, search, tag, isPinned }: SessionList) {
     status,
     q: search.trim() || undefined,
     tag: tag ?? undefined,
-    pinned: isPinned ? ("true" as const) : undefined,
+    pinned: isPinned || undefined,
   };
 }
 
@@ -61,7 +61,11 @@ export async function refreshSessions(): Promise<void> {
   const load = ++newestLoad;
   const limit = Math.min(maxPageSize, Math.max(pageSize, sessions.length));
   try {
-    const page = await chatApi.sessions({ ...wanted(sessionList.get()), limit });
+    const page = await client.sessions.list({
+      ...wanted(sessionList.get()),
+      order: "pinned",
+      limit,
+    });
     if (load !== newestLoad) return;
     noteTags(page.sessions);
     const shown = new Set(page.sessions.map(({ session_id: id }) => id));
@@ -73,7 +77,10 @@ export async function refreshSessions(): Promise<void> {
       isLoaded: true,
     }));
   } catch (error) {
-    if (!(error instanceof Unreachable) && !(error instanceof ApiError && error.status === 401)) {
+    if (
+      !(error instanceof ConnectionError) &&
+      !(error instanceof ApiError && error.status === 401)
+    ) {
       notifyError(error);
     }
   }
@@ -83,7 +90,8 @@ export async function loadMoreSessions(): Promise<void> {
   const { nextCursor } = sessionList.get();
   if (nextCursor === null) return;
   const load = ++newestLoad;
-  const page = await chatApi.sessions({
+  const page = await client.sessions.list({
+    order: "pinned",
     ...wanted(sessionList.get()),
     cursor: nextCursor,
     limit: pageSize,
@@ -147,23 +155,23 @@ export function dropSession(sessionId: string): void {
 }
 
 export async function renameSession(sessionId: string, title: string): Promise<void> {
-  noteSession(await chatApi.changeSession(sessionId, { title: title.trim() || null }));
+  noteSession(await client.sessions.update(sessionId, { title: title.trim() || null }));
   tellTabs(sessionId);
 }
 
 export async function pinSession(sessionId: string, pinned: boolean): Promise<void> {
-  noteSession(await chatApi.changeSession(sessionId, { pinned }));
+  noteSession(await client.sessions.update(sessionId, { pinned }));
   tellTabs(sessionId);
 }
 
 export async function tagSession(sessionId: string, tags: readonly string[]): Promise<void> {
-  noteSession(await chatApi.changeSession(sessionId, { tags }));
+  noteSession(await client.sessions.update(sessionId, { tags }));
   tellTabs(sessionId);
 }
 
 export async function archiveSession(sessionId: string, isArchived: boolean): Promise<void> {
   noteSession(
-    await chatApi.changeSession(sessionId, { status: isArchived ? "archived" : "active" }),
+    await client.sessions.update(sessionId, { status: isArchived ? "archived" : "active" }),
   );
   tellTabs(sessionId);
 }
@@ -194,7 +202,7 @@ function unhide(sessionId: string): void {
 async function carryOutDelete(sessionId: string, isLeaving = false): Promise<void> {
   pending.delete(sessionId);
   try {
-    await chatApi.deleteSession(sessionId, isLeaving);
+    await client.sessions.delete(sessionId, { keepalive: isLeaving });
     tellTabs(sessionId);
     await refreshSessions();
   } catch (error) {

@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import { refreshCatalogue, serviceConfig } from "./catalogue.ts";
 import { isConnected, waitToRetry } from "./connection.ts";
 import { conversation } from "./conversation.ts";
@@ -70,7 +70,7 @@ async function findIdentity(): Promise<void> {
 
 async function loadConfig(): Promise<void> {
   try {
-    serviceConfig.set(await chatApi.config());
+    serviceConfig.set(await client.config());
   } catch (error) {
     // A gateway may keep it back; then the page asks elsewhere.
     if (!(error instanceof ApiError)) throw error;
@@ -80,7 +80,7 @@ async function loadConfig(): Promise<void> {
 /** Without credentials and a user's name, the sessions say which of the two is missing. */
 async function probe(): Promise<void> {
   try {
-    await chatApi.anybody();
+    await client.request({ method: "GET", path: "/sessions", query: { limit: 1 } });
     enterOpen();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

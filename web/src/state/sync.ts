@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
 import { follow, isFollowed, isFollowing } from "./follow.ts";
 import { loadTail } from "./load-pages.ts";
@@ -32,7 +32,7 @@ async function syncOnce(): Promise<void> {
   const signal = conversationSignal();
   if (sessionId === null || state !== "ready") return;
   try {
-    const session = await chatApi.session(sessionId, signal);
+    const session = await client.sessions.get(sessionId, { signal });
     const isChanged =
       known === null ||
       session.message_count !== known.message_count ||

@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import type { Reply } from "../../../packages/client/src/index.ts";
 import type { Decision } from "../api/types.ts";
 import { conversation, conversationSignal, updateConversation } from "./conversation.ts";
 import { follow, isFollowed } from "./follow.ts";
@@ -10,7 +10,7 @@ import { tellTabs } from "./tabs.ts";
 /** Takes over a turn that the service has just accepted; `onShown` may be called several times. */
 export function adoptTurn(
   place: { readonly sessionId: string | null; readonly draftId: string | null },
-  accepted: { readonly sessionId: string; readonly messageId: string; readonly response: Response },
+  accepted: { readonly sessionId: string; readonly messageId: string; readonly reply: Reply },
   onShown: () => void,
 ): void {
   const current = conversation.get();
@@ -19,14 +19,14 @@ export function adoptTurn(
       ? current.draftId === place.draftId
       : current.sessionId === accepted.sessionId;
   if (!isHere) {
-    void accepted.response.body?.cancel();
+    accepted.reply.leave();
     onShown();
     return;
   }
   if (current.sessionId === null)
     updateConversation({ sessionId: accepted.sessionId, state: "ready" });
   follow(accepted.messageId, {
-    opened: accepted.response,
+    reply: accepted.reply,
     onShown,
     whenOver: syncConversation,
   });
@@ -35,8 +35,9 @@ export function adoptTurn(
 
 export async function stopReply(messageId: string): Promise<void> {
   try {
-    const message = await chatApi.cancel(messageId);
+    await client.messages.cancel(messageId);
     if (!isFollowed(messageId)) {
+      const message = await client.messages.get(messageId);
       conversation.set((current) => ({
         ...current,
         messages: current.messages.map((each) =>
@@ -45,8 +46,7 @@ export async function stopReply(messageId: string): Promise<void> {
       }));
     }
   } catch (error) {
-    // It has ended by itself in the meantime.
-    if (!(error instanceof ApiError && error.status === 409)) notifyError(error);
+    notifyError(error);
   }
   tellTabs(conversation.get().sessionId ?? "");
   await syncConversation();
@@ -56,8 +56,11 @@ export async function stopReply(messageId: string): Promise<void> {
 export async function decide(messageId: string, decisions: readonly Decision[]): Promise<void> {
   const signal = conversationSignal();
   try {
-    const opened = await chatApi.resume(messageId, decisions, signal);
-    follow(messageId, { opened, whenOver: syncConversation });
+    const shown = conversation.get().messages.find(({ message_id: id }) => id === messageId);
+    const after = shown?.live?.lastEventId ?? 0;
+    const reply = client.messages.continue(messageId, decisions, { after, signal });
+    await reply.accepted;
+    follow(messageId, { reply, whenOver: syncConversation });
   } catch (error) {
     if (signal.aborted) return;
     notifyError(error);

@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import { conversation } from "./conversation.ts";
 import { notifyError } from "./notices.ts";
 import type { MessageView } from "./reply-view.ts";
@@ -20,7 +20,7 @@ export function waits({ message_id: id }: MessageView): boolean {
 /** Says a waiting message otherwise; false when it could not be done. */
 export async function amend(question: MessageView, text: string): Promise<boolean> {
   try {
-    const changed = await chatApi.amend(question.message_id, text);
+    const changed = await client.messages.amend(question.message_id, { message: text });
     conversation.set((current) => ({
       ...current,
       messages: current.messages.map((message) =>
@@ -44,7 +44,7 @@ export async function withdraw({
   siblings,
 }: MessageView): Promise<void> {
   try {
-    await chatApi.deleteMessage(replyId);
+    await client.messages.delete(replyId);
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 404)) return notifyError(error);
   }

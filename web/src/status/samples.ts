@@ -1,5 +1,5 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError } from "../api/request.ts";
+import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import type { HealthReport, Metrics, Percentiles } from "../api/types.ts";
 import { createStore } from "../state/store.ts";
 
@@ -56,7 +56,10 @@ export function watchStatus(): () => void {
 }
 
 async function look(): Promise<void> {
-  const [health, metrics] = await Promise.allSettled([chatApi.health(), chatApi.metrics()]);
+  const [health, metrics] = await Promise.allSettled([
+    ask<HealthReport>("/health/detailed"),
+    ask<Metrics>("/health/metrics"),
+  ]);
   const isHidden = health.status === "rejected" && health.reason instanceof ApiError;
   const isReady = isHidden ? await askReadiness() : null;
   const isMissing =
@@ -77,10 +80,14 @@ async function look(): Promise<void> {
   }));
 }
 
+function ask<T>(path: string): Promise<T> {
+  return client.request({ method: "GET", path }, { timeoutMs: 15_000 });
+}
+
 /** Null: nobody answers. */
 async function askReadiness(): Promise<boolean | null> {
   try {
-    return (await chatApi.readiness()).ready;
+    return (await ask<{ readonly ready: boolean }>("/health/readiness")).ready;
   } catch (error) {
     return error instanceof ApiError ? false : null;
   }

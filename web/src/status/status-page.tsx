@@ -1,5 +1,5 @@
 import { lazy, Suspense, useEffect, useMemo } from "react";
-import { apiUrl } from "../api/request.ts";
+import { client } from "../api/client.ts";
 import type { DependencyReport } from "../api/types.ts";
 import { language } from "../state/preferences.ts";
 import { useStore } from "../state/store.ts";
@@ -31,7 +31,7 @@ export function StatusPage() {
   return (
     <main className="status-page">
       <header>
-        <a href={apiUrl("/")} className="status-back">
+        <a href={client.url("/")} className="status-back">
           <Icon name="chevron" size={16} />
           {texts.health.back}
         </a>

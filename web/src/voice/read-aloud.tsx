@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { chatApi } from "../api/chat-api.ts";
+import { client } from "../api/client.ts";
 import { serviceConfig } from "../state/catalogue.ts";
 import { notifyError } from "../state/notices.ts";
 import type { MessageView } from "../state/reply-view.ts";
@@ -8,6 +8,13 @@ import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { play, speaking, stopSpeaking } from "./player.ts";
 import { canSpeak, speechFormat } from "./speech-settings.ts";
+
+/** The service takes no more at once. */
+const maxSpokenLength = 4_000;
+
+function synthesize(text: string): Promise<Blob> {
+  return client.voice.synthesize({ text: text.slice(0, maxSpokenLength), format: speechFormat });
+}
 
 /** Says a message: its kept speech, or new speech of its text. */
 export function ReadAloud({ message }: { readonly message: MessageView }) {
@@ -21,8 +28,8 @@ export function ReadAloud({ message }: { readonly message: MessageView }) {
     stopSpeaking();
     const audioId = message.audio?.["audio_id"];
     const kept =
-      typeof audioId === "string" ? await chatApi.audio(audioId).catch(() => null) : null;
-    play(message.message_id, kept ?? (await chatApi.synthesize(message.content, speechFormat)));
+      typeof audioId === "string" ? await client.voice.audio(audioId).catch(() => null) : null;
+    play(message.message_id, kept ?? (await synthesize(message.content)));
   };
   return (
     <IconButton

@@ -1,9 +1,13 @@
-import { chatApi } from "../api/chat-api.ts";
-import { ApiError, Unreachable } from "../api/request.ts";
+import { client, patiently } from "../api/client.ts";
+import {
+  ApiError,
+  type AcceptedReply,
+  type Recording,
+  type Reply,
+} from "../../../packages/client/src/index.ts";
 import { chosenAgent } from "../state/catalogue.ts";
 import { adoptTurn } from "../state/turns.ts";
 import { conversation } from "../state/conversation.ts";
-import { waitToRetry } from "../state/connection.ts";
 import { notify } from "../state/notices.ts";
 import { refreshSessions } from "../state/sessions.ts";
 import { tellTabs } from "../state/tabs.ts";
@@ -12,7 +16,6 @@ import { expectSpeech } from "./player.ts";
 import { recorder } from "./recorder.ts";
 import { speechFormat, voiceConfig } from "./speech-settings.ts";
 
-const never = new AbortController().signal;
 const maxTries = 6;
 
 /** Sends a recording as a message: its transcript appears as what was said. */
@@ -20,25 +23,22 @@ export async function sendRecording(sound: Blob): Promise<void> {
   const { sessionId, draftId } = conversation.get();
   const place = { sessionId, draftId: sessionId === null ? draftId : null };
   const speech = voiceConfig();
-  const message = {
-    sessionId,
-    agentId: sessionId === null ? chosenAgent.get() || null : null,
-    sound,
-    key: crypto.randomUUID(),
-    isSpoken: speech !== null,
-    format: speechFormat,
-  };
   recorder.set({ kind: "sending" });
   try {
-    const response = await sendUntilHeard(message);
-    const accepted = {
-      sessionId: response.headers.get("X-Session-ID") ?? "",
-      messageId: response.headers.get("X-Message-ID") ?? "",
-      response,
-    };
-    if (speech !== null) expectSpeech(accepted.messageId);
-    adoptTurn(place, accepted, () => undefined);
-    tellTabs(accepted.sessionId);
+    const {
+      reply,
+      sessionId: heardIn,
+      messageId,
+    } = await sendUntilHeard({
+      audio: sound,
+      ...(sessionId === null ? agentOfNew() : { session_id: sessionId }),
+      enable_tts: speech !== null,
+      stream_audio: speech !== null,
+      format: speechFormat,
+    });
+    if (speech !== null) expectSpeech(messageId);
+    adoptTurn(place, { sessionId: heardIn, messageId, reply }, () => undefined);
+    tellTabs(heardIn);
     await refreshSessions();
   } catch (error) {
     const texts = currentTexts();
@@ -57,16 +57,26 @@ export async function sendRecording(sound: Blob): Promise<void> {
   }
 }
 
-async function sendUntilHeard(message: Parameters<typeof chatApi.sendVoice>[0]): Promise<Response> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await chatApi.sendVoice(message, never);
-    } catch (error) {
-      const isPassing = error instanceof Unreachable || (error as ApiError).status === 503;
-      if (!isPassing || attempt >= maxTries || (error as ApiError).type === "voice_unavailable") {
-        throw error;
-      }
-      await waitToRetry(attempt, never);
-    }
-  }
+function agentOfNew(): Pick<Recording, "agent_id"> {
+  const agentId = chosenAgent.get();
+  return agentId === "" ? {} : { agent_id: agentId };
+}
+
+async function sendUntilHeard(
+  recording: Recording,
+): Promise<AcceptedReply & { readonly reply: Reply }> {
+  const giving = new AbortController();
+  let tries = 0;
+  let isHeard = false;
+  const reply = client.voice.send(recording, {
+    ...patiently,
+    signal: giving.signal,
+    onRetry(error) {
+      tries += 1;
+      if (!isHeard && tries > maxTries) giving.abort(error);
+    },
+  });
+  const accepted = await reply.accepted;
+  isHeard = true;
+  return { ...accepted, reply };
 }

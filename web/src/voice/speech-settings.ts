@@ -1,6 +1,6 @@
 import { serviceConfig } from "../state/catalogue.ts";
 import { createSavedStore } from "../state/saved.ts";
-import type { ServiceConfig } from "../api/types.ts";
+import type { ServiceConfig, VoiceConfig } from "../api/types.ts";
 
 /** Whether replies are to be spoken. */
 export const wantsSpeech = createSavedStore<boolean>(
@@ -27,7 +27,7 @@ export const speechFormat: "opus" | "wav" =
   new Audio().canPlayType('audio/ogg; codecs="opus"') === "" ? "wav" : "opus";
 
 /** `voice_config` for a message written now. Null: its reply is not spoken. */
-export function voiceConfig(): object | null {
+export function voiceConfig(): VoiceConfig | null {
   return wantsSpeech.get() && canSpeak(serviceConfig.get())
     ? { enable_tts: true, stream_audio: true, format: speechFormat }
     : null;
