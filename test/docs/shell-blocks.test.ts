@@ -55,6 +55,11 @@ const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[]
     /release\.ts/,
     "makes a release; test/deploy/release.test.ts makes one elsewhere",
   ],
+  [
+    /releasing\.md/,
+    /^\(cd packages\/client/,
+    "packs; test/client/package.test.ts and test/service/bin.test.ts do it elsewhere",
+  ],
   [/agno\.md/, /^python3 -m venv/, "installs Python packages; npm run test:agno does the same"],
   [/agno\.md/, /^MODEL_BASE_URL=/, "needs them; test/agno/documentation.test.ts runs the example"],
   [/agno\.md/, /\/chat\/agents/, "needs its agent; test/agno/documentation.test.ts asks it"],
