@@ -78,13 +78,36 @@ test("a workflow that no queue has any more goes on in the foreground", async ()
   );
 });
 
-test("a decision that the queue does not take yet leaves the run paused", async () => {
+/** So it answers the first continuation; the second goes on. */
+function refuseOnce(status: number, detail: string): void {
   server.setAnswer(({ path }, response) => {
     if (!path.endsWith("/continue")) return false;
-    sendJson(response, 409, { detail: "Run is settling between execution legs" });
+    if (continuations().length < 2) {
+      sendJson(response, status, { detail });
+      return true;
+    }
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(wireEvent({ event: "WorkflowCompleted", run_id: "run-1", content: "Done." }));
     return true;
   });
+}
+
+test("a decision that the queue takes after a moment is taken", async () => {
+  refuseOnce(409, "Run is settling between execution legs; retry in a moment");
+  const { error, text } = await decide();
+  assert.deepEqual([error, text, continuations().length], [null, "Done.", 2]);
+});
+
+test.each([
+  [401, "Invalid token", /refused the credentials/],
+  [403, "Insufficient permissions", /refused the credentials/],
+  [403, "Approval is pending", /administrator must approve/],
+  [409, "Run is not continuable (ticket status: failed)", /queue does not take this yet/],
+  [503, "busy", /cannot be reached/],
+])("a decision that is answered with %i %s leaves the run paused", async (status, detail, why) => {
+  refuseOnce(status, detail);
   const { error } = await decide();
   assert.ok(error instanceof StillPaused, String(error));
-  assert.equal(continuations().length, 1);
+  assert.match(error.problem.text("en"), why);
+  assert.equal((await decide()).text, "Done.");
 });

@@ -170,12 +170,19 @@ export function isBackgroundRefusal(message: string): boolean {
   return /background(=true continuation is only| execution)/i.test(message);
 }
 
+/** Whether its queue has yet to note that the run has paused. */
+export function isSettling(error: unknown): boolean {
+  return upstreamErrorOf(error)?.status === 409 && /settling/i.test(refusalDetail(error));
+}
+
 /** What callers are told when AgentOS refused a run; other faults are passed on as they are. */
 export function refusalProblem(error: unknown, agentId: string, withUserToken: boolean): unknown {
-  const status = upstreamErrorOf(error)?.status;
+  const fault = upstreamErrorOf(error);
+  const cause = fault ?? error;
+  const status = fault?.status;
   const detail = refusalDetail(error);
   if (status === 404 && /^(agent|team|workflow) not found/i.test(detail)) {
-    return new Problem("agent_not_found", { agentId }, { cause: error });
+    return new Problem("agent_not_found", { agentId }, { cause });
   }
   if (status === 400 && /unsupported file type|empty file/i.test(detail)) {
     return new Problem(
@@ -184,7 +191,7 @@ export function refusalProblem(error: unknown, agentId: string, withUserToken: b
         en: `Agent ${agentId} does not take a file of this type.`,
         zh: `智能体 ${agentId} 不支持此类型的文件。`,
       },
-      { cause: error },
+      { cause },
     );
   }
   if (status === 403 && /approval/i.test(detail)) {
@@ -197,11 +204,24 @@ export function refusalProblem(error: unknown, agentId: string, withUserToken: b
           zh: "须先由管理员在 AgentOS 中批准。",
         },
       },
-      { cause: error },
+      { cause },
+    );
+  }
+  if (status === 409) {
+    return new Problem(
+      "agent_failed",
+      {
+        agentId,
+        detail: {
+          en: "Its queue does not take this yet. Send it again in a moment.",
+          zh: "其队列尚未接受。请稍后再次发送。",
+        },
+      },
+      { cause },
     );
   }
   if (status === 403 && withUserToken) {
-    return new Problem("forbidden", { action: "send_message" }, { cause: error });
+    return new Problem("forbidden", { action: "send_message" }, { cause });
   }
   if (status === 401 || status === 403) {
     return new Problem(
@@ -213,7 +233,7 @@ export function refusalProblem(error: unknown, agentId: string, withUserToken: b
           zh: "其服务器拒绝了凭据。",
         },
       },
-      { cause: error },
+      { cause },
     );
   }
   return error;

@@ -18,6 +18,7 @@ import { outputSchema } from "./output-schema.ts";
 import {
   isBackgroundRefusal,
   isNewsOf,
+  isSettling,
   leavesPaused,
   refusalProblem,
   refusesBackground,
@@ -224,7 +225,14 @@ export function createRuns(options: RunsOptions): Runs {
           // Sent before, when its connection broke; or somebody else has decided in AgentOS.
           if (isDecided(paused, await unlessRefused(look(connection))))
             throw new AgentInterrupted("the run goes on without these decisions");
-          yield* server.continue(stream.run, form, caller, connection);
+          for (const waitMs of [...settlesAfterMs, null]) {
+            try {
+              return yield* server.continue(stream.run, form, caller, connection);
+            } catch (error) {
+              if (waitMs === null || !isSettling(error)) throw error;
+              await sleep(waitMs, connection);
+            }
+          }
         },
         async wasTaken(connection: AbortSignal) {
           for (const waitMs of looksAfterMs) {
@@ -293,6 +301,9 @@ export function createRuns(options: RunsOptions): Runs {
 const looksAfterMs = [0, 300, 700, 1_500];
 
 /** Null where AgentOS does not tell: whoever asks goes by what is known already. */
+/** A queue tells of a pause before it has noted it itself. */
+const settlesAfterMs = [200, 500, 1_000];
+
 async function unlessRefused(asked: Promise<Wire | null>): Promise<Wire | null> {
   try {
     return await asked;
