@@ -2,7 +2,7 @@
 
 Started by start-agent-os.ts. Environment: MODEL_BASE_URL (an OpenAI-compatible server), PORT, DATABASE (path of a
 SQLite file, address of a PostgreSQL database, or "none"), DURABLE (how often a queue begins a run; needs PostgreSQL and
-3.x), RETRY_DELAY (up to so many seconds it waits before it does; default 1), WITHOUT (the id of an agent that is not
+3.x), RETRY_DELAY (up to so many seconds it waits before it does; default 1), AT_ONCE (how many runs it begins at a time), WITHOUT (the id of an agent that is not
 there).
 """
 
@@ -299,6 +299,7 @@ if "DURABLE" in os.environ:
         lock_grace_seconds=9 if int(os.environ["DURABLE"]) > 1 else 600,
         retry_delay_seconds=int(os.environ.get("RETRY_DELAY", "1")),
         stop_timeout_seconds=5,
+        max_concurrency=int(os.environ["AT_ONCE"]) if "AT_ONCE" in os.environ else None,
     )
 
 async def count(step_input: StepInput):

@@ -26,17 +26,26 @@ forEachAgno((version, python) => {
       await agentOs?.close();
       await model?.close();
     });
-    const start = async (durable: number, retryDelay = 1) => {
+    const start = async (durable: number, retryDelay = 1, atOnce?: number) => {
       await agentOs?.close();
       const database = await postgres!.freshDatabase();
-      agentOs = await startAgentOs({ python, modelUrl: model.url, database, durable, retryDelay });
+      agentOs = await startAgentOs({
+        python,
+        modelUrl: model.url,
+        database,
+        durable,
+        retryDelay,
+        ...(atOnce !== undefined && { atOnce }),
+      });
     };
-    /** Waits until the queue says this of its only run. */
+    /** Waits until the queue says this of a run that it has begun, or that will never begin. */
     const become = async (status: string) => {
       for (;;) {
         const answer = await agentOs.ask("/queue/jobs");
         const { data } = (await answer.json()) as { data: { status: string; attempt: number }[] };
-        if (data[0]?.status === status && data[0].attempt > 0) return;
+        const isSo = (job: (typeof data)[number]) =>
+          job.status === status && (job.attempt > 0 || status === "cancelled");
+        if (data.some(isSo)) return;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     };
@@ -92,6 +101,33 @@ forEachAgno((version, python) => {
       await backend.close();
     });
 
+    test("runs that wait for their turn wait as long as it takes, and can be cancelled", async () => {
+      await start(1, 1, 1);
+      const backend = backendFor(agentOs.url, { timeoutMs: 3_000 });
+      const before = model.requests.length;
+      const gate = Promise.withResolvers<void>();
+      model.enqueue({ tokens: ["held"], pace: () => gate.promise });
+      const first = collect(backend.run(request("crew", "hold"), never));
+      while (model.requests.length === before) await new Promise((go) => setTimeout(go, 20));
+      const second = collect(backend.run(request("assistant", "hello"), never));
+      const stop = new AbortController();
+      const third = collect(backend.run(request("forgetful", "not wanted"), stop.signal));
+      // More than once nothing is heard of them for that long.
+      await new Promise((resolve) => setTimeout(resolve, 8_000));
+      stop.abort(new RunStopped("cancelled", false));
+      const { error } = await third;
+      assert.ok(error instanceof RunStopped, String(error));
+      await become("cancelled");
+      gate.resolve();
+      await first;
+      const answer = await second;
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(answer.text, "You said: hello");
+      await backend.close();
+      const asked = model.requests.map(({ body }) => JSON.stringify(body));
+      assert.ok(!asked.some((body) => body.includes("not wanted")));
+    });
+
     test("a run that is cancelled while it waits for its next try is not tried again", async () => {
       await start(2, 600);
       const backend = backendFor(agentOs.url);
@@ -106,7 +142,7 @@ forEachAgno((version, python) => {
 
     test("a run whose AgentOS dies while it waits for its next try is followed to its end", async () => {
       await start(2, 20);
-      const backend = backendFor(agentOs.url);
+      const backend = backendFor(agentOs.url, { patienceMs: 120_000 });
       const asked = collect(backend.run(request("stumbling", "stumble 1"), never));
       await become("queued");
       await agentOs.kill();
@@ -128,6 +164,7 @@ forEachAgno((version, python) => {
       const before = await collect(backend.run(asked, never));
       const [paused] = only(before, "paused");
       const { requirements, state } = paused!;
+      await become("paused");
       await agentOs.kill();
       await agentOs.start();
       const decisions = [{ id: requirements[0]!.id, approved: true }];

@@ -34,6 +34,8 @@ export type AgentOsProcessOptions = {
   readonly database?: string | false | undefined;
   /** A durable queue, in PostgreSQL, that begins a run so often; 3.x only. */
   readonly durable?: number;
+  /** So many runs of the queue at a time; default: as AgentOS has it. */
+  readonly atOnce?: number;
   /** The longest that the queue waits before it begins a run again, in seconds. */
   readonly retryDelay?: number;
   /** Default: agent_os.py beside this file. Takes MODEL_BASE_URL, MODEL_ID, PORT and, but for "none", DATABASE. */
@@ -70,6 +72,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
         DATABASE:
           options.database === false ? "none" : (options.database ?? join(folder, "agent-os.db")),
         ...(options.durable !== undefined && { DURABLE: String(options.durable) }),
+        ...(options.atOnce !== undefined && { AT_ONCE: String(options.atOnce) }),
         ...(options.retryDelay !== undefined && { RETRY_DELAY: String(options.retryDelay) }),
         ...(securityKey ? { OS_SECURITY_KEY: securityKey } : {}),
         ...(without ? { WITHOUT: without } : {}),

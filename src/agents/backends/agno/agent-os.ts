@@ -5,7 +5,7 @@ import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import type { ComponentKind } from "./components.ts";
 import type { RunRef } from "./run-state.ts";
 import { createApiKey } from "./api-key.ts";
-import { asRecord, asText, type Wire } from "./wire.ts";
+import { asList, asRecord, asText, type Wire } from "./wire.ts";
 
 export interface AgentOsOptions {
   /** Unique among the servers. */
@@ -79,6 +79,8 @@ export interface AgentOs {
   run(run: RunRef, sessionId: string, caller: Caller, signal: AbortSignal): Promise<Wire | null>;
   /** What its durable queue knows of a run; null: nothing that may be told. */
   queued(run: RunRef, signal: AbortSignal): Promise<Wire | null>;
+  /** The id that its durable queue has given a run; null: nothing that may be told. */
+  runOfKey(idempotencyKey: string, sessionId: string, signal: AbortSignal): Promise<string | null>;
   /** Null when it cannot be told. */
   hasSession(
     session: SessionRef & { readonly kind: ComponentKind },
@@ -121,6 +123,8 @@ const probeTimeoutMs = 3_000;
 const askTimeoutMs = 10_000;
 /** The longest that a timer takes. */
 const endlessMs = 2 ** 31 - 1;
+/** So many of the newest jobs of a session are looked at. */
+const queueLength = 20;
 /** Media come in events, in Base64, and the last event of a team repeats everything that its members did. */
 const maxEventBytes = 24 * 1024 * 1024;
 const maxBodyBytes = 32 * 1024 * 1024;
@@ -263,6 +267,17 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
     async queued(run, signal) {
       try {
         return asRecord(await get(`/queue/jobs/${encodeURIComponent(run.runId)}`, signal));
+      } catch (error) {
+        if (upstreamErrorOf(error)?.fault === "status") return null;
+        throw error;
+      }
+    },
+    async runOfKey(idempotencyKey, sessionId, signal) {
+      try {
+        const query = { session_id: sessionId, limit: queueLength };
+        const jobs = asList(asRecord(await get("/queue/jobs", signal, query))["data"]);
+        const job = jobs.find((each) => each["idempotency_key"] === idempotencyKey);
+        return asText(job?.["id"]) ?? null;
       } catch (error) {
         if (upstreamErrorOf(error)?.fault === "status") return null;
         throw error;

@@ -33,6 +33,8 @@ export interface RunStream {
   readonly eventIndex: number;
   /** AgentOS has taken the run: it can be asked about it. */
   readonly accepted: boolean;
+  /** The key that a durable queue has it under. That gives it an id of its own, which its first event tells. */
+  readonly idempotencyKey?: string;
   /**
    * Asked when the connection broke before anything was heard: whether AgentOS has begun all the same. Absent: it is
    * stopped to be sure. Else it is not, because it waits as before. Raises when AgentOS cannot be asked.
@@ -82,9 +84,19 @@ export async function* relayRun(
   let isRenewed = stream.eventIndex >= 0;
   /** Whether there may be something to stop in AgentOS. */
   let mayRun = true;
+  let queuedId: string | null = null;
 
   function currentRun(): RunRef {
-    return { ...stream.run, runId: translator.runId ?? stream.run.runId };
+    return { ...stream.run, runId: translator.runId ?? queuedId ?? stream.run.runId };
+  }
+
+  /** Before its first event only the queue knows under which id. */
+  async function findRun(soon: AbortSignal): Promise<RunRef> {
+    const { idempotencyKey, server, run } = stream;
+    if (idempotencyKey !== undefined && translator.runId === null) {
+      queuedId ??= await server.runOfKey(idempotencyKey, sessionOf(run, request), soon);
+    }
+    return currentRun();
   }
 
   function state(): ResumableState {
@@ -141,11 +153,12 @@ export async function* relayRun(
   /** Nothing was heard for a while: is there still somebody? */
   async function look(silentMs: number): Promise<void> {
     const present = hangUpNow;
-    const run = currentRun();
     const soon = AbortSignal.any([connection.signal, AbortSignal.timeout(lookTimeoutMs)]);
     const { server, caller, timeoutMs } = stream;
     let sign: Sign | "away";
+    let run = currentRun();
     try {
+      run = await findRun(soon);
       sign = await signOf(
         await server.run(run, sessionOf(run, request), caller, soon),
         server,
@@ -158,8 +171,10 @@ export async function* relayRun(
     }
     if (present.signal.aborted || connection.signal.aborted) return;
     if (sign === "over") return present.abort(new AgentInterrupted("AgentOS says nothing more"));
-    if (translator.isAtWork) return;
-    const isThinking = sign === "runs" || (sign === "unknown" && !run.background);
+    if (translator.isAtWork || sign === "waits") return;
+    // Who may not look into the queue knows nothing of a run whose turn has not come.
+    const mayWait = !run.background || (run.durable === true && translator.runId === null);
+    const isThinking = sign === "runs" || (sign === "unknown" && mayWait);
     if (isThinking && silentMs < thinkingTimeouts * timeoutMs) return;
     if (sign === "away") return present.abort(new AgentInterrupted("AgentOS answers nothing"));
     const seconds = Math.round(silentMs / 100) / 10;
@@ -278,7 +293,7 @@ export async function* relayRun(
     else {
       stream.inBackground(
         mayRun
-          ? stop(stream, currentRun, source, connection, progress.accepted)
+          ? stop(stream, findRun, source, connection, progress.accepted)
           : leave(source, connection),
       );
     }
@@ -325,7 +340,7 @@ async function leave(
 /** Stops a run that nobody wants any more: says so to AgentOS, gives it a moment to end, then closes the connection. */
 async function stop(
   stream: RunStream,
-  currentRun: () => RunRef,
+  findRun: (soon: AbortSignal) => Promise<RunRef>,
   source: Interruptible<ServerSentEvent> | null,
   connection: AbortController,
   accepted: boolean,
@@ -336,10 +351,11 @@ async function stop(
   deadline.addEventListener("abort", close, { once: true });
   let cancelled = "";
   const cancel = async () => {
-    const run = currentRun();
-    if (run.runId === cancelled) return;
-    cancelled = run.runId;
+    let { run } = stream;
     try {
+      run = await findRun(deadline);
+      if (run.runId === cancelled) return;
+      cancelled = run.runId;
       await server.cancel(run, sessionOf(run, request), caller, deadline);
     } catch (error) {
       // Without its connection a foreground run ends all the same.
@@ -356,7 +372,7 @@ async function stop(
       // A queue gives runs an id of its own, which the first event tells.
       await source?.drain((frame) => {
         stream.translator.translate(asRecord(parseJson(frame.data)), []);
-        if (currentRun().runId !== cancelled) void cancel();
+        if (stream.translator.runId !== cancelled) void cancel();
       });
     } else if (!stream.run.background) {
       // Closing the connection would stop it too, but keep AgentOS from storing how far it came.

@@ -178,6 +178,7 @@ export function createRuns(options: RunsOptions): Runs {
         },
         open: (connection: AbortSignal) =>
           server.start(where, form, idempotencyKey, caller, connection),
+        ...(idempotencyKey !== null && { idempotencyKey }),
         eventIndex: -1,
         accepted: false,
         onFinished: () => history.remember(request, server.name, told),
@@ -300,10 +301,10 @@ export function createRuns(options: RunsOptions): Runs {
 /** When it is looked whether decisions have arrived whose connection broke: AgentOS may be about to take them. */
 const looksAfterMs = [0, 300, 700, 1_500];
 
-/** Null where AgentOS does not tell: whoever asks goes by what is known already. */
 /** A queue tells of a pause before it has noted it itself. */
 const settlesAfterMs = [200, 500, 1_000];
 
+/** Null where AgentOS does not tell: whoever asks goes by what is known already. */
 async function unlessRefused(asked: Promise<Wire | null>): Promise<Wire | null> {
   try {
     return await asked;

@@ -85,6 +85,17 @@ test("a model that never says a word is given up, though its run is said to go o
   assert.ok(wasCancelled());
 });
 
+test("a run whose turn has not come may wait as long as it takes", async () => {
+  sayOnly([started], (response, stream) => {
+    sendJson(response, 200, { ...agent, status: "PENDING", created_at: 1_000 });
+    if (looks < 7) return;
+    stream.write(
+      wireEvent({ event: "RunCompleted", ...agent, content: "at last", event_index: 1 }),
+    );
+  });
+  assert.equal((await ask()).text, "at last");
+});
+
 test("a tool may take as long as it likes", async () => {
   sayOnly([started, toolStarted], (response, stream) => {
     running(response);

@@ -52,8 +52,10 @@ export function watchSilence({ timeoutMs, isWaiting, look }: Silence): SilenceWa
 
 /** What AgentOS says of a run of which nothing is heard. */
 export type Sign =
-  /** It is said to run, or waits for its turn. */
+  /** It is said to run. */
   | "runs"
+  /** Its turn has not come. */
+  | "waits"
   /** It has an end, or died with its server: the rest is to be had elsewhere, if at all. */
   | "over"
   /** It is not known. */
@@ -69,7 +71,8 @@ export async function signOf(
   const status = asText(stored["status"]);
   if (status !== "RUNNING" && status !== "PENDING") return "over";
   const { startedAt } = await server.identify(signal);
-  return diedWithServer(stored, startedAt) ? "over" : "runs";
+  if (diedWithServer(stored, startedAt)) return "over";
+  return status === "PENDING" ? "waits" : "runs";
 }
 
 /** A run that is said to be running, by a server that was started after it, runs no more. */
