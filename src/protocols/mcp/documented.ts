@@ -2,32 +2,13 @@ import { Type } from "typebox";
 import { errorDocs } from "../../http/problem-docs.ts";
 import { ref } from "../../http/schemas.ts";
 import type { ProblemType } from "../../problems/catalogue.ts";
+import { rpcErrorSchema } from "../json-rpc.ts";
 import { mcpErrors } from "./errors.ts";
 
-const id = Type.Union([Type.String(), Type.Number(), Type.Null()]);
-
-export const resultSchema = Type.Object({
-  jsonrpc: Type.Literal("2.0"),
-  id,
-  result: Type.Optional(Type.Unknown()),
-  error: Type.Optional(Type.Unknown()),
-});
-
-export const mcpErrorSchema = Type.Object(
-  {
-    jsonrpc: Type.Literal("2.0"),
-    id,
-    error: Type.Object({
-      code: Type.Integer(),
-      message: Type.String(),
-      data: Type.Optional(
-        Type.Unknown({
-          description: "Of refusals of this service `{type}`: the error's stable name.",
-        }),
-      ),
-    }),
-  },
-  { $id: "McpError", title: "McpError", description: "Errors at `/mcp`, as JSON-RPC has them." },
+export const mcpErrorSchema = rpcErrorSchema(
+  "McpError",
+  "Errors at `/mcp`, as JSON-RPC has them.",
+  "Of refusals of this service `{type}`: the error's stable name.",
 );
 
 const ofDoor = errorDocs("McpError", mcpErrors.body);

@@ -12,6 +12,7 @@ import type { Decision, Requirement } from "../../agents/agent-backend.ts";
 import { cutText } from "../../lib/clean-text.ts";
 import { isId } from "../../lib/ids.ts";
 import type { Language } from "../../problems/catalogue.ts";
+import { maxArguments, namedFields, questionOf } from "../question.ts";
 
 /** What a person was asked in the course of a call, and has said. */
 export interface Asked {
@@ -20,8 +21,6 @@ export interface Asked {
 }
 
 type Fields = Record<string, BooleanSchema | NumberSchema | StringSchema>;
-
-const maxArguments = 1_000;
 
 /** What comes back with a call that was to be asked about; null: it is a new one. It is checked like any other id. */
 export function askedBefore({ mcpReq }: ServerContext): Asked | null {
@@ -89,30 +88,6 @@ function decisionOf(
   return { id, approved: true, result: isNamed ? content : content["result"] };
 }
 
-function questionOf(
-  agentId: string,
-  { kind, tool, arguments: given }: Requirement,
-  language: Language,
-): string {
-  const { fields: _, ...known } = given;
-  const details = cutText(JSON.stringify(known), maxArguments);
-  const texts = {
-    confirm: {
-      en: `${agentId} wants to use ${tool} with ${details}. May it?`,
-      zh: `${agentId} 想使用 ${tool}，参数为 ${details}。是否允许？`,
-    },
-    input: {
-      en: `${agentId} needs to know this for ${tool} ${details}.`,
-      zh: `${agentId} 需要以下信息以继续 ${tool} ${details}。`,
-    },
-    external: {
-      en: `${agentId} asks you to run ${tool} with ${details}, and what it returned.`,
-      zh: `${agentId} 请您以参数 ${details} 运行 ${tool}，并告知其返回内容。`,
-    },
-  };
-  return texts[kind][language];
-}
-
 function fieldsOf({ kind, arguments: given }: Requirement): Fields {
   if (kind === "confirm") return { approve: { type: "boolean" } };
   const named = kind === "input" ? namedFields(given) : [];
@@ -126,18 +101,6 @@ function fieldsOf({ kind, arguments: given }: Requirement): Fields {
       },
     ]),
   );
-}
-
-interface Field {
-  readonly name: string;
-  readonly type?: unknown;
-  readonly description?: unknown;
-}
-
-function namedFields({ fields }: Requirement["arguments"]): Field[] {
-  return Array.isArray(fields)
-    ? fields.filter((field) => typeof (field as Field | null)?.name === "string")
-    : [];
 }
 
 /** Frameworks name types as their languages do. */

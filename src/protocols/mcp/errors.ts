@@ -1,6 +1,7 @@
 import type { ErrorShape } from "../../http/errors.ts";
 import type { Language } from "../../problems/catalogue.ts";
 import type { Problem } from "../../problems/problem.ts";
+import { textOf } from "../json-rpc.ts";
 
 /** Errors of the door itself, before a tool is reached, as JSON-RPC has them. */
 export const mcpErrors: ErrorShape = {
@@ -21,15 +22,6 @@ function codeOf({ type, status }: Problem): number {
   if (type === "malformed_json") return -32_700;
   if (status >= 500) return -32_603;
   return type === "validation_failed" || type === "bad_request" ? -32_600 : -32_000;
-}
-
-/** What a problem says, with every fault, for whoever is to mend it: often a model. */
-export function textOf(problem: Problem, language: Language): string {
-  const faults = problem.faults(language) ?? [];
-  return [
-    problem.text(language),
-    ...faults.map(({ path, message }) => `${path.slice(1) || "/"}: ${message}`),
-  ].join("\n");
 }
 
 /** What one does next, where a problem does not say it itself. */

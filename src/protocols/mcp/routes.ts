@@ -8,7 +8,9 @@ import { goneSignal } from "../../http/gone-signal.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { baseUrl } from "../base-url.ts";
 import { userOf } from "../caller.ts";
+import { rpcResultSchema } from "../json-rpc.ts";
 import { metadataPath, protectedResource } from "./metadata.ts";
 import {
   callKey,
@@ -18,7 +20,7 @@ import {
   webRequest,
   type Exchange,
 } from "./request.ts";
-import { errorResponses, metadataSchema, resultSchema } from "./documented.ts";
+import { errorResponses, metadataSchema } from "./documented.ts";
 import { createMcpServer } from "./server.ts";
 import { createTools, type ToolParts } from "./tools.ts";
 
@@ -85,11 +87,7 @@ export function mcpRoutes(options: McpRoutesOptions): FastifyPluginAsyncTypebox 
     return reply.send(Readable.fromWeb(response.body));
   };
 
-  const base = (request: FastifyRequest): string => {
-    if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
-    const prefix = request.originalUrl.slice(0, -request.url.length);
-    return `${request.protocol}://${request.host}${prefix}`;
-  };
+  const base = (request: FastifyRequest) => baseUrl(request, publicUrl);
 
   return async (app) => {
     app.addHook("onSend", (request, reply, _payload, done) => {
@@ -119,7 +117,7 @@ export function mcpRoutes(options: McpRoutesOptions): FastifyPluginAsyncTypebox 
             200: {
               description: "The result, or a stream of notices of its progress that ends with it.",
               content: {
-                "application/json": { schema: resultSchema },
+                "application/json": { schema: rpcResultSchema },
                 "text/event-stream": { schema: { type: "string" } },
               },
             },
