@@ -12,7 +12,8 @@ COPY tsconfig.json config.example.yaml ./
 COPY web ./web
 COPY packages/client/src ./packages/client/src
 COPY src ./src
-RUN npm run build:page && npm prune --omit=dev --ignore-scripts
+# What libraries could work with besides, such as other web servers, tests have; nothing here uses it.
+RUN npm run build:page && npm prune --omit=dev --legacy-peer-deps --ignore-scripts
 
 # --- what runs: Node reads the TypeScript as it is
 FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d

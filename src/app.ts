@@ -7,6 +7,7 @@ import { prepareToClose } from "./http/close-connections.ts";
 import { createServer, type Server, type ServerOptions } from "./http/create-server.ts";
 import { installOpenApi } from "./http/openapi.ts";
 import { paginationSchema, problemSchema } from "./http/schemas.ts";
+import { a2aErrorSchema } from "./protocols/a2a/schemas.ts";
 import { mcpErrorSchema } from "./protocols/mcp/documented.ts";
 import { chatErrorSchema } from "./protocols/ai-sdk/schemas.ts";
 import { runErrorSchema } from "./protocols/ag-ui/schemas.ts";
@@ -44,6 +45,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       sessionEventSchema,
       openAiErrorSchema,
       mcpErrorSchema,
+      a2aErrorSchema,
       runErrorSchema,
       chatErrorSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({

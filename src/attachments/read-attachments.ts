@@ -39,6 +39,20 @@ export function readAttachments(
   return files;
 }
 
+/** The same of files whose bytes have been decoded; `path` is where the request has them. */
+export function takeAttachments(
+  given: readonly { readonly name: string; readonly mediaType: string; readonly bytes: Buffer }[],
+  path: string,
+  maxBytes: number,
+): Attachment[] {
+  const details: ProblemDetail[] = given.flatMap(({ bytes }, index) =>
+    bytes.length === 0 ? [noBytes(`${path}/${index}`)] : [],
+  );
+  const files = given.map(({ name, mediaType, bytes }) => namedAttachment(name, mediaType, bytes));
+  check(files, details, maxBytes);
+  return files;
+}
+
 /** The same for a single one that is the whole of a request. */
 export function readAttachment(
   given: Static<typeof attachmentSchema>,
@@ -57,13 +71,13 @@ function decode(
 ): Attachment {
   const bytes = Buffer.from(data, "base64");
   if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
-    details.push({
-      path: `${path}/data`,
-      message: "must be Base64 of some bytes",
-      zh: "必须是非空内容的 Base64",
-    });
+    details.push(noBytes(`${path}/data`));
   }
   return namedAttachment(name, mediaType, bytes);
+}
+
+function noBytes(path: string): ProblemDetail {
+  return { path, message: "must be Base64 of some bytes", zh: "必须是非空内容的 Base64" };
 }
 
 function check(

@@ -5,6 +5,9 @@ import { createTurnOpener } from "../protocols/open-turn.ts";
 import { chatErrors } from "../protocols/ai-sdk/errors.ts";
 import { createKnownMessages } from "../protocols/ai-sdk/known-messages.ts";
 import { chatRoutes } from "../protocols/ai-sdk/routes.ts";
+import { a2aErrors } from "../protocols/a2a/errors.ts";
+import { a2aRoutes } from "../protocols/a2a/routes.ts";
+import { createTaskStore } from "../protocols/a2a/task-store.ts";
 import { createRunAgent } from "../protocols/ag-ui/open-run.ts";
 import { agUiRoutes } from "../protocols/ag-ui/routes.ts";
 import { runErrors } from "../protocols/ag-ui/errors.ts";
@@ -99,6 +102,21 @@ export function openProtocols(
         }),
       ],
       errorShapes: [mcpErrors],
+    },
+    {
+      isOpen: protocols.a2a,
+      routes: () => [
+        a2aRoutes({
+          ...shared,
+          tasks: createTaskStore(database),
+          closing: closingSoon.signal,
+          name: config.service.name,
+          version,
+          publicUrl: config.server.public_url,
+          isGuarded: config.auth.mode !== "open",
+        }),
+      ],
+      errorShapes: [a2aErrors],
     },
   ].filter(({ isOpen }) => isOpen);
   return {

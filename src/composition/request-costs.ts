@@ -43,6 +43,10 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /v1/models/:model": "read",
 
     "POST /mcp": "call",
+    "POST /a2a": "call",
+    "POST /a2a/:agent_id": "call",
+    "POST /a2a/:agent_id/v1/:call": "call",
+    "GET /a2a/:agent_id/.well-known/agent-card.json": "read",
     "POST /agui/:agent_id": "message",
     "POST /ai/:agent_id": "message",
     "GET /ai/:agent_id/:chat_id/stream": "follow",

@@ -260,6 +260,7 @@ export const settings = {
       50,
       { minimum: 0.05, maximum: 3600 },
     ),
+    a2a: boolean("Serve agents to other agents, which speak A2A, below /a2a", true),
     ag_ui: boolean("Serve clients of AG-UI below /agui, and CopilotKit's below /copilotkit", true),
     ai_sdk: boolean("Serve chats of the AI SDK (useChat) below /ai", true),
     on_disconnect: choice(

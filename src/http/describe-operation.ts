@@ -58,7 +58,7 @@ function operationId(method: string, url: string): string {
   const path = url.split("/").filter((part) => part !== "");
   const named = path
     .filter((part) => !part.startsWith(":"))
-    .flatMap((part) => part.split(/[_-]/))
+    .flatMap((part) => part.split(/[._-]/))
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   const ending = path.at(-1)?.startsWith(":") === true ? "ById" : path.length === 0 ? "Root" : "";
   return `${method.toLowerCase()}${named.join("")}${ending}`;

@@ -18,12 +18,17 @@ export const userMembers = ["user", "safety_identifier"] as const;
  * before: `request.identity` is that user on every path), else whom the headers or the body of these clients name. Of
  * everybody else a name means nothing where there is proof. Raises `bad_request` for a name that is too long: shortened, it may be another's.
  */
-export function userOf(request: FastifyRequest): string {
+export function userOf(
+  request: FastifyRequest,
+  /** Names that stand elsewhere in the request, each with its place: the least of all. */
+  elsewhere: readonly (readonly [path: string, name: unknown])[] = [],
+): string {
   if (request.identity !== null) return request.identity.userId;
   const body = (request.body ?? {}) as Record<string, unknown>;
   const given = [
     ...userHeaders.map((name) => [name, request.headers[name]] as const),
     ...userMembers.map((name) => [name, body[name]] as const),
+    ...elsewhere,
   ];
   for (const [path, name] of given) {
     if (typeof name !== "string" || name.trim() === "") continue;

@@ -7,6 +7,7 @@ import { Problem } from "../problems/problem.ts";
 import { ExternalIdTaken } from "../replies/lifecycle/accept.ts";
 import type { EarlierMessage, ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { ReplyStore } from "../replies/lifecycle/reply-store.ts";
+import type { ReplyState } from "../replies/reply.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ExternalIds } from "./conversation-name.ts";
 import type { PlaceTurn, TurnPlace } from "./place-turn.ts";
@@ -23,6 +24,8 @@ export interface ProtocolTurn {
   readonly conversation: ExternalId | null;
   /** Where it goes on, where the client says so by ids of ours: nothing is compared then. */
   readonly place?: { readonly sessionId: string } & TurnPlace;
+  /** The client tells nothing of what was said before: a conversation that there is goes on at its end. */
+  readonly goesOn?: boolean;
   /** A conversation begins with it although it has no name. */
   readonly isKept: boolean;
   /** What the client says was said before. */
@@ -95,7 +98,10 @@ export function createTurnOpener(parts: TurnParts) {
     const { identity, language, id: requestId, traceparent } = request;
     const message = userMessage(turn.said, turn.metadata);
     const session = conversation && (await externalIds.find(userId, conversation));
-    const place = turn.place ?? (session && (await placeTurn(session, earlier, message.text)));
+    const end =
+      turn.goesOn === true ? ({ at: { kind: "head" }, interrupts: false } as const) : null;
+    const place =
+      turn.place ?? (session && (end ?? (await placeTurn(session, earlier, message.text))));
     const sessionId = turn.place?.sessionId ?? session?.sessionId;
     const isOwn = place !== null || (session === null && (conversation !== null || isKept));
     const sent = await commands.send({
@@ -151,6 +157,18 @@ export function createTurnOpener(parts: TurnParts) {
     }
   };
 
+  const decidedBefore = async (
+    { messageId, userId }: NamedReply,
+    { sessionId, status }: Pick<ReplyState, "sessionId" | "status">,
+    key: IdempotencyKey,
+  ): Promise<OpenedTurn | null> => {
+    const told = key.implied === "first" ? null : await idempotency.findAnswer<Told>(userId, key);
+    if (told === null || status === "paused") return null;
+    const isKept = await externalIds.isKept(sessionId);
+    const reader = await idempotency.join(userId, key, messageId);
+    return { ...told, sessionId, replyId: messageId, isKept, reader };
+  };
+
   return {
     async open(turn: ProtocolTurn): Promise<OpenedTurn> {
       const opened = await begin(turn);
@@ -158,23 +176,24 @@ export function createTurnOpener(parts: TurnParts) {
       return opened;
     },
 
+    /** What came of the same decision when it was made before; null: it is a new one, or its reply waits still. */
+    decided: async (caller: Caller, named: NamedReply, key: IdempotencyKey) =>
+      decidedBefore(named, await commands.state(caller, named), key),
+
     /** A paused reply goes on with what its client has decided. A repeat gets what came of the first. */
     async decide(
       caller: Caller,
-      named: { readonly messageId: string; readonly userId: string },
+      named: NamedReply,
       decisions: readonly Decision[],
       key: IdempotencyKey,
     ): Promise<OpenedTurn> {
       const { messageId, userId } = named;
       const state = await commands.state(caller, named);
-      const told = key.implied === "first" ? null : await idempotency.findAnswer<Told>(userId, key);
+      const before = await decidedBefore(named, state, key);
+      if (before !== null) return before;
       const { sessionId } = state;
       const isKept = await externalIds.isKept(sessionId);
       const opened = { sessionId, replyId: messageId, isKept };
-      if (told !== null && state.status !== "paused") {
-        const reader = await idempotency.join(userId, key, messageId);
-        return { ...opened, after: told.after, shown: told.shown, reader };
-      }
       const now = { after: state.eventSeq, shown: state.content.length };
       await idempotency.claimAlone(userId, key, opened, now);
       const values = withValues(decisions, state.requirements ?? []);
@@ -182,6 +201,12 @@ export function createTurnOpener(parts: TurnParts) {
       return { ...opened, ...now, after, reader: 1 };
     },
   };
+}
+
+/** A reply of a user's, by both their names. */
+interface NamedReply {
+  readonly messageId: string;
+  readonly userId: string;
 }
 
 /** Of replies, nobody waits for these. */

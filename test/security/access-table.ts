@@ -430,6 +430,25 @@ export const accessTable: readonly Access[] = [
     }),
     expected: { ...owned, owner: 409, admin: 409 },
   },
+  ...["POST /a2a", "POST /a2a/:agent_id", "POST /a2a/:agent_id/v1/:call"].map((route) => ({
+    route,
+    note: "the card for those who are let in; whose tasks are whose is in test/protocols/a2a.test.ts",
+    call: () => ({
+      path: route
+        .slice("POST ".length)
+        .replace(":agent_id", "general-chat")
+        .replace(":call", "message:send"),
+      body: { jsonrpc: "2.0", id: 1, method: "GetExtendedAgentCard" },
+    }),
+    expected: signedIn,
+    needsNoAction: true,
+  })),
+  {
+    route: "GET /a2a/:agent_id/.well-known/agent-card.json",
+    call: () => ({ path: "/a2a/general-chat/.well-known/agent-card.json" }),
+    expected: signedIn,
+    needsNoAction: true,
+  },
   {
     route: "POST /ai/:agent_id",
     note: "in a chat of the owner's, or one that others have under that name",

@@ -77,6 +77,20 @@ const ways: Readonly<
     body(client.get(`/ai/${agentId}/a-chat/messages`)),
   "POST /ai/:agent_id/:chat_id/stop": ({ client }, agentId) =>
     body(client.send("POST", `/ai/${agentId}/a-chat/stop`)),
+  "POST /a2a/:agent_id": async ({ client }, agentId) => {
+    const message = { messageId: crypto.randomUUID(), role: "ROLE_USER", parts: [{ text: "hi" }] };
+    const call = { jsonrpc: "2.0", id: 1, method: "SendMessage", params: { message } };
+    const { body: told } = await client.send<{ error?: object }>("POST", `/a2a/${agentId}`, call);
+    // The answer to a call says inside what is not there.
+    return { status: told.error === undefined ? 200 : 404, body: told };
+  },
+  "POST /a2a/:agent_id/v1/:call": ({ client }, agentId) => {
+    const message = { messageId: crypto.randomUUID(), role: "ROLE_USER", parts: [{ text: "hi" }] };
+    const call = { jsonrpc: "2.0", id: 1, method: "SendMessage", params: { message } };
+    return body(client.send("POST", `/a2a/${agentId}/v1/message:send`, call));
+  },
+  "GET /a2a/:agent_id/.well-known/agent-card.json": ({ client }, agentId) =>
+    body(client.get(`/a2a/${agentId}/.well-known/agent-card.json`)),
   "POST /agui/:agent_id": ({ client }, agentId) => agUi(client, `/agui/${agentId}`),
   "POST /copilotkit/agent/:agent_id/run": ({ client }, agentId) =>
     agUi(client, `/copilotkit/agent/${agentId}/run`),

@@ -340,6 +340,7 @@ function shapeOf(problem: object): string {
 function shapeAt(operation: Operation): string {
   if (operation.path === "/mcp") return "McpError";
   if (operation.path.startsWith("/ai/")) return "ChatError";
+  if (operation.path.startsWith("/a2a")) return "A2aError";
   if (/^\/(agui|copilotkit)\//.test(operation.path)) return "RunError";
   return isOfOpenAi(operation) ? "OpenAiError" : "Problem";
 }

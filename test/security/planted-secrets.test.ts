@@ -209,6 +209,23 @@ async function converse(): Promise<void> {
     expect(answer.status).toBe(200);
     if (name === "ask_agent") told.push(await answer.text());
   }
+  for (const [method, said] of [
+    ["SendMessage", { parts: [{ text: secrets["message text"] }] }],
+    ["SendStreamingMessage", { parts: [{ url: secrets["message text"] }] }],
+    ["message/send", { parts: [{ kind: secrets["message text"] }] }],
+    [secrets["search words"], {}],
+  ] as const) {
+    const asked = {
+      messageId: "m-1",
+      role: method === "message/send" ? "user" : "ROLE_USER",
+      ...said,
+    };
+    const call = { jsonrpc: "2.0", id: 1, method, params: { message: asked } };
+    const answer = await post("/a2a/general-chat", call, {});
+    expect(answer.status).toBe(200);
+    // Others tell what was asked, which is the caller's own.
+    if (method === "SendStreamingMessage") told.push(await answer.text());
+  }
   const stream = await post("/chat/message/stream", { ...message, attachments: [] });
   const text = await stream.text();
   expect(text).toContain('"type":"error"');

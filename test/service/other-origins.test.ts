@@ -71,7 +71,7 @@ describe("pages of other origins", () => {
     for (const { method, path } of [...changing, { method: "PUT", path: "/sessions/x" }]) {
       // Protocols have shapes of their own.
       const type = path.startsWith("/v1/") ? "permission_error" : undefined;
-      const isNative = !/^\/(v1|ai|agui|copilotkit|mcp)(\/|$)/.test(path);
+      const isNative = !/^\/(v1|a2a|ai|agui|copilotkit|mcp)(\/|$)/.test(path);
       const expected = isNative ? refused : { ...refused, type };
       expect(await ask(service, method, path, headers), `${method} ${path}`).toEqual(expected);
     }

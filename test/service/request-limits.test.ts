@@ -33,6 +33,10 @@ const refusalOfMcp = {
   body: { jsonrpc: "2.0", error: { data: { type: "rate_limited" } } },
 };
 const refusalOfChats = { status: 429, body: { type: "rate_limited" } };
+const refusalOfA2a = {
+  status: 429,
+  body: { jsonrpc: "2.0", error: { data: [{ metadata: { type: "rate_limited" } }] } },
+};
 const refusalOfRuns = { status: 429, body: { type: "RUN_ERROR", code: "rate_limited" } };
 
 describe("with one request a minute of each kind", () => {
@@ -115,6 +119,7 @@ describe("with one request a minute of each kind", () => {
         const shapes: [RegExp, object][] = [
           [/^\/v1\//, refusalOfOpenAi],
           [/^\/mcp$/, refusalOfMcp],
+          [/^\/a2a(?:$|\/)/, refusalOfA2a],
           [/^\/(?:agui|copilotkit)\//, refusalOfRuns],
           [/^\/ai\//, refusalOfChats],
         ];
