@@ -43,6 +43,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "GET /v1/models/:model": "read",
 
     "POST /mcp": "call",
+    "GET /.well-known/agent-card.json": "read",
     "POST /a2a": "call",
     "POST /a2a/:agent_id": "call",
     "POST /a2a/:agent_id/v1/:call": "call",

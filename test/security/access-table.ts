@@ -95,6 +95,7 @@ export const accessTable: readonly Access[] = [
   open("/docs/static/../../package.json", 404, "/docs/static/*"),
   open("/assets/..%2f..%2f..%2fpackage.json", 404, "/assets/*"),
   open("/chat/ws/info"),
+  open("/.well-known/agent-card.json"),
   // Who is calling is told in the handshake or after it; `websocket.test.ts` has what follows.
   open("/chat/ws", 404),
   // Without the built page it says so.
