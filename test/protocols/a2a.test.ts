@@ -310,10 +310,13 @@ describe.each(versions)("the official client of version %s", (version) => {
     const client = await clientOf(version);
     const stream = client.sendMessageStream(asking(saying("slow")));
     let taskId = "";
-    for await (const { payload } of stream) {
+    const seen: StreamResponse[] = [];
+    for await (const event of stream) {
+      seen.push(event);
+      const { payload } = event;
       if (payload?.$case === "task") taskId = payload.value.id;
       if (payload?.$case === "statusUpdate") taskId = payload.value.taskId;
-      if (payload?.$case === "artifactUpdate") break;
+      if (gathered(seen).text !== "") break;
     }
     const events = client.resubscribeTask({ tenant: "", id: taskId });
     const first = await events.next();
@@ -485,10 +488,11 @@ describe("a request", () => {
   it("of no version follows its method, and of an unknown one is refused", async () => {
     const v1 = { messageId: randomUUID(), role: "ROLE_USER", parts: [{ text: "extended" }] };
     const v0 = { ...v1, role: "user", parts: [{ kind: "text", text: "extended" }] };
-    const of = async (method: string, message: object, headers: Record<string, string> = {}) =>
-      JSON.parse((await rpc(call(method, { message }), headers)).text) as RpcError & {
-        result: Record<string, unknown>;
-      };
+    const of = async (method: string, said: object, headers: Record<string, string> = {}) => {
+      const message = { ...said, messageId: randomUUID() };
+      const { text } = await rpc(call(method, { message }), headers);
+      return JSON.parse(text) as RpcError & { result: Record<string, unknown> };
+    };
     expect((await of("SendMessage", v1)).result).toHaveProperty("task");
     expect((await of("message/send", v0)).result).toMatchObject({ kind: "task" });
     expect((await of("SendMessage", v1, { "A2A-Version": "1.0.0" })).result).toHaveProperty("task");
