@@ -12,7 +12,7 @@ import { outputMembers, outputOf } from "../replies/structured-output.ts";
 import type { LoggedEvent } from "../replies/log/reply-log.ts";
 import type { SentMessage } from "./commands.ts";
 import type { StoredMessage } from "./message-store.ts";
-import type { WaitingForDecision } from "./waits-for-decision.ts";
+import type { WaitsFor } from "./waits-for-decision.ts";
 
 /** The answer of POST /chat/message and /chat/voice. */
 export const answerSchema = Type.Object(
@@ -39,10 +39,15 @@ export const answerSchema = Type.Object(
   { $id: "Answer", title: "Answer" },
 );
 
-/** Given where it waits for a person's decision about the reply in front. */
+/** Given while it waits: as in the `queued` event of its stream. */
 const waitingMembers = {
   position: Type.Optional(Type.Integer({ minimum: 1 })),
-  reason: Type.Optional(Type.Literal("decision")),
+  reason: Type.Optional(
+    Type.Union([Type.Literal("running"), Type.Literal("decision")], {
+      description:
+        "`decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`.",
+    }),
+  ),
   waits_for: Type.Optional(Type.String({ format: "uuid", description: "The reply in front." })),
   requirements: Type.Optional(Type.Array(RequirementSchema)),
 };
@@ -70,7 +75,7 @@ export function accepted(
   reply: StoredMessage,
   sent: SentMessage,
   processedMessage: string | null,
-  waiting: WaitingForDecision | null = null,
+  waiting: WaitsFor | null = null,
 ) {
   return {
     success: true as const,
@@ -81,7 +86,8 @@ export function accepted(
     processed_message: processedMessage,
     status: reply.status,
     timestamp: reply.createdAt.toISOString(),
-    ...waiting,
+    // It may have begun meanwhile.
+    ...(reply.status === "queued" ? waiting : null),
   };
 }
 

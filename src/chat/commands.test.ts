@@ -104,7 +104,13 @@ function stage(scene: Scene = {}) {
         return { eventSeq: 7 };
       },
     } as never,
-    replyStore: { find, owner: find, messageOwner: find, steers: async () => null },
+    replyStore: {
+      find,
+      owner: find,
+      messageOwner: find,
+      queued: async () => null,
+      steers: async () => null,
+    },
     async *follow(_, after) {
       done.push(`follow ${after}`);
       yield null;

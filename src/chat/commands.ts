@@ -21,14 +21,14 @@ import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import { isTakenIn } from "../replies/reading/follow-sent.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Budgets } from "../usage/budgets.ts";
-import { waitsForDecision } from "./waits-for-decision.ts";
+import { waitsForDecision, waitsForOf, type WaitsFor } from "./waits-for-decision.ts";
 
 interface CommandParts {
   readonly identity: IdentityProvider;
   readonly sessions: Pick<Sessions, "prepare">;
   readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly replies: Replies;
-  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner" | "steers">;
+  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner" | "queued" | "steers">;
   readonly follow: FollowReply;
   readonly limiter: RateLimiter;
   readonly budgets: Pick<Budgets, "check">;
@@ -356,6 +356,12 @@ export function createCommands(parts: CommandParts) {
 
     settled,
     answered,
+
+    /** What the reply to a message waits for now, for who does not follow it; null when it does not wait. */
+    async waitsFor({ sessionId, replyId }: SentMessage): Promise<WaitsFor | null> {
+      const queued = await replyStore.queued(sessionId, replyId);
+      return queued === null ? null : waitsForOf(queued);
+    },
 
     /**
      * Stops a reply and waits for its end, as long as that may take; one that was cancelled before is left as it is.

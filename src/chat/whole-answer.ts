@@ -18,7 +18,7 @@ export type WholeAnswer = (
  * ended in, and `message_not_found` when it was deleted meanwhile.
  */
 export function createWholeAnswer(
-  commands: Pick<Commands, "answered">,
+  commands: Pick<Commands, "answered" | "waitsFor">,
   messages: Pick<MessageStore, "find">,
   audioResponse: (reply: StoredMessage) => Promise<object | null>,
 ): WholeAnswer {
@@ -30,7 +30,8 @@ export function createWholeAnswer(
   return async (sent, response) => {
     if (prefersAsync(response.request)) {
       acceptedAsync(response, `/chat/message/${sent.replyId}`);
-      return accepted(await found(sent.replyId), sent, null);
+      const waiting = await commands.waitsFor(sent);
+      return accepted(await found(sent.replyId), sent, null, waiting);
     }
     const { replyId, end } = await commands.answered(sent, goneSignal(response));
     const waiting = waitsForDecision(end);

@@ -156,7 +156,8 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     }
     if (prefersAsync(request)) {
       acceptedAsync(reply, `/chat/message/${sent.replyId}`);
-      return accepted(await found(sent.replyId), sent, heard.text);
+      const waiting = await commands.waitsFor(sent);
+      return accepted(await found(sent.replyId), sent, heard.text, waiting);
     }
     const { replyId, end } = await commands.answered(sent, signal);
     const waiting = waitsForDecision(end);

@@ -316,6 +316,16 @@ describe("a tool that needs a person's approval", () => {
     const late = await client.send<Message>("POST", "/chat/message", body);
     expect(late).toMatchObject({ status: 202, body: { status: "queued", position: 3, ...waits } });
     expect(late.headers.get("location")).toBe(`/chat/message/${String(late.body["message_id"])}`);
+    const key = { prefer: "respond-async", "idempotency-key": "behind-a-decision" };
+    let last = "";
+    for (const _try of ["first", "repeated"]) {
+      const unwaited = await client.send<Message>("POST", "/chat/message", body, key);
+      expect(unwaited).toMatchObject({
+        status: 202,
+        body: { status: "queued", position: 4, ...waits },
+      });
+      last = String(unwaited.body["message_id"]);
+    }
     await goOn(
       messageId,
       (requirements as Requirement[]).map(({ id }) => ({ id, approved: true })),
@@ -325,7 +335,7 @@ describe("a tool that needs a person's approval", () => {
       reason: "running",
     });
     expect((await next.next(isEnd)).type).toBe("conversation_complete");
-    const followed = await client.follow(String(late.body["message_id"]));
+    const followed = await client.follow(last);
     expect((await followed.next(isEnd)).type).toBe("conversation_complete");
   });
 

@@ -50,7 +50,10 @@ describe.each([
     expect(headers.get("location")).toBe(`/chat/message/${body.message_id}`);
     expect(body).toMatchObject({ success: true, status: "streaming", processed_message: null });
     const waiting = await sendAsync({ session_id: body.session_id, message: "next" });
-    expect([waiting.status, waiting.body.status]).toEqual([202, "queued"]);
+    expect(waiting).toMatchObject({
+      status: 202,
+      body: { status: "queued", position: 1, reason: "running", waits_for: body.message_id },
+    });
     gate.resolve();
     const events = await (await client.follow(waiting.body.message_id)).all();
     expect(events.at(-1)).toMatchObject({ full_response: "You said: next" });

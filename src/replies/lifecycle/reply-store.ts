@@ -4,6 +4,10 @@ import type { Database } from "../../database/database.ts";
 import { rowsOf } from "../../tree/rows-of.ts";
 import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { ClaimedReply, HistoryMessage, ReplyState } from "../reply.ts";
+import type { ReplyEventBody } from "../reply-event.ts";
+import { unfinishedReplies } from "./branches.ts";
+import { inFront } from "./make-place.ts";
+import { queuedEvent } from "./tell-waiting.ts";
 import { statesBefore } from "./transition.ts";
 
 /** Of one history, however much room there is. */
@@ -71,6 +75,18 @@ export function createReplyStore(database: Database) {
         [replyId],
       );
       return rows[0]?.steers ?? null;
+    },
+
+    /** What a reply waits for now, in the words that its readers were told; null when it does not wait. */
+    async queued(
+      sessionId: string,
+      replyId: string,
+    ): Promise<Extract<ReplyEventBody, { type: "queued" }> | null> {
+      const unfinished = await unfinishedReplies(database, sessionId);
+      const waiting = unfinished.filter(({ status }) => status === "queued");
+      const index = waiting.findIndex((reply) => reply.replyId === replyId);
+      if (index === -1) return null;
+      return queuedEvent(index + 1, await inFront(database, sessionId, unfinished));
     },
 
     /** Whose a message of whatever role is; null when there is none. */

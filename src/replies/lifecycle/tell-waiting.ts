@@ -43,7 +43,7 @@ export function queuedEvent(
   position: number,
   waitsFor: WaitsFor | null,
   joins: readonly string[] = [],
-): ReplyEventBody {
+): Extract<ReplyEventBody, { type: "queued" }> {
   const together = joins.length === 0 ? {} : { joins: [...joins] };
   if (waitsFor === null) return { type: "queued", position, ...together };
   const { replyId, requirements } = waitsFor;
