@@ -233,3 +233,14 @@ export async function requireAdmin(request: FastifyRequest): Promise<void> {
 export function checkAdmin({ identity }: Caller): void {
   if (identity !== null && !isAdmin(identity)) throw new Problem("forbidden", { action: "admin" });
 }
+
+/** Whether this check lets the caller through; raises what keeps it from being known. */
+export async function isAllowed(check: () => Promise<void>): Promise<boolean> {
+  try {
+    await check();
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && error.type === "forbidden") return false;
+    throw error;
+  }
+}

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import type { Knowledge } from "../agents/agent-backend.ts";
 import { attachmentSchema, readAttachment } from "../attachments/read-attachments.ts";
-import { mayRun, requireAction, requireAdmin } from "../http/caller.ts";
+import { checkAdmin, isAllowed, mayRun, requireAction, requireAdmin } from "../http/caller.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable } from "../http/schemas.ts";
 import type { IdentityProvider } from "../identity/identity.ts";
@@ -71,6 +71,9 @@ export function knowledgeRoutes(options: KnowledgeRoutesOptions): FastifyPluginA
                   ),
                 }),
               ),
+              may_change: Type.Boolean({
+                description: "Whether the caller may add documents and take them away.",
+              }),
               complete: Type.Boolean({
                 description: "False: a server could not be asked, and may have more.",
               }),
@@ -81,9 +84,16 @@ export function knowledgeRoutes(options: KnowledgeRoutesOptions): FastifyPluginA
       },
       async (request) => {
         await requireAction(request, identity, "access_chat_session");
-        const found = await knowledge.list(AbortSignal.timeout(listTimeoutMs));
+        const [found, mayChange] = await Promise.all([
+          knowledge.list(AbortSignal.timeout(listTimeoutMs)),
+          isAllowed(async () => {
+            checkAdmin(request);
+            await requireAction(request, identity, "manage_sessions");
+          }),
+        ]);
         return {
           success: true as const,
+          may_change: mayChange,
           knowledge: found.knowledge.flatMap((each) => {
             const agentIds = each.agentIds.filter((agentId) => mayRun(request, agentId));
             // Of agents that do not exist for the caller alone.

@@ -217,6 +217,7 @@ describeInBrowser("what users mark", () => {
       status,
       updated_at: null,
     });
+    let mayChange = true;
     let documents = [document("cats.txt", "completed"), document("dogs.txt", "failed")];
     await context.route(/\/chat\/knowledge/, async (route) => {
       const request = route.request();
@@ -238,7 +239,8 @@ describeInBrowser("what users mark", () => {
         agent_ids: ["general-chat"],
         documents,
       };
-      await route.fulfill({ json: { success: true, knowledge: [handbook], complete: true } });
+      const shown = { knowledge: [handbook], may_change: mayChange, complete: true };
+      await route.fulfill({ json: { success: true, ...shown } });
       // Read, once somebody has seen that it is not.
       documents = documents.map((each) =>
         each.status === "processing" ? document(each.name, "completed") : each,
@@ -262,6 +264,13 @@ describeInBrowser("what users mark", () => {
     await dialog.getByLabel("Remove dogs.txt").click();
     await row("dogs.txt").waitFor({ state: "detached" });
     assert.equal(await dialog.locator("li").count(), 2);
+    // Who may not change them is offered nothing that would be refused.
+    mayChange = false;
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
+    await page.getByRole("menuitem", { name: "What agents look things up in" }).press("Enter");
+    await row("cats.txt").waitFor();
+    assert.equal(await dialog.getByLabel(/^(Remove|Add documents)/).count(), 0);
     assert.deepEqual(incidents, []);
     await context.close();
   });

@@ -162,6 +162,19 @@ describe.each([
     }
   });
 
+  it("who may change what agents look things up in is told so, which is nothing to note", async () => {
+    const noted = await notedBy(async () => {
+      for (const [headers, mayChange] of [
+        [root, true],
+        [alice, false],
+      ] as const) {
+        const { body } = await client.get("/chat/knowledge", headers);
+        expect(body).toMatchObject({ success: true, may_change: mayChange });
+      }
+    });
+    expect(noted).toEqual([]);
+  });
+
   it("over a WebSocket too", async () => {
     const { sessionId, replyId } = await conversation();
     const noted = await notedBy(async () => {

@@ -62,7 +62,7 @@ export function KnowledgeDialog({ onClose }: { readonly onClose: () => void }) {
             key={knowledge.knowledge_id}
             knowledge={knowledge}
             isBusy={isBusy}
-            onChange={(work) => void change(work)}
+            onChange={found.may_change ? (work) => void change(work) : null}
           />
         ))}
         {found?.complete === false && <p className="quiet">{texts.knowledge.incomplete}</p>}
@@ -74,7 +74,8 @@ export function KnowledgeDialog({ onClose }: { readonly onClose: () => void }) {
 interface DocumentsProps {
   readonly knowledge: Knowledge;
   readonly isBusy: boolean;
-  readonly onChange: (work: () => Promise<unknown>) => void;
+  /** Null: they may only be read. */
+  readonly onChange: ((work: () => Promise<unknown>) => void) | null;
 }
 
 function Documents({ knowledge, isBusy, onChange }: DocumentsProps) {
@@ -83,27 +84,29 @@ function Documents({ knowledge, isBusy, onChange }: DocumentsProps) {
   const input = useRef<HTMLInputElement>(null);
   const { knowledge_id: id, name, description, agent_ids: users, documents } = knowledge;
   const add = (files: readonly File[]) =>
-    onChange(async () => {
+    onChange?.(async () => {
       for (const file of files) {
         await client.knowledge.add(id, await encodeFile(file));
       }
     });
   const remove = (document: Knowledge["documents"][number]) => {
     if (!window.confirm(texts.knowledge.removeQuestion(document.name))) return;
-    onChange(() => client.knowledge.remove(id, document.document_id));
+    onChange?.(() => client.knowledge.remove(id, document.document_id));
   };
   const about = [description, users.map((each) => agentName(list, each)).join(", ")];
   return (
     <section aria-label={name}>
       <p dir="auto">
         <strong>{name}</strong>
-        <IconButton
-          icon="plus"
-          size={17}
-          label={texts.knowledge.add(name)}
-          disabled={isBusy}
-          onClick={() => input.current?.click()}
-        />
+        {onChange !== null && (
+          <IconButton
+            icon="plus"
+            size={17}
+            label={texts.knowledge.add(name)}
+            disabled={isBusy}
+            onClick={() => input.current?.click()}
+          />
+        )}
       </p>
       <p className="quiet">{about.filter((each) => each !== null && each !== "").join(" · ")}</p>
       <input
@@ -127,13 +130,15 @@ function Documents({ knowledge, isBusy, onChange }: DocumentsProps) {
                 <p dir="auto">{document.name}</p>
                 <p className="quiet">{texts.knowledge.status[document.status]}</p>
               </div>
-              <IconButton
-                icon="trash"
-                size={17}
-                label={texts.knowledge.remove(document.name)}
-                disabled={isBusy}
-                onClick={() => remove(document)}
-              />
+              {onChange !== null && (
+                <IconButton
+                  icon="trash"
+                  size={17}
+                  label={texts.knowledge.remove(document.name)}
+                  disabled={isBusy}
+                  onClick={() => remove(document)}
+                />
+              )}
             </li>
           ))}
         </ul>
