@@ -127,25 +127,30 @@ export const replyEventSchemas = {
       processed_message: Type.Optional(Type.String()),
     },
   ),
-  queued: event("queued", "The session is still answering an earlier message.", {
-    position: Type.Integer({ minimum: 1 }),
-    reason: Type.Optional(
-      Type.Union([Type.Literal("running"), Type.Literal("decision")], {
-        description:
-          "`decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`.",
-      }),
-    ),
-    waits_for: Type.Optional(
-      Type.String({ format: "uuid", description: "The reply in front, as it was then." }),
-    ),
-    requirements: Type.Optional(Type.Array(RequirementSchema)),
-    joins: Type.Optional(
-      Type.Array(Type.String({ format: "uuid" }), {
-        description:
-          "Messages of the user that are answered together with the one before this event, by one reply (`on_busy: merge`).",
-      }),
-    ),
-  }),
+  queued: event(
+    "queued",
+    "An earlier message comes first. Told anew when what it waits for, or its place, has changed.",
+    {
+      position: Type.Integer({ minimum: 1 }),
+      reason: Type.Optional(
+        Type.Union([Type.Literal("running"), Type.Literal("decision")], {
+          description:
+            "`decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`. " +
+            "Absent: nothing is in front any more, it begins where there is room.",
+        }),
+      ),
+      waits_for: Type.Optional(
+        Type.String({ format: "uuid", description: "The reply in front, as it was then." }),
+      ),
+      requirements: Type.Optional(Type.Array(RequirementSchema)),
+      joins: Type.Optional(
+        Type.Array(Type.String({ format: "uuid" }), {
+          description:
+            "Messages of the user that are answered together with the one before this event, by one reply (`on_busy: merge`).",
+        }),
+      ),
+    },
+  ),
   assistant_chunk: event("assistant_chunk", "Text as the agent produces it.", {
     chunk: Type.String(),
     finished: Type.Boolean({ description: "True on the last one, whose chunk may be empty." }),

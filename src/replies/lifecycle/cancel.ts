@@ -5,6 +5,7 @@ import { claimedColumns, heldHere, leaseUntil, withQuestion, type Claimant } fro
 import type { Effect } from "./effect.ts";
 import { endedEvent } from "./ended-event.ts";
 import type { ClaimedReply, ReplyState } from "../reply.ts";
+import { tellWaitingAnew } from "./tell-waiting.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import type { Turn } from "../turn.ts";
 
@@ -127,12 +128,19 @@ async function askToStop(
 export function cancel(claimant: Claimant): Transition<CancelRequest, CancelResult> {
   return {
     name: "cancel",
-    async apply(tx, request, isRepeat) {
-      await lockSession(tx, request.sessionId);
+    async apply(tx, request, isRepeat, before) {
+      const { sessionId } = request;
+      await lockSession(tx, sessionId);
       const change = await cancelReply(tx, claimant, request);
-      if (!isRepeat || change.result === "cancelled") return change;
+      if (change.result === "cancelled") {
+        // First they hear that they wait for something else, then the first of them begins.
+        const told = await tellWaitingAnew(tx, sessionId);
+        const [end, ...rest] = change.effects;
+        return { ...change, effects: [...(end ? [end] : []), ...told, ...rest] };
+      }
+      if (!isRepeat) return change;
       return (
-        (await cancelledBefore(tx, request)) ??
+        (await cancelledBefore(tx, request, before)) ??
         (await claimedBefore(tx, claimant, request)) ??
         change
       );
@@ -144,6 +152,7 @@ export function cancel(claimant: Claimant): Transition<CancelRequest, CancelResu
 async function cancelledBefore(
   tx: Queryable,
   { sessionId, replyId, reason }: CancelRequest,
+  before: Change<CancelResult> | null | undefined,
 ): Promise<Change<CancelResult> | null> {
   const { rows } = await tx.query<{ attempt: number; eventSeq: number; content: string }>(
     `SELECT attempt, event_seq AS "eventSeq", content FROM messages
@@ -152,6 +161,7 @@ async function cancelledBefore(
   );
   const row = rows[0];
   if (row === undefined) return null;
+  if (before?.result === "cancelled") return { result: "cancelled", effects: before.effects };
   const tell: Effect = {
     do: "tell",
     reply: { replyId, sessionId, attempt: row.attempt },

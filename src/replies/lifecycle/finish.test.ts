@@ -3,12 +3,14 @@ import type { Database } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
-import { cancel } from "./cancel.ts";
+import { cancel, type CancelResult } from "./cancel.ts";
 import { goOn } from "./continue.ts";
 import type { Effect } from "./effect.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
+import { startWaiting } from "./start-waiting.ts";
 import { lostReplies, takeOver } from "./take-over.ts";
+import type { Change } from "./transition.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { ReplyEnd } from "../reply.ts";
 import { claimedReply } from "../../../test/support/claimed-reply.ts";
@@ -317,6 +319,60 @@ test("a reply that pauses and is wanted by all waits for a decision, and so does
   expect(told(on)).toMatchObject([
     { after: 3, events: [{ type: "queued", position: 1, reason: "running", waits_for: replyId }] },
   ]);
+});
+
+test("what waits behind a decision is told anew when nobody will make it any more, and so is what waits behind that", async () => {
+  const { lifecycle, sessionId, replyId, waiting, end } = await stage();
+  const [asked, last] = [newId(), newId()];
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to, attempt, event_seq, turn)
+     SELECT session_id, $2::uuid, 5, 'user', 'complete', 'a', 'three', NULL, 0, 0, NULL FROM messages WHERE message_id = $4
+     UNION ALL
+     SELECT session_id, $3::uuid, 6, 'assistant', 'queued', 'a', '', $2::uuid, 0, 2, turn FROM messages WHERE message_id = $4
+       AND session_id = $1`,
+    [sessionId, asked, last, waiting],
+  );
+  await end();
+  const told = ({ effects }: { readonly effects: readonly Effect[] }) =>
+    effects.map((effect) =>
+      effect.do === "tell" ? [effect.reply.replyId, effect.after + 1, ...effect.events] : effect.do,
+    );
+  const request = { sessionId, replyId, reason: "cancelled" };
+  // Nothing is in front any more; the first of them begins where there is room.
+  expect(told(await lifecycle.run(cancel(claimant), request))).toEqual([
+    [replyId, 3, { type: "cancelled", full_response: "May I?", reason: "cancelled" }],
+    [waiting, 4, { type: "queued", position: 1 }],
+    [last, 4, { type: "queued", position: 2 }],
+    "wake",
+  ]);
+  const wake = { sessionId, hasRoom: () => true };
+  const behind = { type: "queued", position: 1, reason: "running", waits_for: waiting };
+  const begun = ["start", [last, 5, behind]];
+  expect(told(await lifecycle.run(startWaiting(claimant), wake))).toEqual(begun);
+  // Its answer was lost: the same again, under the same number.
+  expect(told(await lifecycle.run(startWaiting(claimant), wake, true))).toEqual(begun);
+  const left = await lifecycle.run(cancel(claimant), { ...request, replyId: last });
+  expect(told(left)).toEqual([
+    [last, 6, { type: "cancelled", full_response: "", reason: "cancelled" }],
+    "wake",
+  ]);
+});
+
+test("a cancellation whose answer was lost tells what waits the same, under the same numbers", async () => {
+  const { sessionId, replyId, waiting, end } = await stage();
+  await end();
+  const request = { sessionId, replyId, reason: "cancelled" };
+  const again = (isRepeat: boolean, before: Change<CancelResult> | null) =>
+    database.transaction((tx) => cancel(claimant).apply(tx, request, isRepeat, before));
+  const first = await again(false, null);
+  const second = await again(true, first);
+  expect(second.effects).toEqual(first.effects);
+  expect(second.effects).toMatchObject([
+    {},
+    { do: "tell", after: 3, reply: { replyId: waiting } },
+    { do: "wake" },
+  ]);
+  expect([second.jobs, second.events]).toEqual([undefined, undefined]);
 });
 
 test.each([

@@ -13,6 +13,7 @@ import { endedEvent } from "./ended-event.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { extrasOrNull } from "../extras.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
+import { startsNext } from "./start-waiting.ts";
 import { tellWaiting } from "./tell-waiting.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
 import { withPatience } from "./with-patience.ts";
@@ -71,13 +72,21 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
         const told = tell(end, stored.content ?? progress.content);
         const named = { ...reply, userId: reply.turn.userId };
         const events = form === "alone" ? [] : [endedEvent(named, end)];
-        if (form !== "whole") return { ...ended(end, told, null, sessionId), jobs, events };
+        if (form !== "whole") {
+          const wake: Effect = { do: "wake", sessionId };
+          return { result: end, effects: [told, wake], jobs, events };
+        }
         if (end.status === "paused") {
           const effects = [told, ...(await tellPause(tx, reply, end, false))];
           return { result: end, effects, events };
         }
-        const next = ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom, waiting));
-        return { ...next, jobs: [...jobs, ...toBeWritten(request, end, stored.autoTitle)], events };
+        const next = await claimNext(tx, claimant, sessionId, hasRoom, waiting);
+        return {
+          result: end,
+          effects: [told, ...(await startsNext(tx, next, false))],
+          jobs: [...jobs, ...toBeWritten(request, end, stored.autoTitle)],
+          events,
+        };
       }
       const state = await standing(tx, reply);
       if (state === null) {
@@ -104,7 +113,8 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
       if (end.status === "paused") {
         return { result: end, effects: [tell(end), ...(await tellPause(tx, reply, end, true))] };
       }
-      return ended(end, tell(end), isRepeat ? await heldHere(tx, claimant, sessionId) : null);
+      const next = isRepeat ? await heldHere(tx, claimant, sessionId) : null;
+      return { result: end, effects: [tell(end), ...(await startsNext(tx, next, true))] };
     },
   };
 }
@@ -161,18 +171,6 @@ function failed({ reply, end }: Finish): ReplyEnd {
             data: null,
           },
   };
-}
-
-function ended(
-  end: ReplyEnd,
-  tell: Effect,
-  next: ClaimedReply | null,
-  wakes?: string,
-): Change<Finished> {
-  const follow: Effect[] = [];
-  if (next !== null) follow.push({ do: "start", reply: next, mode: { kind: "run" } });
-  if (wakes !== undefined) follow.push({ do: "wake", sessionId: wakes });
-  return { result: end, effects: [tell, ...follow] };
 }
 
 /** What waits behind it waits for a person from now on. */

@@ -11,10 +11,9 @@ import type { Turn } from "../turn.ts";
 import type { Acceptance, Accepted, AcceptParts } from "./acceptance.ts";
 import { unfinishedReplies } from "./branches.ts";
 import { claimedColumns, conversationOf, questionOf } from "./claim.ts";
-import { inFront } from "./make-place.ts";
 import { openingEvent } from "./opening.ts";
 import { insertedColumns, questionRow } from "./question-row.ts";
-import { queuedEvent } from "./tell-waiting.ts";
+import { inFront, queuedEvent } from "./tell-waiting.ts";
 import { statesBefore, type Change } from "./transition.ts";
 
 /** Where a message stands that may become part of a turn. */

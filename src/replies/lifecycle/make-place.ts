@@ -1,4 +1,3 @@
-import type { Requirement } from "../../agents/agent-backend.ts";
 import type { Queryable } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
@@ -7,6 +6,7 @@ import type { UnfinishedReply } from "./branches.ts";
 import { cancelReply } from "./cancel.ts";
 import type { Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
+import { inFront, type WaitsFor } from "./tell-waiting.ts";
 
 /** What becomes of a message for a session that is still answering. */
 export const onBusyChoices = [
@@ -42,14 +42,8 @@ export interface Place {
   readonly events: readonly BusinessEvent[];
 }
 
-export interface WaitsFor {
-  readonly replyId: string;
-  /** Null: it is being made. */
-  readonly requirements: readonly Requirement[] | null;
-}
-
 /** Nothing else is unfinished in the session. */
-export const free: Place = {
+const free: Place = {
   queuePosition: null,
   waitsFor: null,
   insteadOf: null,
@@ -131,23 +125,6 @@ function steeredBy(
   if (agentId !== undefined && agentId !== running.agentId) return null;
   const isBehind = (unfinished.at(-1) as UnfinishedReply).seq === parent;
   return isBehind && waiting.every(({ steers }) => steers === running.replyId) ? running : null;
-}
-
-/** What a message for a session with this unfinished waits for first. */
-export async function inFront(
-  tx: Queryable,
-  sessionId: string,
-  unfinished: readonly UnfinishedReply[],
-): Promise<WaitsFor | null> {
-  const active = unfinished.find((reply) => reply.status !== "queued");
-  if (active === undefined) return null;
-  const { replyId } = active;
-  if (active.status !== "paused") return { replyId, requirements: null };
-  const { rows } = await tx.query<{ requirements: readonly Requirement[] | null }>(
-    "SELECT requirements FROM messages WHERE session_id = $1 AND message_id = $2",
-    [sessionId, replyId],
-  );
-  return { replyId, requirements: rows[0]?.requirements ?? [] };
 }
 
 /** What the session says. */

@@ -11,6 +11,7 @@ import {
   forgottenColumns,
   type ForgottenReply,
 } from "./forget.ts";
+import { tellWaitingAnew } from "./tell-waiting.ts";
 import { goneBefore, statesBefore, type Transition } from "./transition.ts";
 import { findWaiting, withdraw } from "./waiting.ts";
 
@@ -65,6 +66,7 @@ export const remove: Transition<Removal, boolean> = {
       result: true,
       effects: [
         ...replies.flatMap((reply) => endOfForgotten(reply, sessionId, "message_deleted")),
+        ...(await tellWaitingAnew(tx, sessionId)),
         { do: "wake", sessionId },
       ],
       jobs,

@@ -6,8 +6,7 @@ import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { ClaimedReply, HistoryMessage, ReplyState } from "../reply.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { unfinishedReplies } from "./branches.ts";
-import { inFront } from "./make-place.ts";
-import { queuedEvent } from "./tell-waiting.ts";
+import { inFront, queuedEvent } from "./tell-waiting.ts";
 import { statesBefore } from "./transition.ts";
 
 /** Of one history, however much room there is. */

@@ -1,9 +1,16 @@
+import type { Requirement } from "../../agents/agent-backend.ts";
 import type { Queryable } from "../../database/database.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { wireRequirements } from "../terminal-event.ts";
+import { unfinishedReplies, type UnfinishedReply } from "./branches.ts";
 import type { Effect } from "./effect.ts";
-import type { WaitsFor } from "./make-place.ts";
 import { statesBefore } from "./transition.ts";
+
+export interface WaitsFor {
+  readonly replyId: string;
+  /** Null: it is being made. */
+  readonly requirements: readonly Requirement[] | null;
+}
 
 interface WaitingRow {
   readonly replyId: string;
@@ -19,7 +26,7 @@ interface WaitingRow {
 export async function tellWaiting(
   tx: Queryable,
   sessionId: string,
-  waitsFor: WaitsFor,
+  waitsFor: WaitsFor | null,
   isRepeat: boolean,
 ): Promise<readonly Effect[]> {
   const { rows } = await tx.query<WaitingRow>(
@@ -36,6 +43,36 @@ export async function tellWaiting(
       after: eventSeq - 1,
       events: [queuedEvent(index + 1, waitsFor)],
     }));
+}
+
+/**
+ * The same where something in front of it has gone: it waits for whatever is in front by now, or for room to begin. Such
+ * a change leaves nothing to repeat it by: its effects have to be kept.
+ */
+export async function tellWaitingAnew(
+  tx: Queryable,
+  sessionId: string,
+): Promise<readonly Effect[]> {
+  const unfinished = await unfinishedReplies(tx, sessionId);
+  if (unfinished.every(({ status }) => status !== "queued")) return [];
+  return tellWaiting(tx, sessionId, await inFront(tx, sessionId, unfinished), false);
+}
+
+/** What a message for a session with this unfinished waits for first. */
+export async function inFront(
+  tx: Queryable,
+  sessionId: string,
+  unfinished: readonly UnfinishedReply[],
+): Promise<WaitsFor | null> {
+  const active = unfinished.find((reply) => reply.status !== "queued");
+  if (active === undefined) return null;
+  const { replyId } = active;
+  if (active.status !== "paused") return { replyId, requirements: null };
+  const { rows } = await tx.query<{ requirements: readonly Requirement[] | null }>(
+    "SELECT requirements FROM messages WHERE session_id = $1 AND message_id = $2",
+    [sessionId, replyId],
+  );
+  return { replyId, requirements: rows[0]?.requirements ?? [] };
 }
 
 /** `joins`: messages that it is answered together with. */

@@ -14,6 +14,7 @@ import {
   forgottenColumns,
   type ForgottenReply,
 } from "./forget.ts";
+import { tellWaitingAnew } from "./tell-waiting.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
 
 /** A message that a waiting reply will answer. */
@@ -92,7 +93,10 @@ export async function withdraw(
   await storeBranches(tx, sessionId, withdrawn(tree, gone[0]?.seq ?? seq, seq));
   return {
     result: true,
-    effects: endOfForgotten(reply, sessionId, "withdrawn"),
+    effects: [
+      ...endOfForgotten(reply, sessionId, "withdrawn"),
+      ...(await tellWaitingAnew(tx, sessionId)),
+    ],
     events: eventOfForgotten({ ...reply, sessionId, userId }, "withdrawn"),
   };
 }
