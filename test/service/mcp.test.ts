@@ -318,12 +318,13 @@ describe("a tool that needs a person's approval", () => {
     expect(late.headers.get("location")).toBe(`/chat/message/${String(late.body["message_id"])}`);
     const key = { prefer: "respond-async", "idempotency-key": "behind-a-decision" };
     let last = "";
-    for (const _try of ["first", "repeated"]) {
+    for (const isRepeat of [false, true]) {
       const unwaited = await client.send<Message>("POST", "/chat/message", body, key);
       expect(unwaited).toMatchObject({
         status: 202,
         body: { status: "queued", position: 4, ...waits },
       });
+      if (isRepeat) expect(unwaited.body["message_id"]).toBe(last);
       last = String(unwaited.body["message_id"]);
     }
     await goOn(
