@@ -30,10 +30,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["await lockSession(tx, reply.sessionId);", ""],
       ["AND m.message_id = $2 AND m.attempt = $3", "AND m.message_id = $2 AND $3::int > 0"],
-      ["isRepeat ? await heldHere(tx, claimant, sessionId) : null);", "null);"],
+      ["isRepeat ? await heldHere(tx, claimant, sessionId) : null;", "null;"],
       [
-        "ended(end, told, await claimNext(tx, claimant, sessionId, hasRoom, waiting))",
-        "ended(end, told, null)",
+        "const next = await claimNext(tx, claimant, sessionId, hasRoom, waiting);",
+        "const next = null;",
       ],
       ["lease_owner = NULL, lease_until = NULL, recoveries = 0,", "recoveries = 0,"],
       ["state.attempt === reply.attempt &&", "state.attempt !== reply.attempt &&"],
@@ -42,7 +42,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ['form === "alone" ? [] : [endedEvent(named, end)]', "[]"],
       ["after: eventSeq - 1,", "after: eventSeq,"],
       ['isLeft ? "message_deleted" : "session_deleted";', '"stop";'],
-      ["effects: [tell, ...follow] };", "effects: [...follow] };"],
+      [
+        "effects: [told, ...(await startsNext(tx, next, false))]",
+        "effects: [...(await startsNext(tx, next, false))]",
+      ],
     ],
   },
   {
@@ -97,13 +100,15 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: heart("session-lock", "finish"),
     mutants: [
       ["recoveries = m.recoveries + 1, cancel_reason = $4", "cancel_reason = $4"],
-      ["await lockSession(tx, request.sessionId);", ""],
+      ["await lockSession(tx, sessionId);", ""],
+      ["const told = await tellWaitingAnew(tx, sessionId);", "const told: Effect[] = [];"],
+      ['if (before?.result === "cancelled")', "if (before === undefined)"],
       ["jobs: row.wasPaused ? abandonment({ ...row, replyId, sessionId }) : [],", "jobs: [],"],
       ["(await claimLost(tx, claimant, request)) ??", ""],
       ["AND m.lease_until < now()", ""],
       ['{ do: "wake", sessionId },\n    ],\n    jobs', "],\n    jobs"],
       ["(await claimedBefore(tx, claimant, request)) ??", ""],
-      ["(await cancelledBefore(tx, request)) ??", ""],
+      ["(await cancelledBefore(tx, request, before)) ??", ""],
       ["event_seq = m.event_seq + 1,", "event_seq = m.event_seq,"],
       ["cancel_reason = coalesce(cancel_reason, $3)", "cancel_reason = cancel_reason"],
       ['effects: [{ do: "signal", replyId }] };', "effects: [] };"],
@@ -214,9 +219,10 @@ export const mutatedFiles: readonly MutatedFile[] = [
   },
   {
     file: "src/replies/lifecycle/start-waiting.ts",
-    tests: heart("session-lock"),
+    tests: heart("session-lock", "finish"),
     mutants: [
       ["lockSession(tx, sessionId),", "null,"],
+      ["startsNext(tx, next, claimed === null)", "startsNext(tx, next, false)"],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
     ],
   },
