@@ -172,11 +172,26 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
-    file: "src/replies/lifecycle/continue.ts",
-    tests: heart("session-lock"),
+    file: "src/replies/lifecycle/answer-in-words.ts",
+    tests: heart("answer-in-words"),
     mutants: [
-      ["await lockSession(tx, sessionId);", ""],
-      ["if (paused !== undefined) check(requirements);", ""],
+      ["onBusy === null &&", ""],
+      ["isAlone !== true &&", ""],
+      ["request.agentId !== undefined && request.agentId !== agentId", "false"],
+      ["const eventSeq = result.eventSeq + 1;", "const eventSeq = result.eventSeq;"],
+      ["last_seq = last_seq - 1, ", ""],
+      ["message_count = message_count - 1", "message_count = message_count"],
+      ["after: result.eventSeq, decisions", "after: 0, decisions"],
+      ["message, { answers })", "message)"],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/continue.ts",
+    tests: heart("session-lock", "answer-in-words"),
+    mutants: [
+      ["await lockSession(tx, decided.sessionId);", ""],
+      ["turn = jsonb_set(m.turn, '{decided}', $4::jsonb)", "turn = m.turn"],
+      ["if (paused !== undefined) check?.(requirements);", ""],
       ["(isRepeat ? await heldHere(tx, claimant, sessionId) : null)", "null"],
       ["attempt = m.attempt + 1", "attempt = m.attempt"],
       [
@@ -858,6 +873,16 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/chat/check-decisions.ts",
+    tests: ["src/chat/commands.test.ts"],
+    mutants: [
+      ["for (const id of open.keys())\n", "for (const id of [])\n"],
+      ["open.delete(id);", ""],
+      ["approved && result === undefined &&", "false &&"],
+      ['requirement.kind !== "confirm"', "true"],
+    ],
+  },
+  {
     file: "src/chat/commands.ts",
     tests: ["src/chat/commands.test.ts"],
     mutants: [
@@ -871,10 +896,6 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["checkDecisions(requirements, decisions);", ""],
       ["checkTurn(caller, agentId, [], {}, {});", ""],
       ["if (!agents.isSeen(agentId)) throw", "if (false) throw"],
-      ["for (const id of open.keys())\n", "for (const id of [])\n"],
-      ["open.delete(id);", ""],
-      ["approved && result === undefined &&", "false &&"],
-      ['requirement.kind !== "confirm"', "true"],
       ["if (messageId === null) throw", "if (false) throw"],
       ["await ended(replyId, AbortSignal.timeout(cancelWaitMs));", ""],
       ["after: reply.eventSeq };", "after: 0 };"],

@@ -22,6 +22,8 @@ export interface AgentDescriptor {
    * makes of them.
    */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** False: what its replies ask is decided by buttons alone. Absent: by a message too, where the service takes that. */
+  readonly answersInWords?: boolean;
   /** False while it is known but could not answer, such as when the source of its model is away. Absent: true. */
   readonly isAvailable?: boolean;
 }
@@ -331,6 +333,8 @@ export interface RunRequest {
   readonly userToken?: string;
   /** As in the backend's own list (`AgentDescriptor.agentId`). */
   readonly agentId: string;
+  /** Given to a reply that goes on, or is taken up, after a pause: what has been decided about that. */
+  readonly decisions?: readonly Decision[];
   /** The user's message of this turn; not part of `history`. */
   readonly message: string;
   readonly attachments: readonly Attachment[];
@@ -500,7 +504,8 @@ export interface AgentBackend {
   ): AsyncGenerator<AgentEvent, void, void>;
   /**
    * Takes a run up again after this service or the connection died, from the last `resumable` state: text already
-   * delivered is not repeated. Absent where runs die with their connection. Raises `AgentInterrupted` when it is too late.
+   * delivered is not repeated. Of a state that is still that of a pause, `decisions` may not have arrived, or have: they are
+   * made once. Raises `StillPaused` as `continue` does. Absent where runs die with their connection. Raises `AgentInterrupted` when it is too late.
    */
   resume?(
     request: RunRequest,

@@ -18,6 +18,8 @@ interface CatalogueOptions {
   readonly backends: readonly AgentBackend[];
   /** For sessions that name no agent; null: `general-chat`, else the first there is. */
   readonly defaultAgent: string | null;
+  /** Whether a message may be the answer to what a paused reply asks, where its agent says nothing else. */
+  readonly answersInWords?: boolean;
   readonly refreshMs: number;
   readonly logger: Logger;
 }
@@ -205,6 +207,10 @@ export function createCatalogue(options: CatalogueOptions) {
       const entry = entries.get(agentId);
       return entry && { backend: entry.backend, agentId: entry.descriptor.agentId };
     },
+
+    /** Whether a message may be the answer to what a reply of this agent asks. */
+    answersInWords: (agentId: string): boolean =>
+      options.answersInWords === true && entries.get(agentId)?.descriptor.answersInWords !== false,
 
     whyMissing,
 

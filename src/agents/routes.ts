@@ -8,7 +8,7 @@ import { localized } from "./localized.ts";
 import { settingNames } from "./run-settings.ts";
 
 interface AgentRoutesOptions {
-  readonly catalogue: Pick<Catalogue, "seenBy">;
+  readonly catalogue: Pick<Catalogue, "seenBy" | "answersInWords">;
   /** Empty when nothing offers models; bounded in time, and the last known ones while the source is away. */
   readonly listModels: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
 }
@@ -34,6 +34,9 @@ export const agentSchema = Type.Object(
     }),
     suggested_prompts: Type.Array(Type.String(), {
       description: "What one might ask it first, as its author has written it.",
+    }),
+    answers_in_words: Type.Boolean({
+      description: "Whether a message may be the answer to what its paused reply asks.",
     }),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     status: Type.Union([Type.Literal("available"), Type.Literal("unavailable")]),
@@ -80,6 +83,7 @@ export function agentRoutes({
           suggested_prompts: (descriptor.prompts ?? [])
             .map((prompt) => prompt.slice(0, maxPromptLength))
             .slice(0, maxPrompts),
+          answers_in_words: catalogue.answersInWords(agentId),
           metadata: descriptor.metadata,
           status,
         }));

@@ -108,6 +108,7 @@ function stage(scene: Scene = {}) {
       find,
       owner: find,
       messageOwner: find,
+      answered: async () => null,
       queued: async () => null,
       steers: async () => null,
     },

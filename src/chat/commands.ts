@@ -1,4 +1,4 @@
-import type { Attachment, Decision, Requirement } from "../agents/agent-backend.ts";
+import type { Attachment, Decision } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
 import { checkSettings, settingsOf } from "../agents/run-settings.ts";
 import { checkImages } from "../attachments/taken-images.ts";
@@ -8,7 +8,7 @@ import { goneCaller } from "../http/gone-signal.ts";
 import type { IdempotencyKey } from "../idempotency/idempotency-store.ts";
 import type { Identity, IdentityProvider } from "../identity/identity.ts";
 import { isId } from "../lib/ids.ts";
-import { isRequired, Problem } from "../problems/problem.ts";
+import { Problem } from "../problems/problem.ts";
 import type { BeginningSession, UserMessage } from "../replies/lifecycle/acceptance.ts";
 import type { Anchor } from "../replies/lifecycle/anchor.ts";
 import type { OnBusy } from "../replies/lifecycle/make-place.ts";
@@ -21,6 +21,7 @@ import type { FollowReply } from "../replies/reading/follow-reply.ts";
 import { isTakenIn } from "../replies/reading/follow-sent.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Budgets } from "../usage/budgets.ts";
+import { checkDecisions } from "./check-decisions.ts";
 import { waitsForDecision, waitsForOf, type WaitsFor } from "./waits-for-decision.ts";
 
 interface CommandParts {
@@ -28,7 +29,10 @@ interface CommandParts {
   readonly sessions: Pick<Sessions, "prepare">;
   readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly replies: Replies;
-  readonly replyStore: Pick<ReplyStore, "find" | "owner" | "messageOwner" | "queued" | "steers">;
+  readonly replyStore: Pick<
+    ReplyStore,
+    "answered" | "find" | "owner" | "messageOwner" | "queued" | "steers"
+  >;
   readonly follow: FollowReply;
   readonly limiter: RateLimiter;
   readonly budgets: Pick<Budgets, "check">;
@@ -257,6 +261,12 @@ export function createCommands(parts: CommandParts) {
     const { sessionId: earlierSession, messageId } = accepted.earlier;
     // The key was used to create a session: that is another request.
     if (messageId === null) throw new Problem("idempotency_conflict", {});
+    const answered = await replyStore.answered(messageId);
+    if (answered !== null) {
+      const { replyId, after, ...rest } = answered;
+      const made = { ...rest, userMessageId: messageId };
+      return { sessionId: earlierSession, replyId, made, after };
+    }
     // What was deleted meanwhile is not made once more.
     if ((await replyStore.owner(messageId)) === null) {
       throw new Problem("message_not_found", { messageId });
@@ -424,29 +434,4 @@ function leadsTo(
   steers: string | undefined,
 ): Pick<SentMessage, "replyId" | "waiting"> {
   return steers === undefined ? { replyId } : { replyId: steers, waiting: replyId };
-}
-
-function checkDecisions(
-  requirements: readonly Requirement[],
-  decisions: readonly Pick<Decision, "id" | "approved" | "result">[],
-): void {
-  const open = new Map(requirements.map((requirement) => [requirement.id, requirement]));
-  const details: { path: string; message: string; zh: string }[] = [];
-  for (const [index, { id, approved, result }] of decisions.entries()) {
-    const requirement = open.get(id);
-    open.delete(id);
-    if (requirement === undefined) {
-      details.push({
-        path: `/decisions/${index}/id`,
-        message: `${id} is not an open requirement`,
-        zh: `${id} 不是待处理的事项`,
-      });
-    } else if (approved && result === undefined && requirement.kind !== "confirm") {
-      // The tool would run without what it asks for.
-      details.push({ path: `/decisions/${index}/result`, ...isRequired });
-    }
-  }
-  for (const id of open.keys())
-    details.push({ path: "/decisions", message: `${id} is not decided`, zh: `${id} 尚未决定` });
-  if (details.length > 0) throw new Problem("validation_failed", {}, { details });
 }

@@ -68,6 +68,25 @@ export const messageSchema = Type.Object(
       }),
     ),
     requirements: Type.Optional(Type.Array(RequirementSchema)),
+    answers: Type.Optional(
+      Type.Object(
+        {
+          message_id: Type.String({ format: "uuid" }),
+          decisions: Type.Array(
+            Type.Object({
+              id: Type.String(),
+              approved: Type.Boolean(),
+              note: Type.Optional(Type.String()),
+              result: Type.Optional(Type.Unknown()),
+            }),
+          ),
+        },
+        {
+          description:
+            "Of a user's message that was the answer to what this paused reply had asked: it has no reply of its own.",
+        },
+      ),
+    ),
     feedback: Type.Optional(feedbackSchema),
     error: Type.Optional(
       Type.Object({ type: Type.String(), code: Type.Integer(), message: Type.String() }),
@@ -105,6 +124,12 @@ export function messageInfo(message: StoredMessage) {
     ...(message.attachments !== null && { attachments: message.attachments }),
     ...(message.unspoken !== null && { unspoken: message.unspoken }),
     ...(message.requirements !== null && { requirements: message.requirements }),
+    ...(message.answers !== null && {
+      answers: {
+        message_id: message.answers.replyId,
+        decisions: message.answers.decisions.map((decision) => ({ ...decision })),
+      },
+    }),
     ...(message.feedback !== null && { feedback: message.feedback }),
     ...(message.error !== null && {
       error: {

@@ -353,6 +353,7 @@ describe.each(databases.kinds)("messages on $kind", ({ open }) => {
       parentId: null,
       outputFormat: null,
       feedback: null,
+      answers: null,
       metadata: { a: [1] },
       createdAt: new Date("2026-01-02T03:04:05Z"),
       usage: null,

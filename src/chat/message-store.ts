@@ -2,7 +2,7 @@ import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
-import { earlierIds } from "../replies/asked.ts";
+import { earlierIds, type AnswerTurn } from "../replies/asked.ts";
 import type { Extras } from "../replies/extras.ts";
 import type { OutputFormat } from "../replies/structured-output.ts";
 import type { Feedback } from "./feedback-store.ts";
@@ -42,6 +42,8 @@ export interface StoredMessage {
   /** Of a spoken reply that was interrupted: what follows `content` and nobody heard. */
   readonly unspoken: string | null;
   readonly feedback: Feedback | null;
+  /** Of a user's message that was the answer to what a paused reply has asked. */
+  readonly answers: AnswerTurn["answers"] | null;
   /** There is a summary of what was said up to it. */
   readonly hasSummary?: boolean;
 }
@@ -68,7 +70,7 @@ const columns = `
   message_id AS "messageId", session_id AS "sessionId", seq, role, status, agent_id AS "agentId", content,
   reply_to AS "replyTo", metadata, created_at AS "createdAt", usage, finish_reason AS "finishReason", error,
   reasoning, tool_calls AS "toolCalls", media, extras, audio, requirements, attachments, unspoken, context,
-  output_format AS "outputFormat", feedback`;
+  output_format AS "outputFormat", feedback, CASE WHEN role = 'user' THEN turn -> 'answers' END AS answers`;
 
 /** As messages are, of a summary: beside the path, below the last message that it covers. */
 const summaryColumns = `
@@ -78,7 +80,7 @@ const summaryColumns = `
       (SELECT message_id FROM messages WHERE session_id = u.session_id AND seq = u.first_seq), l.message_id)) AS metadata,
   l.message_id AS "parentId", NULL AS "replyTo", NULL AS usage, NULL AS "finishReason", NULL AS error,
   NULL AS reasoning, NULL AS "toolCalls", NULL AS media, NULL AS extras, NULL AS audio, NULL AS requirements,
-  NULL AS attachments, NULL AS unspoken, NULL AS context, NULL AS "outputFormat", NULL AS feedback
+  NULL AS attachments, NULL AS unspoken, NULL AS context, NULL AS "outputFormat", NULL AS feedback, NULL AS answers
   FROM summaries u JOIN messages l ON l.session_id = u.session_id AND l.seq = u.last_seq`;
 
 /** What a message takes of a page: all that can be long. */

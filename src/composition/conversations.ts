@@ -64,6 +64,7 @@ export async function openConversations(
       observeBackend(backend, { metrics, tracer, onUnavailable: () => catalogue.lookSoon() }),
     ),
     defaultAgent: settings.default_agent,
+    answersInWords: settings.answers_in_words,
     refreshMs: config.agno.refresh_seconds * 1000,
     logger,
   });

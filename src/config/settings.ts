@@ -215,6 +215,10 @@ export const settings = {
       ["summarise", "drop"],
       "summarise",
     ),
+    answers_in_words: boolean(
+      "A message may be the answer to what a paused reply asks (yes, no with a reason, a choice, a value), unless its agent says otherwise",
+      true,
+    ),
     history_messages: integer(
       "Messages of context at most for agents without memory of their own; 0: as many as their model has room for",
       0,

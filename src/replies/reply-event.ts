@@ -276,7 +276,7 @@ export const replyEventSchemas = {
   }),
   steered: event(
     "steered",
-    "The reply has taken in a message that was sent with `on_busy: steer`; what follows knows of it.",
+    "The reply has taken in a message that was sent with `on_busy: steer`, or that was the answer to what it had asked; what follows knows of it.",
     {
       user_message_id: Type.String({ format: "uuid" }),
       message: Type.String(),

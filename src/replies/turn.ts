@@ -1,4 +1,4 @@
-import type { RunSettings } from "../agents/agent-backend.ts";
+import type { Decision, RunSettings } from "../agents/agent-backend.ts";
 import type { Language } from "../problems/catalogue.ts";
 
 /** Speech wanted with a reply (`voice_config`). */
@@ -44,6 +44,8 @@ export interface Turn {
   readonly steers?: string;
   /** Of a reply that has taken messages in. */
   readonly steered?: Steered;
+  /** What a person has decided about its last pause: its source may not have heard of it yet. */
+  readonly decided?: readonly Decision[];
   /** Transcript, when the message was spoken. */
   readonly processedMessage?: string;
 }

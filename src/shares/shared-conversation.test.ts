@@ -43,6 +43,7 @@ const message = (role: StoredMessage["role"], content: string): StoredMessage =>
   ],
   unspoken: "hidden-rest",
   feedback: null,
+  answers: null,
 });
 
 async function* said(): AsyncGenerator<StoredMessage> {

@@ -394,6 +394,70 @@ forEachSetup((version, python, { name, securityKey, database }) => {
       assert.equal((await next.next(ended)).type, "conversation_complete");
     });
 
+    test("a decision in words: approved, refused with a reason, a value; anything else waits", async () => {
+      const say = (sessionId: string, message: string) =>
+        client.send<{
+          message_id: string;
+          response: string;
+          status: string;
+          reason: string;
+          user_message_id: string;
+        }>("POST", "/chat/message", { session_id: sessionId, message });
+      const approved = await ask("janitor", "clean");
+      await approved.stream.next((event) => event.type === "paused");
+      const yes = await say(approved.sessionId, "Yes, please.");
+      assert.deepEqual([yes.status, yes.body.message_id], [200, approved.messageId]);
+      assert.equal(yes.body.response, "I shall delete it. The tool says: Deleted /data/old.txt");
+      const { body: own } = await client.get<{ answers: object }>(
+        `/chat/message/${yes.body.user_message_id}`,
+      );
+      assert.ok(JSON.stringify(own.answers).includes(approved.messageId));
+
+      const refused = await ask("janitor", "clean");
+      await refused.stream.next((event) => event.type === "paused");
+      const waits = await say(refused.sessionId, "yes, but keep a copy");
+      assert.deepEqual(
+        [waits.status, waits.body.status, waits.body.reason],
+        [202, "queued", "decision"],
+      );
+      await client.send("DELETE", `/chat/message/${waits.body.message_id}`);
+      const before = model.requests.length;
+      const no = await say(refused.sessionId, "不，用另一个账户");
+      assert.deepEqual([no.status, no.body.message_id], [200, refused.messageId]);
+      assert.doesNotMatch(no.body.response, /Deleted/);
+      assert.match(JSON.stringify(model.requests.slice(before)), /用另一个账户/);
+      // The agent has been told it once, as the decision.
+      await say(refused.sessionId, "and now?");
+      const told = JSON.stringify(model.requests.at(-1)?.body["messages"]);
+      assert.equal(told.split("不，用另一个账户").length, 1);
+
+      const asked = await ask("secretary", "mail");
+      const { requirements } = await asked.stream.next((event) => event.type === "paused");
+      assert.match(JSON.stringify(requirements), /to_address/);
+      const value = await say(asked.sessionId, "to_address: bob@example.com");
+      assert.deepEqual([value.status, value.body.message_id], [200, asked.messageId]);
+      assert.match(value.body.response, /bob@example\.com/);
+    }, 60_000);
+
+    test("a decision in words outlives a kill before AgentOS has heard of it", async () => {
+      const { stream, sessionId, messageId } = await ask("janitor", "clean");
+      await stream.next((event) => event.type === "paused");
+      agentOs.freeze();
+      const taken = await client.send<{ message_id: string; status: string }>(
+        "POST",
+        "/chat/message",
+        { session_id: sessionId, message: "yes" },
+        { prefer: "respond-async" },
+      );
+      assert.deepEqual([taken.status, taken.body.message_id], [202, messageId]);
+      await service.kill();
+      agentOs.thaw();
+      await start();
+      const end = await (await client.follow(messageId)).next(ended);
+      assert.equal(end.type, "conversation_complete");
+      assert.equal(end["full_response"], "I shall delete it. The tool says: Deleted /data/old.txt");
+    }, 60_000);
+
     test("a paused reply goes on over the WebSocket as over HTTP", async () => {
       const { stream, sessionId, messageId } = await ask("janitor", "clean");
       const paused = await stream.next((event) => event.type === "paused");

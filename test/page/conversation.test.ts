@@ -368,6 +368,39 @@ describeInBrowser("conversations on the page", () => {
     assert.doesNotMatch(result("echo") ?? "", /told/);
   });
 
+  test("a decision is made in words: the line below the input says how, and the answer stands in the reply", async () => {
+    const { page } = await visit();
+    await page.locator(".agent-card", { hasText: "Careful" }).first().click();
+    stage.model.enqueue(
+      {
+        tokens: ["Shall I add?"],
+        toolCalls: [{ id: "sum", name: "local__get-sum", arguments: { a: 2, b: 40 } }],
+      },
+      { tokens: ["It is 42."] },
+    );
+    await say(page, "add");
+    await page.locator(".approval").waitFor();
+    const hint = page.locator("#composer-hint");
+    await hint.getByText("Answer yes, or no with a reason").waitFor();
+    await say(page, "Yes, please");
+    const reply = page.locator(".message.assistant.complete");
+    await reply.getByText("It is 42.").waitFor();
+    await hint.getByText("Enter sends").waitFor();
+    assert.equal(await page.locator(".approval").count(), 0);
+    for (const isReloaded of [false, true]) {
+      if (isReloaded) await page.reload();
+      const text = await reply.innerText();
+      const places = ["Shall I add?", "Yes, please", "It is 42."].map((each) => text.indexOf(each));
+      assert.ok(!places.includes(-1), text);
+      assert.deepEqual(
+        places,
+        places.toSorted((one, other) => one - other),
+      );
+      // Said once, and nowhere else.
+      assert.equal(await page.getByText("Yes, please", { exact: true }).count(), 1);
+    }
+  });
+
   test("what an agent cannot be told is not offered for its conversation", async () => {
     const { page } = await visit();
     await page.getByLabel("Settings of this conversation").click();

@@ -230,6 +230,7 @@ export function createHeart(database: Database, options: HeartOptions) {
         upstream.backend("passing", agentsNode, false),
       ],
       defaultAgent: "lasting",
+      answersInWords: true,
       refreshMs: 3_600_000,
       logger,
     });

@@ -3,6 +3,7 @@ import {
   leavesRun,
   type AgentBackend,
   type AgentEvent,
+  type Decision,
   type RunRequest,
 } from "../../src/agents/agent-backend.ts";
 import type { ReplyLimits } from "../../src/replies/lifecycle/admission.ts";
@@ -65,6 +66,8 @@ export function createUpstream() {
   /** What runs were called with, and what they have taken in since, by reply. */
   const asked = new Map<string, string>();
   const taken = new Map<string, string[]>();
+  /** What runs that were lost in a pause heard of it when they were taken up. */
+  const decided = new Map<string, readonly Decision[]>();
   /** Of all nodes. */
   const underway = new Set<Run>();
   const mode = { isFree: false };
@@ -144,6 +147,7 @@ export function createUpstream() {
 
   return {
     taken,
+    decided,
     paused,
     abandoned,
     forgotten,
@@ -217,6 +221,10 @@ export function createUpstream() {
       };
       const goOn = (request: RunRequest, state: object, signal: AbortSignal) =>
         run(request, (state as { next: number }).next, signal);
+      const resume: typeof goOn = (request, state, signal) => {
+        if (request.decisions !== undefined) decided.set(request.replyId, request.decisions);
+        return goOn(request, state, signal);
+      };
       return {
         source,
         list: () =>
@@ -233,7 +241,7 @@ export function createUpstream() {
           ]),
         run: (request, signal) => run(request, 0, signal),
         continue: (request, state, _decisions, signal) => goOn(request, state, signal),
-        ...(canResume && { resume: goOn, steers: () => true }),
+        ...(canResume && { resume, steers: () => true }),
         abandon: ({ replyId }) =>
           job(() => {
             paused.delete(replyId);

@@ -142,7 +142,8 @@ export type Accepted = {
   readonly status: string;
   readonly timestamp: string;
   readonly position?: number | undefined;
-  readonly reason?: "decision" | undefined;
+  /** `decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`. */
+  readonly reason?: "running" | "decision" | undefined;
   /** The reply in front. */
   readonly waits_for?: string | undefined;
   readonly requirements?:
@@ -171,7 +172,7 @@ export type UserMessageEvent = {
   readonly processed_message?: string | undefined;
 };
 
-/** The session is still answering an earlier message. */
+/** An earlier message comes first. Told anew when what it waits for, or its place, has changed. */
 export type QueuedEvent = {
   readonly type: "queued";
   readonly session_id: string;
@@ -179,7 +180,7 @@ export type QueuedEvent = {
   readonly message_id: string;
   readonly timestamp: string;
   readonly position: number;
-  /** `decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`. */
+  /** `decision`: nothing goes on before a person has decided about `requirements` of the reply `waits_for`. Absent: nothing is in front any more, it begins where there is room. */
   readonly reason?: "running" | "decision" | undefined;
   /** The reply in front, as it was then. */
   readonly waits_for?: string | undefined;
@@ -394,7 +395,7 @@ export type AudioResponseEvent = {
   };
 };
 
-/** The reply has taken in a message that was sent with `on_busy: steer`; what follows knows of it. */
+/** The reply has taken in a message that was sent with `on_busy: steer`, or that was the answer to what it had asked; what follows knows of it. */
 export type SteeredEvent = {
   readonly type: "steered";
   readonly session_id: string;
@@ -703,6 +704,18 @@ export type Message = {
         };
       }[]
     | undefined;
+  /** Of a user's message that was the answer to what this paused reply had asked: it has no reply of its own. */
+  readonly answers?:
+    | {
+        readonly message_id: string;
+        readonly decisions: readonly {
+          readonly id: string;
+          readonly approved: boolean;
+          readonly note?: string | undefined;
+          readonly result?: unknown;
+        }[];
+      }
+    | undefined;
   readonly feedback?:
     | {
         readonly rating: "up" | "down";
@@ -733,6 +746,8 @@ export type Agent = {
   readonly settings: readonly string[];
   /** What one might ask it first, as its author has written it. */
   readonly suggested_prompts: readonly string[];
+  /** Whether a message may be the answer to what its paused reply asks. */
+  readonly answers_in_words: boolean;
   readonly metadata: {
     readonly [name: string]: unknown;
   };
@@ -1321,6 +1336,8 @@ export interface Operations {
           readonly updated_at: string | null;
         }[];
       }[];
+      /** Whether the caller may add documents and take them away. */
+      readonly may_change: boolean;
       /** False: a server could not be asked, and may have more. */
       readonly complete: boolean;
     };
@@ -2377,6 +2394,18 @@ export interface Operations {
                 readonly [name: string]: unknown;
               };
             }[]
+          | undefined;
+        /** Of a user's message that was the answer to what this paused reply had asked: it has no reply of its own. */
+        readonly answers?:
+          | {
+              readonly message_id: string;
+              readonly decisions: readonly {
+                readonly id: string;
+                readonly approved: boolean;
+                readonly note?: string | undefined;
+                readonly result?: unknown;
+              }[];
+            }
           | undefined;
         readonly feedback?:
           | {

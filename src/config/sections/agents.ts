@@ -36,6 +36,8 @@ export interface ConfiguredAgent {
   readonly tools?: readonly string[];
   /** Ids of agents it may delegate to. */
   readonly handoffs?: readonly string[];
+  /** False: what it asks is decided by buttons alone. */
+  readonly answers_in_words?: boolean;
   /** Servers whose tools it has. */
   readonly mcp?: readonly ConfiguredMcpServer[];
 }
@@ -192,6 +194,7 @@ export const agentSettings = {
           suggested_prompts: wordList,
           tools: wordList,
           handoffs: wordList,
+          answers_in_words: optional("true or false", (value) => typeof value === "boolean"),
           mcp: nested(mcpServers),
         },
         ["id"],

@@ -19,6 +19,7 @@ import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
 import { storeBranches, unfinishedReplies, type UnfinishedReply } from "./branches.ts";
 import type { Acceptance, Accepted, AcceptParts, BeginningSession } from "./acceptance.ts";
+import { answerInWords, readInWords } from "./answer-in-words.ts";
 import { findAnchor, type Anchored, type Question } from "./anchor.ts";
 import { claimedColumns, conversationOf, leaseUntil, questionOf, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
@@ -83,30 +84,36 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
           ? lockAndCount(tx, request)
           : begin(tx, parts, newSession, request.message?.text ?? "");
       // Asked behind the lock, and so read under it: it takes no round trip of its own.
-      const unfinished = newSession === null ? unfinishedReplies(tx, sessionId) : nothing;
-      const [session] = await Promise.all([locked, unfinished]);
+      const asked = newSession === null ? unfinishedReplies(tx, sessionId) : nothing;
+      const [session, unfinished] = await Promise.all([locked, asked]);
       const agentId = request.agentId ?? session.agentId;
       const before = treeBefore(session, request);
       const wish = request.onBusy ?? onBusyOf(session.config);
       const isShared = wish === "merge" || wish === "steer";
       const onBusy = isShared && request.isAlone === true ? "enqueue" : wish;
       const { message } = request;
+      const inWords = await readInWords(tx, parts, request, unfinished, before);
       const host =
-        newSession === null && onBusy === "merge"
+        newSession === null && onBusy === "merge" && inWords === null
           ? await findHost(tx, parts, request, { tree: before, agentId })
           : null;
-      // A repeat is led to the reply that it has become part of.
-      const keyed = { ...request, replyId: host?.replyId ?? request.replyId };
+      // A repeat is led to the reply that it has become part of, or to what it has decided.
+      const own = inWords === null ? request.replyId : request.userMessageId;
+      const keyed = { ...request, replyId: host?.replyId ?? own };
       if (newSession === null) await claimKey(tx, parts, keyed, session.userId);
       if (session.status !== "active") throw new Problem("session_archived", { sessionId });
-      request.check?.(agentId);
+      request.check?.(inWords?.agentId ?? agentId);
+      if (inWords !== null) {
+        request.admit(inWords.agentId, session.userId);
+        return answerInWords(tx, parts, request, inWords, before);
+      }
       if (host !== null && message !== null) return join(tx, parts, { ...request, message }, host);
       const anchored = await findAnchor(tx, sessionId, before, request.at);
       const { maxQueued, canSteer } = parts;
       const { parent: below } = anchored;
       const hanging = { sessionId, agentId: request.agentId, parent: below };
       const wanted = { ...hanging, onBusy, maxQueued, canSteer };
-      const place = await makePlace(tx, parts, wanted, await unfinished);
+      const place = await makePlace(tx, parts, wanted, unfinished);
       // What waits takes no place of its source and user: it gets one when its turn comes.
       if (place.queuePosition === null) request.admit(agentId, session.userId);
       const { insteadOf } = place;

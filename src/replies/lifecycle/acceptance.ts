@@ -91,6 +91,8 @@ export interface AcceptParts extends Claimant {
   readonly maxQueued: number;
   /** Whether an agent asks between its steps for what is to be taken in. */
   readonly canSteer: (agentId: string) => boolean;
+  /** Whether a message may be the answer to what a reply of this agent asks. */
+  readonly answersInWords: (agentId: string) => boolean;
   /** Of messages that are answered together too. */
   readonly maxMessageLength: number;
   readonly maxUploadBytes: number;

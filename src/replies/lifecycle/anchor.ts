@@ -2,7 +2,7 @@ import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Queryable } from "../../database/database.ts";
 import { Problem } from "../../problems/problem.ts";
 import { childrenOf, headOf, parentOf, type Tree } from "../../tree/tree.ts";
-import { maxTogether } from "../asked.ts";
+import { isAnswer, maxTogether } from "../asked.ts";
 import { isUnfinished } from "./branches.ts";
 
 /** Where a turn hangs in its conversation. */
@@ -38,6 +38,7 @@ interface AnchorRow extends Question {
   readonly role: string;
   readonly status: string;
   readonly replyTo: string | null;
+  readonly isAnswer: boolean;
 }
 
 /** Finds the place. Raises `message_not_found`, `message_running` and `validation_failed`. Lock the session first. */
@@ -101,7 +102,7 @@ async function saidBefore(
     );
     const [row] = rows;
     if (row?.role !== "user") break;
-    said.unshift(row);
+    if (!row.isAnswer) said.unshift(row);
     above = parentOf(tree, row.seq);
   }
   return said;
@@ -109,7 +110,7 @@ async function saidBefore(
 
 const anchorColumns = `
   message_id AS "messageId", seq, role, status, reply_to AS "replyTo", content, attachments,
-  audio IS NOT NULL AS "isSpoken"`;
+  audio IS NOT NULL AS "isSpoken", ${isAnswer} AS "isAnswer"`;
 
 async function find(tx: Queryable, sessionId: string, messageId: string): Promise<AnchorRow> {
   const { rows } = await tx.query<AnchorRow>(

@@ -52,11 +52,14 @@ export async function copyMessages(
   await tx.query(
     `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to,
        metadata, created_at, usage, finish_reason, error, reasoning, tool_calls, media, extras, duration_ms,
-       time_to_first_token_ms, attempt, event_seq, attachments, unspoken, context, output_format)
+       time_to_first_token_ms, attempt, event_seq, attachments, unspoken, context, output_format, turn)
      SELECT $2, copy.id, copy.seq, m.role, m.status, m.agent_id, m.content, copy.reply_to, m.metadata,
        m.created_at, m.usage, m.finish_reason, m.error, m.reasoning, m.tool_calls, m.media, nullif(m.extras - 'steered', '{}'),
        m.duration_ms, m.time_to_first_token_ms, m.attempt, m.event_seq, copy.attachments,
-       m.unspoken, m.context, m.output_format
+       m.unspoken, m.context, m.output_format, CASE WHEN m.role = 'user' AND m.turn ? 'answers' THEN
+         jsonb_set(m.turn, '{answers,replyId}', coalesce(to_jsonb((
+           SELECT reply.id FROM unnest($3::uuid[], $4::uuid[]) AS reply (of, id)
+           WHERE reply.of = (m.turn #>> '{answers,replyId}')::uuid)), m.turn #> '{answers,replyId}')) END
      FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::jsonb[])
        WITH ORDINALITY AS copy (of, id, reply_to, attachments, seq)
      JOIN messages m ON m.session_id = $1 AND m.message_id = copy.of`,

@@ -21,8 +21,8 @@ export type StartMode =
       /** What was decided, and is open again where its source has not taken the decisions. */
       readonly requirements: readonly Requirement[];
     }
-  /** Its agent's run goes on that another node has lost. */
-  | { readonly kind: "resume" }
+  /** Its agent's run goes on that another node has lost; `requirements` as above, where it had paused. */
+  | { readonly kind: "resume"; readonly requirements?: readonly Requirement[] | null }
   /** It ends with what had arrived. */
   | { readonly kind: "end"; readonly why: ReplyStopped };
 

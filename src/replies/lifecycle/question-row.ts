@@ -14,9 +14,11 @@ export function questionRow(
   { messageId, seq, attachments }: Question,
   agentId: string,
   { text, metadata, audio }: UserMessage,
+  turn: object | null = null,
 ): Sql {
   return sql`
     (${sessionId}, ${messageId}, ${seq}, 'user', 'complete', ${agentId}, ${text}, ${toJsonb(metadata)}::jsonb,
      ${audio === null ? null : toJsonb(audio)}::jsonb,
-     ${attachments === null ? null : toJsonb(attachments)}::jsonb, NULL, 0, NULL, NULL, 0, NULL)`;
+     ${attachments === null ? null : toJsonb(attachments)}::jsonb, NULL, 0, NULL, NULL, 0,
+     ${turn === null ? null : toJsonb(turn)}::jsonb)`;
 }

@@ -1,4 +1,5 @@
 import type { Decision, Requirement } from "../../agents/agent-backend.ts";
+import type { Catalogue } from "../../agents/catalogue.ts";
 import type { Database } from "../../database/database.ts";
 import type { RecordEvent } from "../../events/business-event.ts";
 import type { EarlierResult, IdempotencyStore } from "../../idempotency/idempotency-store.ts";
@@ -39,6 +40,7 @@ import type { Transition } from "./transition.ts";
 
 /** What replies are made with. */
 export interface ReplyParts extends RunnerParts {
+  readonly catalogue: RunnerParts["catalogue"] & Pick<Catalogue, "answersInWords">;
   readonly store: ReplyStore;
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
@@ -105,6 +107,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     idempotency: parts.idempotency,
     attachments: parts.attachments,
     insertSession: parts.insertSession,
+    answersInWords: (agentId) => catalogue.answersInWords(agentId),
     canSteer(agentId) {
       const found = catalogue.find(agentId);
       return found?.backend.steers?.(found.agentId) === true;

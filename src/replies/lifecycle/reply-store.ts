@@ -1,10 +1,11 @@
-import sql, { empty, type Sql } from "sql-template-tag";
+import sql, { empty, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
 import type { Database } from "../../database/database.ts";
 import { rowsOf } from "../../tree/rows-of.ts";
 import { count, newest, type Ranges } from "../../tree/ranges.ts";
 import type { ClaimedReply, HistoryMessage, ReplyState } from "../reply.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
+import { isAnswer, type AnswerTurn } from "../asked.ts";
 import { unfinishedReplies } from "./branches.ts";
 import { inFront, queuedEvent } from "./tell-waiting.ts";
 import { statesBefore } from "./transition.ts";
@@ -74,6 +75,30 @@ export function createReplyStore(database: Database) {
         [replyId],
       );
       return rows[0]?.steers ?? null;
+    },
+
+    /** What a message was the answer to, and what it said; null where it was none. */
+    async answered(messageId: string): Promise<
+      | (Pick<ClaimedReply, "sessionId" | "replyId" | "agentId" | "message"> & {
+          readonly after: number;
+        })
+      | null
+    > {
+      const { rows } = await database.query<{
+        sessionId: string;
+        agentId: string;
+        message: string;
+        turn: AnswerTurn;
+      }>(
+        `SELECT session_id AS "sessionId", agent_id AS "agentId", content AS message, turn
+         FROM messages WHERE message_id = $1 AND role = 'user' AND ${isAnswer}`,
+        [messageId],
+      );
+      const [row] = rows;
+      if (row === undefined) return null;
+      const { turn, ...rest } = row;
+      const { replyId, after } = turn.answers;
+      return { ...rest, replyId, after };
     },
 
     /** What a reply waits for now, in the words that its readers were told; null when it does not wait. */
@@ -159,8 +184,8 @@ export function createReplyStore(database: Database) {
           (SELECT role, content, status, agent_id AS "agentId", seq, context, attachments, newer, false AS "isSummary" FROM (
             SELECT role, content, status, agent_id, seq, context, attachments,
               (sum(octet_length(content)) OVER (ORDER BY seq DESC) - octet_length(content))::float8 AS newer
-            FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, context, attachments")}
-            WHERE content <> '' AND status <> 'failed' ${isLeft}
+            FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, context, attachments, turn")}
+            WHERE content <> '' AND status <> 'failed' AND NOT ${raw(isAnswer)} ${isLeft}
           ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit})${andSummary}`;
         const { rows: found } = await database.query<HistoryRow>(text, values);
         const covering = found.find(({ isSummary }) => isSummary);

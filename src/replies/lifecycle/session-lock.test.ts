@@ -77,6 +77,7 @@ const acceptance = accept({
   maxQueued: 1,
   maxMessageLength: 1_000,
   canSteer: () => false,
+  answersInWords: () => true,
   maxUploadBytes: 1_000,
   idempotency: { claim: async () => true },
   attachments: { insert: async () => {}, copy: async () => [] },

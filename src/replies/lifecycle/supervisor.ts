@@ -85,7 +85,7 @@ export function createSupervisor(parts: SupervisorParts) {
       logger.warn({ replyId: reply.replyId, err: error }, "a lost reply's events cannot be read");
       return withoutLog(reply);
     });
-    return { reply: whole, mode: resumes ? { kind: "resume", stateLength } : mode };
+    return { reply: whole, mode: mode.kind === "resume" ? { ...mode, stateLength } : mode };
   };
 
   const make = async (runner: ReplyRunner, mode: RunMode): Promise<void> => {

@@ -1,3 +1,4 @@
+import type { Requirement } from "../../agents/agent-backend.ts";
 import type { Database } from "../../database/database.ts";
 import { ReplyStopped } from "../making/reply-stopped.ts";
 import { terminalEvent } from "../terminal-event.ts";
@@ -80,24 +81,26 @@ export function takeOver(claimant: Claimant): Transition<TakeOver, Taken> {
     name: "take over",
     async apply(tx, { lost, everything, resumes }) {
       await lockSession(tx, lost.sessionId);
-      const { rows } = await tx.query<ClaimedReply & { cancelReason: string | null }>(
+      const { rows } = await tx.query<
+        ClaimedReply & { cancelReason: string | null; requirements: readonly Requirement[] | null }
+      >(
         withQuestion(`
           UPDATE messages m SET attempt = m.attempt + 1, recoveries = m.recoveries + 1,
             lease_owner = $3, lease_until = ${leaseUntil(claimant)}
           WHERE m.session_id = $1 AND m.message_id = $2 AND ${isLost("$3", "$4")}
-          RETURNING ${claimedColumns}, m.cancel_reason AS "cancelReason"`),
+          RETURNING ${claimedColumns}, m.cancel_reason AS "cancelReason", m.requirements`),
         [lost.sessionId, lost.replyId, claimant.nodeId, everything],
       );
       const claimed = rows[0];
       if (claimed === undefined) return { result: "not lost", effects: [] };
-      const { cancelReason, ...reply } = claimed;
+      const { cancelReason, requirements, ...reply } = claimed;
       const isHopeless = reply.recoveries > maxRecoveries || reply.attempt > maxAttempts;
       if (isHopeless) return giveUp(tx, reply, cancelReason);
       const mode: StartMode =
         cancelReason !== null
           ? { kind: "end", why: new ReplyStopped("cancelled", cancelReason) }
           : resumes && reply.backendState !== null
-            ? { kind: "resume" }
+            ? { kind: "resume", requirements }
             : { kind: "end", why: new ReplyStopped("lost") };
       return {
         result: "taken",

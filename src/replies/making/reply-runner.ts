@@ -49,7 +49,12 @@ export type RunMode =
       readonly requirements: readonly Requirement[];
     }
   /** `stateLength`: how much of the text its state stands for; what was delivered after that is not told again. */
-  | { readonly kind: "resume"; readonly stateLength: number }
+  | {
+      readonly kind: "resume";
+      readonly stateLength: number;
+      /** As above, where it had paused. */
+      readonly requirements?: readonly Requirement[] | null;
+    }
   /** Not at all: it ends with what had arrived. */
   | { readonly kind: "end"; readonly why: ReplyStopped };
 
@@ -310,7 +315,8 @@ export class ReplyRunner {
       const { requirements } = outcome;
       return this.#end({ status: "paused", finishReason: "paused", requirements, audio });
     } catch (error) {
-      if (error instanceof StillPaused && mode.kind === "continue") {
+      const isGoingOn = mode.kind === "continue" || mode.kind === "resume";
+      if (error instanceof StillPaused && isGoingOn && mode.requirements) {
         return this.#stillPaused(error.problem, mode.requirements);
       }
       return this.#failure(error);

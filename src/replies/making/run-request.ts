@@ -38,7 +38,8 @@ export function runRequestOf(
 ): RunRequest {
   const { replyId, attempt, sessionId, message, messageSeq, joined, seq, conversation, turn } =
     reply;
-  const { userId, settings, ownSettings, language, requestId, context, traceparent } = turn;
+  const { userId, settings, ownSettings, language, requestId, context, traceparent, decided } =
+    turn;
   const tree = readTree(conversation);
   const after = parentOf(tree, joined[0]?.seq ?? messageSeq);
   const path = pathTo(tree, after);
@@ -56,6 +57,7 @@ export function runRequestOf(
     message: joinedText([...joined.map(({ content }) => content), message]),
     attachments,
     ...(context !== undefined && { context }),
+    ...(decided !== undefined && { decisions: decided }),
     settings: { ...settings, ...ownSettings },
     language,
     requestId,

@@ -6,7 +6,7 @@ import {
   type ClipboardEvent,
   type KeyboardEvent,
 } from "react";
-import { chosenAgent, serviceConfig } from "../state/catalogue.ts";
+import { agents, chosenAgent, serviceConfig } from "../state/catalogue.ts";
 import { composerText } from "../state/composer.ts";
 import { archiveSession } from "../state/sessions.ts";
 import { conversation } from "../state/conversation.ts";
@@ -26,6 +26,7 @@ import { sendMessage } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
+import { answerHint } from "./answer-hint.ts";
 import { AttachButton, DraftFiles } from "./attach-button.tsx";
 import { VoiceControls } from "../voice/voice-controls.tsx";
 
@@ -36,6 +37,7 @@ export function Composer() {
   const texts = useTexts();
   const { sessionId, draftId, session, messages, state } = useStore(conversation);
   const config = useStore(serviceConfig);
+  const agentList = useStore(agents);
   const suggested = useStore(composerText);
   const files = useStore(draftFiles);
   const [text, setText] = useState("");
@@ -165,7 +167,7 @@ export function Composer() {
               ? texts.tooLong(over)
               : files.length > 0 && text.trim() === ""
                 ? texts.files.needsText
-                : texts.composerHint}
+                : (answerHint(messages, agentList, texts) ?? texts.composerHint)}
           </span>
           <AttachButton />
           <VoiceControls />

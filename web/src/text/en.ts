@@ -77,6 +77,13 @@ export const en = {
   send: "Send",
   stop: "Stop",
   tooLong: (over: number) => `${over} characters too many`,
+  answerHint: {
+    confirm:
+      "Answer yes, or no with a reason (“no, use the other account”), or press a button above",
+    several: "Answer “yes to all” or “no to all”, or press the buttons above",
+    value: "Type the value, or fill in the form above; “cancel” declines",
+    values: "Type “name: value”, one a line, or fill in the form above; “cancel” declines",
+  },
   composerHint: "Enter sends, Shift+Enter begins a new line",
   files: {
     attach: "Attach files",

@@ -74,6 +74,12 @@ export const zh: Texts = {
   send: "发送",
   stop: "停止",
   tooLong: (over) => `超出 ${over} 个字符`,
+  answerHint: {
+    confirm: "回答“是”，或“不，”加上原因（如“不，用另一个账户”），也可以点击上面的按钮",
+    several: "回答“全部同意”或“全部拒绝”，也可以点击上面的按钮",
+    value: "直接输入内容，或填写上面的表单；“取消”表示拒绝",
+    values: "每行输入一项“名称：内容”，或填写上面的表单；“取消”表示拒绝",
+  },
   composerHint: "Enter 发送，Shift+Enter 换行",
   files: {
     attach: "添加附件",

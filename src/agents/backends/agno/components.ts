@@ -23,6 +23,8 @@ export interface Component {
   readonly prompts?: readonly string[];
   /** Wants an object as its input, not a chat message with more around it. */
   readonly structuredInput: boolean;
+  /** False: its author wants what it asks to be decided by buttons alone. */
+  readonly answersInWords?: boolean;
   /** For callers. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -56,7 +58,8 @@ export function toComponent(
     .filter((name) => !delegationTools.has(name));
   const mode = asText(entry["mode"]);
   const introduction = asText(entry["introduction"]);
-  const framework = asText(asRecord(entry["metadata"])["framework"]);
+  const written = asRecord(entry["metadata"]);
+  const framework = asText(written["framework"]);
   return {
     kind,
     id,
@@ -70,6 +73,7 @@ export function toComponent(
     knowledge: toKnowledgePlace(asRecord(entry["knowledge"])),
     historyRuns: kind === "workflow" ? 0 : source === "config" ? defaultRuns : historyRuns(entry),
     structuredInput: Object.keys(asRecord(entry["input_schema"])).length > 0,
+    ...(written["answers_in_words"] === false && { answersInWords: false }),
     metadata: {
       ...(mode ? { mode } : {}),
       ...(members.length > 0 ? { members } : {}),
@@ -122,6 +126,7 @@ export function toDescriptor(
     tools: [...component.tools, ...component.members],
     ...(component.prompts !== undefined &&
       component.prompts.length > 0 && { prompts: component.prompts }),
+    ...(component.answersInWords === false && { answersInWords: false }),
     metadata: {
       ...component.metadata,
       ...(component.kind === "workflow" ? { attachments: [] } : {}),

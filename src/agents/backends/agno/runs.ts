@@ -266,6 +266,11 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   async function* resume(request: RunRequest, state: Wire, signal: AbortSignal): Events {
+    const { decisions } = request;
+    if (decisions !== undefined && readPausedState(state) !== null) {
+      yield* goOn(request, state, decisions, signal);
+      return;
+    }
     const stored = readResumableState(state);
     const server = stored && directory.server(stored.run.server);
     if (!stored || !server) throw new AgentInterrupted("the state of the run is of no use here");

@@ -15,6 +15,7 @@ export interface AgentSettings {
   readonly suggested_prompts?: readonly string[];
   readonly tools?: readonly string[];
   readonly handoffs?: readonly string[];
+  readonly answers_in_words?: boolean;
   readonly mcp?: readonly McpServerSettings[];
 }
 
@@ -66,6 +67,7 @@ function complete(settings: AgentSettings): ModelAgent {
     prompts: settings.suggested_prompts ?? [],
     tools: [...new Set(settings.tools ?? [])],
     handoffs: [...new Set(settings.handoffs ?? [])],
+    ...(settings.answers_in_words === false && { answersInWords: false }),
     mcp: settings.mcp ?? [],
   };
 }

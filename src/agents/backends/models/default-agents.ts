@@ -16,6 +16,8 @@ export interface ModelAgent {
   /** What one might ask it first. */
   readonly prompts?: readonly string[];
   readonly handoffs: readonly string[];
+  /** False: what it asks is decided by buttons alone. */
+  readonly answersInWords?: boolean;
   /** Servers whose tools it has. */
   readonly mcp: readonly McpServerSettings[];
 }

@@ -222,6 +222,7 @@ function describe(
     ...(agent.prompts && agent.prompts.length > 0 && { prompts: agent.prompts }),
     type: "agent",
     model: agent.model ?? defaultModel,
+    ...(agent.answersInWords === false && { answersInWords: false }),
     metadata: {
       attachments: takenFiles,
       ...(agent.temperature === null ? {} : { temperature: agent.temperature }),
