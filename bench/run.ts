@@ -1,4 +1,4 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
@@ -7,6 +7,7 @@ import { benchImport } from "./import.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNodes } from "./nodes.ts";
 import { benchRelay } from "./relay.ts";
+import { benchRemoteReaders } from "./remote-readers.ts";
 import { benchSearch } from "./search.ts";
 import { benchTurn } from "./turn.ts";
 import { benchViews } from "./views.ts";
@@ -25,6 +26,7 @@ const benches: Record<string, () => Promise<void>> = {
   views: benchViews,
   turn: benchTurn,
   memory: benchMemory,
+  "remote-readers": benchRemoteReaders,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import cluster from "node:cluster";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
@@ -77,10 +78,10 @@ async function connecting(): Promise<Config> {
 }
 
 /** Opens the log. Ends with a sentence when one of its files cannot be written. */
-async function openLog({ logging, service }: Config): Promise<LoggerHandle> {
+async function openLog({ logging, service }: Config, worker?: number): Promise<LoggerHandle> {
   const { createLogger } = await import("./telemetry/create-logger.ts");
   try {
-    return createLogger(logging, service);
+    return createLogger(logging, { ...service, ...(worker !== undefined && { worker }) });
   } catch (error) {
     const path = (error as NodeJS.ErrnoException).path ?? "the log file";
     const why = explainFile(error, path, "the file's name under logging");
@@ -196,7 +197,7 @@ async function run(): Promise<void> {
       const log = await openLog(config);
       const [{ openDatabase }, { tellStartFault }] = await Promise.all([
         import("./composition/open-database.ts"),
-        import("./serve.ts"),
+        import("./tell-start-fault.ts"),
       ]);
       try {
         const database = await openDatabase(config, log.logger);
@@ -210,6 +211,15 @@ async function run(): Promise<void> {
       break;
     }
     case "serve": {
+      if (cluster.isWorker) {
+        const { openWorkerPost } = await import("./composition/workers/worker-post.ts");
+        const post = await openWorkerPost();
+        const { trustCertificates } = await import("./composition/trust-certificates.ts");
+        trustCertificates(post.config);
+        const { serveWorker } = await import("./serve-worker.ts");
+        await serveWorker(post, await openLog(post.config, post.number));
+        break;
+      }
       if (understood({}) === null) break;
       const config = await connecting();
       const log = await openLog(config);

@@ -1,65 +1,58 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config/settings.ts";
+import { countWorkers } from "./composition/workers/count-workers.ts";
 import { isLoopback, localUrl, reachableHost } from "./gateway/advertised-address.ts";
 import { askHealth } from "./http/ask-health.ts";
 import { explainListen } from "./http/explain-listen.ts";
 import { expectFree } from "./http/try-listening.ts";
-import { Problem } from "./problems/problem.ts";
+import { listenToLogSignals } from "./log-signals.ts";
 import { StartFault } from "./problems/start-fault.ts";
-import { startService, type Service } from "./service.ts";
+import { startService } from "./service.ts";
+import { startWorkers } from "./start-workers.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
-import type { Logger } from "./telemetry/logger.ts";
+import { tellStartFault } from "./tell-start-fault.ts";
+import { stopOnSignals, untilStopped } from "./until-stopped.ts";
 import { version } from "./version.ts";
 
-/** After an error that nobody has caught, running replies get this long to be stored. */
-const crashDrainMs = 5_000;
+/** A service that runs: in this process, or in several that this one keeps. */
+export interface Served {
+  readonly url: string;
+  /** Lets everything end in order. Resolves with an exit code, where it knows a worse one than 0. */
+  close(reason: string): Promise<number | void>;
+  /** Ends at once what this process would leave behind. */
+  leave?(): void;
+  /** For processes that this one keeps. */
+  reopenLogs?(): void;
+  changeLogLevel?(): void;
+}
 
 /** Runs the service until it is told to stop; sets the exit code. */
 export async function serve(config: Config, log: LoggerHandle): Promise<void> {
-  listenToLogSignals(log);
+  let served: Served | null = null;
+  listenToLogSignals(log, {
+    reopen: () => served?.reopenLogs?.(),
+    changeLevel: () => served?.changeLogLevel?.(),
+  });
   const { logger } = log;
   const startedMs = performance.now();
-  const service = await start(config, log).catch((error: unknown) => {
+  served = await start(config, log).catch((error: unknown) => {
     tellStartFault(error, logger, "the service cannot start");
     return null;
   });
-  if (service === null) {
+  if (served === null) {
     await log.close();
     process.exit(1);
   }
-
-  let stopping = false;
-  const stop = async (reason: string, exitCode: number) => {
-    if (stopping) {
-      logger.warn({ reason }, "told to stop twice: leaving at once");
-      process.exit(1);
-    }
-    stopping = true;
-    logger.info(
-      { reason },
-      `stopping: running replies get up to ${config.server.drain_seconds} s to end; a second signal leaves at once`,
-    );
-    await service.close().catch((error: unknown) => {
-      logger.error({ err: error }, "closing failed");
-    });
-    logger.info({}, "stopped");
-    await log.close();
-    process.exit(exitCode);
-  };
-  process.on("SIGTERM", () => void stop("SIGTERM", 0));
-  process.on("SIGINT", () => void stop("SIGINT", 0));
-  if (process.stdin.isTTY) {
-    // Somebody has closed the terminal. It may come twice, from the kernel and from the shell.
-    process.on("SIGHUP", () => void (stopping || stop("SIGHUP", 0)));
-  }
-  const crash = (error: unknown) => {
-    logger.error({ err: error }, "an error that nobody has caught: leaving");
-    setTimeout(() => process.exit(1), crashDrainMs).unref();
-    if (!stopping) void stop("uncaught error", 1);
-  };
-  process.on("uncaughtException", crash);
-  process.on("unhandledRejection", crash);
+  const { url, close, leave } = served;
+  stopOnSignals(
+    untilStopped({
+      log,
+      drainSeconds: config.server.drain_seconds,
+      close,
+      ...(leave !== undefined && { leave }),
+    }),
+  );
 
   const { host, environment } = config.service;
   if (config.auth.mode === "open" && !isLoopback(host)) {
@@ -70,22 +63,26 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
     );
   }
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  logger.info({ url: service.url, version, seconds: Number(seconds) }, "Chat Service is ready");
+  const workers = countWorkers(config);
+  logger.info(
+    { url, version, seconds: Number(seconds), ...(workers > 1 && { workers }) },
+    "Chat Service is ready",
+  );
   if (environment !== "production") {
-    const { port } = new URL(service.url);
-    const url = localUrl(host, Number(port));
-    logger.info({}, `Open ${url} in a browser; the API is described at ${url}/docs`);
+    const { port } = new URL(url);
+    const local = localUrl(host, Number(port));
+    logger.info({}, `Open ${local} in a browser; the API is described at ${local}/docs`);
   }
 }
 
 /** A port that is taken is told before a database is made. */
-async function start(config: Config, log: LoggerHandle): Promise<Service> {
+async function start(config: Config, log: LoggerHandle): Promise<Served> {
   const { host, port } = config.service;
   await expectMonitoringPort(config);
   try {
     await expectFree(reachableHost(host), port);
     announceStorage(config, log);
-    return await startService(config, log);
+    return await (countWorkers(config) > 1 ? startWorkers : startService)(config, log);
   } catch (error) {
     const why = explainListen(error, host, port);
     if (why === null) throw error;
@@ -106,26 +103,6 @@ async function expectMonitoringPort({ monitoring, service }: Config): Promise<vo
   });
 }
 
-/** Before anything else: unheard, these signals would end a process that is still starting. */
-function listenToLogSignals(log: LoggerHandle): void {
-  const { logger } = log;
-  // With a terminal it says that the terminal was closed; without one it comes from what rotates files from outside.
-  if (!process.stdin.isTTY) {
-    process.on("SIGHUP", () => {
-      log.reopen();
-      logger.info({}, "log files reopened");
-    });
-  }
-  process.on("SIGUSR2", () => {
-    const logLevel = log.nextLevel();
-    const tell = () => logger.warn({ logLevel }, "log level changed");
-    // Afterwards it would not be written.
-    if (logLevel === "ERROR") tell();
-    log.setLevel(logLevel);
-    if (logLevel !== "ERROR") tell();
-  });
-}
-
 function announceStorage(config: Config, { logger }: LoggerHandle): void {
   if (config.database.url !== null) {
     logger.info({}, "connecting to PostgreSQL");
@@ -140,19 +117,4 @@ function announceStorage(config: Config, { logger }: LoggerHandle): void {
       "creating the embedded database (once; takes a few seconds). Set DATABASE_URL to use a PostgreSQL server",
     );
   }
-}
-
-/** One sentence for what operators can mend, its stack at DEBUG; anything else is a bug, told with its stack. */
-export function tellStartFault(error: unknown, logger: Logger, what: string): void {
-  if (error instanceof StartFault) {
-    logger.error({}, `${what}: ${error.message}`);
-    logger.debug({ err: error.cause ?? error }, what);
-  } else {
-    logger.error({ err: causeOf(error) }, what);
-  }
-}
-
-/** A start is for operators: they get the cause, not the sentence for callers. */
-function causeOf(error: unknown): unknown {
-  return error instanceof Problem && error.cause !== undefined ? error.cause : error;
 }

@@ -4,6 +4,7 @@ import { settleStoredBytes } from "./attachments/storage-quota.ts";
 import { createClosing } from "./composition/closing.ts";
 import { openConversations } from "./composition/conversations.ts";
 import { openDoors } from "./composition/doors.ts";
+import type { Siblings } from "./composition/workers/siblings.ts";
 import { openFloors } from "./composition/floors.ts";
 import type { Config } from "./config/settings.ts";
 import { claimRound } from "./database/rounds.ts";
@@ -23,10 +24,14 @@ export interface Service {
 }
 
 /** The whole service, listening. What is opened is closed in reverse order, also when the start fails. */
-export async function startService(config: Config, log: LoggerHandle): Promise<Service> {
+export async function startService(
+  config: Config,
+  log: LoggerHandle,
+  siblings: Siblings | null = null,
+): Promise<Service> {
   const closing = createClosing(log.logger);
   try {
-    const url = await open(config, log, closing);
+    const url = await open(config, log, closing, siblings);
     return { url, close: () => closing.close() };
   } catch (error) {
     await closing.close();
@@ -34,14 +39,22 @@ export async function startService(config: Config, log: LoggerHandle): Promise<S
   }
 }
 
-async function open(config: Config, log: LoggerHandle, closing: ReturnType<typeof createClosing>) {
+async function open(
+  config: Config,
+  log: LoggerHandle,
+  closing: ReturnType<typeof createClosing>,
+  siblings: Siblings | null,
+) {
   const { logger } = log;
   const { server, streams, sessions: settings, service } = config;
   let isDraining = false;
   const floors = await openFloors(config, log, closing);
   const conversations = await openConversations(floors, closing);
-  const gateway = createGatewayRegistration({ config, version, log: logger });
-  const state = { gateway, isDraining: () => isDraining };
+  const gateway =
+    siblings === null
+      ? createGatewayRegistration({ config, version, log: logger })
+      : siblings.gateway;
+  const state = { gateway, siblings, isDraining: () => isDraining };
   const app = await openDoors(floors, conversations, state, closing);
   // Open while running replies end.
   const monitoring = createMonitoringDoor(app, config);

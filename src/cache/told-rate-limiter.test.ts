@@ -11,6 +11,7 @@ function nodes(count: number) {
   let nowMs = 1_000_000;
   const limiters = Array.from({ length: count }, (_, index) =>
     createToldRateLimiter({
+      name: "all",
       local: createMemoryRateLimiter({ now: () => nowMs }),
       wire: network.join(String(index)),
       beatMs: 5,

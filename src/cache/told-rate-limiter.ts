@@ -4,6 +4,8 @@ import type { MemoryRateLimiter } from "./memory-rate-limiter.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 
 interface ToldRateLimiterOptions {
+  /** Tells its keys from those of other limiters. */
+  readonly name: string;
   readonly local: MemoryRateLimiter;
   readonly wire: Wire;
   readonly beatMs?: number;
@@ -20,7 +22,7 @@ const batchKeys = 200;
 export function createToldRateLimiter(options: ToldRateLimiterOptions): RateLimiter & {
   close(): void;
 } {
-  const { local, wire, beatMs = 50 } = options;
+  const { name, local, wire, beatMs = 50 } = options;
   let taken = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -29,10 +31,10 @@ export function createToldRateLimiter(options: ToldRateLimiterOptions): RateLimi
     const all = [...taken];
     taken = new Map();
     for (let start = 0; start < all.length; start += batchKeys) {
-      void wire.send(null, "taken", all.slice(start, start + batchKeys));
+      void wire.send(null, `taken ${name}`, all.slice(start, start + batchKeys));
     }
   };
-  const stop = wire.on("taken", (body) => {
+  const stop = wire.on(`taken ${name}`, (body) => {
     for (const [key, costUs] of body as [string, number][]) local.charge(key, costUs);
   });
 

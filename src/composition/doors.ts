@@ -4,7 +4,6 @@ import { apiKeyRoutes } from "../api-keys/routes.ts";
 import { createApp } from "../app.ts";
 import { auditRoutes } from "../audit/routes.ts";
 import { attachmentRoutes } from "../attachments/routes.ts";
-import { createMemoryRateLimiter } from "../cache/memory-rate-limiter.ts";
 import { deviceRoutes } from "../devices/routes.ts";
 import { branchRoutes } from "../chat/branch-routes.ts";
 import { feedbackRoutes } from "../chat/feedback-routes.ts";
@@ -38,6 +37,7 @@ import type { Conversations } from "./conversations.ts";
 import type { Floors } from "./floors.ts";
 import { createHealthReports } from "./health-reports.ts";
 import { openProtocols } from "./protocol-routes.ts";
+import type { Siblings } from "./workers/siblings.ts";
 import { requestCosts } from "./request-costs.ts";
 
 /** Exports at a time on this node: each holds a page of messages or a file. */
@@ -52,6 +52,8 @@ const maxImportUploadsOfUser = 2;
 
 interface State {
   readonly gateway: GatewayRegistration | null;
+  /** Null where this process is the whole service. */
+  readonly siblings: Siblings | null;
   readonly isDraining: () => boolean;
 }
 
@@ -59,14 +61,13 @@ interface State {
 export async function openDoors(
   floors: Floors,
   conversations: Conversations,
-  { gateway, isDraining }: State,
+  { gateway, siblings, isDraining }: State,
   closing: Closing,
 ) {
-  const { config, identity, telemetry } = floors;
+  const { config, identity, telemetry, pace } = floors;
   const { speech, sessionStore, catalogue, backends, follow, messages, search } = conversations;
   const { limits } = config;
   const configured = configuredBackends(backends);
-  const pace = createMemoryRateLimiter();
   const room = new Shares({
     total: limits.max_received_bytes,
     each: limits.max_received_bytes / 4,
@@ -87,6 +88,7 @@ export async function openDoors(
     ...conversations,
     version,
     gateway,
+    siblings,
     voice: speech.probe,
     features: {
       transcription: speech.voice.recognition.enabled,
@@ -134,7 +136,6 @@ export async function openDoors(
     ...floors,
     errorShapes: protocols.errorShapes,
     logger: floors.log.pino,
-    pace,
     room,
     costs: requestCosts(config.monitoring.metrics_path),
     version,

@@ -60,6 +60,7 @@ export async function openFloors(config: Config, log: LoggerHandle, closing: Clo
     wire: shared.wire,
     replyLog: shared.replyLog,
     limiter: shared.limiter,
+    pace: shared.pace,
     cache,
     identity,
     audit: createAuditLog(database),

@@ -24,6 +24,7 @@ import type { SessionStore } from "../sessions/session-store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createMetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Siblings } from "./workers/siblings.ts";
 import type { ConfiguredBackend } from "./agent-backends.ts";
 
 interface HealthReportsOptions {
@@ -40,6 +41,8 @@ interface HealthReportsOptions {
   readonly feeds: ReplyFeeds;
   readonly sessionFollowers: Pick<SessionFollowers, "stats">;
   readonly gateway: GatewayRegistration | null;
+  /** Null where this process is the whole service. */
+  readonly siblings: Siblings | null;
   readonly sessionStore: SessionStore;
   readonly messages: MessageStore;
   readonly metrics: Metrics;
@@ -55,7 +58,18 @@ export function createHealthReports(options: HealthReportsOptions): {
   readonly routes: readonly FastifyPluginAsyncTypebox[];
   close(): void;
 } {
-  const { config, version, database, backends, metrics, logger, gateway, features, wire } = options;
+  const {
+    config,
+    version,
+    database,
+    backends,
+    metrics,
+    logger,
+    gateway,
+    features,
+    wire,
+    siblings,
+  } = options;
   const eventLoop = watchEventLoop();
   const health = createHealth({
     database: databaseProbe(database),
@@ -88,6 +102,13 @@ export function createHealthReports(options: HealthReportsOptions): {
         status: "healthy",
         details: { ...options.feeds.stats(), max_followers: config.limits.max_viewers },
       }),
+      ...(siblings !== null && {
+        workers() {
+          const { configured, ready, replaced } = siblings.state();
+          const status = ready === configured ? "healthy" : "unhealthy";
+          return { status, details: { configured, ready, replaced } };
+        },
+      }),
       ...(wire !== null && {
         nodes() {
           const { connected, peers } = wire.status();
@@ -116,6 +137,23 @@ export function createHealthReports(options: HealthReportsOptions): {
     logger,
   });
   const report = createMetricsReport({ metrics });
+  const refreshGauges = createRefreshGauges({
+    metrics,
+    health,
+    eventLoop,
+    database,
+    sessionsOverview,
+    sessionFollowers: options.sessionFollowers,
+  });
+  siblings?.tellMetrics(async () => {
+    await refreshGauges();
+    return metrics.registry.getMetricsAsJSON();
+  });
+  const scrape = async () => {
+    if (siblings !== null) return siblings.scrape();
+    await refreshGauges();
+    return metrics.registry.metrics();
+  };
   return {
     routes: [
       healthRoutes({
@@ -124,14 +162,8 @@ export function createHealthReports(options: HealthReportsOptions): {
         health,
         metrics,
         report,
-        refreshGauges: createRefreshGauges({
-          metrics,
-          health,
-          eventLoop,
-          database,
-          sessionsOverview,
-          sessionFollowers: options.sessionFollowers,
-        }),
+        refreshGauges,
+        scrape,
         features,
       }),
       infoRoutes({ config, version, features }),

@@ -23,7 +23,10 @@ import type { Logger } from "../telemetry/logger.ts";
 /** What nodes share beside the database, or what one node has for itself where no Redis is configured. */
 export interface SharedState {
   readonly cache: Cache;
+  /** Of what users send. */
   readonly limiter: RateLimiter;
+  /** Of requests: nobody is asked before one is answered. */
+  readonly pace: RateLimiter;
   readonly replyLog: ReplyLog;
   /** Null without Redis. */
   readonly probe: Probe | null;
@@ -80,6 +83,7 @@ function alone(config: Config): SharedState {
   return {
     cache: createMemoryCache({}),
     limiter: createMemoryRateLimiter({}),
+    pace: createMemoryRateLimiter({}),
     replyLog,
     probe: null,
     wire: null,
@@ -90,17 +94,20 @@ function alone(config: Config): SharedState {
 function onWire(config: Config, wire: Wire, { database, logger }: Parts): SharedState {
   const standing = createStanding(database);
   const replyLog = createForwardedReplyLog({ ...limitsOf(config), wire, standing, logger });
-  const limiter = createToldRateLimiter({ local: createMemoryRateLimiter({}), wire });
+  const limiter = createToldRateLimiter({ name: "sent", local: createMemoryRateLimiter({}), wire });
+  const pace = createToldRateLimiter({ name: "asked", local: createMemoryRateLimiter({}), wire });
   return {
     // What is kept there is right for as long as it may be kept, on each node for itself.
     cache: createMemoryCache({}),
     limiter,
+    pace,
     replyLog,
     probe: null,
     wire,
     async close() {
       await replyLog.close();
       limiter.close();
+      pace.close();
       await wire.close();
     },
   };
@@ -118,6 +125,7 @@ function onRedis(config: Config, url: string, { logger }: Parts): SharedState {
   return {
     cache: createRedisCache({ client, keyPrefix, logger }),
     limiter: createRedisRateLimiter({ client, keyPrefix, fallback: createMemoryRateLimiter({}) }),
+    pace: createMemoryRateLimiter({}),
     replyLog,
     wire: null,
     async probe() {

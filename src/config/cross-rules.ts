@@ -166,6 +166,15 @@ const crossRules: readonly CrossRule[] = [
     },
   },
   {
+    settings: ["server.workers", "database.url"],
+    faults: ({ server: { workers }, database: { url } }) =>
+      url === null && workers !== "auto" && workers !== "1"
+        ? [
+            "server.workers: an embedded database belongs to one process. Set database.url to a PostgreSQL server, or server.workers to 1",
+          ]
+        : [],
+  },
+  {
     settings: ["redis.url"],
     faults: ({ redis: { url, sentinel_name: name } }) =>
       url === null ? [] : redisUrlFaults(url, name !== null),

@@ -106,3 +106,9 @@ export const addressRange: Rule = {
     }
   },
 };
+
+/** How many processes serve. */
+export const workerCount: Rule = {
+  words: "auto or a whole number from 1 to 256",
+  holds: (value) => value === "auto" || (/^[1-9]\d{0,2}$/.test(value) && Number(value) <= 256),
+};

@@ -1,4 +1,12 @@
-import { databaseUrl, baseUrl, hostName, reachableHost, redisUrl, urlPath } from "./rules.ts";
+import {
+  databaseUrl,
+  baseUrl,
+  hostName,
+  reachableHost,
+  redisUrl,
+  urlPath,
+  workerCount,
+} from "./rules.ts";
 import { accessSettings } from "./sections/access.ts";
 import { agentSettings } from "./sections/agents.ts";
 import { eventSettings } from "./sections/events.ts";
@@ -73,6 +81,11 @@ export const settings = {
       minimum: 1,
       maximum: 3600,
     }),
+    workers: text(
+      "Processes behind one port, each a node with limits and connections of its own; auto: one for each core. More than one need database.url",
+      "1",
+      { rule: workerCount },
+    ),
     max_event_loop_delay_ms: integer("Beyond this /health/liveness answers 503", 5_000, {
       minimum: 10,
       maximum: dayInMilliseconds,

@@ -114,7 +114,19 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
     metrics,
   });
   await app.register(
-    healthRoutes({ config, version: "1.2.3", health, metrics, report, refreshGauges, features }),
+    healthRoutes({
+      config,
+      version: "1.2.3",
+      health,
+      metrics,
+      report,
+      refreshGauges,
+      async scrape() {
+        await refreshGauges();
+        return metrics.registry.metrics();
+      },
+      features,
+    }),
   );
   await app.register(infoRoutes({ config, version: "1.2.3", features }));
   close = async () => {

@@ -18,6 +18,8 @@ interface HealthRoutesOptions {
   readonly report: MetricsReport;
   /** From `createRefreshGauges`. */
   readonly refreshGauges: () => Promise<SessionFigures>;
+  /** The metrics of the whole service as Prometheus takes them. */
+  readonly scrape: () => Promise<string>;
   readonly features: BuiltFeatures;
 }
 
@@ -60,7 +62,7 @@ const readinessSchema = Type.Object({
  * `monitoring.port` and `monitoring.token` keep inside.
  */
 export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTypebox {
-  const { config, version, health, metrics, report, refreshGauges } = options;
+  const { config, version, health, metrics, report, refreshGauges, scrape } = options;
   const { name, environment } = config.service;
   const about = () => ({ service: name, version, timestamp: new Date().toISOString() });
 
@@ -228,8 +230,7 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
         },
       },
       async (_request, reply) => {
-        await refreshGauges();
-        return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+        return reply.type(metrics.registry.contentType).send(await scrape());
       },
     );
   };

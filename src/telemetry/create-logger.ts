@@ -1,3 +1,4 @@
+import { join, parse } from "node:path";
 import type { FastifyBaseLogger } from "fastify";
 import { pino } from "pino";
 import type { Config } from "../config/settings.ts";
@@ -19,6 +20,8 @@ export interface LoggerHandle {
   setLevel(level: LogLevel): void;
   /** The one after the present of DEBUG, INFO, WARN, ERROR; the first after the last. */
   nextLevel(): LogLevel;
+  /** Writes what another process of the service has made a line of, on the console alone. */
+  relay(line: string): void;
   /** Somebody has renamed the files: new ones of the old names are begun. */
   reopen(): void;
   /** Everything written and closed, or given up after two seconds. Later lines are lost. May be called twice. */
@@ -37,9 +40,10 @@ const closeTimeoutMs = 2_000;
  */
 export function createLogger(
   logging: Config["logging"],
-  service: Pick<Config["service"], "name" | "environment">,
+  service: Pick<Config["service"], "name" | "environment"> & { readonly worker?: number },
   console?: Omit<LogConsole, "close">,
 ): LoggerHandle {
+  const { worker } = service;
   let level = logging.level;
   const isPretty =
     logging.format === "pretty" ||
@@ -55,8 +59,9 @@ export function createLogger(
   };
   const tellRecovery = (lost: number, path: string) =>
     handle.logger.warn({ path, lost }, "a log is written again");
-  const openFile = (path: string | null): LogFile | null => {
-    if (path === null) return null;
+  const openFile = (shared: string | null): LogFile | null => {
+    if (shared === null) return null;
+    const path = worker === undefined ? shared : ofWorker(shared, worker);
     const file = createLogFile({
       path,
       maxBytes: logging.max_size,
@@ -100,7 +105,7 @@ export function createLogger(
   const everything = pino(
     {
       level: "debug",
-      base: { service: service.name, pid: process.pid },
+      base: { service: service.name, pid: process.pid, ...(worker !== undefined && { worker }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: safeFields },
       serializers: safeSerializers,
@@ -153,6 +158,9 @@ export function createLogger(
       applyLevel();
     },
     nextLevel: () => levels[(levels.indexOf(level) + 1) % levels.length] ?? "INFO",
+    relay(line) {
+      if (target !== subject) target.write(`${line}\n`);
+    },
     reopen() {
       for (const file of files) file.reopen();
     },
@@ -164,6 +172,13 @@ export function createLogger(
     },
   };
   return handle;
+}
+
+/** Files have one writer each: `chat.log` of worker 2 is `chat.worker-2.log`. Devices stay what they are. */
+function ofWorker(path: string, worker: number): string {
+  if (path.startsWith("/dev/")) return path;
+  const { dir, name, ext } = parse(path);
+  return join(dir, `${name}.worker-${worker}${ext}`);
 }
 
 /** A disk that hangs holds up no end. */

@@ -5,7 +5,7 @@ const replyBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320,
 const queryBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Every metric of the service. Labels are bounded: sources, statuses, types, route patterns; never ids of users or sessions. */
+/** Every metric of the service; `aggregator`: what is made of those of several workers, else their sum. Labels are bounded: sources, statuses, types, route patterns; never ids of users or sessions. */
 export function createMetrics(version = "unknown") {
   const registry = new Registry();
   const registers = [registry];
@@ -13,6 +13,7 @@ export function createMetrics(version = "unknown") {
     name: "chat_build_info",
     help: "Always 1; the version that runs",
     labelNames: ["version"] as const,
+    aggregator: "first",
     registers,
   });
   build.set({ version }, 1);
@@ -98,28 +99,33 @@ export function createMetrics(version = "unknown") {
       name: "chat_sessions",
       help: "Sessions in the database, by status; the same on every node",
       labelNames: ["status"] as const,
+      aggregator: "first",
       registers,
     }),
     messagesQueued: new Gauge({
       name: "chat_messages_queued",
       help: "Messages that wait for an earlier reply of their session; the same on every node",
+      aggregator: "first",
       registers,
     }),
     messagesQueuedOldest: new Gauge({
       name: "chat_messages_queued_oldest_seconds",
       help: "How long the oldest of these has waited; 0 when there is none; the same on every node",
+      aggregator: "first",
       registers,
     }),
     outboxEntries: new Gauge({
       name: "chat_outbox_entries",
       help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); texts that have yet to be made searchable (search), and those that cannot be (dead); the same on every node",
       labelNames: ["outbox", "state"] as const,
+      aggregator: "first",
       registers,
     }),
     outboxOldest: new Gauge({
       name: "chat_outbox_oldest_seconds",
       help: "How long the oldest that waits has waited; 0 when there is none; the same on every node",
       labelNames: ["outbox"] as const,
+      aggregator: "first",
       registers,
     }),
     upstreamDuration: new Histogram({
@@ -160,17 +166,20 @@ export function createMetrics(version = "unknown") {
       name: "chat_dependency_up",
       help: "1 if the last look at the dependency found it well, 0 if not; absent where it is not configured",
       labelNames: ["dependency"] as const,
+      aggregator: "min",
       registers,
     }),
     dependencyLatency: new Gauge({
       name: "chat_dependency_latency_seconds",
       help: "How long the last look at the dependency took",
       labelNames: ["dependency"] as const,
+      aggregator: "max",
       registers,
     }),
     eventLoopDelay: new Gauge({
       name: "chat_event_loop_delay_seconds",
       help: "Longest delay of the event loop in the last seconds",
+      aggregator: "max",
       registers,
     }),
   };

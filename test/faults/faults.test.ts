@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { Client } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { startStage, type Stage } from "../support/stage.ts";
+import { startStage, type Stage, type StageOptions } from "../support/stage.ts";
 import { env, figure, isLong, pause, seconds, seed } from "./form.ts";
 import { checkHistory } from "./history.ts";
 import { createRandom, startWorkload } from "./workload.ts";
@@ -23,7 +23,7 @@ async function holdConnection(url: string): Promise<Client | null> {
 interface Fault {
   readonly name: string;
   /** For a stage of its own; the others share one. */
-  readonly options?: Parameters<typeof startStage>[0];
+  readonly options?: StageOptions;
   /** Null: the nodes themselves. */
   readonly throughWires?: boolean;
   readonly clients?: number;
@@ -192,20 +192,26 @@ const faults: Fault[] = [
 
 /** A lease short enough to see a take-over soon. */
 const stageEnv = { ...env, STREAMS_LEASE_SECONDS: "8", STREAMS_REAP_SECONDS: "2" };
-let shared: Stage | null = null;
 
-afterAll(async () => {
-  await shared?.stop();
-});
+const setups: readonly { readonly setup: string; readonly options: StageOptions }[] = [
+  { setup: "with Redis", options: {} },
+  { setup: "on PostgreSQL alone", options: { redis: "none" } },
+];
 
-describe(`histories under faults (FAULTS_SEED=${seed})`, () => {
-  test.each(faults)(
+describe.each(setups)(`histories under faults $setup (FAULTS_SEED=${seed})`, (setup) => {
+  let shared: Stage | null = null;
+
+  afterAll(async () => {
+    await shared?.stop();
+  });
+
+  test.each(faults.filter(({ name }) => setup.options.redis !== "none" || !name.includes("Redis")))(
     "$name",
     async (fault) => {
       const stage =
         fault.options === undefined
-          ? (shared ??= await startStage({ env: stageEnv }))
-          : await startStage({ ...fault.options, env: stageEnv });
+          ? (shared ??= await startStage({ ...setup.options, env: stageEnv }))
+          : await startStage({ ...setup.options, ...fault.options, env: stageEnv });
       if (stage === null) return;
       let isWell = false;
       try {

@@ -13,7 +13,7 @@ export async function openService(config: Config, kinds?: readonly AgentBackendK
   try {
     const floors = await openFloors(config, createLogger(config.logging, config.service), closing);
     const conversations = await openConversations(floors, closing, kinds);
-    const state = { gateway: null, isDraining: () => false };
+    const state = { gateway: null, siblings: null, isDraining: () => false };
     const app = await openDoors(floors, conversations, state, closing);
     await conversations.catalogue.start();
     closing.add("catalogue", () => conversations.catalogue.close());

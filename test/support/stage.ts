@@ -22,7 +22,7 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-interface StageOptions {
+export interface StageOptions {
   readonly nodes?: number;
   readonly redis?: "single" | "cluster" | "none";
   readonly env?: Readonly<Record<string, string>>;

@@ -1,0 +1,184 @@
+import cluster, { type Worker } from "node:cluster";
+import { createInterface } from "node:readline";
+import { AggregatorRegistry } from "prom-client";
+import type { Config } from "../../config/settings.ts";
+import type { GatewayRegistration } from "../../gateway/gateway-registration.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import type { FromWorker, ServiceState, ToWorker, WorkerMetrics } from "./messages.ts";
+
+interface KeepWorkersOptions {
+  readonly count: number;
+  readonly config: Config;
+  readonly gateway: GatewayRegistration | null;
+  readonly logger: Logger;
+  /** Where the lines go that workers write. */
+  readonly writeLine: (line: string) => void;
+}
+
+export interface Workers {
+  /** Resolves with where they listen when all of them do; rejects when one cannot start. */
+  readonly ready: Promise<string>;
+  /** Resolves with an exit code when none is left. */
+  readonly ended: Promise<number>;
+  tell(message: ToWorker): void;
+  /** Lets each end as a service ends; none is replaced from here on. */
+  stop(reason: string): void;
+  /** Ends them at once. */
+  kill(): void;
+}
+
+interface Seat {
+  readonly number: number;
+  worker: Worker | null;
+  isReady: boolean;
+  /** Deaths one after the other before it was ready. */
+  failures: number;
+}
+
+const firstPauseMs = 100;
+const maxPauseMs = 30_000;
+/** While no worker is left that serves, so many that die before they are ready end the attempt. */
+const maxFailures = 5;
+/** A scrape waits so long for a worker. */
+const metricsMs = 4_000;
+const tellMs = 2_000;
+
+/**
+ * Processes that share one port, each a node of the service. One that dies is replaced; when the first ones cannot
+ * start, or all have died and no other gets up, it is given up.
+ */
+export function keepWorkers(options: KeepWorkersOptions): Workers {
+  const { count, config, gateway, logger, writeLine } = options;
+  // What is told has no JSON, and lines are put together here: what several processes write may end up in one another.
+  cluster.setupPrimary({ serialization: "advanced", silent: true });
+  const seats = Array.from({ length: count }, (_, index): Seat => {
+    return { number: index + 1, worker: null, isReady: false, failures: 0 };
+  });
+  const ready = Promise.withResolvers<string>();
+  const ended = Promise.withResolvers<number>();
+  ready.promise.catch(() => undefined);
+  let isFirst = true;
+  let isStopping = false;
+  let exitCode = 0;
+  let replaced = 0;
+  let scrapes = 0;
+  const collecting = new Map<number, (metrics: WorkerMetrics, from: Worker) => void>();
+
+  const living = () => seats.flatMap(({ worker }) => (worker === null ? [] : [worker]));
+  const send = (worker: Worker, message: ToWorker) => {
+    if (worker.isConnected()) worker.send(message);
+  };
+  const tell = (message: ToWorker) => {
+    for (const worker of living()) send(worker, message);
+  };
+  const state = (): ServiceState => ({
+    configured: count,
+    ready: seats.filter(({ isReady }) => isReady).length,
+    replaced,
+    gateway: gateway?.status() ?? null,
+  });
+  const tellState = () => tell({ do: "hear", state: state() });
+
+  const scrape = async (): Promise<string> => {
+    const id = (scrapes += 1);
+    const asked = new Set(
+      seats.flatMap(({ worker, isReady }) => (isReady && worker ? [worker] : [])),
+    );
+    const told: WorkerMetrics[] = [];
+    const all = Promise.withResolvers<void>();
+    collecting.set(id, (metrics, from) => {
+      if (!asked.delete(from)) return;
+      told.push(metrics);
+      if (asked.size === 0) all.resolve();
+    });
+    for (const worker of asked) send(worker, { do: "tell metrics", id });
+    const timer = setTimeout(all.resolve, metricsMs);
+    await all.promise;
+    clearTimeout(timer);
+    collecting.delete(id);
+    const summed = AggregatorRegistry.aggregate([...told]);
+    return summed.metrics();
+  };
+
+  const hear = async (seat: Seat, worker: Worker, message: FromWorker) => {
+    if (message.do === "ready") {
+      seat.isReady = true;
+      seat.failures = 0;
+      tellState();
+      if (isFirst && seats.every(({ isReady }) => isReady)) {
+        isFirst = false;
+        ready.resolve(message.url);
+      }
+    } else if (message.do === "metrics") {
+      collecting.get(message.id)?.(message.metrics, worker);
+    } else {
+      send(worker, { do: "take metrics", id: message.id, text: await scrape() });
+    }
+  };
+
+  const start = (seat: Seat) => {
+    const worker = cluster.fork();
+    seat.worker = worker;
+    for (const stream of [worker.process.stdout, worker.process.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on("line", writeLine);
+    }
+    worker.on("message", (message: FromWorker) => void hear(seat, worker, message));
+    worker.on("error", (error) => {
+      logger.debug({ worker: seat.number, err: error }, "a worker could not be told something");
+    });
+    worker.once("exit", (code, signal) => over(seat, code, signal));
+    send(worker, { do: "start", number: seat.number, config });
+  };
+
+  const over = (seat: Seat, code: number | null, signal: string | null) => {
+    const wasReady = seat.isReady;
+    seat.worker = null;
+    seat.isReady = false;
+    if (isStopping) {
+      if (code !== 0) exitCode = code ?? 1;
+      if (living().length === 0) ended.resolve(exitCode);
+      return;
+    }
+    if (!wasReady) seat.failures += 1;
+    const fields = { worker: seat.number, code, signal };
+    const isHopeless = living().length === 0 && seat.failures >= maxFailures;
+    if (isFirst || isHopeless) {
+      logger.error(fields, "a worker cannot start, as it has said above: giving up");
+      isStopping = true;
+      exitCode = code === null || code === 0 ? 1 : code;
+      ready.reject(new Error("a worker cannot start"));
+      if (living().length === 0) ended.resolve(exitCode);
+      else tell({ do: "stop", reason: "another worker cannot start" });
+      return;
+    }
+    replaced += 1;
+    tellState();
+    const pauseMs = Math.min(maxPauseMs, firstPauseMs * 4 ** seat.failures);
+    logger.error(
+      { ...fields, pauseMs },
+      "a worker has died and is replaced; its replies end as interrupted",
+    );
+    setTimeout(() => {
+      if (isStopping) return;
+      start(seat);
+    }, pauseMs);
+  };
+
+  for (const seat of seats) start(seat);
+  const timer = setInterval(tellState, tellMs);
+  timer.unref();
+
+  return {
+    ready: ready.promise,
+    ended: ended.promise,
+    tell,
+    stop(reason) {
+      isStopping = true;
+      if (living().length === 0) ended.resolve(exitCode);
+      tell({ do: "stop", reason });
+    },
+    kill() {
+      for (const worker of living()) worker.process.kill("SIGKILL");
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { openDatabase } from "./composition/open-database.ts";
+import { countWorkers } from "./composition/workers/count-workers.ts";
+import { keepWorkers } from "./composition/workers/keep-workers.ts";
+import type { Config } from "./config/settings.ts";
+import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
+import { StartFault } from "./problems/start-fault.ts";
+import type { Served } from "./serve.ts";
+import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import { version } from "./version.ts";
+
+/**
+ * The service in several processes behind one port, which this one keeps. What is done once for all of them is done
+ * here: migrations, the gateway's registry, the log on the console.
+ */
+export async function startWorkers(config: Config, log: LoggerHandle): Promise<Served> {
+  const { logger } = log;
+  const database = await openDatabase(config, logger);
+  await database.close();
+  const gateway = createGatewayRegistration({ config, version, log: logger });
+  const workers = keepWorkers({
+    count: countWorkers(config),
+    config,
+    gateway,
+    logger,
+    writeLine: (line) => log.relay(line),
+  });
+  // Told to stop while they start, they end as they would afterwards.
+  const stopEarly = () => workers.stop("a signal");
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stopEarly);
+  try {
+    const url = await workers.ready;
+    gateway?.start(Number(new URL(url).port));
+    let isClosing = false;
+    void workers.ended.then(async (exitCode) => {
+      if (isClosing) return;
+      // They were given up.
+      await gateway?.stop();
+      await log.close();
+      process.exit(exitCode);
+    });
+    return {
+      url,
+      async close(reason) {
+        isClosing = true;
+        workers.stop(reason);
+        const [exitCode] = await Promise.all([workers.ended, gateway?.stop()]);
+        return exitCode;
+      },
+      leave: () => workers.kill(),
+      reopenLogs: () => workers.tell({ do: "reopen logs" }),
+      changeLogLevel: () => workers.tell({ do: "change log level" }),
+    };
+  } catch {
+    await workers.ended;
+    throw new StartFault("its workers cannot start");
+  } finally {
+    for (const signal of ["SIGTERM", "SIGINT"]) process.off(signal, stopEarly);
+  }
+}
