@@ -78,7 +78,7 @@ describe("with one request a minute of each kind", () => {
     );
     expect(operations.length).toBeGreaterThan(25);
     for (const { name, method, path, responses } of operations) {
-      const isPublic = /^\/(?:health|metrics|share)/.test(path);
+      const isPublic = /^\/(?:health|metrics|share|\.well-known\/agent)/.test(path);
       const client = isPublic ? createClient(service.url) : await clientOf(service, name);
       const isOfRuns = /^\/(?:agui|copilotkit)\//.test(path);
       const body = isOfRuns
