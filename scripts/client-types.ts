@@ -44,7 +44,7 @@ interface Schema {
 }
 
 /** Other protocols, which have clients of their own, and what is no JSON for clients. */
-const others = /^\/(v1|agui|ai|copilotkit|mcp|metrics|share)(\/|$)|^\/$/;
+const others = /^\/(v1|a2a|\.well-known|agui|ai|copilotkit|mcp|metrics|share)(\/|$)|^\/$/;
 
 const prefix = "#/components/schemas/";
 
