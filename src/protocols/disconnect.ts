@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { isEndedHere } from "../http/broken-off.ts";
 import type { IdempotencyKey, IdempotencyStore } from "../idempotency/idempotency-store.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -46,7 +47,7 @@ export function createWatchDisconnect(options: DisconnectOptions) {
       if (chosen === "continue" || (chosen === "auto" && isKept)) return;
       const leave = () => {
         // Ended by us: to its end, or because this node goes.
-        if (response.writableEnded || isClosed) return;
+        if (isEndedHere(response) || isClosed) return;
         let left = beats;
         const timer = setInterval(() => {
           left -= 1;

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { breakOff } from "../../http/broken-off.ts";
 import { limitedUser, watchCaller, type Caller } from "../../http/caller.ts";
 import { onceClosed } from "../../http/gone-signal.ts";
 import { processTime } from "../../http/request-context.ts";
@@ -112,24 +113,24 @@ export function createSseView(options: SseViewOptions): SseView {
     else raw.flushHeaders();
     const sender = createSender(raw, stallMs, gone);
     const stopWatching = watchCaller(request, identity, () => gone.abort());
+    let isOver = false;
     try {
-      let isOver = true;
       for await (const events of shown.follow(gone.signal)) {
-        if (gone.signal.aborted) {
-          isOver = false;
-          break;
-        }
+        if (gone.signal.aborted) break;
         const full = sender.send(events === null ? heartbeat : encode(events));
         // To wait for nothing costs time too, for each token.
         if (full !== undefined) await full;
       }
-      if (isOver && !gone.signal.aborted && shown.hasEndLine !== false) raw.write(endLine);
+      isOver = !gone.signal.aborted;
+      if (isOver && shown.hasEndLine !== false) raw.write(endLine);
     } catch (error) {
       // The client comes back with its cursor; what it has seen so far stays right.
       request.log.warn({ err: error, ...shown.fields }, "stream ended early");
     } finally {
       stopWatching();
-      raw.end();
+      // Readers without a cursor take a proper end for the end of the reply.
+      if (isOver || isForBrowsers || request.method === "HEAD") raw.end();
+      else breakOff(raw);
       open.delete(gone);
       telemetry.viewers(-1);
     }
