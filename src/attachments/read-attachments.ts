@@ -32,9 +32,11 @@ const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
 export function readAttachments(
   given: Static<typeof attachmentsSchema>,
   maxBytes: number,
+  /** Where the body has each of them; default: in its `attachments`. */
+  paths: readonly string[] = given.map((_, index) => `/attachments/${index}/data`),
 ): Attachment[] {
   const details: ProblemDetail[] = [];
-  const files = given.map((each, index) => decode(each, `/attachments/${index}`, details));
+  const files = given.map((each, index) => decode(each, paths[index] ?? "", details));
   check(files, details, maxBytes);
   return files;
 }
@@ -59,7 +61,7 @@ export function readAttachment(
   maxBytes: number,
 ): Attachment {
   const details: ProblemDetail[] = [];
-  const file = decode(given, "", details);
+  const file = decode(given, "/data", details);
   check([file], details, maxBytes);
   return file;
 }
@@ -71,7 +73,7 @@ function decode(
 ): Attachment {
   const bytes = Buffer.from(data, "base64");
   if (bytes.length === 0 || data.length % 4 !== 0 || !base64.test(data)) {
-    details.push(noBytes(`${path}/data`));
+    details.push(noBytes(path));
   }
   return namedAttachment(name, mediaType, bytes);
 }

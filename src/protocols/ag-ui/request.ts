@@ -185,10 +185,12 @@ function readContent(content: unknown, path: string, maxUploadBytes: number): Sa
   if (typeof content === "string") return { text: content, files: [] };
   if (!Array.isArray(content)) throw unreadable(path);
   const files: GivenFile[] = [];
+  const paths: string[] = [];
   for (const [index, part] of content.entries()) {
     const { type, text } = (part ?? {}) as Part;
     if (type === "text" && typeof text === "string") continue;
     files.push(fileOf((part ?? {}) as Part, `${path}/${index}`));
+    paths.push(`${path}/${index}`);
   }
   if (files.length > maxAttachments) {
     throw new Problem("bad_request", {
@@ -196,7 +198,7 @@ function readContent(content: unknown, path: string, maxUploadBytes: number): Sa
       zh: `每条消息最多可带 ${maxAttachments} 个文件。`,
     });
   }
-  return { text: textOf(content), files: readAttachments(files, maxUploadBytes) };
+  return { text: textOf(content), files: readAttachments(files, maxUploadBytes, paths) };
 }
 
 const partTypes: ReadonlySet<unknown> = new Set(["image", "audio", "video", "document"]);

@@ -21,13 +21,17 @@ export function readContent(content: unknown, path: string, maxUploadBytes: numb
   if (!Array.isArray(content)) throw invalid(path);
   const texts: string[] = [];
   const files: GivenFile[] = [];
+  const paths: string[] = [];
   for (const [index, given] of content.entries()) {
     const at = `${path}/${index}`;
     if (typeof given !== "object" || given === null) throw invalid(at);
     const part = given as Part;
     const text = textOf(part);
     if (text !== undefined) texts.push(text);
-    else files.push(fileOf(part, at));
+    else {
+      files.push(fileOf(part, at));
+      paths.push(at);
+    }
   }
   if (files.length > maxAttachments) {
     throw new Problem("bad_request", {
@@ -35,7 +39,7 @@ export function readContent(content: unknown, path: string, maxUploadBytes: numb
       zh: `每条消息最多可带 ${maxAttachments} 个文件。`,
     });
   }
-  return { text: texts.join("\n"), files: readAttachments(files, maxUploadBytes) };
+  return { text: texts.join("\n"), files: readAttachments(files, maxUploadBytes, paths) };
 }
 
 /** Of an earlier message: files were seen then. */

@@ -57,3 +57,8 @@ function canKeep(agent: CatalogueEntry, name: string, value: unknown): boolean {
     throw error;
   }
 }
+
+/** Tools that are not to be called need nobody who can. */
+export function callsNone(body: Readonly<Record<string, unknown>>): boolean {
+  return body["tool_choice"] === "none";
+}

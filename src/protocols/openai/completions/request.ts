@@ -4,6 +4,7 @@ import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
+import { callsNone } from "../settings.ts";
 import { faulty } from "../../faulty.ts";
 import { checkSaid, type Said } from "../../said.ts";
 import type { completionBody } from "./schemas.ts";
@@ -61,9 +62,11 @@ function isEmpty(value: unknown): boolean {
 
 /** Raises `unsupported_parameter` for what cannot be done. */
 export function refuseUnsupported(body: object): void {
+  const given = body as Readonly<Record<string, unknown>>;
   for (const [parameter, isHarmless, why] of refused) {
-    const value = (body as Readonly<Record<string, unknown>>)[parameter];
+    const value = given[parameter];
     if (value === undefined || value === null || isHarmless(value)) continue;
+    if (parameter === "tools" && callsNone(given)) continue;
     throw new Problem("unsupported_parameter", { parameter, ...why });
   }
 }

@@ -193,7 +193,7 @@ export function conversationRoutes(options: ConversationRoutesOptions): FastifyP
             limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
             include: Type.Optional(Type.Unknown()),
             order: Type.Optional(
-              Type.String({ maxLength: 10, description: "`desc` unless `asc`." }),
+              Type.Union([Type.Literal("asc"), Type.Literal("desc")], { default: "desc" }),
             ),
           }),
           response: {

@@ -4,6 +4,7 @@ import { isId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { EarlierMessage } from "../../../replies/lifecycle/acceptance.ts";
 import { readContent, textOfContent } from "../content.ts";
+import { callsNone } from "../settings.ts";
 import { faulty } from "../../faulty.ts";
 import { checkSaid, type Said } from "../../said.ts";
 import type { ResponseName } from "./project.ts";
@@ -93,7 +94,7 @@ export function refuseUnsupportedOfResponse(body: ResponseBody): void {
   const isSomething = (value: unknown) =>
     value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
   const named = [
-    ["tools", tools],
+    ["tools", callsNone(body as Item) ? null : tools],
     ["prompt", prompt],
   ].find(([, value]) => isSomething(value));
   if (named !== undefined) {
