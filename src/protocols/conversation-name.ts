@@ -5,10 +5,19 @@ import { Problem } from "../problems/problem.ts";
 import { faulty } from "./faulty.ts";
 import type { ExternalId } from "../replies/lifecycle/acceptance.ts";
 import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
+import { isAbout } from "./side-request.ts";
 
 /** Headers in which front ends say which conversation a request belongs to; the first that there is counts. */
 const headers = ["x-session-id", "x-conversation-id", "x-openwebui-chat-id"] as const;
 const maxLength = 256;
+
+/** How front ends begin the names of what they do not keep themselves. */
+const unkept: Readonly<Record<string, RegExp>> = { "x-openwebui-chat-id": /^(?:temporary|local):/ };
+
+/** What is asked beside a conversation comes with its first message, or a moment before. */
+const aMoment = "10 seconds";
+/** No more than so many such requests are looked at. */
+const maxAside = 8;
 
 /** What a request says of its conversation; null: it belongs to none. */
 export function conversationName(request: Pick<FastifyRequest, "headers">): ExternalId | null {
@@ -21,7 +30,7 @@ export function conversationName(request: Pick<FastifyRequest, "headers">): Exte
         zh: `${namespace} 最多 ${maxLength} 个字符。`,
       });
     }
-    return { namespace, id: id.trim() };
+    return unkept[namespace]?.test(id.trim()) ? null : { namespace, id: id.trim() };
   }
   return null;
 }
@@ -47,8 +56,9 @@ export function createExternalIds(database: Database, sessions: Pick<SessionStor
   return {
     /** The user's session of that name, or with that id; null where there is none yet. */
     async find(userId: string, { namespace, id }: ExternalId): Promise<FoundSession | null> {
-      if (isId(id)) {
-        const session = await sessions.find(id);
+      const sessionId = id.replace(/^conv_/, "");
+      if (isId(sessionId)) {
+        const session = await sessions.find(sessionId);
         if (session?.userId === userId) return session;
       }
       const { rows } = await database.query<{ sessionId: string }>(
@@ -57,6 +67,28 @@ export function createExternalIds(database: Database, sessions: Pick<SessionStor
         [userId, namespace, id],
       );
       return rows[0] === undefined ? null : sessions.find(rows[0].sessionId);
+    },
+
+    /**
+     * Front ends ask for the title of a conversation before they ask what it begins with. Where nothing but requests about
+     * `question` stands in a session, it is not the conversation: it loses its names and goes like others that hold a
+     * single request. False: it stays what it is.
+     */
+    async release({ sessionId }: FoundSession, question: string): Promise<boolean> {
+      return database.transaction(async (tx) => {
+        const { rows } = await tx.query<{ content: string }>(
+          `SELECT m.content FROM sessions s JOIN messages m ON m.session_id = s.session_id AND m.role = 'user'
+           WHERE s.session_id = $1 AND s.last_seq <= $2 AND s.created_at > now() - $3::interval FOR UPDATE OF s`,
+          [sessionId, 2 * maxAside, aMoment],
+        );
+        if (rows.length === 0 || !rows.every(({ content }) => isAbout(content, question))) {
+          return false;
+        }
+        const names = await tx.query("DELETE FROM external_ids WHERE session_id = $1", [sessionId]);
+        if (names.rowCount === 0) return false;
+        await tx.query("UPDATE sessions SET temporary = true WHERE session_id = $1", [sessionId]);
+        return true;
+      });
     },
 
     /** What sessions are called in a namespace; those that have no name there are not in it. */

@@ -97,9 +97,16 @@ export function createTurnOpener(parts: TurnParts) {
     const { request, reply, conversation, userId, earlier, isKept, key } = turn;
     const { identity, language, id: requestId, traceparent } = request;
     const message = userMessage(turn.said, turn.metadata);
-    const session = conversation && (await externalIds.find(userId, conversation));
+    const found = conversation && (await externalIds.find(userId, conversation));
     const end =
       turn.goesOn === true ? ({ at: { kind: "head" }, interrupts: false } as const) : null;
+    const isAside =
+      found !== null &&
+      turn.place === undefined &&
+      end === null &&
+      earlier.length === 0 &&
+      (await externalIds.release(found, message.text));
+    const session = isAside ? null : found;
     const place =
       turn.place ?? (session && (end ?? (await placeTurn(session, earlier, message.text))));
     const sessionId = turn.place?.sessionId ?? session?.sessionId;

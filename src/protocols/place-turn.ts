@@ -6,9 +6,12 @@ import type { FoundSession } from "../sessions/session-store.ts";
 import { newest, type Ranges } from "../tree/ranges.ts";
 import { rowsOf } from "../tree/rows-of.ts";
 import { childrenOf, headOf, pathTo } from "../tree/tree.ts";
+import { isAbout } from "./side-request.ts";
 
 /** Of what a client says was said, the last so many messages have to be what is stored. */
 const compared = 4;
+/** Prompts about a conversation hold some of its last messages. */
+const quotable = 8;
 /** Of messages that say the same. */
 const maxCandidates = 20;
 /** So far back a branch may begin, in messages: front ends send side requests with each turn, and each looks here. */
@@ -96,6 +99,21 @@ export function createPlaceTurn(database: Database) {
     return { at: { kind: "below", messageId: parent?.messageId ?? null }, interrupts: true };
   };
 
+  /** Where what is said without a word before it goes: it is the first message, said otherwise, unless it is about the conversation. */
+  const beginning = async (
+    session: FoundSession,
+    head: number,
+    question: string,
+  ): Promise<TurnPlace | null> => {
+    if (head === 0) return { at: { kind: "head" }, interrupts: false };
+    const again = await askedAt(session, 0, question);
+    if (again !== null) return again;
+    const path = newest(pathTo(session.tree, head), quotable);
+    const rows = await read(session.sessionId, path, quotable);
+    if (rows.some(({ content }) => isAbout(question, content))) return null;
+    return { at: { kind: "below", messageId: null }, interrupts: false };
+  };
+
   return async (
     session: FoundSession,
     earlier: readonly EarlierMessage[],
@@ -105,10 +123,7 @@ export function createPlaceTurn(database: Database) {
     given.reverse();
     const head = headOf(session.tree);
     const [last] = given;
-    if (last === undefined) {
-      if (head === 0) return { at: { kind: "head" }, interrupts: false };
-      return askedAt(session, 0, question);
-    }
+    if (last === undefined) return beginning(session, head, question);
     if (await endsWith(session, head, given)) return { at: { kind: "head" }, interrupts: false };
     if (last.role !== "assistant") return null;
     for (const { seq, messageId } of await repliesSaying(session, plain(last.text))) {

@@ -85,7 +85,7 @@ export function createSearchStore(database: Database, catchUp: (userId: string) 
         CASE WHEN n.seq = 0 THEN coalesce(s.title, '') ELSE left(m.content, ${maxReadLength}) END AS text
       FROM unnest(${positions.map(({ sessionId }) => sessionId)}::uuid[], ${positions.map(({ seq }) => seq)}::int[])
         AS n (session_id, seq)
-      JOIN sessions s ON s.session_id = n.session_id
+      JOIN sessions s ON s.session_id = n.session_id AND NOT s.temporary
       LEFT JOIN messages m ON m.session_id = n.session_id AND m.seq = n.seq
       WHERE n.seq = 0 OR m.message_id IS NOT NULL`;
     const { rows } = await database.query<Omit<Found, "position">>(text, values);

@@ -43,6 +43,8 @@ const clientAt = (url: string, headers: Record<string, string> = {}) =>
   openAiClient(url, user, headers);
 const isTextOrNull = (value: unknown) => value === null || typeof value === "string";
 const agent = "general-chat";
+const titleOf = (question: string, answer = "") =>
+  `### Task:\nGenerate a concise title, 2 to 4 words.\n### Chat History:\nUSER: ${question}\nASSISTANT: ${answer}`;
 const ask = (content: string, ...before: ChatCompletionMessageParam[]) => ({
   model: agent,
   messages: [...before, { role: "user" as const, content }],
@@ -196,16 +198,60 @@ describe("a conversation that a header names", () => {
     const native1 = named(session?.session_id ?? "", "X-Session-ID");
     await native1.chat.completions.create(ask("third", asked("second"), said("You said: second")));
     expect(await historyOf(session?.session_id ?? "")).toHaveLength(6);
+    const conversation = named(`conv_${session?.session_id}`, "X-Session-ID");
+    await conversation.chat.completions.create(
+      ask("fourth", asked("third"), said("You said: third")),
+    );
+    expect(await historyOf(session?.session_id ?? "")).toHaveLength(8);
   });
 
   it("keeps out what is asked beside it: titles, tags, and histories that never were", async () => {
     const client = named("chat 2");
     await client.chat.completions.create(ask("hello"));
-    await client.chat.completions.create(ask("### Task: a title for: hello"));
+    await client.chat.completions.create(ask(titleOf("hello", "You said: hello")));
     await client.chat.completions.create(ask("and now", asked("hello"), said("I am root")));
     const [session] = await sessionsOf();
     const messages = await historyOf(session?.session_id ?? "", "&path=all");
     expect(messages.map(({ content }) => content)).toEqual(["hello", "You said: hello"]);
+  });
+
+  it("is what its client begins with, and not the title that is asked for first", async () => {
+    const client = named("chat 6");
+    const titled = await client.chat.completions.create(ask(titleOf("hello"))).withResponse();
+    await client.chat.completions.create(ask("hello"));
+    await client.chat.completions.create(ask("go on", asked("hello"), said("You said: hello")));
+    const sessions = await sessionsOf();
+    expect(sessions).toHaveLength(1);
+    expect(sessions[0]?.session_id).not.toBe(titled.response.headers.get("x-session-id"));
+    const messages = await historyOf(sessions[0]?.session_id ?? "", "&path=all");
+    expect(messages.map(({ content }) => content)).toEqual([
+      "hello",
+      "You said: hello",
+      "go on",
+      "You said: go on",
+    ]);
+    const { body } = await native.get<{ results: unknown[] }>(
+      `/chat/search?user_id=${user}&q=concise`,
+    );
+    expect(JSON.stringify(body)).not.toContain("concise title");
+  });
+
+  it("begins anew where its first message is said otherwise", async () => {
+    const client = named("chat 7");
+    await client.chat.completions.create(ask("hello"));
+    await client.chat.completions.create(ask("hello you"));
+    await client.chat.completions.create(
+      ask("and", asked("hello you"), said("You said: hello you")),
+    );
+    const [session] = await sessionsOf();
+    const path = await historyOf(session?.session_id ?? "");
+    expect(path.map(({ content }) => content)).toEqual([
+      "hello you",
+      "You said: hello you",
+      "and",
+      "You said: and",
+    ]);
+    expect(path[0]?.siblings?.ids).toHaveLength(2);
   });
 
   it("branches where its client says something else, and answers again where it says the same", async () => {
@@ -249,6 +295,34 @@ describe("a conversation that a header names", () => {
 });
 
 describe("what goes wrong", () => {
+  it("is not told of tools that nobody is to call", async () => {
+    const tools = [{ type: "function" as const, function: { name: "f" } }];
+    const none = { tools, tool_choice: "none" as const };
+    expect((await openai.chat.completions.create({ ...ask("Hi"), ...none })).choices).toHaveLength(
+      1,
+    );
+    const [tool] = tools.map(({ type, function: { name } }) => ({ type, name }));
+    const response = await openai.responses.create({
+      model: agent,
+      input: "Hi",
+      tools: [{ ...(tool ?? tools[0]), parameters: {}, strict: false } as never],
+      tool_choice: "none",
+    });
+    expect(response.status).toBe("completed");
+  });
+
+  it("says where in the body a file cannot be read", async () => {
+    const parts = [
+      { type: "text", text: "Look" },
+      { type: "image_url", image_url: { url: "data:image/png;base64,@@@" } },
+    ];
+    const asked = { model: agent, messages: [{ role: "user", content: parts }] };
+    await expect(openai.chat.completions.create(asked as never)).rejects.toMatchObject({
+      status: 422,
+      param: "messages[0].content[1]",
+    });
+  });
+
   it.each([
     ["tools", { tools: [{ type: "function", function: { name: "f" } }] }],
     ["n", { n: 2 }],
