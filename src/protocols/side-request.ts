@@ -2,6 +2,8 @@
 const around = 60;
 /** Of long messages they quote the beginning. */
 const quoted = 200;
+/** Of a short one, what may be a quotation is looked at so often. */
+const maxFinds = 1_000;
 
 /**
  * Whether a message is about another one, as prompts for titles, tags and follow-up questions are: the other stands in it
@@ -12,17 +14,17 @@ export function isAbout(text: string, other: string): boolean {
   const said = other.trim();
   if (said === "" || text.length < Math.min(said.length, quoted) + around) return false;
   const start = said.slice(0, quoted);
-  for (let at = text.indexOf(start); at >= 0; at = text.indexOf(start, at + 1)) {
-    const before = text.slice(Math.max(0, at - 12), at);
-    const behind = text.slice(at + start.length, at + start.length + 12);
-    if (
-      /(?:^|[\n:：>"'“‘«「『[(])[ \t]*$/u.test(before) &&
-      (start.length < said.length || ends.test(behind))
-    ) {
-      return true;
-    }
+  let at = -1;
+  for (let finds = 0; finds < maxFinds; finds += 1) {
+    at = text.indexOf(start, at + 1);
+    if (at < 0) return false;
+    const end = at + start.length;
+    const isApart = begins.test(text.slice(Math.max(0, at - 12), at));
+    const isLonger = start.length < said.length;
+    if (isApart && (isLonger || ends.test(text.slice(end, end + 12)))) return true;
   }
   return false;
 }
 
+const begins = /(?:^|[\n:：>"'“‘«「『[(])[ \t]*$/u;
 const ends = /^[ \t]*(?:$|[\r\n<"'”’»」』\])]|\\n)/u;

@@ -252,7 +252,9 @@ describe("a response", () => {
   });
 
   it("leaves nothing behind where nothing is to be stored", async () => {
-    await create("secret", { store: false });
+    const secret = await create("secret", { store: false });
+    const next = await create("go on", { previous_response_id: secret.id });
+    expect([secret, next]).toMatchObject([{ store: false }, { store: false }]);
     const { body } = await native.get<{ sessions: object[] }>(`/sessions?user_id=${user}`);
     expect(body.sessions).toEqual([]);
   });

@@ -27,8 +27,8 @@ export type CompletionRequest =
     };
 
 const ownTools = {
-  en: "agents use the tools that they have here",
-  zh: "智能体只使用其在此处配置的工具",
+  en: "agents use the tools that they have here (docs/openai.md says where front ends offer theirs)",
+  zh: "智能体只使用其在此处配置的工具（前端自带工具的关闭方法见 docs/openai.md）",
 };
 const oneAnswer = { en: "an agent gives one answer", zh: "智能体每次只给出一个回答" };
 const noLogprobs = {

@@ -6,7 +6,7 @@ import { goneSignal } from "../../../http/gone-signal.ts";
 import type { IdentityProvider } from "../../../identity/identity.ts";
 import { Problem } from "../../../problems/problem.ts";
 import { keyOf, userOf } from "../../caller.ts";
-import { conversationName } from "../../conversation-name.ts";
+import { conversationName, type ExternalIds } from "../../conversation-name.ts";
 import type { OpenedTurn, ProtocolTurn, TurnOpener } from "../../open-turn.ts";
 import { readMetadata } from "../metadata.ts";
 import { settingsFor } from "../settings.ts";
@@ -24,6 +24,7 @@ import {
 } from "./request.ts";
 
 interface OpenerOptions {
+  readonly externalIds: Pick<ExternalIds, "isKept">;
   readonly turns: TurnOpener;
   readonly commands: Pick<Commands, "state">;
   readonly catalogue: Pick<Catalogue, "seenBy">;
@@ -36,7 +37,7 @@ const operation = "POST /v1/responses";
 
 /** What a request makes: a turn, or the part of a reply that follows what was decided. */
 export function createResponseOpener(options: OpenerOptions, reader: ResponseReader) {
-  const { turns, commands, catalogue, identity } = options;
+  const { turns, commands, catalogue, identity, externalIds } = options;
   const { parts } = reader;
 
   /** Where what the client has from here ends. Raises `message_not_found` for what it only names. */
@@ -109,6 +110,9 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
         interrupts: before.status === "paused",
       };
     } else if (sessionId !== null) place = { sessionId, at: { kind: "head" }, interrupts: false };
+    // What follows an answer that is not kept goes with it.
+    const isKept =
+      body.store !== false && (place === undefined || (await externalIds.isKept(place.sessionId)));
     const agent = await catalogue.seenBy(request).resolve(body.model ?? undefined);
     const { said, earlier, instructions } = input;
     const format = formatOf((body as { text?: unknown }).text);
@@ -117,7 +121,7 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
       ...(Object.keys(metadata).length > 0 && { metadata }),
       ...(previousId !== null && { previous_response_id: previousId }),
       ...(body.background === true && { background: true }),
-      ...(body.store === false && { store: false }),
+      ...(!isKept && { store: false }),
       ...(body.temperature !== undefined && { temperature: body.temperature }),
       ...(body.top_p !== undefined && { top_p: body.top_p }),
       ...(body.max_output_tokens !== undefined && { max_output_tokens: body.max_output_tokens }),
@@ -128,7 +132,7 @@ export function createResponseOpener(options: OpenerOptions, reader: ResponseRea
       userId,
       conversation,
       ...(place && { place }),
-      isKept: body.store !== false,
+      isKept,
       earlier,
       said,
       metadata: { response: echo },

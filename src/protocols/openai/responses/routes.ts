@@ -17,12 +17,14 @@ import type { TurnOpener } from "../../open-turn.ts";
 import { turnRefusals } from "../../refusals.ts";
 import { view } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
+import type { ExternalIds } from "../../conversation-name.ts";
 import { createResponseOpener } from "./open-response.ts";
 import { responseProjection } from "./project.ts";
 import { createResponseReader } from "./read-response.ts";
 import { responseBody, responseSchema } from "./schemas.ts";
 
 interface ResponseRoutesOptions {
+  readonly externalIds: Pick<ExternalIds, "isKept">;
   readonly turns: TurnOpener;
   readonly commands: Pick<Commands, "state" | "cancel" | "remove">;
   readonly follow: FollowReply;
