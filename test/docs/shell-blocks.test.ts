@@ -80,7 +80,7 @@ const notHere: readonly (readonly [page: RegExp, begins: RegExp, why: string])[]
   [/scaling\.md/, /^redis-cli ACL/, "test/deploy/redis-rights.test.ts carries it out"],
   [/mcp\.md/, /^claude mcp add/, "needs Claude Code; test/protocols/mcp.test.ts asks the service"],
   [
-    /security\.md/,
+    /security\.md|openai\.md/,
     /^chat-service keys/,
     "needs an administrator's key; test/service/api-keys.test.ts carries it out",
   ],

@@ -283,8 +283,8 @@ describe("a run", () => {
       [bodyOf("x", { resume: {} }), "resume"],
       [bodyOf("x", { resume: [null] }), "resume/0/interruptId"],
       [bodyOf("x", { resume: [{ interruptId: `${randomUUID()}_r1`, status: "resolved" }] }), ""],
-      [[], ""],
-      [null, ""],
+      [[], "the body must be"],
+      [null, "the body must be"],
     ];
     for (const [body, told] of wrong) {
       const response = await post("/agui/actor", body);
