@@ -503,7 +503,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["telemetry.viewers(-1);", ""],
       ["return underWay > 1 ? taken() : undefined;", "return undefined;"],
       ["if (isClosing) gone.abort();", ""],
-      ["if (isOver && !gone.signal.aborted && shown.hasEndLine !== false) raw.write(endLine);", ""],
+      ["if (isOver && shown.hasEndLine !== false) raw.write(endLine);", ""],
     ],
   },
   {
