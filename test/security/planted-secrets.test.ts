@@ -226,6 +226,19 @@ async function converse(): Promise<void> {
     // Others tell what was asked, which is the caller's own.
     if (method === "SendStreamingMessage") told.push(await answer.text());
   }
+  const parts = [
+    { type: "text", text: secrets["message text"] },
+    {
+      type: "file",
+      filename: `${secrets.attachment}.txt`,
+      mediaType: "text/plain",
+      url: `data:text/plain;base64,${Buffer.from(secrets.attachment).toString("base64")}`,
+    },
+  ];
+  for (const wrong of [{}, { parts: secrets["message text"] }, { role: secrets["message text"] }]) {
+    const messages = [{ id: "m1", role: "user", parts, ...wrong }];
+    told.push(await (await post("/ai/chat", { id: "a chat", messages })).text());
+  }
   const stream = await post("/chat/message/stream", { ...message, attachments: [] });
   const text = await stream.text();
   expect(text).toContain('"type":"error"');
