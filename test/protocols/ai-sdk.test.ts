@@ -340,6 +340,102 @@ describe("a place in a chat", () => {
   });
 });
 
+describe("what a client sends", () => {
+  const png = `data:image/png;base64,${Buffer.from("not really one").toString("base64")}`;
+  const note = `data:text/plain;base64,${Buffer.from("Buy milk.").toString("base64")}`;
+
+  it("may be files, which are there when the chat is opened, asked again and edited", async () => {
+    const chat = chatOf();
+    const file = {
+      type: "file",
+      mediaType: "text/plain",
+      filename: "note.txt",
+      url: note,
+    } as const;
+    await chat.sendMessage({ text: "extended one", files: [file] });
+    await chat.sendMessage({ files: [file] });
+    const stored = await kept();
+    const [first, , second] = stored;
+    expect(first?.parts).toMatchObject([
+      { type: "file", mediaType: "text/plain", filename: "note.txt" },
+      { type: "text", text: "extended one" },
+    ]);
+    expect(second?.parts.map(({ type }) => type)).toEqual(["file"]);
+    const [part] = first?.parts ?? [];
+    const url = part?.type === "file" ? part.url : "";
+    const read = await fetch(`${acted.url}${url}?user_id=${user}`, { headers: headers() });
+    expect(await read.text()).toBe("Buy milk.");
+    const other = chatOf({ messages: stored });
+    await other.regenerate();
+    expect(other.status).toBe("ready");
+    await other.sendMessage({
+      messageId: first?.id ?? "",
+      parts: [...(first?.parts.slice(0, 1) ?? []), { type: "text", text: "extended two" }],
+    });
+    expect(other.status).toBe("ready");
+    const edited = await kept();
+    expect(edited).toHaveLength(2);
+    expect(edited[0]?.parts).toMatchObject([
+      { type: "file", filename: "note.txt" },
+      { type: "text", text: "extended two" },
+    ]);
+  });
+
+  it("of any other shape is refused, shortly", async () => {
+    const user = (parts: unknown) => [{ id: "m", role: "user", parts }];
+    const wrong: [unknown, string][] = [
+      [bodyOf("x", { id: "a\u0000b" }), "id"],
+      [bodyOf("x", { id: "x".repeat(257) }), "id"],
+      [bodyOf("x", { id: undefined }), "id"],
+      [bodyOf("x", { trigger: "other" }), "trigger"],
+      [bodyOf("x", { messages: [] }), "messages"],
+      [bodyOf("x", { messages: [null] }), "messages"],
+      [bodyOf("x", { messages: [{ role: "assistant", parts: [] }] }), "messages"],
+      [bodyOf("  "), "messages/0/parts"],
+      [bodyOf("x".repeat(50_000)), "messages/0/parts"],
+      [bodyOf("x", { messages: user("text") }), "messages/0/parts"],
+      [bodyOf("x", { messages: user([null]) }), "messages/0/parts/0"],
+      [bodyOf("x", { messages: user([{ type: "text", text: 7 }]) }), "messages/0/parts/0"],
+      [bodyOf("x", { messages: user([{ type: "file", url: "https://x/y.png" }]) }), "messages.0"],
+      [bodyOf("x", { messages: user([{ type: "file" }]) }), "messages/0/parts/0"],
+      [
+        bodyOf("x", {
+          messages: user([{ type: "file", url: `/chat/attachments/${randomUUID()}` }]),
+        }),
+        "must say something",
+      ],
+      [
+        bodyOf("x", {
+          messages: user([
+            { type: "text", text: "x" },
+            { type: "file", url: `/chat/attachments/${randomUUID()}` },
+          ]),
+        }),
+        "messages",
+      ],
+      [bodyOf("x", { messages: user([{ type: "file", url: png.slice(0, -3) }]) }), ""],
+      [[], ""],
+      [null, ""],
+    ];
+    for (const [body, told] of wrong) {
+      const response = await post(body);
+      const answer = (await response.json()) as { type: string; error: string };
+      expect([400, 422], JSON.stringify([body, answer])).toContain(response.status);
+      expect(answer.error).toContain(told);
+      expect(Object.keys(answer)).toEqual(["error", "type"]);
+    }
+    const chat = chatOf({ transport: transport(undefined, "nobody") });
+    await chat.sendMessage({ text: "x" });
+    expect(JSON.parse(chat.error?.message ?? "")).toMatchObject({ type: "agent_not_found" });
+    expect((await post(bodyOf("x"), "/ai/nobody/x")).status).toBe(404);
+    expect((await fetch(`${acted.url}/ai/actor/x/messages?before=%00`)).status).toBe(404);
+    expect((await fetch(`${acted.url}/ai/actor/%00/messages`)).status).toBe(400);
+    expect(await (await fetch(`${acted.url}/ai/actor`)).json()).toMatchObject({
+      type: "method_not_allowed",
+    });
+  });
+});
+
 describe("a connection that is lost", () => {
   /** The `fetch` of a client whose answers stop behind some pieces: the first one alone. */
   const cutting = (after: number): Fetch => {

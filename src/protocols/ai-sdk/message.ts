@@ -154,43 +154,53 @@ function eventsOf(reply: StoredMessage): ReplyEvent[] {
   }
 }
 
-/** What the client's own reader makes of a stream that has each part in one piece. */
-function assembled(id: string, chunks: readonly Chunk[]): UiMessage {
+/** What the client's own reader makes of a stream. */
+export function assembled(id: string, chunks: readonly Chunk[]): UiMessage {
   const parts: Record<string, unknown>[] = [];
   const metadata: Record<string, unknown> = {};
+  const written = new Map<unknown, Record<string, unknown>>();
+  const write = (key: unknown, part: Record<string, unknown>) => {
+    written.set(key, part);
+    parts.push(part);
+  };
   const tool = (toolCallId: unknown, more: object) => {
     const part = parts.findLast((each) => each["toolCallId"] === toolCallId);
     if (part === undefined) parts.push({ type: "dynamic-tool", toolCallId, ...more });
     else Object.assign(part, more);
   };
   for (const { type, ...chunk } of chunks) {
-    const { toolCallId } = chunk;
+    const { id: key, toolCallId } = chunk;
     switch (type) {
       case "start-step":
         parts.push({ type: "step-start" });
         break;
+      case "reset-step":
+        parts.splice(parts.findLastIndex((part) => part["type"] === "step-start") + 1);
+        break;
       case "text-start":
-        parts.push({ type: "text", text: "", state: "streaming", ...providerOf(chunk) });
+        write(key, { type: "text", text: "", state: "streaming", ...providerOf(chunk) });
         break;
       case "reasoning-start":
-        parts.push({
+        write(key, {
           type: "reasoning",
-          id: chunk["id"],
+          id: key,
           text: "",
           state: "streaming",
           ...providerOf(chunk),
         });
         break;
       case "text-delta":
-      case "reasoning-delta":
-        Object.assign(parts.at(-1) ?? {}, {
-          text: `${String(parts.at(-1)?.["text"])}${String(chunk["delta"])}`,
-        });
+      case "reasoning-delta": {
+        const part = written.get(key);
+        if (part !== undefined) part["text"] = `${String(part["text"])}${String(chunk["delta"])}`;
         break;
+      }
       case "text-end":
-      case "reasoning-end":
-        Object.assign(parts.at(-1) ?? {}, { state: "done" });
+      case "reasoning-end": {
+        const part = written.get(key);
+        if (part !== undefined) part["state"] = "done";
         break;
+      }
       case "tool-input-start":
       case "tool-input-available": {
         const { toolName, input, providerExecuted, toolMetadata } = chunk;
@@ -223,7 +233,13 @@ function assembled(id: string, chunks: readonly Chunk[]): UiMessage {
       case "error":
         break;
       default:
-        if (chunk["transient"] !== true) parts.push({ type, ...chunk });
+        if (chunk["transient"] !== true) {
+          const same = parts.find(
+            (part) => part["type"] === type && key !== undefined && part["id"] === key,
+          );
+          if (same === undefined) parts.push({ type, ...chunk });
+          else same["data"] = chunk["data"];
+        }
     }
   }
   return { id, role: "assistant", metadata: metadata as Metadata, parts: parts as Part[] };

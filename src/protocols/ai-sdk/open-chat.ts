@@ -16,7 +16,14 @@ import type { KnownMessages } from "./known-messages.ts";
 import { noteOf, storedOf } from "./message.ts";
 import { placeChat } from "./place-chat.ts";
 import { chatProjection, type ChatOptions } from "./project.ts";
-import { chatName, decisionsOf, readChat, type ChatBody, type ChatTurn } from "./request.ts";
+import {
+  chatName,
+  decisionsOf,
+  notOurs,
+  readChat,
+  type ChatBody,
+  type ChatTurn,
+} from "./request.ts";
 
 export interface ChatParts {
   readonly turns: TurnOpener;
@@ -62,6 +69,7 @@ export function createOpenChat(parts: ChatParts) {
     const userId = userOf(request);
     const agent = await catalogue.seenBy(request).resolve(agentId);
     const session = await externalIds.find(userId, conversation);
+    if (session === null && turn.said.files === null) throw notOurs("/messages");
     const place = session && (await placeChat(parts.knownMessages, session, turn));
     if (session !== null && place?.kind === "reply") {
       const { replyId } = place;

@@ -3,7 +3,7 @@ import { headOf, parentOf } from "../../tree/tree.ts";
 import type { Anchor } from "../../replies/lifecycle/anchor.ts";
 import { userMessage } from "../said.ts";
 import type { KnownMessage, KnownMessages } from "./known-messages.ts";
-import type { ChatTurn } from "./request.ts";
+import { notOurs, type ChatTurn } from "./request.ts";
 
 /** Where a turn belongs: at a place, to a reply that is being made; null: ids do not tell. */
 export type ChatPlace =
@@ -51,6 +51,11 @@ export async function placeChat(
   if (old !== undefined) {
     if (isUnfinished(old)) return { kind: "reply", replyId: old.messageId };
     return { kind: "at", at: { kind: "again", messageId: old.messageId } };
+  }
+  if (said.files === null) {
+    const [edited] = same;
+    if (edited === undefined) throw notOurs("/messages");
+    return { kind: "at", at: { kind: "beside", messageId: edited.messageId } };
   }
   if (above !== null) return { kind: "at", at: { kind: "below", messageId: above.messageId } };
   if (!isFirst) return null;

@@ -23,7 +23,9 @@ import {
   type ReplyEventBody,
 } from "../../replies/reply-event.ts";
 import { stride } from "../view.ts";
+import { assembled } from "./message.ts";
 import { chatProjection, type AnsweredPart, type ChatOptions } from "./project.ts";
+import type { Chunk } from "./tool-parts.ts";
 
 function told(log: readonly ReplyEventBody[], more: Partial<ChatOptions> = {}) {
   const projection = chatProjection({
@@ -77,10 +79,34 @@ async function readBy(chunks: readonly UIMessageChunk[], message?: UIMessage) {
   return { message: last, error };
 }
 
+/** As JSON has it. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
 const textOf = (message: UIMessage | undefined) =>
   (message?.parts ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
 
 describe("a chat", () => {
+  it("ends as its reply has", () => {
+    const endsOf = (last: ReplyEventBody) => told([userMessage, last]).chunks.slice(2);
+    const error = { type: "error" as const, code: 500, full_response: "" };
+    const about = { error: { type: "interrupted", message: "Lost." } };
+    expect(endsOf({ ...error, error: "Lost.", error_type: "interrupted" })).toEqual([
+      { type: "finish-step" },
+      { type: "finish", finishReason: "interrupted", messageMetadata: about },
+    ]);
+    expect(endsOf({ ...error, error: "Broken.", error_type: "agent_failed" })).toEqual([
+      {
+        type: "message-metadata",
+        messageMetadata: { error: { type: "agent_failed", message: "Broken." } },
+      },
+      { type: "error", errorText: "Broken." },
+    ]);
+    expect(endsOf({ type: "cancelled", full_response: "", reason: "session_deleted" })).toEqual([
+      { type: "message-metadata", messageMetadata: { finish_reason: "session_deleted" } },
+      { type: "abort", reason: "session_deleted" },
+    ]);
+  });
+
   it("knows every event of the log", () => {
     const own = ["user_message", "paused", "conversation_complete", "cancelled", "error"];
     const all = [...Object.keys(bodies), ...own];
@@ -96,6 +122,9 @@ describe("a chat", () => {
         expect(error).toBe(last.type === "error" && pause === null ? "It broke." : null);
         expect(textOf(message)).toBe(state.content);
         if (message !== undefined) await validateUIMessages({ messages: [message] });
+        expect(plain(assembled(messageId, chunks as Chunk[]).parts)).toEqual(
+          plain(message?.parts ?? []),
+        );
         const states = (message?.parts ?? []).flatMap((part) =>
           "state" in part ? [part.state] : [],
         );

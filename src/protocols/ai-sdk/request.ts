@@ -78,7 +78,8 @@ export function readChat(
   }
   const path = `/messages/${index}/parts`;
   const said = readParts(last.parts, path, limits.maxUploadBytes);
-  checkSaid(said, path, limits.maxMessageLength);
+  // What is asked again has said what it says.
+  if (!isAgain || said.files !== null) checkSaid(said, path, limits.maxMessageLength);
   const ownId = isName(last.id) ? last.id : null;
   const before = messages.slice(0, -1);
   return {
@@ -86,7 +87,7 @@ export function readChat(
     said,
     messageId: ownId,
     isAgain,
-    instead: isAgain ? (messageId ?? null) : null,
+    instead: isAgain && isName(messageId) ? messageId : null,
     earlier: before.flatMap(({ role, parts }): EarlierMessage[] => {
       const text = textOf(parts);
       return (role === "user" || role === "assistant") && text.trim() !== ""
@@ -229,10 +230,12 @@ function readParts(parts: unknown, path: string, maxUploadBytes: number): Said {
   if (!Array.isArray(parts)) throw unreadable(path);
   const texts: string[] = [];
   const files: GivenFile[] = [];
+  const isKept = parts.some(isOurFile);
   for (const [index, given] of parts.entries()) {
     const part = (given ?? {}) as Part;
     const { type, text } = part;
     if (type === "text" && typeof text === "string") texts.push(text);
+    else if (isKept && isOurFile(part)) continue;
     else if (type === "file") files.push(fileOf(part, `${path}/${index}`));
     // What a client's own parts say is for itself.
     else if (typeof type !== "string" || !type.startsWith("data-")) {
@@ -245,7 +248,27 @@ function readParts(parts: unknown, path: string, maxUploadBytes: number): Said {
       zh: `每条消息最多可带 ${maxAttachments} 个文件。`,
     });
   }
-  return { text: texts.join("\n"), files: readAttachments(files, maxUploadBytes) };
+  const text = texts.join("\n");
+  if (!isKept) return { text, files: readAttachments(files, maxUploadBytes) };
+  if (files.length === 0) return { text, files: null };
+  throw notOurs(path);
+}
+
+/** Of a message that was opened again: its files are here. */
+function isOurFile(given: unknown): boolean {
+  const { type, url } = (given ?? {}) as Part;
+  return type === "file" && typeof url === "string" && ourFile.test(url);
+}
+
+const ourFile = /^[^?#]*\/chat\/attachments\/[0-9a-f-]{36}$/;
+
+/** Raised where there is no message whose files could be meant. */
+export function notOurs(path: string): Problem {
+  return new Problem("unsupported_parameter", {
+    parameter: path.slice(1).replaceAll("/", "."),
+    en: "files of a message that is edited stay as they are, or all come as data URLs",
+    zh: "编辑消息时，其文件要么保持不变，要么全部以 data URL 重新发送",
+  });
 }
 
 const dataUrl = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,/;

@@ -11,6 +11,7 @@ import { Problem } from "../../problems/problem.ts";
 import type { FoundSession } from "../../sessions/session-store.ts";
 import { headOf, pathTo } from "../../tree/tree.ts";
 import { userOf } from "../caller.ts";
+import { isName } from "../conversation-name.ts";
 import { turnRefusals } from "../refusals.ts";
 import { replyOf, userMessageOf } from "./message.ts";
 import { agentOf, createOpenChat, type ChatParts } from "./open-chat.ts";
@@ -185,7 +186,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
     );
 
     const seqOf = async (session: FoundSession, id: string): Promise<number> => {
-      const rows = await options.knownMessages.find(session, [id]);
+      const rows = isName(id) ? await options.knownMessages.find(session, [id]) : [];
       const seq = rows[0]?.seq ?? (isId(id) ? await messages.seqOf(session.sessionId, id) : null);
       if (seq === null) throw new Problem("message_not_found", { messageId: id });
       return seq;
