@@ -39,11 +39,22 @@ export async function placeChat(
         ? isAgain || parentOf(session.tree, row.seq) === 0
         : parentOf(session.tree, row.seq) === parent),
   );
-  const asked = same.find(({ content }) => content === text) ?? (isAgain ? same[0] : undefined);
+  const [newest] = same;
+  const asked = isAgain
+    ? (same.find(({ content }) => content === text) ?? newest)
+    : newest?.content === text
+      ? newest
+      : undefined;
   if (asked !== undefined) {
     const reply = await known.replyTo(session, asked);
     if (reply !== null && isUnfinished(reply)) return { kind: "reply", replyId: reply.messageId };
-    if (isAgain) return { kind: "at", at: { kind: "again", messageId: asked.messageId } };
+    // Sent once more with the same words it is not said otherwise: its answer was lost, or was none.
+    if (!isAgain && reply?.status === "complete") {
+      return { kind: "reply", replyId: reply.messageId };
+    }
+    if (isAgain || reply !== null) {
+      return { kind: "at", at: { kind: "again", messageId: asked.messageId } };
+    }
   }
   const old = isAgain
     ? found.find((row) => row.role === "assistant" && named(instead)(row))
