@@ -475,6 +475,8 @@ describe("a connection that is lost", () => {
       await whole.sendMessage({ text: word });
       const told = (await (await post(bodyOf(word, { id: randomUUID() }))).text()).split("\n\n");
       for (const after of told.keys()) {
+        // What has failed is asked for anew.
+        if (after === 0 && word === "fails") continue;
         const before = acted.runs();
         const chat: PlainChat = chatOf({
           id: `${id} ${after}`,
