@@ -69,7 +69,7 @@ export function createOpenChat(parts: ChatParts) {
     const userId = userOf(request);
     const agent = await catalogue.seenBy(request).resolve(agentId);
     const session = await externalIds.find(userId, conversation);
-    if (session === null && turn.said.files === null) throw notOurs("/messages");
+    if (session === null && turn.said.keepsFiles === true) throw notOurs("/messages");
     const place = session && (await placeChat(parts.knownMessages, session, turn));
     if (session !== null && place?.kind === "reply") {
       const { replyId } = place;

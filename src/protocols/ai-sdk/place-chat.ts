@@ -63,7 +63,7 @@ export async function placeChat(
     if (isUnfinished(old)) return { kind: "reply", replyId: old.messageId };
     return { kind: "at", at: { kind: "again", messageId: old.messageId } };
   }
-  if (said.files === null) {
+  if (said.keepsFiles === true) {
     const [edited] = same;
     if (edited === undefined) throw notOurs("/messages");
     return { kind: "at", at: { kind: "beside", messageId: edited.messageId } };

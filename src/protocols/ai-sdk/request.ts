@@ -79,7 +79,7 @@ export function readChat(
   const path = `/messages/${index}/parts`;
   const said = readParts(last.parts, path, limits.maxUploadBytes);
   // What is asked again has said what it says.
-  if (!isAgain || said.files !== null) checkSaid(said, path, limits.maxMessageLength);
+  if (!isAgain || said.keepsFiles !== true) checkSaid(said, path, limits.maxMessageLength);
   const ownId = isName(last.id) ? last.id : null;
   const before = messages.slice(0, -1);
   return {
@@ -250,7 +250,7 @@ function readParts(parts: unknown, path: string, maxUploadBytes: number): Said {
   }
   const text = texts.join("\n");
   if (!isKept) return { text, files: readAttachments(files, maxUploadBytes) };
-  if (files.length === 0) return { text, files: null };
+  if (files.length === 0) return { text, files: [], keepsFiles: true };
   throw notOurs(path);
 }
 

@@ -173,7 +173,7 @@ export function readInput(
   const text = [...texts, read.text].filter((each) => each.trim() !== "").join("\n\n");
   const said = { text, files: read.files };
   if (decisions.length === 0) checkSaid(said, "/input", limits.maxMessageLength);
-  else if (text !== "" || (read.files ?? []).length > 0) {
+  else if (text !== "" || read.files.length > 0) {
     throw faulty(
       "/input",
       "has a message beside what was decided, which is for a further request",
