@@ -8,8 +8,15 @@ const streams = 40;
 const rounds = 5;
 const warmUps = 200;
 
+interface Asked {
+  readonly path: string;
+  readonly body: object;
+  /** Where the body does not say whose it is. */
+  readonly user?: string;
+}
+
 /** How each protocol has a reply streamed that is so many tokens long. A further protocol is a further line. */
-const views: Readonly<Record<string, (count: number) => { path: string; body: object }>> = {
+const views: Readonly<Record<string, (count: number) => Asked>> = {
   native: (count) => ({
     path: "/chat/message/stream",
     body: { user_id: randomUUID(), message: `${count}` },
@@ -28,12 +35,39 @@ const views: Readonly<Record<string, (count: number) => { path: string; body: ob
     path: "/v1/responses",
     body: { model: "general-chat", stream: true, user: randomUUID(), input: `${count}` },
   }),
+  "ag-ui": (count) => ({
+    path: "/agui/general-chat",
+    user: randomUUID(),
+    body: {
+      threadId: randomUUID(),
+      runId: randomUUID(),
+      messages: [{ id: "1", role: "user", content: `${count}` }],
+    },
+  }),
+  mcp: (count) => ({
+    path: "/mcp",
+    user: randomUUID(),
+    body: {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "tools/call",
+      params: {
+        name: "ask_agent",
+        arguments: { agent_id: "general-chat", message: `${count}` },
+        _meta: { progressToken: 1 },
+      },
+    },
+  }),
 };
 
-async function readStream(url: string, { path, body }: { path: string; body: object }) {
+async function readStream(url: string, { path, body, user }: Asked) {
   const response = await fetch(url + path, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      ...(user !== undefined && { "x-user-id": user }),
+    },
     body: JSON.stringify(body),
   });
   if (!response.ok || response.body === null) throw new Error(await response.text());

@@ -1,3 +1,7 @@
+import { EventSchema } from "@ag-ui/core/schemas";
+import { runProjection } from "../../src/protocols/ag-ui/project.ts";
+import type { RunState } from "../../src/protocols/ag-ui/run/telling.ts";
+import { answerOf, answerProjection, type AnswerState } from "../../src/protocols/mcp/project.ts";
 import {
   completionProjection,
   type CompletionState,
@@ -9,6 +13,8 @@ import {
   type ResponseState,
 } from "../../src/protocols/openai/responses/project.ts";
 import type { Projection } from "../../src/protocols/view.ts";
+import { isTerminal } from "../../src/replies/reply-event.ts";
+import { faultsOf } from "../support/openai-schemas.ts";
 
 /** What somebody has who has read a reply, over whatever protocol. */
 export interface Outcome {
@@ -44,8 +50,8 @@ interface Sent {
 /** A protocol's view of a reply, and what its clients make of it. A further protocol is a further entry. */
 export interface ProtocolView {
   readonly name: string;
-  /** Of which schema each of its events is. */
-  readonly schemaOf: ((sent: Sent) => string) | null;
+  /** What is wrong with an event by the protocol's own schemas; empty: nothing. */
+  readonly faultsOf: ((sent: Sent) => string) | null;
   /** What the protocol cannot tell, or tells otherwise. */
   readonly differs?: (told: Outcome) => Partial<Outcome>;
   projection(reply: Recorded): Projection<unknown>;
@@ -59,7 +65,7 @@ function projected<State>(projection: Projection<State>): Projection<unknown> {
 
 const responses: ProtocolView = {
   name: "responses",
-  schemaOf: () => "ResponseStreamEvent",
+  faultsOf: ({ data }) => faultsOf("ResponseStreamEvent", data),
   projection: ({ messageId, sessionId, storedCalls }) =>
     projected<ResponseState>(
       responseProjection({
@@ -121,8 +127,8 @@ const responses: ProtocolView = {
 
 const completions: ProtocolView = {
   name: "completions",
-  schemaOf: ({ data }) =>
-    "error" in data ? "ErrorResponse" : "CreateChatCompletionStreamResponse",
+  faultsOf: ({ data }) =>
+    faultsOf("error" in data ? "ErrorResponse" : "CreateChatCompletionStreamResponse", data),
   // Whoever sees a call runs it; Stop is an end like any other; what is not known is nothing.
   differs: (told) => ({
     tools: [],
@@ -178,4 +184,133 @@ const completions: ProtocolView = {
   },
 };
 
-export const protocolViews: readonly ProtocolView[] = [responses, completions];
+const agUi: ProtocolView = {
+  name: "ag-ui",
+  faultsOf: ({ data }) => EventSchema.safeParse(data).error?.message ?? "",
+  projection: ({ messageId, storedCalls }) =>
+    projected<RunState>(
+      runProjection({ messageId, threadId: "t", runId: "r", held: [], storedCalls }),
+    ),
+  read(sent) {
+    interface Event {
+      readonly type: string;
+      readonly [name: string]: unknown;
+    }
+    const events = sent.map(({ data }) => data as Event);
+    const texts = new Map<string, string>();
+    const calls = new Map<string, Tool>();
+    let reasoning = "";
+    for (const event of events) {
+      const { type, messageId, toolCallId, delta = "" } = event;
+      const id = String(messageId);
+      const callId = String(toolCallId);
+      const call = calls.get(callId);
+      const metadata = event["metadata"] as { chat_service: { failed?: boolean } };
+      if (type === "TEXT_MESSAGE_CONTENT") texts.set(id, `${texts.get(id) ?? ""}${String(delta)}`);
+      if (type === "REASONING_MESSAGE_CONTENT") reasoning += String(delta);
+      if (type === "MESSAGES_SNAPSHOT") {
+        texts.clear();
+        for (const { id: of, content } of event["messages"] as { id: string; content?: string }[]) {
+          if (content !== undefined) texts.set(of, content);
+        }
+      }
+      if (type === "TOOL_CALL_START") {
+        const begun = { arguments: "", result: "", isFailed: false };
+        calls.set(callId, { name: String(event["toolCallName"]), ...begun });
+      }
+      if (call === undefined) continue;
+      if (type === "TOOL_CALL_ARGS") {
+        calls.set(callId, { ...call, arguments: call.arguments + String(delta) });
+      }
+      if (type === "TOOL_CALL_RESULT") {
+        const isFailed = metadata.chat_service.failed === true;
+        calls.set(callId, { ...call, result: String(event["content"]), isFailed });
+      }
+    }
+    const last = events.at(-1);
+    if (last === undefined) throw new Error("nothing was sent");
+    const outcome = last["outcome"] as
+      | { type: string; interrupts?: { reason: string; metadata: object }[] }
+      | undefined;
+    const { chat_service: note } = last["metadata"] as {
+      chat_service: { finish_reason?: string };
+    };
+    const [usage] = (last["usage"] ?? []) as { inputTokens: number; outputTokens: number }[];
+    return {
+      text: [...texts.values()].join(""),
+      reasoning,
+      tools: [...calls.values()],
+      usage: usage ? { input: usage.inputTokens, output: usage.outputTokens } : null,
+      end:
+        last.type === "RUN_ERROR"
+          ? "failed"
+          : outcome?.type === "interrupt"
+            ? "paused"
+            : outcome?.type === "cancelled"
+              ? "cancelled"
+              : note.finish_reason === "length"
+                ? "length"
+                : "complete",
+      waitsFor: (outcome?.interrupts ?? []).map(({ reason: kind, metadata }) => ({
+        tool: (metadata as { chat_service: { tool: string } }).chat_service.tool,
+        isToConfirm: kind === "confirm",
+      })),
+    };
+  },
+};
+
+/** The result of a call, which comes behind the notices of its progress. */
+const mcp: ProtocolView = {
+  name: "mcp",
+  faultsOf: null,
+  // A result names the tools that were used, and has no thinking.
+  differs: (told) => ({
+    reasoning: "",
+    tools: told.tools.map(({ name, isFailed }) => ({ name, arguments: "", result: "", isFailed })),
+  }),
+  projection(reply) {
+    const { initial, project } = answerProjection("en");
+    return projected<AnswerState>({
+      initial,
+      project(before, event, firstNumber) {
+        const [state, told] = project(before, event, firstNumber);
+        const isRest = isTerminal(event.type) || event.type === "paused";
+        const status = state.status === "failed" ? "completed" : state.status;
+        const result = answerOf({ ...reply, agentId: "actor" }, { ...state, status }, 0);
+        const isFailed = state.status === "failed";
+        return [state, isRest ? [...told, { data: { result, isFailed } }] : told];
+      },
+      isOver: () => false,
+    });
+  },
+  read(sent) {
+    const last = sent.at(-1);
+    if (last === undefined) throw new Error("nothing was sent");
+    const { result, isFailed } = last.data as {
+      result: ReturnType<typeof answerOf>;
+      isFailed: boolean;
+    };
+    const { text, tools = [], usage, status, finish_reason: reason, requirements = [] } = result;
+    return {
+      text,
+      reasoning: "",
+      tools: tools.map(({ name, status: end }) => ({
+        name,
+        arguments: "",
+        result: "",
+        isFailed: end === "failed",
+      })),
+      usage: usage ? { input: usage.input_tokens, output: usage.output_tokens } : null,
+      end: isFailed
+        ? "failed"
+        : status === "completed"
+          ? reason === "length"
+            ? "length"
+            : "complete"
+          : (status as "cancelled" | "paused"),
+      waitsFor: requirements.map(({ tool, kind }) => ({ tool, isToConfirm: kind === "confirm" })),
+    };
+  },
+};
+
+export const protocolViews: readonly ProtocolView[] = [responses, completions, agUi, mcp];
