@@ -887,7 +887,8 @@ export const mutatedFiles: readonly MutatedFile[] = [
     tests: ["src/chat/commands.test.ts"],
     mutants: [
       ["!(await mayAccess(caller, reply.userId, userId, { message_id: messageId }))", "false"],
-      ["if (messageRateLimit === 0) return;", ""],
+      ["if (limit === 0) return;", ""],
+      ["if (who?.keyName !== undefined) {", "if (false) {"],
       ["if (decision.allowed) return;", "return;"],
       ["isId(messageId) ? await look(messageId) : null", "await look(messageId)"],
       ["if (sessionId !== undefined && !isId(sessionId)) {", "if (false) {"],

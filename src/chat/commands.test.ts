@@ -28,6 +28,7 @@ interface Scene {
   readonly cancels?: readonly CancelResult[];
   readonly earlierMessage?: string | null;
   readonly rateLimit?: number;
+  readonly keyRate?: number;
   readonly isAllowed?: boolean;
   readonly isOverdrawn?: boolean;
 }
@@ -130,6 +131,7 @@ function stage(scene: Scene = {}) {
       },
     },
     messageRateLimit: scene.rateLimit ?? 0,
+    keyRateLimit: scene.keyRate ?? 0,
   });
   return { commands, done, accepted, scopes, looked, payers };
 }
@@ -216,6 +218,19 @@ test("messages are counted for their user, else for their session, where there i
   const free = stage({ isAllowed: false });
   await free.commands.send(message());
   expect(free.scopes).toEqual([]);
+});
+
+test("those of a key are counted for it too, behind its user's own", async () => {
+  const { commands, scopes } = stage({ rateLimit: 5, keyRate: 50 });
+  const key = { roles: [], kind: "api_key", keyName: "webui" } as const;
+  await commands.send(message({ userId: "ann", identity: { ...key, userId: "ann" } }));
+  await commands.send(message());
+  expect(scopes).toEqual(["messages:ann", "messages of key:webui", "messages:ann"]);
+  const refused = stage({ rateLimit: 5, keyRate: 50, isAllowed: false });
+  await expect(
+    refused.commands.send(message({ identity: { ...key, userId: "ann" } })),
+  ).rejects.toMatchObject({ type: "rate_limited" });
+  expect(refused.scopes).toEqual(["messages:ann"]);
 });
 
 test("one too many is refused with the time to wait, and not stored", async () => {

@@ -38,6 +38,8 @@ interface CommandParts {
   readonly budgets: Pick<Budgets, "check">;
   /** Messages a minute and user; 0: no limit. */
   readonly messageRateLimit: number;
+  /** The same of a key, over all for whom it acts. */
+  readonly keyRateLimit: number;
 }
 
 /** A message that somebody wants to send, from whatever door it came. */
@@ -116,14 +118,18 @@ const cancelWaitMs = 6_000;
  * Everything that can be refused is refused here, before anything is stored, told or streamed.
  */
 export function createCommands(parts: CommandParts) {
-  const { identity, sessions, catalogue, replies, replyStore, limiter, messageRateLimit } = parts;
+  const { identity, sessions, catalogue, replies, replyStore, limiter } = parts;
 
-  const limitRate = async (scope: string) => {
-    if (messageRateLimit === 0) return;
-    const decision = await limiter.take(`messages:${scope}`, {
-      limit: messageRateLimit,
-      periodMs: 60_000,
-    });
+  /** A user who is refused takes nothing of what the others of his front end have. */
+  const limitRate = async (scope: string, { identity: who }: Pick<Caller, "identity">) => {
+    await takeOf(`messages:${scope}`, parts.messageRateLimit);
+    if (who?.keyName !== undefined) {
+      await takeOf(`messages of key:${who.keyName}`, parts.keyRateLimit);
+    }
+  };
+  const takeOf = async (key: string, limit: number) => {
+    if (limit === 0) return;
+    const decision = await limiter.take(key, { limit, periodMs: 60_000 });
     if (decision.allowed) return;
     const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1000));
     throw new Problem("rate_limited", { seconds }, { retryAfterSeconds: seconds });
@@ -205,7 +211,7 @@ export function createCommands(parts: CommandParts) {
     if (sessionId !== undefined && !isId(sessionId)) {
       throw new Problem("session_not_found", { sessionId });
     }
-    await limitRate(userId ?? `session:${sessionId}`);
+    await limitRate(userId ?? `session:${sessionId}`, request);
     const { keyName, token: userToken } = request.identity ?? {};
     const overdrawn = await parts.budgets.check({ userId, sessionId, keyName });
     // A repeat gets its first answer all the same, and only the database knows whether it is one.
@@ -279,7 +285,7 @@ export function createCommands(parts: CommandParts) {
   const placeOf = (caller: Caller, named: NamedReply) =>
     owned(replyStore.messageOwner, caller, named).catch(async (error: unknown) => {
       // Looking for messages is not free either.
-      await limitRate(caller.identity?.userId ?? named.userId ?? "");
+      await limitRate(caller.identity?.userId ?? named.userId ?? "", caller);
       throw error;
     });
 
@@ -330,7 +336,7 @@ export function createCommands(parts: CommandParts) {
       change: WaitingChange,
     ): Promise<{ readonly userMessageId: string }> {
       const { sessionId, userId } = await placeOf(caller, named);
-      await limitRate(userId);
+      await limitRate(userId, caller);
       const { sessionConfig, ownSettings, turn, ...rest } = change;
       const agentId =
         change.agentId === undefined

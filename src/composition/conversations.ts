@@ -233,6 +233,7 @@ export async function openConversations(
       limiter: floors.limiter,
       budgets,
       messageRateLimit: limits.message_rate_limit,
+      keyRateLimit: limits.message_rate_limit_per_key,
     }),
   };
 }

@@ -25,9 +25,11 @@ describe("front ends that act for their users", () => {
         AUTH_MODE: "jwt",
         SECURITY_SECRET_KEY: secretKey,
         LIMITS_WRITE_RATE_LIMIT: "40",
+        LIMITS_MESSAGE_RATE_LIMIT_PER_KEY: "20",
         AUTH_API_KEYS: JSON.stringify([
           key("webui", { acts_for_users: true }),
           key("libre", { acts_for_users: true }),
+          key("crowd", { acts_for_users: true }),
           key("plain", {}),
           key("operator", { roles: ["admin"] }),
         ]),
@@ -161,6 +163,23 @@ describe("front ends that act for their users", () => {
     expect(statuses).toContain(429);
     const quiet = { ...apiKey("libre"), "x-user-id": "quiet" };
     expect((await client.send("POST", "/chat/session", {}, quiet)).status).toBe(200);
+  });
+
+  it("all users of one together have a rate of messages, whatever others do", async () => {
+    const ask = (name: string, user: string) =>
+      client
+        .send(
+          "POST",
+          "/v1/chat/completions",
+          { model: "general-chat", messages: [{ role: "user", content: "hi" }] },
+          { ...apiKey(name), "x-user-id": user },
+        )
+        .then(({ status }) => status);
+    const many = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => ask("crowd", `user ${index}`)),
+    );
+    expect(new Set(many)).toEqual(new Set([200, 429]));
+    expect(await ask("webui", "somebody")).toBe(200);
   });
 
   it.each(["handshake", "first message"])("a socket acts too: key in its %s", async (way) => {

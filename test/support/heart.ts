@@ -309,6 +309,7 @@ export function createHeart(database: Database, options: HeartOptions) {
       follow,
       limiter: { take: () => Promise.resolve({ allowed: true, retryAfterMs: 0, remaining: 1 }) },
       messageRateLimit: 0,
+      keyRateLimit: 0,
     });
 
     const dying = new AbortController();

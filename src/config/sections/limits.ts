@@ -45,6 +45,10 @@ export const limitSettings = {
       { minimum: 1024 },
     ),
     message_rate_limit: integer("Messages a minute and user; 0: no limit", 100),
+    message_rate_limit_per_key: integer(
+      "Messages a minute and API key, all users together for whom it acts; 0: no limit",
+      0,
+    ),
     speech_rate_limit: integer("Recordings and texts to speak a minute and user; 0: no limit", 60),
     read_rate_limit: integer(
       "Requests that read, a minute and user, on this node; 0: no limit",
