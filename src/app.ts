@@ -11,6 +11,7 @@ import { a2aErrorSchema } from "./protocols/a2a/schemas.ts";
 import { mcpErrorSchema } from "./protocols/mcp/documented.ts";
 import { chatErrorSchema } from "./protocols/ai-sdk/schemas.ts";
 import { runErrorSchema } from "./protocols/ag-ui/schemas.ts";
+import { transcriptionErrorSchema } from "./protocols/copilotkit/transcribe.ts";
 import { openAiErrorSchema } from "./protocols/openai/schemas.ts";
 import { replyEventSchemas } from "./replies/reply-event.ts";
 import { sessionInfoSchema } from "./sessions/session-info.ts";
@@ -48,6 +49,7 @@ export async function createApp(options: AppOptions): Promise<Server> {
       a2aErrorSchema,
       runErrorSchema,
       chatErrorSchema,
+      transcriptionErrorSchema,
       ...Object.entries(replyEventSchemas).map(([name, schema]) => ({
         ...schema,
         $id: `event_${name}`,

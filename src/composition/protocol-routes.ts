@@ -13,6 +13,7 @@ import { agUiRoutes } from "../protocols/ag-ui/routes.ts";
 import { runErrors } from "../protocols/ag-ui/errors.ts";
 import { copilotKitRoutes } from "../protocols/copilotkit/routes.ts";
 import { threadRoutes } from "../protocols/copilotkit/threads.ts";
+import { transcribeRoutes, transcriptionErrors } from "../protocols/copilotkit/transcribe.ts";
 import { audioRoutes } from "../protocols/openai/audio/routes.ts";
 import { mcpErrors } from "../protocols/mcp/errors.ts";
 import { mcpRoutes } from "../protocols/mcp/routes.ts";
@@ -36,6 +37,7 @@ export function openProtocols(
 ) {
   const { config, database, identity, logger } = floors;
   const { limits, protocols } = config;
+  const { voice } = conversations.speech;
   const disconnect = createWatchDisconnect({
     ...conversations,
     onDisconnect: protocols.on_disconnect,
@@ -64,7 +66,7 @@ export function openProtocols(
         responseRoutes(shared),
         completionRoutes(shared),
         conversationRoutes(shared),
-        audioRoutes({ ...shared, voice: conversations.speech.voice }),
+        audioRoutes({ ...shared, voice }),
         modelRoutes(conversations.catalogue),
       ],
       errorShapes: [openAiErrors],
@@ -75,11 +77,12 @@ export function openProtocols(
         const runAgent = createRunAgent({ ...shared, placeTurn });
         return [
           agUiRoutes({ ...shared, runAgent }),
-          copilotKitRoutes({ ...shared, runAgent, version }),
+          copilotKitRoutes({ ...shared, runAgent, version, hears: voice.recognition.enabled }),
+          transcribeRoutes({ ...shared, voice }),
           threadRoutes(shared),
         ];
       },
-      errorShapes: ["/agui/", "/copilotkit/"].map(runErrors),
+      errorShapes: [transcriptionErrors, ...["/agui/", "/copilotkit/"].map(runErrors)],
     },
     {
       isOpen: protocols.ai_sdk,

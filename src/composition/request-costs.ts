@@ -38,6 +38,7 @@ export function requestCosts(metricsPath: string): Readonly<Record<string, Cost>
     "POST /v1/responses/input_tokens": "read",
     "POST /v1/audio/speech": "speech",
     "POST /v1/audio/transcriptions": "speech",
+    "POST /copilotkit/transcribe": "speech",
     "GET /v1/audio/voices": "read",
     "GET /v1/models": "read",
     "GET /v1/models/:model": "read",

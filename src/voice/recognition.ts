@@ -6,7 +6,7 @@ import { pcmDurationMs, type PcmAudio } from "./audio-format.ts";
 import { firstToSucceed, type SpeechWork } from "./engine-fallback.ts";
 import { primaryLanguage } from "./language.ts";
 import { containsSpeech } from "./speech-activity.ts";
-import type { Recording, SpeechToText } from "./speech-to-text.ts";
+import type { Recording, SpeechToText, SpokenSegment } from "./speech-to-text.ts";
 import { voiceUnavailable, type UnavailableReason } from "./unavailable.ts";
 import type { VoiceActivityDetector } from "./voice-activity-detector.ts";
 
@@ -28,6 +28,8 @@ export interface RecognizedSpeech {
   readonly text: string;
   readonly language: string | null;
   readonly durationMs: number;
+  /** Absent where the engine does not tell when what was said. */
+  readonly segments?: readonly SpokenSegment[];
 }
 
 interface RecognizeOptions {
@@ -126,6 +128,7 @@ export function createRecognition(options: RecognitionOptions): Recognition {
       text: transcript.text.trim(),
       language: transcript.language ?? language ?? null,
       durationMs,
+      ...(transcript.segments !== undefined && { segments: transcript.segments }),
     };
   }
 

@@ -12,9 +12,18 @@ export type Recording =
   /** Decoded to 16 kHz. */
   | { readonly kind: "pcm"; readonly audio: PcmAudio };
 
+/** A piece of what was said, and when, in seconds from the beginning. */
+export interface SpokenSegment {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
 export interface Transcript {
   /** Empty when nothing was said. */
   readonly text: string;
+  /** The text in pieces, where the engine tells when each was said. */
+  readonly segments?: readonly SpokenSegment[];
   /** Primary tag such as `zh`, where the engine tells or was told. */
   readonly language: string | null;
 }

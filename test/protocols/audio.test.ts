@@ -10,10 +10,16 @@ let service: TestService;
 let openai: OpenAI;
 let spoken: Buffer;
 
+/** When what was said, where the recogniser tells. */
+let segments: object[] | undefined;
+
 beforeAll(async () => {
   recogniser = await startJsonServer(({ path }) =>
     path.endsWith("/audio/transcriptions")
-      ? { status: 200, body: { text: " What time is it? ", language: "english", duration: 1 } }
+      ? {
+          status: 200,
+          body: { text: " What time is it? ", language: "english", duration: 1, segments },
+        }
       : { status: 404, body: {} },
   );
   service = await startService({
@@ -71,6 +77,32 @@ describe("speech", () => {
     expect(ratio).toBeCloseTo(24_000 / 16_000, 1);
   });
 
+  it("comes as subtitles where it is known when what was said", async () => {
+    segments = [
+      { id: 0, start: 0, end: 1.5, text: " What\n\ntime --> is" },
+      { id: 1, start: 61.2, end: 3_600.25, text: " it?" },
+    ];
+    expect(await hear({ response_format: "srt" })).toBe(
+      "1\n00:00:00,000 --> 00:00:01,500\nWhat time → is\n\n2\n00:01:01,200 --> 01:00:00,250\nit?\n",
+    );
+    expect(await hear({ response_format: "vtt" })).toBe(
+      "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nWhat time → is\n\n00:01:01.200 --> 01:00:00.250\nit?\n",
+    );
+    expect(await hear({ response_format: "verbose_json" })).toMatchObject({
+      segments: [
+        { id: 0, start: 0, end: 1.5 },
+        { id: 1, start: 61.2, text: "it?" },
+      ],
+    });
+    // Times that are not of every piece are of none.
+    segments = [{ start: 0, end: 1.5, text: "What" }, { text: "time is it?" }];
+    await expect(hear({ response_format: "srt" })).rejects.toMatchObject({
+      status: 400,
+      code: "unsupported_parameter",
+    });
+    segments = undefined;
+  });
+
   it("comes as events where that is asked for", async () => {
     const response = await openai.audio.speech.create({
       model: "tts-1",
@@ -105,6 +137,55 @@ describe("speech", () => {
     };
     expect(voices.map(({ id }) => id)).toContain("rms");
   });
+});
+
+describe("CopilotKit's microphone", () => {
+  const record = (bytes: Uint8Array, field = "audio") => {
+    const form = new FormData();
+    form.append(field, new Blob([Buffer.from(bytes)]), "recording.webm");
+    return fetch(`${service.url}/copilotkit/transcribe`, { method: "POST", body: form });
+  };
+  const offered = async (url: string) => {
+    const info = (await (await fetch(`${url}/copilotkit/info`)).json()) as object;
+    return (info as { audioFileTranscriptionEnabled: boolean }).audioFileTranscriptionEnabled;
+  };
+
+  it("is heard, and offered where that is so", async () => {
+    expect(await (await record(spoken)).json()).toEqual({ text: "What time is it?" });
+    expect(await offered(service.url)).toBe(true);
+    const deaf = await startService({ env: { VOICE_STT_PROVIDER: "off" } });
+    expect(await offered(deaf.url)).toBe(false);
+    await deaf.stop();
+  });
+
+  it.each<[number, string, boolean, () => Promise<Response>]>([
+    [415, "invalid_audio_format", false, () => record(Buffer.from("no sound at all"))],
+    [413, "audio_too_long", false, () => record(Buffer.alloc(1_100_000))],
+    [422, "invalid_request", false, () => record(Buffer.alloc(0))],
+    [422, "invalid_request", false, () => record(spoken, "file")],
+    [
+      502,
+      "provider_error",
+      true,
+      async () => {
+        recogniser.fail("error");
+        const refused = await record(spoken);
+        recogniser.recover();
+        return refused;
+      },
+    ],
+  ])(
+    "what cannot be heard is told in its own words (%i %s)",
+    async (status, error, retryable, ask) => {
+      const response = await ask();
+      expect(response.status).toBe(status);
+      expect(await response.json()).toEqual({
+        error,
+        message: expect.stringMatching(/./),
+        retryable,
+      });
+    },
+  );
 });
 
 describe("a recording", () => {

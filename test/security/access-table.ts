@@ -1001,6 +1001,15 @@ export const accessTable: readonly Access[] = [
     expected: signedIn,
   },
   {
+    route: "POST /copilotkit/transcribe",
+    call: (_mine, { recording }) => {
+      const form = new FormData();
+      form.set("audio", recordingForm(recording, {}).get("audio_file"));
+      return { path: "/copilotkit/transcribe", form };
+    },
+    expected: signedIn,
+  },
+  {
     route: "POST /v1/audio/speech",
     call: () => ({ path: "/v1/audio/speech", body: { input: "Yes.", voice: "alloy" } }),
     expected: signedIn,

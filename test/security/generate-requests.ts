@@ -225,7 +225,7 @@ function bodyOf(
   if (isForm) {
     const boundary = "----fuzz";
     headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
-    const heard = operation.path === "/v1/audio/transcriptions" ? "file" : "audio_file";
+    const heard = recordingFields[operation.path] ?? "audio_file";
     return multipart(value, boundary, { name: heard, recording }, isFitting, random);
   }
   headers["content-type"] = "application/json";
@@ -356,3 +356,9 @@ function headerText(words: string, isFitting: boolean): string {
   const bytes = words.slice(0, 2_000).replaceAll(/[^\u0020-\u00fe]/g, isFitting ? "x" : "\u00e9");
   return isFitting ? bytes.replaceAll(/[^ -~]/g, "x").slice(0, 255) : bytes;
 }
+
+/** What forms call their recording. */
+const recordingFields: Readonly<Record<string, string>> = {
+  "/v1/audio/transcriptions": "file",
+  "/copilotkit/transcribe": "audio",
+};

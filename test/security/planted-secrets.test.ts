@@ -310,6 +310,7 @@ async function speak(): Promise<void> {
   wrongName.set("audio_file", new Blob(["nothing"]), `${secrets["file name"]}.wav`);
   await ask("/chat/voice/transcribe", { method: "POST", body: wrongName });
   await ask("/v1/audio/transcriptions", { method: "POST", body: wrongName });
+  await ask("/copilotkit/transcribe", { method: "POST", body: wrongName });
 }
 
 async function useWebSocket(): Promise<void> {

@@ -38,6 +38,7 @@ const refusalOfA2a = {
   body: { jsonrpc: "2.0", error: { data: [{ metadata: { type: "rate_limited" } }] } },
 };
 const refusalOfRuns = { status: 429, body: { type: "RUN_ERROR", code: "rate_limited" } };
+const refusalOfTranscriptions = { status: 429, body: { error: "rate_limited", retryable: true } };
 
 describe("with one request a minute of each kind", () => {
   let service: TestService;
@@ -120,6 +121,7 @@ describe("with one request a minute of each kind", () => {
           [/^\/v1\//, refusalOfOpenAi],
           [/^\/mcp$/, refusalOfMcp],
           [/^\/a2a(?:$|\/)/, refusalOfA2a],
+          [/^\/copilotkit\/transcribe$/, refusalOfTranscriptions],
           [/^\/(?:agui|copilotkit)\//, refusalOfRuns],
           [/^\/ai\//, refusalOfChats],
         ];

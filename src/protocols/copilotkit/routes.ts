@@ -24,6 +24,8 @@ interface CopilotKitRoutesOptions extends Pick<
   readonly catalogue: Pick<Catalogue, "seenBy">;
   readonly idempotency: Pick<IdempotencyStore, "ledTo">;
   readonly version: string;
+  /** Whether what is said can be heard. */
+  readonly hears: boolean;
 }
 
 /** What CopilotKit's clients ask of their runtime: `runtimeUrl` is `/copilotkit`. */
@@ -78,7 +80,7 @@ export function copilotKitRoutes(options: CopilotKitRoutesOptions): FastifyPlugi
               },
             ]),
         ),
-        audioFileTranscriptionEnabled: false,
+        audioFileTranscriptionEnabled: options.hears,
         mode: "sse" as const,
         threadEndpoints: { list: true, inspect: false, mutations: true, realtimeMetadata: false },
       }),

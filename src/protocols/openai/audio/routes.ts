@@ -10,11 +10,12 @@ import { audioFormats, mediaTypeOf } from "../../../voice/audio-format.ts";
 import type { ByteStream } from "../../../voice/byte-stream.ts";
 import type { Voice } from "../../../voice/create-voice.ts";
 import { hear, readUpload } from "../../../voice/read-upload.ts";
+import { renamed } from "../../faulty.ts";
 import { openAiErrors } from "../errors.ts";
 import { errorResponses, security, tags } from "../schemas.ts";
 import { speechBody, transcriptionBody, transcriptionSchema } from "./schemas.ts";
-import { openSpeech, renamed } from "./speech.ts";
-import { transcriptForm, transcriptOf } from "./transcription.ts";
+import { openSpeech } from "./speech.ts";
+import { subtitlesOf, transcriptForm, transcriptOf } from "./transcription.ts";
 
 interface AudioRoutesOptions {
   readonly voice: Voice;
@@ -119,6 +120,8 @@ export function audioRoutes(options: AudioRoutesOptions): FastifyPluginAsyncType
                 content: {
                   "application/json": { schema: transcriptionSchema },
                   "text/plain": { schema: { type: "string" } },
+                  "application/x-subrip": { schema: { type: "string" } },
+                  "text/vtt": { schema: { type: "string" } },
                   "text/event-stream": { schema: { type: "string" } },
                 },
               },
@@ -142,6 +145,10 @@ export function audioRoutes(options: AudioRoutesOptions): FastifyPluginAsyncType
             renamed({ audio_file: "file" }),
           );
           const transcript = transcriptOf(heard, form);
+          if (form === "srt" || form === "vtt") {
+            const type = form === "srt" ? "application/x-subrip" : "text/vtt";
+            return reply.type(`${type}; charset=utf-8`).send(subtitlesOf(heard, form));
+          }
           if (form === "text") return reply.type("text/plain; charset=utf-8").send(heard.text);
           if (form !== "events") return reply.send(transcript);
           const { text, usage } = transcript;

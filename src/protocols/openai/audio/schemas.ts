@@ -51,7 +51,11 @@ export const transcriptionBody = {
     file: uploadContent,
     model: { type: "string", description: "Any: there is one recogniser." },
     language: { ...languageField, examples: ["en", "zh"] },
-    response_format: { type: "string", examples: ["json", "text", "verbose_json"] },
+    response_format: {
+      type: "string",
+      examples: ["json", "text", "verbose_json", "srt", "vtt"],
+      description: "`srt` and `vtt` where what hears recordings tells when what was said.",
+    },
     stream: { type: "boolean" },
   },
 };

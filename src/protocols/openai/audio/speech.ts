@@ -1,4 +1,4 @@
-import { Problem, type ProblemDetail } from "../../../problems/problem.ts";
+import { Problem } from "../../../problems/problem.ts";
 import { audioFormats, isAudioFormat, type AudioFormat } from "../../../voice/audio-format.ts";
 import { releasing, type ByteStream } from "../../../voice/byte-stream.ts";
 import type { Voice } from "../../../voice/create-voice.ts";
@@ -6,7 +6,7 @@ import { createResampler } from "../../../voice/resample.ts";
 import type { SpeechStyle } from "../../../voice/synthesis.ts";
 import type { Speech } from "../../../voice/text-to-speech.ts";
 import { bytesToSamples, samplesToBytes } from "../../../voice/wav.ts";
-import { faulty } from "../../faulty.ts";
+import { faulty, renamed } from "../../faulty.ts";
 import type { SpeechBody } from "./schemas.ts";
 
 /** As these clients play bare samples, whatever the answer says. */
@@ -78,18 +78,6 @@ function styleFor(
     if (chosen === undefined || !voicesElsewhere.has(chosen)) throw error;
     return voice.style({ format, speed });
   }
-}
-
-/** Faults of members that have another name here, under that name. */
-export function renamed(names: Readonly<Record<string, string>>) {
-  return (error: unknown): never => {
-    if (!(error instanceof Problem) || error.details === undefined) throw error;
-    const details = error.details.map(({ path, ...texts }): ProblemDetail => {
-      const name = names[path.slice(1)];
-      return { path: name === undefined ? path : `/${name}`, ...texts };
-    });
-    throw new Problem(error.type, error.data, { details, cause: error });
-  };
 }
 
 /** Bare samples at another rate. */

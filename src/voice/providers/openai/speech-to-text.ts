@@ -2,7 +2,7 @@ import { FormData } from "undici";
 import { Problem } from "../../../problems/problem.ts";
 import { fileOf, pcmDurationMs } from "../../audio-format.ts";
 import { primaryLanguage } from "../../language.ts";
-import type { Recording, SpeechToText, Transcript } from "../../speech-to-text.ts";
+import type { Recording, SpeechToText, Transcript, SpokenSegment } from "../../speech-to-text.ts";
 import { writeWav } from "../../wav.ts";
 import { probeServer } from "./probe.ts";
 import { readEvents } from "./read-events.ts";
@@ -127,8 +127,14 @@ async function readTranscript(
   if (typeof fields["text"] !== "string") {
     throw new Problem("speech_failed", {}, { cause: new Error("the answer holds no text") });
   }
-  const text = withoutInventions(fields["text"], fields["segments"]);
-  return { text: clean(text), language: languageIn(fields) ?? asked ?? null };
+  const language = languageIn(fields) ?? asked ?? null;
+  const told = Array.isArray(fields["segments"]) ? fields["segments"].filter(isRecord) : [];
+  const real = told.filter((segment) => !isInvented(segment));
+  const text = real.length === told.length ? fields["text"] : real.map(textIn).join("");
+  const segments = real.map(segmentOf);
+  // Times that are not of every piece are of none.
+  const hasTimes = segments.length > 0 && segments.every((segment) => segment !== null);
+  return { text: clean(text), language, ...(hasTimes && { segments }) };
 }
 
 /** Both dialects: `transcript.text.*`, and chunks as of a chat completion. */
@@ -165,16 +171,22 @@ function languageIn(fields: Record<string, unknown>): string | null {
   return /^[a-z]{2,3}(-|$)/.test(told) ? primaryLanguage(told) : (tag ?? null);
 }
 
-function withoutInventions(text: string, segments: unknown): string {
-  if (!Array.isArray(segments)) return text;
-  const all = segments.filter(
-    (each): each is Record<string, unknown> => typeof each === "object" && each !== null,
-  );
-  const real = all.filter((segment) => {
-    const silence = Number(segment["no_speech_prob"] ?? 0);
-    const confidence = Number(segment["avg_logprob"] ?? 0);
-    return !(silence > maxNoSpeechProbability && confidence < minAverageLogProbability);
-  });
-  if (real.length === all.length) return text;
-  return real.map(textIn).join("");
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isInvented(segment: Record<string, unknown>): boolean {
+  const silence = Number(segment["no_speech_prob"] ?? 0);
+  const confidence = Number(segment["avg_logprob"] ?? 0);
+  return silence > maxNoSpeechProbability && confidence < minAverageLogProbability;
+}
+
+/** Null where it does not say when it was. */
+function segmentOf(segment: Record<string, unknown>): SpokenSegment | null {
+  const { start, end } = segment;
+  const isTime = (value: unknown): value is number =>
+    typeof value === "number" && Number.isFinite(value) && value >= 0;
+  return isTime(start) && isTime(end) && end >= start
+    ? { start, end, text: clean(textIn(segment)) }
+    : null;
 }
