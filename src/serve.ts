@@ -8,24 +8,13 @@ import { explainListen } from "./http/explain-listen.ts";
 import { expectFree } from "./http/try-listening.ts";
 import { listenToLogSignals } from "./log-signals.ts";
 import { StartFault } from "./problems/start-fault.ts";
+import type { Served } from "./served.ts";
 import { startService } from "./service.ts";
 import { startWorkers } from "./start-workers.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { tellStartFault } from "./tell-start-fault.ts";
 import { stopOnSignals, untilStopped } from "./until-stopped.ts";
 import { version } from "./version.ts";
-
-/** A service that runs: in this process, or in several that this one keeps. */
-export interface Served {
-  readonly url: string;
-  /** Lets everything end in order. Resolves with an exit code, where it knows a worse one than 0. */
-  close(reason: string): Promise<number | void>;
-  /** Ends at once what this process would leave behind. */
-  leave?(): void;
-  /** For processes that this one keeps. */
-  reopenLogs?(): void;
-  changeLogLevel?(): void;
-}
 
 /** Runs the service until it is told to stop; sets the exit code. */
 export async function serve(config: Config, log: LoggerHandle): Promise<void> {

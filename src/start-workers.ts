@@ -4,7 +4,7 @@ import { keepWorkers } from "./composition/workers/keep-workers.ts";
 import type { Config } from "./config/settings.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import { StartFault } from "./problems/start-fault.ts";
-import type { Served } from "./serve.ts";
+import type { Served } from "./served.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { version } from "./version.ts";
 
