@@ -122,15 +122,26 @@ export function createHeart(database: Database, options: HeartOptions) {
         pending -= 1;
       }
     };
-    const within = (tx: Queryable): Queryable => {
-      const living = <T>(work: () => Promise<T>) =>
-        isGone ? Promise.reject<T>(new NodeDied()) : work();
+    /** `isSound` raises what was refused: nobody may have waited for the answer, and it fails the transaction all the same. */
+    const within = (tx: Queryable): Queryable & { readonly isSound: () => Promise<void> } => {
+      let failed: Promise<never> | null = null;
+      const fail = (error: Error): Promise<never> => {
+        const answer = Promise.reject(error);
+        answer.catch(() => undefined);
+        failed ??= answer;
+        return answer;
+      };
+      const living = <T>(work: () => Promise<T>): Promise<T> =>
+        isGone ? fail(new NodeDied()) : work();
       return {
         query: (sql, params = []) =>
           refuses?.(sql, params) === true
-            ? Promise.reject(new Error("refused"))
+            ? fail(new Error("refused"))
             : living(() => tx.query(sql, params)),
         execute: (sql) => living(() => tx.execute(sql)),
+        isSound: async () => {
+          if (failed !== null) await failed;
+        },
       };
     };
     const unanswered = () =>
@@ -147,7 +158,9 @@ export function createHeart(database: Database, options: HeartOptions) {
         guarded(async () => {
           let happens: CommitFault | null = null;
           const result = await database.transaction(async (tx) => {
-            const result = await work(within(tx));
+            const seenByNode = within(tx);
+            const result = await work(seenByNode);
+            await seenByNode.isSound();
             happens = isSpared ? null : fault;
             isSpared = false;
             if (happens !== null && (timesLeft -= 1) === 0) fault = null;
