@@ -44,6 +44,27 @@ const views: Readonly<Record<string, (count: number) => Asked>> = {
       messages: [{ id: "1", role: "user", content: `${count}` }],
     },
   }),
+  "ai-sdk": (count) => ({
+    path: "/ai/general-chat",
+    user: randomUUID(),
+    body: {
+      id: randomUUID(),
+      trigger: "submit-message",
+      messages: [{ id: randomUUID(), role: "user", parts: [{ type: "text", text: `${count}` }] }],
+    },
+  }),
+  a2a: (count) => ({
+    path: "/a2a/general-chat",
+    user: randomUUID(),
+    body: {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "SendStreamingMessage",
+      params: {
+        message: { messageId: randomUUID(), role: "ROLE_USER", parts: [{ text: `${count}` }] },
+      },
+    },
+  }),
   mcp: (count) => ({
     path: "/mcp",
     user: randomUUID(),
@@ -66,6 +87,7 @@ async function readStream(url: string, { path, body, user }: Asked) {
     headers: {
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
+      "a2a-version": "1.0",
       ...(user !== undefined && { "x-user-id": user }),
     },
     body: JSON.stringify(body),

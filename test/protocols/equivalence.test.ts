@@ -5,13 +5,8 @@ import type { ShownEvent } from "../../src/replies/reading/sse.ts";
 import { scripts } from "../support/acted-scripts.ts";
 import { startActedService, type ActedService } from "../support/acted-service.ts";
 import type { SeenEvent } from "../support/reply-stream.ts";
-import {
-  protocolViews,
-  type Outcome,
-  type ProtocolView,
-  type Recorded,
-  type Tool,
-} from "./protocol-views.ts";
+import { protocolViews } from "./protocol-views.ts";
+import type { Outcome, ProtocolView, Recorded, Tool } from "./views/protocol-view.ts";
 
 interface Log extends Recorded {
   readonly events: readonly SeenEvent[];
