@@ -1,12 +1,8 @@
 import type { Decision, Requirement } from "../../agents/agent-backend.ts";
+import { decideInWords } from "../../agents/decide-in-words.ts";
 import { faulty } from "../faulty.ts";
 import { namedFields } from "../question.ts";
 import type { SaidMessage } from "./request.ts";
-
-const yes =
-  /^(?:y|yes|ok|okay|sure|approve[ds]?|allow(?:ed)?|confirm(?:ed)?|true|是|好|好的|可以|同意|批准|确认)[.!。！]*$/i;
-const no =
-  /^(?:n|no|reject(?:ed)?|den(?:y|ied)|decline[ds]?|disallow(?:ed)?|cancel|false|否|不|不行|不可以|不同意|拒绝)[.!。！]*$/i;
 
 /**
  * What a message decides about all that a task waits for: in words, or exactly as a value with `decisions`. Raises
@@ -18,9 +14,11 @@ export function decisionsOf(
 ): Decision[] {
   const exact = values.map(exactDecisions).find((given) => given !== null);
   if (exact !== undefined) return exact;
+  const inWords = values.length === 0 ? decideInWords(said.text, requirements) : null;
+  if (inWords !== null) return [...inWords];
   return requirements.map((requirement) =>
     requirement.kind === "confirm"
-      ? confirmed(requirement, said.text.trim(), values)
+      ? confirmed(requirement, values)
       : { id: requirement.id, approved: true, result: resultOf(requirement, said.text, values) },
   );
 }
@@ -50,17 +48,15 @@ function exactDecisions(value: unknown): Decision[] | null {
   });
 }
 
-function confirmed({ id }: Requirement, text: string, values: readonly unknown[]): Decision {
+function confirmed({ id }: Requirement, values: readonly unknown[]): Decision {
   const said = values
     .map((value) => (value as { approved?: unknown } | null | undefined)?.approved)
     .find((approved) => typeof approved === "boolean");
   if (said !== undefined) return { id, approved: said };
-  if (yes.test(text)) return { id, approved: true };
-  if (no.test(text)) return { id, approved: false };
   throw faulty(
     parts,
-    'must say yes or no, or be data with decisions: {"decisions": [{"id", "approved"}]}',
-    '必须回答 yes 或 no，或提供数据 {"decisions": [{"id", "approved"}]}',
+    'must say yes or no (to several: "yes to all"), or be data with decisions: {"decisions": [{"id", "approved"}]}',
+    '必须回答“是”或“否”（有多项时：“全部同意”），或提供数据 {"decisions": [{"id", "approved"}]}',
   );
 }
 
