@@ -594,3 +594,14 @@ describe.each([
     120_000,
   );
 });
+
+it("nothing of it is there where it is switched off", async () => {
+  const elsewhere = await startActedService(scripts, { PROTOCOLS_A2A: "false" });
+  for (const path of ["/a2a/actor/.well-known/agent-card.json", "/.well-known/agent-card.json"]) {
+    const { status } = await elsewhere.native.get(path);
+    expect(status, path).toBe(404);
+  }
+  const { status } = await elsewhere.native.send("POST", "/a2a/actor", {});
+  expect(status).toBe(404);
+  await elsewhere.close();
+});
