@@ -36,6 +36,10 @@ const ruled: Readonly<Record<string, fc.Arbitrary<string>>> = {
     host,
     fc.ipV4().filter((address) => address !== "0.0.0.0"),
   ),
+  "auto or a whole number": fc.oneof(
+    fc.constant("auto"),
+    fc.integer({ min: 1, max: 256 }).map(String),
+  ),
   "an address such as": fc
     .tuple(fc.ipV4(), fc.nat(32))
     .map(([address, bits]) => `${address}/${bits}`),

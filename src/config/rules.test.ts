@@ -45,6 +45,11 @@ const cases: readonly [keyof typeof rules, readonly string[], readonly string[]]
       "redis://h 1",
     ],
   ],
+  [
+    "workerCount",
+    ["auto", "1", "16", "256"],
+    ["", "0", "01", "-1", "1.5", "257", "all", "AUTO", "2 "],
+  ],
   ["urlPath", ["/metrics", "/a/b.c-d_e~f"], ["", "/", "metrics", "/a/", "//a", "/a b", "/a?b"]],
   ["urlPathOrEmpty", ["", "/api/v1"], ["/", "api"]],
   [

@@ -183,7 +183,8 @@ describe.skipIf(started === null)("clients of OpenAI's API at two nodes", () => 
     await ask(1, "a", answer, "b");
     await ask(0, "a", answer, "b", answer, "c");
     await ask(1, "a", answer, "otherwise");
-    await ask(1, "### Task: a title");
+    const title = "### Task:\nGenerate a title of three words that sums up what this is about.\n";
+    await ask(1, `${title}<chat_history>\nUSER: otherwise\nASSISTANT: ${answer}\n</chat_history>`);
     const { body } = await stage
       .client(0)
       .get<{ sessions: { session_id: string }[] }>(`/sessions?user_id=${user}`);

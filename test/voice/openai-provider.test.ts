@@ -84,7 +84,8 @@ describeSpeech("the openai provider and a real server, with every deviation", ()
   }
 
   test("hears and speaks with a server that keeps to the contract", async () => {
-    expect(await hear()).toEqual({ text: sentence, language: "en" });
+    const segments = [{ start: 0, end: expect.any(Number), text: sentence }];
+    expect(await hear()).toEqual({ text: sentence, language: "en", segments });
     const speech = await spoken();
     expect(speech).toMatchObject({ format: "wav", sampleRateHz: 16_000, text: sentence });
     const [heard, said] = server.requests;
