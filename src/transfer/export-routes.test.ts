@@ -65,6 +65,7 @@ function message(seq: number): StoredMessage {
     metadata: {},
     error: null,
     attachments: null,
+    answers: null,
     outputFormat: null,
   } as unknown as StoredMessage;
 }

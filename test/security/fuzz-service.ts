@@ -328,11 +328,12 @@ function createChecks(document: Document): (request: FuzzRequest, answer: Answer
 }
 
 /** Which member a fault is of, their text alone says. */
-const isUnspecific: ReadonlySet<string> = new Set(["RunError", "ChatError"]);
+const isUnspecific: ReadonlySet<string> = new Set(["RunError", "ChatError", "TranscriptionError"]);
 
 function shapeOf(problem: object): string {
   if ("success" in problem) return "Problem";
   if ("jsonrpc" in problem) return "McpError";
+  if ("retryable" in problem) return "TranscriptionError";
   if (typeof (problem as { error?: unknown }).error === "string") return "ChatError";
   return "code" in problem ? "RunError" : "OpenAiError";
 }
@@ -341,6 +342,7 @@ function shapeAt(operation: Operation): string {
   if (operation.path === "/mcp") return "McpError";
   if (operation.path.startsWith("/ai/")) return "ChatError";
   if (operation.path.startsWith("/a2a")) return "A2aError";
+  if (operation.path === "/copilotkit/transcribe") return "TranscriptionError";
   if (/^\/(agui|copilotkit)\//.test(operation.path)) return "RunError";
   return isOfOpenAi(operation) ? "OpenAiError" : "Problem";
 }
