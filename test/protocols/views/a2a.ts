@@ -7,7 +7,7 @@ export const a2a: ProtocolView = {
   name: "a2a",
   // Nothing is in it that the protocol's own library does not know, and nothing is missing.
   faultsOf: ({ data }) => {
-    const wire = StreamResponse.toJSON(data as unknown as StreamResponse);
+    const wire = StreamResponse.toJSON(data);
     return isDeepStrictEqual(StreamResponse.toJSON(StreamResponse.fromJSON(wire)), wire)
       ? ""
       : JSON.stringify(wire);
