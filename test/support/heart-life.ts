@@ -349,10 +349,13 @@ function createLife(database: Database, options: HeartOptions) {
         found.push(`${messageId} does not hang below what it answers`);
       }
       const below = role === "assistant" ? placed.get(messageId) : undefined;
-      const above = parent && (bySeq.get(parentOf(tree, parent.seq))?.messageId ?? null);
+      // Between them stands what the user has said since: the reply may have taken further messages in.
+      let above = parent;
+      while (above?.role === "user" && above.messageId !== below)
+        above = bySeq.get(parentOf(tree, above.seq));
       // What it was to hang below may have been withdrawn while both waited: then it hangs below what was above that.
       const isThere = below === null || all.some((each) => each.messageId === below);
-      if (below !== undefined && isThere && above !== below)
+      if (below !== undefined && isThere && (above?.messageId ?? null) !== below)
         found.push(`${messageId} hangs elsewhere`);
     }
     return found;
