@@ -187,6 +187,7 @@ forEachAgno((version, python) => {
     });
 
     test("a run that is taken up by another process after it was begun again is whole", async () => {
+      await start(2);
       const first = backendFor(agentOs.url);
       const asked = request("assistant", "slowly");
       const stop = new AbortController();
