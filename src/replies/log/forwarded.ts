@@ -169,7 +169,8 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
     keep()
       .catch((error: unknown) => {
         // Of one that has lost the reply and does not know it yet.
-        if (!(error instanceof ReplyFenced)) throw error;
+        if (error instanceof ReplyFenced) return;
+        logger.error({ replyId, err: error }, "what another node has sent of a reply is not kept");
       })
       .finally(() => watch.answered.resolve());
   };
