@@ -225,13 +225,13 @@ describe("stream", () => {
   });
 
   test("comments are life once there was an event", async () => {
-    upstream = connect({ idleTimeoutMs: 150 });
+    upstream = connect({ idleTimeoutMs: 500 });
     handler = (_request, response) => {
       response.write("data: first\n\n");
       let comments = 0;
       const timer = setInterval(() => {
         comments += 1;
-        if (comments < 8) return void response.write(": still here\n\n");
+        if (comments < 16) return void response.write(": still here\n\n");
         clearInterval(timer);
         response.end("data: last\n\n");
       }, 50);
