@@ -58,8 +58,11 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
   const url = `http://127.0.0.1:${port}`;
   let output = "";
   let child: ChildProcess | null = null;
+  let closed = false;
 
+  // A test may be over, and close it, while it is on its way up again: that start gives up, and is no failure.
   async function start({ securityKey, without }: Changes = options): Promise<void> {
+    if (closed) return;
     const script = options.script ?? join(import.meta.dirname, "agent_os.py");
     const started = spawn(options.python, [script], {
       cwd: folder,
@@ -85,6 +88,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
     started.stderr.on("data", note);
     const deadline = Date.now() + startTimeoutMs;
     while (!(await answers(url))) {
+      if (closed) return;
       if (started.exitCode !== null) throw new Error(`AgentOS did not start:\n${output}`);
       if (Date.now() > deadline) throw new Error(`AgentOS does not answer:\n${output}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -121,6 +125,7 @@ export async function startAgentOs(options: AgentOsProcessOptions): Promise<Agen
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
     async close() {
+      closed = true;
       await kill();
       await rm(folder, { recursive: true, force: true });
     },
