@@ -4,53 +4,29 @@ import {
   UnsupportedOperationError,
   A2AError,
 } from "@a2a-js/sdk/errors";
-import {
-  Role,
-  TaskState,
-  type AgentCard,
-  type ListTasksRequest,
-  type ListTasksResponse,
-  type Message,
-  type SendMessageRequest,
-  type StreamResponse,
-  type Task,
-} from "@a2a-js/sdk";
+import type { AgentCard, SendMessageRequest, StreamResponse, Task } from "@a2a-js/sdk";
 import type { A2ARequestHandler } from "@a2a-js/sdk/server";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Catalogue } from "../../agents/catalogue.ts";
 import type { Commands } from "../../chat/commands.ts";
 import { requireAction } from "../../http/caller.ts";
-import { decodeCursor, encodeCursor } from "../../http/cursor.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import { isId } from "../../lib/ids.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { FollowReply } from "../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../replies/reading/sse.ts";
-import { terminalEvent } from "../../replies/terminal-event.ts";
 import type { ReplyEvent } from "../../replies/reply-event.ts";
-import type { ReplyEnd } from "../../replies/reply.ts";
 import type { ExternalIds } from "../conversation-name.ts";
 import type { WatchDisconnect } from "../disconnect.ts";
 import { faulty } from "../faulty.ts";
 import type { OpenedTurn, TurnOpener } from "../open-turn.ts";
 import { checkSaid } from "../said.ts";
 import { decisionsOf } from "./decide.ts";
-import {
-  agentMessage,
-  initialProgress,
-  producedOf,
-  progressed,
-  startOf,
-  taskOf,
-  taskProjection,
-  taskResponse,
-  textPart,
-  type Produced,
-  type TaskOptions,
-  type TaskProgress,
-} from "./project.ts";
-import { contextNamespace, keyOf, readMessage, spoken, type SaidMessage } from "./request.ts";
-import { isTaskPosition, type TaskRow, type TaskStore } from "./task-store.ts";
+import { listTasks } from "./list-tasks.ts";
+import { startOf, taskProjection, taskResponse } from "./project.ts";
+import { keyOf, readMessage, spoken, type SaidMessage } from "./request.ts";
+import { contextOf, isOver, optionsOf, taskOfRow, type Listener } from "./task-of-row.ts";
+import type { TaskRow, TaskStore } from "./task-store.ts";
 
 export interface HandlerParts {
   readonly turns: TurnOpener;
@@ -89,17 +65,6 @@ export interface Exchange {
 
 type Send = SendMessageRequest;
 
-const statesOf: Readonly<Partial<Record<TaskState, readonly string[]>>> = {
-  [TaskState.TASK_STATE_SUBMITTED]: ["queued"],
-  [TaskState.TASK_STATE_WORKING]: ["streaming"],
-  [TaskState.TASK_STATE_INPUT_REQUIRED]: ["paused"],
-  [TaskState.TASK_STATE_COMPLETED]: ["complete"],
-  [TaskState.TASK_STATE_CANCELED]: ["cancelled"],
-  [TaskState.TASK_STATE_FAILED]: ["failed", "interrupted"],
-  [TaskState.TASK_STATE_REJECTED]: ["failed"],
-  [TaskState.TASK_STATE_AUTH_REQUIRED]: [],
-};
-
 /** What agents can be asked by others, over the same commands as everything else. What is another's does not exist. */
 export function createHandler(parts: HandlerParts, exchange: Exchange): A2ARequestHandler {
   const { turns, disconnect, commands, follow, tasks, identity } = parts;
@@ -114,24 +79,13 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
     return row;
   };
 
-  const optionsOf = (row: TaskRow, historyLength?: number): TaskOptions => {
-    const contextId = row.contextName ?? row.sessionId;
-    const { taskId } = row;
-    return {
-      taskId,
-      contextId,
-      agentId: row.agentId,
-      base: exchange.base,
-      language: request.language,
-      history: historyOf(row, contextId, exchange.isOld, historyLength),
-      stored: filesOf(row, exchange.base),
-    };
+  const listener: Listener = {
+    base: exchange.base,
+    language: request.language,
+    isOld: exchange.isOld,
   };
-
-  const taskIn = (row: TaskRow, historyLength?: number): Task => {
-    const options = optionsOf(row, historyLength);
-    return taskOf(options, progressOf(row, options));
-  };
+  const taskIn = (row: TaskRow, historyLength?: number): Task =>
+    taskOfRow(row, listener, historyLength);
 
   /** What a message is answered with: a new task, or one that it decides about. */
   const send = async ({ message, configuration }: Send): Promise<OpenedTurn> => {
@@ -175,8 +129,7 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
   ): Promise<OpenedTurn> => {
     const row = await found(taskId);
     const { conversation, said } = given;
-    const contextId = row.contextName ?? row.sessionId;
-    if (conversation !== null && conversation.id !== contextId) {
+    if (conversation !== null && conversation.id !== contextOf(row)) {
       throw faulty("/params/message/contextId", "is not that of the task", "不是该任务的上下文");
     }
     const named = { messageId: row.taskId, userId };
@@ -222,7 +175,7 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
     after: number,
     beginsWithTask: boolean,
   ): AsyncGenerator<StreamResponse, void, undefined> {
-    const options = optionsOf(row);
+    const options = optionsOf(row, listener);
     const projection = taskProjection(options);
     let state = projection.initial;
     let isBegun = false;
@@ -238,49 +191,6 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
       if (beginsWithTask) yield taskResponse(options, state);
       else yield* startOf(options, state);
     }
-  };
-
-  const statusesOf = (status: TaskState): readonly string[] | null => {
-    if (status === TaskState.TASK_STATE_UNSPECIFIED) return null;
-    const statuses = statesOf[status];
-    if (statuses === undefined)
-      throw faulty("/params/status", "is no state of a task", "不是任务状态");
-    return statuses;
-  };
-
-  const listTasks = async (asked: ListTasksRequest): Promise<ListTasksResponse> => {
-    const { contextId, pageToken, pageSize = 50, includeArtifacts: withText = false } = asked;
-    if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 100) {
-      throw faulty("/params/pageSize", "must be 1 to 100", "必须在 1 至 100 之间");
-    }
-    const statuses = statusesOf(asked.status);
-    const since =
-      asked.statusTimestampAfter === undefined ? undefined : momentOf(asked.statusTimestampAfter);
-    await requireAction(request, identity, "access_chat_session");
-    await request.charge("search");
-    const session =
-      contextId === ""
-        ? undefined
-        : await parts.externalIds.find(userId, { namespace: contextNamespace, id: contextId });
-    const nothing = { tasks: [], nextPageToken: "", pageSize: 0, totalSize: 0 };
-    if (session === null) return nothing;
-    const filter = { userId, agentId, sessionId: session?.sessionId, statuses, since };
-    const after = pageToken === "" ? null : decodeCursor(pageToken, isTaskPosition);
-    const [page, totalSize] = await Promise.all([
-      tasks.list(filter, after, { limit: pageSize, withText }),
-      tasks.count(filter),
-    ]);
-    const last = page.tasks.at(-1);
-    const rows = page.tasks.map((row) => taskIn(row, asked.historyLength));
-    return {
-      tasks: rows.map((task) => (withText ? task : { ...task, artifacts: [] })),
-      nextPageToken:
-        page.hasMore && last !== undefined
-          ? encodeCursor({ activity: last.activity, sessionId: last.sessionId, seq: last.seq })
-          : "",
-      pageSize: rows.length,
-      totalSize,
-    };
   };
 
   /** What is refused is told in the language and with the type of this service, what breaks to its log alone. */
@@ -332,7 +242,16 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
         return taskIn(await found(id), historyLength);
       }),
 
-    listTasks: (asked) => refusing(() => listTasks(asked)),
+    listTasks: (asked) =>
+      refusing(async () => {
+        await requireAction(request, identity, "access_chat_session");
+        await request.charge("search");
+        const { rows, ...page } = await listTasks(asked, { userId, agentId }, parts);
+        const withText = asked.includeArtifacts === true;
+        const shown = rows.map((row) => taskIn(row, asked.historyLength));
+        const listed = withText ? shown : shown.map((task) => ({ ...task, artifacts: [] }));
+        return { ...page, tasks: listed };
+      }),
 
     cancelTask: ({ id }) =>
       refusing(async () => {
@@ -368,72 +287,4 @@ function noPush(): PushNotificationNotSupportedError {
   return new PushNotificationNotSupportedError(
     "Nothing is posted to addresses of callers: subscribe to the task, or ask for it again.",
   );
-}
-
-function isOver(status: string): boolean {
-  return !["queued", "streaming", "paused"].includes(status);
-}
-
-function momentOf(text: string): Date {
-  const moment = new Date(text);
-  if (Number.isNaN(moment.getTime())) {
-    throw faulty(
-      "/params/statusTimestampAfter",
-      "must be a moment (ISO 8601)",
-      "必须是 ISO 8601 时间",
-    );
-  }
-  return moment;
-}
-
-function filesOf({ media }: TaskRow, base: string): Produced[] {
-  return (media ?? []).flatMap((each) => producedOf(each, base) ?? []);
-}
-
-/** What the row alone says of a task. */
-function progressOf(row: TaskRow, options: TaskOptions): TaskProgress {
-  const at = row.statusAt.toISOString();
-  const stamp = { session_id: row.sessionId, message_id: row.taskId, timestamp: at };
-  const { status, content, extras } = row;
-  if (status === "queued") return { ...initialProgress, hasBegun: true, at };
-  const sources = extras?.sources;
-  const snapshot = {
-    ...stamp,
-    type: "snapshot" as const,
-    content,
-    ...(sources !== undefined && { sources: [...sources] }),
-  };
-  const shown = progressed(initialProgress, snapshot, options);
-  if (status === "streaming") return shown;
-  const end = terminalEvent(row.agentId, content, {
-    status: status as ReplyEnd["status"],
-    finishReason: row.finishReason ?? "stop",
-    usage: row.usage,
-    outputFormat: row.outputFormat,
-    error: row.error,
-    requirements: row.requirements,
-    durationMs: 0,
-    timeToFirstTokenMs: null,
-  });
-  return progressed(shown, { ...end, ...stamp }, options);
-}
-
-function historyOf(
-  row: TaskRow,
-  contextId: string,
-  isOld: boolean,
-  historyLength: number | undefined,
-): Message[] {
-  const { taskId } = row;
-  const question: Message = {
-    ...agentMessage({ taskId, contextId }, row.questionName ?? row.questionId, [
-      textPart(row.question),
-    ]),
-    role: Role.ROLE_USER,
-  };
-  const hasAnswer = isOld && isOver(row.status) && row.content !== "";
-  const answer = agentMessage({ taskId, contextId }, taskId, [textPart(row.content)]);
-  const history = hasAnswer ? [question, answer] : [question];
-  if (historyLength === undefined) return history;
-  return historyLength <= 0 ? [] : history.slice(-historyLength);
 }
