@@ -3,7 +3,8 @@ import { wireExtras } from "../../replies/extras.ts";
 import type { ReplyEvent } from "../../replies/reply-event.ts";
 import { outputOf } from "../../replies/structured-output.ts";
 import { stride, type Projection } from "../view.ts";
-import { chatProjection, type ChatState } from "./project.ts";
+import type { ChatState } from "./chat-state.ts";
+import { chatProjection } from "./project.ts";
 import type { Media } from "./parts.ts";
 import type { Chunk, StoredCall } from "./tool-parts.ts";
 

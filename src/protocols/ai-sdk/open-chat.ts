@@ -15,7 +15,8 @@ import { view } from "../view.ts";
 import type { KnownMessages } from "./known-messages.ts";
 import { noteOf, storedOf } from "./message.ts";
 import { placeChat } from "./place-chat.ts";
-import { chatProjection, type ChatOptions } from "./project.ts";
+import type { ChatOptions } from "./chat-state.ts";
+import { chatProjection } from "./project.ts";
 import {
   chatName,
   decisionsOf,

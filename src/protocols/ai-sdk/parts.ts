@@ -56,6 +56,23 @@ export function sourceChunk({ title, url, excerpt }: Source, number: number): Ch
   };
 }
 
+/** Parts of data with an id take the place of what has it. */
+export function customChunk(data: object, number: number): Chunk {
+  return { type: "data-agent-custom", id: `custom_${number}`, data };
+}
+
+export function steeredChunk(data: object, number: number): Chunk {
+  return { type: "data-steered", id: `steered_${number}`, data };
+}
+
+export function suggestionsChunk(suggestions: readonly unknown[]): Chunk {
+  return { type: "data-suggestions", id: "suggestions", data: { suggestions } };
+}
+
+export function tasksChunk(tasks: readonly unknown[]): Chunk {
+  return { type: "data-tasks", id: "tasks", data: { tasks } };
+}
+
 function withoutStamp(media: Readonly<Record<string, unknown>>): object {
   const {
     type: _type,

@@ -24,7 +24,8 @@ import {
 } from "../../replies/reply-event.ts";
 import { stride } from "../view.ts";
 import { assembled } from "./message.ts";
-import { chatProjection, type AnsweredPart, type ChatOptions } from "./project.ts";
+import type { AnsweredPart, ChatOptions } from "./chat-state.ts";
+import { chatProjection } from "./project.ts";
 import type { Chunk } from "./tool-parts.ts";
 
 function told(log: readonly ReplyEventBody[], more: Partial<ChatOptions> = {}) {

@@ -12,7 +12,7 @@ import type { EarlierMessage, ExternalId } from "../../replies/lifecycle/accepta
 import { checkName, isName } from "../conversation-name.ts";
 import { faulty } from "../faulty.ts";
 import { checkSaid, type Said } from "../said.ts";
-import type { AnsweredPart } from "./project.ts";
+import type { AnsweredPart } from "./chat-state.ts";
 import type { chatBody } from "./schemas.ts";
 import { approvalIdOf } from "./tool-parts.ts";
 

@@ -1,4 +1,5 @@
-import { chatProjection, type ChatState } from "../../../src/protocols/ai-sdk/project.ts";
+import type { ChatState } from "../../../src/protocols/ai-sdk/chat-state.ts";
+import { chatProjection } from "../../../src/protocols/ai-sdk/project.ts";
 import type { Chunk } from "../../../src/protocols/ai-sdk/tool-parts.ts";
 import { projected, type ProtocolView, type Tool } from "./protocol-view.ts";
 
