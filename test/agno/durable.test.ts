@@ -208,6 +208,59 @@ forEachAgno((version, python) => {
       await second.close();
     });
 
+    test("a run whose turn has not come when its process dies is followed by another, and not asked for twice", async () => {
+      await start(1, 1, 1);
+      const backend = backendFor(agentOs.url);
+      const before = model.requests.length;
+      const gate = Promise.withResolvers<void>();
+      model.enqueue({ tokens: ["held"], pace: () => gate.promise });
+      const first = collect(backend.run(request("crew", "hold"), never));
+      while (model.requests.length === before) await new Promise((go) => setTimeout(go, 20));
+      const dying = backendFor(agentOs.url);
+      const asked = request("assistant", "hello");
+      const stop = new AbortController();
+      let kept: Record<string, unknown> | null = null;
+      const lost = collect(dying.run(asked, stop.signal), (event) => {
+        if (event.type === "resumable") kept ??= { ...event.state };
+      });
+      for (let jobs = 0; jobs < 2; await new Promise((go) => setTimeout(go, 50))) {
+        const answer = (await (await agentOs.ask("/queue/jobs")).json()) as { data: unknown[] };
+        jobs = answer.data.length;
+      }
+      stop.abort(new RunStopped("handed on", true));
+      await lost;
+      await dying.close();
+      assert.ok(kept !== null);
+      const second = backendFor(agentOs.url);
+      const state = JSON.parse(JSON.stringify(kept)) as Record<string, unknown>;
+      const rest = collect(second.resume!({ ...asked, attempt: 2 }, state, never));
+      gate.resolve();
+      await first;
+      const answer = await rest;
+      assert.equal(answer.error, null, agentOs.output);
+      assert.equal(answer.text, "You said: hello");
+      const asks = model.requests.slice(before).map(({ body }) => JSON.stringify(body));
+      assert.equal(asks.filter((body) => body.includes("hello")).length, 1);
+      await second.close();
+      await backend.close();
+    });
+
+    test("a run that its queue never had is interrupted", async () => {
+      await start(1);
+      const backend = backendFor(agentOs.url);
+      const asked = request("assistant", "hello");
+      let kept: Record<string, unknown> | null = null;
+      const stop = new AbortController();
+      await collect(backend.run(asked, stop.signal), (event) => {
+        if (kept !== null || event.type !== "resumable") return;
+        kept = { ...event.state };
+        stop.abort(new RunStopped("handed on", true));
+      });
+      const answer = await collect(backend.resume!({ ...asked, attempt: 2 }, kept ?? {}, never));
+      assert.ok(answer.error instanceof AgentInterrupted, String(answer.error));
+      await backend.close();
+    });
+
     test("a run that it does not begin again is interrupted, long before it is given up there", async () => {
       await start(1);
       const backend = backendFor(agentOs.url, { patienceMs: 120_000 });

@@ -4,6 +4,7 @@ import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import type { AgentOs } from "./agent-os.ts";
 import { continuation } from "./decisions.ts";
 import { pauseField } from "./requirements.ts";
+import { knownRun } from "./queued-run.ts";
 import { continued, sessionOf, type RunRef } from "./run-state.ts";
 import { callerOf } from "./runs.ts";
 import { asList } from "./wire.ts";
@@ -14,14 +15,17 @@ const timeoutMs = 15_000;
 /** Ends a run that nobody will go on with, wherever it is. Raises when it should be tried again. */
 export async function abandonRun(
   server: AgentOs,
-  run: RunRef,
+  asked: RunRef,
   request: RunRequest,
   log: Logger,
 ): Promise<void> {
   const signal = AbortSignal.timeout(timeoutMs);
   const caller = callerOf(request);
-  const sessionId = sessionOf(run, request);
+  const sessionId = sessionOf(asked, request);
   try {
+    const run = await knownRun(server, asked, request, signal);
+    // It was never begun.
+    if (run === null) return;
     await server.cancel(run, sessionId, caller, signal);
     const stored = await server.run(run, sessionId, caller, signal);
     if (stored?.["status"] !== "PAUSED") return;
@@ -39,6 +43,6 @@ export async function abandonRun(
     const status = upstreamErrorOf(error)?.status;
     // It was not there to be asked; what it answers itself it would answer again.
     if (status === undefined || [429, 502, 503, 504].includes(status)) throw error;
-    log.info({ server: server.name, runId: run.runId, err: error }, "a run was left as it is");
+    log.info({ server: server.name, runId: asked.runId, err: error }, "a run was left as it is");
   }
 }

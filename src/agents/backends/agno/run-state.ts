@@ -18,6 +18,8 @@ export interface RunRef {
   readonly background: boolean;
   /** Whether it outlives its server: a queue begins it again, or gives it up. */
   readonly durable?: boolean;
+  /** What its queue has it under, until its first event has told which id it has there. */
+  readonly key?: string;
 }
 
 /** What has been delivered of a run; everything that a later process needs to go on exactly there. */
@@ -53,6 +55,11 @@ export function continued(run: RunRef): RunRef {
   return { ...run, background: run.background && canBeLeft };
 }
 
+/** The same run, now that its id is known. */
+export function withId({ key: _, ...run }: RunRef, runId: string): RunRef {
+  return { ...run, runId };
+}
+
 /** The session of AgentOS that a run is in. */
 export function sessionOf(run: RunRef, request: { readonly sessionId: string }): string {
   return run.sessionId ?? request.sessionId;
@@ -70,6 +77,7 @@ export function readResumableState(state: Wire): ResumableState | null {
   const componentId = asText(run["componentId"]);
   const runId = asText(run["runId"]);
   const sessionId = asText(run["sessionId"]);
+  const key = asText(run["key"]);
   const eventIndex = progress["eventIndex"];
   if (!text || !server || !kind || !kinds.includes(kind) || !componentId || !runId) return null;
   if (typeof eventIndex !== "number") return null;
@@ -83,6 +91,7 @@ export function readResumableState(state: Wire): ResumableState | null {
       ...(run["context"] !== undefined && { context: readContext(asRecord(run["context"])) }),
       background: run["background"] === true,
       ...(run["durable"] === true && { durable: true }),
+      ...(key !== undefined && { key }),
     },
     progress: {
       eventIndex,

@@ -11,10 +11,17 @@ import { UpstreamError, upstreamErrorOf } from "../../upstream/upstream-error.ts
 import { Problem } from "../../../problems/problem.ts";
 import type { AgentOs, Caller } from "./agent-os.ts";
 import { outcomeProblem } from "./faults.ts";
+import { knownRun } from "./queued-run.ts";
 import { interruptible, type Interruptible } from "./interruptible.ts";
 import { controlEvents } from "./known-events.ts";
 import { recover } from "./recovery.ts";
-import { sessionOf, type PausedState, type ResumableState, type RunRef } from "./run-state.ts";
+import {
+  sessionOf,
+  withId,
+  type PausedState,
+  type ResumableState,
+  type RunRef,
+} from "./run-state.ts";
 import type { RunTranslator } from "./run-translator.ts";
 import { signOf, watchSilence, type Sign } from "./silence.ts";
 import { asRecord, asText, parseJson } from "./wire.ts";
@@ -33,8 +40,6 @@ export interface RunStream {
   readonly eventIndex: number;
   /** AgentOS has taken the run: it can be asked about it. */
   readonly accepted: boolean;
-  /** The key that a durable queue has it under. That gives it an id of its own, which its first event tells. */
-  readonly idempotencyKey?: string;
   /**
    * Asked when the connection broke before anything was heard: whether AgentOS has begun all the same. Absent: it is
    * stopped to be sure. Else it is not, because it waits as before. Raises when AgentOS cannot be asked.
@@ -84,17 +89,16 @@ export async function* relayRun(
   let isRenewed = stream.eventIndex >= 0;
   /** Whether there may be something to stop in AgentOS. */
   let mayRun = true;
-  let queuedId: string | null = null;
+  let queued: RunRef | null = null;
 
   function currentRun(): RunRef {
-    return { ...stream.run, runId: translator.runId ?? queuedId ?? stream.run.runId };
+    const { runId } = translator;
+    return runId === null ? (queued ?? stream.run) : withId(stream.run, runId);
   }
 
-  /** Before its first event only the queue knows under which id. */
   async function findRun(soon: AbortSignal): Promise<RunRef> {
-    const { idempotencyKey, server, run } = stream;
-    if (idempotencyKey !== undefined && translator.runId === null) {
-      queuedId ??= await server.runOfKey(idempotencyKey, sessionOf(run, request), soon);
+    if (translator.runId === null) {
+      queued ??= await knownRun(stream.server, stream.run, request, soon);
     }
     return currentRun();
   }
@@ -227,6 +231,8 @@ export async function* relayRun(
 
   try {
     let failure: unknown = null;
+    // It may wait for its turn for long, and is not to be lost with this process until then.
+    if (stream.run.key !== undefined) yield { type: "resumable", state: { ...state() } };
     try {
       // As `relay` does, but without a generator in between, which would cost as much as parsing.
       const reading = read(stream.open(connect()));

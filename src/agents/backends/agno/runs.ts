@@ -10,7 +10,7 @@ import { Problem } from "../../../problems/problem.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { sleep } from "../../upstream/retry.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
-import type { Caller } from "./agent-os.ts";
+import type { AgentOs, Caller } from "./agent-os.ts";
 import { toFiles } from "./attachments.ts";
 import { continuation, isDecided } from "./decisions.ts";
 import type { Directory, Entry } from "./directory.ts";
@@ -26,6 +26,7 @@ import {
 } from "./faults.ts";
 import type { Place } from "./agent-memory.ts";
 import type { HistoryReplay, ToldMessage } from "./history-replay.ts";
+import { knownRun } from "./queued-run.ts";
 import { relayRun, type RunStream } from "./run-stream.ts";
 import {
   continued,
@@ -174,11 +175,10 @@ export function createRuns(options: RunsOptions): Runs {
           ...(request.thread !== undefined && { sessionId: request.thread }),
           ...(told.context !== null && { context: told.context }),
           background,
-          ...(idempotencyKey !== null && { durable: true }),
+          ...(idempotencyKey !== null && { durable: true, key: idempotencyKey }),
         },
         open: (connection: AbortSignal) =>
           server.start(where, form, idempotencyKey, caller, connection),
-        ...(idempotencyKey !== null && { idempotencyKey }),
         eventIndex: -1,
         accepted: false,
         onFinished: () => history.remember(request, server.name, told),
@@ -274,8 +274,9 @@ export function createRuns(options: RunsOptions): Runs {
     const stored = readResumableState(state);
     const server = stored && directory.server(stored.run.server);
     if (!stored || !server) throw new AgentInterrupted("the state of the run is of no use here");
-    const { run, progress } = stored;
+    const { progress } = stored;
     const caller = callerOf(request);
+    const run = await begunRun(server, stored.run, request, signal);
     const stream = {
       server,
       request,
@@ -303,7 +304,22 @@ export function createRuns(options: RunsOptions): Runs {
   return { run, continue: goOn, resume };
 }
 
-/** When it is looked whether decisions have arrived whose connection broke: AgentOS may be about to take them. */
+/** What was asked for before its process died. Raises `AgentInterrupted` where its queue has nothing of it. */
+async function begunRun(
+  server: AgentOs,
+  run: RunRef,
+  request: RunRequest,
+  signal: AbortSignal,
+): Promise<RunRef> {
+  for (const waitMs of looksAfterMs) {
+    await sleep(waitMs, signal);
+    const known = await knownRun(server, run, request, signal);
+    if (known !== null) return known;
+  }
+  throw new AgentInterrupted("the queue of AgentOS has no such run");
+}
+
+/** When it is looked whether what was sent has arrived whose connection broke: AgentOS may be about to take it. */
 const looksAfterMs = [0, 300, 700, 1_500];
 
 /** A queue tells of a pause before it has noted it itself. */
