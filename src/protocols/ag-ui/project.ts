@@ -33,6 +33,10 @@ export function runProjection(options: RunOptions): Projection<RunState> {
   ): readonly [RunState, readonly ProtocolEvent[]] => {
     if (before.isOver) return [before, []];
     const isShown = firstNumber >= (after + 1) * stride;
+    // As most events are: nothing that goes with what was said before.
+    if (event.type === "assistant_chunk" && isShown && before.open?.kind === "text") {
+      return goOn(before, before.open.id, event.chunk, firstNumber);
+    }
     const told: object[] = [];
     let state = before;
     const run: Telling = {
@@ -55,6 +59,20 @@ export function runProjection(options: RunOptions): Projection<RunState> {
   };
 
   return { initial: initialState, project, isOver: ({ isOver }) => isOver };
+}
+
+function goOn(
+  before: RunState,
+  messageId: string,
+  delta: string,
+  seq: number,
+): readonly [RunState, readonly ProtocolEvent[]] {
+  if (delta === "") return [before, []];
+  const metadata = { chat_service: { seq } };
+  return [
+    { ...before, content: before.content + delta },
+    [{ data: { type: "TEXT_MESSAGE_CONTENT", messageId, delta, metadata } }],
+  ];
 }
 
 function runIdOf({ options: { runId, goesOn = false }, state }: Telling): string {
