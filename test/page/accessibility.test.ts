@@ -75,14 +75,44 @@ describeInBrowser("everybody can use the page", () => {
     await context.close();
   });
 
-  test("a screen reader is told the whole reply when it is there, not each token", async () => {
+  test("a screen reader is told sentence after sentence, without Markdown, while the reply grows", async () => {
     const { page, context } = await stage.visit();
-    stage.model.enqueue({ tokens: ["Spoken ", "in one ", "piece."] });
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: [
+        "# Said aloud\n\nThis is **bold**. And `this` is code.\n\n",
+        "```ts\nconst x = 1;\n```\n\n",
+        "| a | b |\n|:-:|--:|\n| 1 | 2 |\n\nSpoken ",
+        "in one piece.",
+      ],
+      pace: (at) => (at === 3 ? rest.opened : undefined),
+    });
     await say(page, "read to me");
-    await page
-      .locator("[aria-live=polite]", { hasText: "Spoken in one piece." })
-      .waitFor({ state: "attached" });
+    const said = page.locator("[aria-live=polite] p");
+    await said.getByText("a, b").waitFor({ state: "attached" });
+    assert.deepEqual(await said.allTextContents(), [
+      "Writing",
+      "Said aloud",
+      "This is bold.",
+      "And this is code.",
+      "Code in ts, 1 line.",
+      "a, b",
+      "1, 2",
+    ]);
+    rest.open();
+    await said.getByText("Spoken in one piece.").waitFor({ state: "attached" });
+    assert.equal(await said.count(), 8);
     assert.equal(await page.locator("[role=log]").getAttribute("aria-live"), "off");
+
+    const never = gate();
+    stage.model.enqueue({
+      tokens: ["a", "b"],
+      pace: (at) => (at === 1 ? never.opened : undefined),
+    });
+    await say(page, "long");
+    await page.locator(".message.streaming").waitFor();
+    await page.getByLabel("Stop").click();
+    await said.getByText("Stopped").waitFor({ state: "attached" });
     await context.close();
   });
 });

@@ -8,7 +8,7 @@ import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { excerpt } from "./highlight-words.ts";
+import { excerpt, type TextPart } from "./highlight-words.ts";
 import { MarkedText } from "./marked-text.tsx";
 import { shortTime } from "./words.ts";
 
@@ -17,9 +17,14 @@ interface SearchPanelProps {
   readonly onClose: () => void;
 }
 
+interface Place {
+  readonly message: Message;
+  readonly parts: readonly TextPart[];
+}
+
 interface Hits {
   readonly words: string;
-  readonly messages: readonly Message[];
+  readonly places: readonly Place[];
   readonly total: number;
   readonly cursor: string | null;
 }
@@ -44,14 +49,16 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
     const timer = setTimeout(() => {
       client.messages
         .history(sessionId, { q: wanted, limit: pageSize }, { signal: controller.signal })
-        .then(({ messages, pagination }) =>
+        .then(async ({ messages, pagination }) => {
+          const places = await placesOf(messages, wanted);
+          if (controller.signal.aborted) return;
           setHits({
             words: wanted,
-            messages,
+            places,
             total: pagination.total,
             cursor: pagination.next_cursor,
-          }),
-        )
+          });
+        })
         .catch((error: unknown) => {
           if (!controller.signal.aborted) notifyError(error);
         });
@@ -62,12 +69,12 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
     };
   }, [words, sessionId]);
 
-  const more = async ({ words: wanted, messages, cursor }: Hits) => {
+  const more = async ({ words: wanted, places, cursor }: Hits) => {
     if (cursor === null) return;
     const page = await client.messages.history(sessionId, { q: wanted, limit: pageSize, cursor });
     setHits({
       words: wanted,
-      messages: [...messages, ...page.messages],
+      places: [...places, ...(await placesOf(page.messages, wanted))],
       total: page.pagination.total,
       cursor: page.pagination.next_cursor,
     });
@@ -105,7 +112,7 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
             {hits.total === 0 ? texts.nothingFound : texts.hits(hits.total)}
           </p>
           <ul className="hits">
-            {hits.messages.map((message) => (
+            {hits.places.map(({ message, parts }) => (
               <li key={message.message_id}>
                 <button
                   type="button"
@@ -121,7 +128,7 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
                       {shortTime(message.timestamp, chosenLanguage)}
                     </time>
                   </span>
-                  <MarkedText parts={excerpt(message.content, hits.words)} />
+                  <MarkedText parts={parts} />
                 </button>
               </li>
             ))}
@@ -139,4 +146,14 @@ export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
       )}
     </section>
   );
+}
+
+/** What Markdown is made readable with is there before the first place is found: with the messages. */
+async function placesOf(messages: readonly Message[], words: string): Promise<Place[]> {
+  const { plainText } = await import("../markdown/plain-text.ts");
+  return messages.map((message) => {
+    const isWritten = message.role === "user";
+    const text = isWritten ? message.content : plainText(message.content);
+    return { message, parts: excerpt(text, words) };
+  });
 }

@@ -22,6 +22,23 @@ const maxLength = 10_000;
  * their own for displayed formulas. Code stays as it is.
  */
 export function normaliseMaths(text: string): string {
+  return mapMaths(text, (tex, isDisplayed, offset, length) => {
+    if (!isDisplayed) return `$$${tex}$$`;
+    const before = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
+    const isAlone = before.trim() === "" && /^[ \t]*(\n|$)/.test(text.slice(offset + length));
+    if (!isAlone) return `$$${tex.replaceAll(/\s*\n\s*/g, " ")}$$`;
+    return `$$\n${tex
+      .trim()
+      .split("\n")
+      .map((line) => before + line.trim())
+      .join("\n")}\n${before}$$`;
+  });
+}
+
+type ChangeMaths = (tex: string, isDisplayed: boolean, offset: number, length: number) => string;
+
+/** The text with something else in the place of each formula; code stays as it is. */
+export function mapMaths(text: string, change: ChangeMaths): string {
   if (!mayHaveMaths(text) || text.length > maxLength) return text;
   return text.replaceAll(
     anyOfThem,
@@ -35,19 +52,9 @@ export function normaliseMaths(text: string): string {
       single: string | undefined,
       offset: number,
     ) => {
-      const inline = round ?? single;
-      if (inline !== undefined) return `$$${inline}$$`;
-      const shown = square ?? double;
-      if (shown === undefined) return whole;
-      const before = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
-      const isAlone =
-        before.trim() === "" && /^[ \t]*(\n|$)/.test(text.slice(offset + whole.length));
-      if (!isAlone) return `$$${shown.replaceAll(/\s*\n\s*/g, " ")}$$`;
-      return `$$\n${shown
-        .trim()
-        .split("\n")
-        .map((line) => before + line.trim())
-        .join("\n")}\n${before}$$`;
+      const tex = round ?? single ?? square ?? double;
+      if (tex === undefined) return whole;
+      return change(tex, (round ?? single) === undefined, offset, whole.length);
     },
   );
 }

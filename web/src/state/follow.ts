@@ -6,8 +6,9 @@ import { isConnected } from "./connection.ts";
 import { conversation, conversationSignal } from "./conversation.ts";
 import { inFrames, type NumberedEvent } from "./in-frames.ts";
 import { withTurn } from "./merge-messages.ts";
-import { announcement, notifyError } from "./notices.ts";
+import { notifyError } from "./notices.ts";
 import { applyEvent, type MessageView } from "./reply-view.ts";
+import { sayReply } from "./say-reply.ts";
 import { tellTabs } from "./tabs.ts";
 
 interface Follow {
@@ -110,12 +111,10 @@ function takeEvents(
     }),
   }));
   if (seen === undefined) return;
+  sayReply(seen);
   for (const { event } of events) {
     for (const listener of listeners) listener(seen, event);
-    if (isLast(event)) {
-      announcement.set(seen.content.slice(0, 4_000));
-      tellTabs(seen.session_id);
-    }
+    if (isLast(event)) tellTabs(seen.session_id);
     // Browsers allow few connections: a reply that waits is followed when it is its turn.
     if (event.type === "queued") own.abort();
   }

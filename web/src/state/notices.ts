@@ -9,9 +9,6 @@ export interface Notice {
 
 export const notices = createStore<readonly Notice[]>([]);
 
-/** Text for people who cannot see the page change. */
-export const announcement = createStore("");
-
 const shownMs = 7_000;
 
 /** Shows a notice for a while; returns its id. */

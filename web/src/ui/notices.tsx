@@ -1,4 +1,5 @@
-import { announcement, dismiss, notices } from "../state/notices.ts";
+import { announcements } from "../state/announcements.ts";
+import { dismiss, notices } from "../state/notices.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "./icon-button.tsx";
@@ -7,7 +8,7 @@ import { IconButton } from "./icon-button.tsx";
 export function Notices() {
   const texts = useTexts();
   const shown = useStore(notices);
-  const said = useStore(announcement);
+  const said = useStore(announcements);
   return (
     <>
       <div className="notices" role="status">
@@ -35,8 +36,12 @@ export function Notices() {
           </div>
         ))}
       </div>
-      <div className="off-screen" aria-live="polite">
-        {said}
+      <div className="off-screen" aria-live="polite" aria-relevant="additions">
+        {said.map(({ id, text }) => (
+          <p key={id} dir="auto">
+            {text}
+          </p>
+        ))}
       </div>
     </>
   );
