@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import type { Message, SearchHit } from "../api/types.ts";
+import { isConnected, waitToRetry } from "../state/connection.ts";
 import { goTo } from "../state/navigation.ts";
 import { notifyError } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
@@ -10,15 +12,23 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import type { TextPart } from "./highlight-words.ts";
 import { MarkedText } from "./marked-text.tsx";
+import { noFilters, queryOf, SearchFilters } from "./search-filters.tsx";
 import { shortTime } from "./words.ts";
 
 interface SearchDialogProps {
   readonly onClose: () => void;
 }
 
+interface Place {
+  readonly hit: SearchHit;
+  readonly parts: readonly TextPart[];
+}
+
+type Query = ReturnType<typeof queryOf> & { readonly q: string };
+
 interface Hits {
-  readonly words: string;
-  readonly hits: readonly SearchHit[];
+  readonly query: Query;
+  readonly places: readonly Place[];
   readonly cursor: string | null;
 }
 
@@ -30,42 +40,47 @@ const maxEmptyPages = 5;
 export function SearchDialog({ onClose }: SearchDialogProps) {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
+  const connected = useStore(isConnected);
   const [words, setWords] = useState("");
+  const [filters, setFilters] = useState(noFilters);
   const [found, setFound] = useState<Hits | null>(null);
   const body = useRef<HTMLDivElement>(null);
+  const wanted = words.trim();
 
   useEffect(() => {
-    const wanted = words.trim();
     if (wanted === "") {
       setFound(null);
       return;
     }
-    const controller = new AbortController();
+    const { signal, abort } = scope();
     const timer = setTimeout(() => {
-      nextPage({ words: wanted, hits: [], cursor: null }, controller.signal)
+      const query = { q: wanted, ...queryOf(filters) };
+      searchUntilFound({ query, places: [], cursor: null }, signal)
         .then(setFound)
         .catch((error: unknown) => {
-          if (!controller.signal.aborted) notifyError(error);
+          if (!signal.aborted) notifyError(error);
         });
     }, searchDelayMs);
     return () => {
       clearTimeout(timer);
-      controller.abort();
+      abort();
     };
-  }, [words]);
+  }, [wanted, filters]);
 
-  const open = (hit: SearchHit) => {
+  const open = ({ hit }: Place) => {
     const { session_id: sessionId, message_id: messageId } = hit;
-    goTo(sessionId, messageId === null ? null : { messageId, words: found?.words ?? "" });
+    goTo(sessionId, messageId === null ? null : { messageId, words: found?.query.q ?? "" });
     onClose();
   };
   /** Up and down through the field and what it has found; Escape closes at once, where a field would first be emptied. */
   const move = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return;
     if (event.key === "Escape") {
       event.preventDefault();
       onClose();
     }
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    if (event.target instanceof HTMLSelectElement) return;
     const stops = [...(body.current?.querySelectorAll<HTMLElement>("input, .hits button") ?? [])];
     const at = stops.findIndex((stop) => stop === document.activeElement);
     event.preventDefault();
@@ -79,8 +94,8 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
           className="search-field"
           onSubmit={(event) => {
             event.preventDefault();
-            const first = found?.hits[0];
-            if (first !== undefined && found?.words === words.trim()) open(first);
+            const first = found?.places[0];
+            if (first !== undefined && found?.query.q === wanted) open(first);
           }}
         >
           <Icon name="search" size={17} />
@@ -95,28 +110,34 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
             onChange={(event) => setWords(event.target.value)}
           />
         </form>
+        <SearchFilters filters={filters} onChange={setFilters} />
         <p className="quiet" role="status">
-          {found !== null &&
-            (found.hits.length === 0
-              ? texts.nothingFound
-              : texts.places(found.hits.length, found.cursor !== null))}
+          {!connected && wanted !== ""
+            ? texts.offline
+            : found !== null &&
+              (found.places.length === 0
+                ? texts.nothingFound
+                : texts.places(found.places.length, found.cursor !== null))}
         </p>
         {found !== null && (
           <ul className="hits">
-            {found.hits.map((hit) => (
-              <li key={hit.message_id ?? hit.session_id}>
-                <button type="button" onClick={() => open(hit)}>
+            {found.places.map((place) => (
+              <li key={place.hit.message_id ?? place.hit.session_id}>
+                <button type="button" onClick={() => open(place)}>
                   <span className="hit-head">
                     <span dir="auto">
-                      {hit.role === null
+                      {place.hit.role === null
                         ? texts.hitTitle
-                        : texts.hitBy[hit.role as Message["role"]]}
+                        : texts.hitBy[place.hit.role as Message["role"]]}
                       {" · "}
-                      {hit.session_title ?? texts.untitled}
+                      {place.hit.session_title ?? texts.untitled}
+                      {place.hit.session_status === "archived" && ` · ${texts.archived}`}
                     </span>
-                    <time dateTime={hit.timestamp}>{shortTime(hit.timestamp, chosenLanguage)}</time>
+                    <time dateTime={place.hit.timestamp}>
+                      {shortTime(place.hit.timestamp, chosenLanguage)}
+                    </time>
                   </span>
-                  <MarkedText parts={partsOf(hit)} />
+                  <MarkedText parts={place.parts} />
                 </button>
               </li>
             ))}
@@ -136,29 +157,36 @@ export function SearchDialog({ onClose }: SearchDialogProps) {
   );
 }
 
-async function nextPage(before: Hits, signal?: AbortSignal): Promise<Hits> {
-  let cursor = before.cursor;
-  for (let page = 1; ; page += 1) {
-    const { hits, pagination } = await client.search(
-      { q: before.words, limit: 30, ...(cursor !== null && { cursor }) },
-      { signal },
-    );
-    cursor = pagination.next_cursor;
-    if (hits.length > 0 || cursor === null || page === maxEmptyPages) {
-      return { words: before.words, hits: [...before.hits, ...hits], cursor };
+function scope() {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
+/** While the service cannot be reached, it is asked again until it can, or until something else is looked for. */
+async function searchUntilFound(before: Hits, signal: AbortSignal): Promise<Hits> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await nextPage(before, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error;
+      signal.throwIfAborted();
+      await waitToRetry(attempt, signal);
     }
   }
 }
 
-/** The snippet in marked and other parts. */
-function partsOf({ snippet, matches }: SearchHit): TextPart[] {
-  const parts: TextPart[] = [];
-  let at = 0;
-  for (const [start = at, end = start] of matches) {
-    parts.push({ text: snippet.slice(at, start), isFound: false });
-    parts.push({ text: snippet.slice(start, end), isFound: true });
-    at = end;
+async function nextPage(before: Hits, signal?: AbortSignal): Promise<Hits> {
+  const { query } = before;
+  let { cursor } = before;
+  for (let page = 1; ; page += 1) {
+    const [{ hits, pagination }, { snippetParts }] = await Promise.all([
+      client.search({ ...query, limit: 30, ...(cursor !== null && { cursor }) }, { signal }),
+      import("./snippet-parts.ts"),
+    ]);
+    cursor = pagination.next_cursor;
+    if (hits.length > 0 || cursor === null || page === maxEmptyPages) {
+      const places = hits.map((hit) => ({ hit, parts: snippetParts(hit) }));
+      return { query, places: [...before.places, ...places], cursor };
+    }
   }
-  parts.push({ text: snippet.slice(at), isFound: false });
-  return parts.filter(({ text }) => text !== "");
 }

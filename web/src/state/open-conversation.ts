@@ -1,5 +1,6 @@
 import { client } from "../api/client.ts";
 import { ApiError, ConnectionError } from "../../../packages/client/src/index.ts";
+import { announcements } from "./announcements.ts";
 import { waitToRetry } from "./connection.ts";
 import {
   conversation,
@@ -12,8 +13,10 @@ import {
 import { forgetFollowed, isFollowed } from "./follow.ts";
 import { loadAround, loadBeside, loadTail } from "./load-pages.ts";
 import { mergeMessages } from "./merge-messages.ts";
-import { notifyError } from "./notices.ts";
+import { notify, notifyError } from "./notices.ts";
 import { followActive } from "./sync.ts";
+import { tellTabs } from "./tabs.ts";
+import { currentTexts } from "../text/use-texts.ts";
 
 /** Opens a conversation; null begins one. */
 export async function openConversation(
@@ -23,6 +26,7 @@ export async function openConversation(
 ): Promise<void> {
   const signal = leaveConversation();
   forgetFollowed();
+  announcements.set([]);
   const before = conversation.get();
   const isSame = sessionId !== null && before.sessionId === sessionId;
   conversation.set({
@@ -58,16 +62,9 @@ async function loadWindow(
   target: Conversation["target"],
   signal: AbortSignal,
 ): Promise<void> {
-  if (target !== null) {
-    const around = await loadAround(sessionId, target.messageId, signal).catch(
-      async (error: unknown) => {
-        if (!(error instanceof ApiError && error.type === "message_not_found")) throw error;
-        // It is on another branch: that is shown then.
-        await client.sessions.update(sessionId, { head_message_id: target.messageId });
-        return loadAround(sessionId, target.messageId, signal);
-      },
-    );
-    signal.throwIfAborted();
+  const around = target === null ? null : await findMessage(sessionId, target.messageId, signal);
+  signal.throwIfAborted();
+  if (around !== null) {
     updateConversation({ ...around, state: "ready", target });
   } else {
     const session = await client.sessions.get(sessionId, { signal });
@@ -83,6 +80,32 @@ async function loadWindow(
     });
   }
   followActive();
+}
+
+/** A message with what is around it, on whatever branch it is: that one is shown then. Null, and a notice: it cannot be shown. */
+async function findMessage(sessionId: string, messageId: string, signal: AbortSignal) {
+  const isOf = (error: unknown, ...types: string[]) =>
+    error instanceof ApiError && types.includes(error.type);
+  try {
+    return await loadAround(sessionId, messageId, signal);
+  } catch (error) {
+    if (isOf(error, "validation_failed")) return refuse(currentTexts().messageGone);
+    if (!isOf(error, "message_not_found")) throw error;
+  }
+  try {
+    await client.sessions.update(sessionId, { head_message_id: messageId }, { signal });
+    tellTabs(sessionId);
+    return await loadAround(sessionId, messageId, signal);
+  } catch (error) {
+    if (isOf(error, "message_not_found")) return refuse(currentTexts().messageGone);
+    if (isOf(error, "session_busy")) return refuse(currentTexts().messageElsewhere);
+    throw error;
+  }
+}
+
+function refuse(text: string): null {
+  notify({ kind: "error", text });
+  return null;
 }
 
 let loadingPage = false;
