@@ -15,6 +15,7 @@ import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { ReadAloud } from "../voice/read-aloud.tsx";
 import { Approvals } from "./approvals.tsx";
+import { CopyLink } from "./copy-link.tsx";
 import { DeleteMessage } from "./delete-message.tsx";
 import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
@@ -114,6 +115,7 @@ export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessa
         <div className={isLast ? "message-actions lasting" : "message-actions"}>
           <Versions message={message} />
           <CopyButton text={content} />
+          <CopyLink message={message} />
           <ReadAloud message={message} />
           <RateReply message={message} onRated={setGivingReasons} />
           <IconButton

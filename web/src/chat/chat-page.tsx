@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { agentName, agents, chosenAgent, startingAgent } from "../state/catalogue.ts";
 import { isConnected } from "../state/connection.ts";
 import { conversation } from "../state/conversation.ts";
@@ -16,11 +16,16 @@ import { SearchDialog } from "./search-dialog.tsx";
 import { SearchPanel } from "./search-panel.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
+import { useChatShortcuts } from "./use-chat-shortcuts.ts";
 import { useFileDrop } from "./use-file-drop.ts";
 import { Welcome } from "./welcome.tsx";
 import "../styles/chat.css";
 import "../styles/message.css";
 import "../styles/markdown.css";
+
+const ShortcutsDialog = lazy(async () => ({
+  default: (await import("./shortcuts-dialog.tsx")).ShortcutsDialog,
+}));
 
 void startChat();
 
@@ -52,21 +57,23 @@ function Workspace() {
   const [isSearching, setSearching] = useState(false);
   const [isSearchingAll, setSearchingAll] = useState(false);
   const [isSetting, setSetting] = useState(false);
+  const [isHelping, setHelping] = useState(false);
   const title = session?.title ?? texts.untitled;
   useEffect(() => {
     document.title = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
   }, [session?.title, texts]);
   useEffect(() => setSearching(false), [draftId]);
-  useEffect(() => {
-    const openSearch = (event: KeyboardEvent) => {
-      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
-      if (event.altKey || event.shiftKey) return;
-      event.preventDefault();
-      setSearchingAll(true);
-    };
-    window.addEventListener("keydown", openSearch);
-    return () => window.removeEventListener("keydown", openSearch);
-  }, []);
+  useChatShortcuts({
+    help: () => setHelping(true),
+    search: () => setSearchingAll(true),
+    find: () => sessionId !== null && setSearching(true),
+    settings: () => setSetting(true),
+    escape: () => {
+      if (isSideOpen) setSideOpen(false);
+      else if (isSearching) setSearching(false);
+      return isSideOpen || isSearching;
+    },
+  });
 
   const isNew =
     sessionId === null &&
@@ -78,6 +85,7 @@ function Workspace() {
         isOpen={isSideOpen}
         onClose={() => setSideOpen(false)}
         onSearch={() => setSearchingAll(true)}
+        onHelp={() => setHelping(true)}
       />
       {isSideOpen && (
         <div className="side-shade" aria-hidden="true" onClick={() => setSideOpen(false)} />
@@ -137,6 +145,7 @@ function Workspace() {
         )}
       </main>
       {isSearchingAll && <SearchDialog onClose={() => setSearchingAll(false)} />}
+      <Suspense>{isHelping && <ShortcutsDialog onClose={() => setHelping(false)} />}</Suspense>
       {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
     </div>
   );

@@ -17,7 +17,7 @@ import { Menu } from "../ui/menu.tsx";
 import { UsageDialog } from "./usage-dialog.tsx";
 
 /** Language, appearance, and the ways out of the page. */
-export function PreferencesMenu() {
+export function PreferencesMenu({ onHelp }: { readonly onHelp: () => void }) {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
   const chosenTheme = useStore(theme);
@@ -63,6 +63,7 @@ export function PreferencesMenu() {
             icon: "down",
             run: () => void saveExport(null, "json").catch(notifyError),
           },
+          { label: texts.shortcuts.title, icon: "key", run: onHelp },
           {
             label: texts.statusPage,
             icon: "pulse",

@@ -21,13 +21,14 @@ interface SideBarProps {
   readonly isOpen: boolean;
   readonly onClose: () => void;
   readonly onSearch: () => void;
+  readonly onHelp: () => void;
 }
 
 const searchDelayMs = 250;
 const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 /** The conversations: found, opened, begun. */
-export function SideBar({ isOpen, onClose, onSearch }: SideBarProps) {
+export function SideBar({ isOpen, onClose, onSearch, onHelp }: SideBarProps) {
   const texts = useTexts();
   const list = useStore(sessionList);
   const deleted = useStore(deletedSessions);
@@ -132,7 +133,7 @@ export function SideBar({ isOpen, onClose, onSearch }: SideBarProps) {
           </button>
         )}
       </nav>
-      <PreferencesMenu />
+      <PreferencesMenu onHelp={onHelp} />
     </aside>
   );
 }

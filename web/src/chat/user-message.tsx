@@ -6,6 +6,7 @@ import { useTexts } from "../text/use-texts.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Attachments } from "./attachments.tsx";
 import { IconButton } from "../ui/icon-button.tsx";
+import { CopyLink } from "./copy-link.tsx";
 import { DeleteMessage } from "./delete-message.tsx";
 import { EditMessage } from "./edit-message.tsx";
 import { Versions } from "./versions.tsx";
@@ -42,6 +43,7 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
           />
         )}
         <CopyButton text={message.content} />
+        <CopyLink message={message} />
         <DeleteMessage message={message} />
       </div>
     </article>

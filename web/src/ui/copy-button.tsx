@@ -1,11 +1,19 @@
 import { useEffect, useState } from "react";
 import { notify } from "../state/notices.ts";
 import { useTexts } from "../text/use-texts.ts";
+import { copyText } from "./copy-text.ts";
 import { IconButton } from "./icon-button.tsx";
+import type { IconName } from "./icons.tsx";
 
 const shownMs = 1_800;
 
-export function CopyButton({ text, label }: { readonly text: string; readonly label?: string }) {
+interface CopyButtonProps {
+  readonly text: string;
+  readonly label?: string;
+  readonly icon?: IconName;
+}
+
+export function CopyButton({ text, label, icon = "copy" }: CopyButtonProps) {
   const texts = useTexts();
   const [isCopied, setCopied] = useState(false);
   useEffect(() => {
@@ -23,26 +31,10 @@ export function CopyButton({ text, label }: { readonly text: string; readonly la
   };
   return (
     <IconButton
-      icon={isCopied ? "check" : "copy"}
+      icon={isCopied ? "check" : icon}
       size={17}
       label={isCopied ? texts.copied : (label ?? texts.copy)}
       onClick={() => void copy()}
     />
   );
-}
-
-/** Pages that came over plain HTTP have no clipboard of their own: those select and copy as a user would. */
-async function copyText(text: string): Promise<void> {
-  if (window.isSecureContext) {
-    await navigator.clipboard.writeText(text);
-    return;
-  }
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "off-screen";
-  document.body.append(area);
-  area.select();
-  const isDone = document.execCommand("copy");
-  area.remove();
-  if (!isDone) throw new Error("the browser does not copy");
 }
