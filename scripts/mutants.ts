@@ -602,7 +602,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["octet_length(c.content) > octet_length(m.content)", "octet_length(c.content) >= 0"],
       ["if (batch.length > 1 && sqlState(error) !== undefined) {", "if (false) {"],
       ["AND m.attempt = c.attempt", ""],
-      ["AND m.status = 'streaming'", ""],
+      ["AND m.status || '' = 'streaming'", ""],
       [
         "resolve(kept.get(replyId) ?? null)",
         "resolve(kept.get(replyId) ?? { cancelReason: null })",

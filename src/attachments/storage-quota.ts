@@ -31,8 +31,7 @@ const settledAtOnce = 100;
 export async function settleStoredBytes(database: Database): Promise<void> {
   for (;;) {
     const { rows } = await database.query<{ userId: string }>(
-      `SELECT user_id AS "userId" FROM stored_bytes GROUP BY 1 HAVING count(*) > 1 OR NOT bool_or(is_whole)
-       LIMIT $1`,
+      `SELECT DISTINCT user_id AS "userId" FROM stored_bytes WHERE NOT is_whole LIMIT $1`,
       [settledAtOnce],
     );
     // Each by itself: nobody who sends a file waits for the others.

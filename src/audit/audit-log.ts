@@ -1,7 +1,8 @@
+import sql, { join, raw, type Sql } from "sql-template-tag";
 import type { Database, Queryable } from "../database/database.ts";
 import type { AuditEntry, AuditTrail } from "../http/audit.ts";
 import { toJsonb } from "../lib/clean-text.ts";
-import { newId } from "../lib/ids.ts";
+import { idOfMoment, newId } from "../lib/ids.ts";
 
 export interface StoredAuditEntry extends AuditEntry {
   readonly entryId: string;
@@ -19,6 +20,32 @@ export interface AuditFilter {
   readonly since?: string | undefined;
   /** Before this moment. */
   readonly until?: string | undefined;
+}
+
+const [least, most] = [0, 2 ** 48 - 1].map(idOfMoment) as [string, string];
+
+/** Entries are numbered by the clocks of nodes, and dated by the database's: so far apart those never are. */
+function idNear(moment: string | undefined, direction: number): string | undefined {
+  if (moment === undefined) return undefined;
+  return idOfMoment(Math.min(Math.max(Date.parse(moment) + direction * 3_600_000, 0), 2 ** 48 - 1));
+}
+
+/** Only what is asked for: of conditions that may be none the planner makes no use. */
+function conditionsOf(filter: AuditFilter, before: string | undefined): Sql[] {
+  const { actor, keyName, subject, action, outcome, requestId, since, until } = filter;
+  const conditions = [
+    sql`entry_id >= ${idNear(since, -1) ?? least}::uuid AND entry_id < ${idNear(until, 1) ?? most}::uuid`,
+  ];
+  if (before !== undefined) conditions.push(sql`entry_id < ${before}`);
+  if (actor !== undefined) conditions.push(sql`actor = ${actor}`);
+  if (keyName !== undefined) conditions.push(sql`key_name = ${keyName}`);
+  if (subject !== undefined) conditions.push(sql`subject = ${subject}`);
+  if (action !== undefined) conditions.push(sql`action = ${action}`);
+  if (outcome !== undefined) conditions.push(sql`outcome = ${outcome}`);
+  if (requestId !== undefined) conditions.push(sql`request_id = ${requestId}`);
+  if (since !== undefined) conditions.push(sql`at >= ${since}::timestamptz`);
+  if (until !== undefined) conditions.push(sql`at < ${until}::timestamptz`);
+  return conditions;
 }
 
 export type AuditLog = ReturnType<typeof createAuditLog>;
@@ -77,27 +104,10 @@ export function createAuditLog(database: Database, now: () => number = () => per
       filter: AuditFilter,
       { before, limit }: { readonly before: string | undefined; readonly limit: number },
     ): Promise<readonly StoredAuditEntry[]> {
-      const { rows } = await database.query<StoredAuditEntry>(
-        `SELECT ${columns} FROM audit_log
-         WHERE ($1::uuid IS NULL OR entry_id < $1) AND ($2::text IS NULL OR actor = $2)
-           AND ($3::text IS NULL OR key_name = $3) AND ($4::text IS NULL OR subject = $4)
-           AND ($5::text IS NULL OR action = $5) AND ($6::text IS NULL OR outcome = $6)
-           AND ($7::text IS NULL OR request_id = $7) AND ($8::timestamptz IS NULL OR at >= $8)
-           AND ($9::timestamptz IS NULL OR at < $9)
-         ORDER BY entry_id DESC LIMIT $10`,
-        [
-          before ?? null,
-          filter.actor ?? null,
-          filter.keyName ?? null,
-          filter.subject ?? null,
-          filter.action ?? null,
-          filter.outcome ?? null,
-          filter.requestId ?? null,
-          filter.since ?? null,
-          filter.until ?? null,
-          limit,
-        ],
-      );
+      const { text, values } = sql`
+        SELECT ${raw(columns)} FROM audit_log WHERE ${join(conditionsOf(filter, before), " AND ")}
+        ORDER BY entry_id DESC LIMIT ${limit}`;
+      const { rows } = await database.query<StoredAuditEntry>(text, values);
       return rows;
     },
 

@@ -50,6 +50,11 @@ const answeredBy = (messageId: Sql) => sql`
   SELECT model FROM usage WHERE message_id = ${messageId} AND kind = 'reply' AND model <> ''
   ORDER BY output_tokens DESC, input_tokens DESC, model LIMIT 1`;
 
+/** Looked up for each: how many there will be the planner cannot know, and it would rather read all messages. */
+const messageOf = (messageId: string) =>
+  raw(`LATERAL (
+    SELECT content, feedback, reply_to FROM messages WHERE session_id = f.session_id AND message_id = ${messageId} OFFSET 0)`);
+
 /** All SQL of feedback. It goes with its message. */
 export function createFeedbackStore(database: Database) {
   return {
@@ -89,23 +94,31 @@ export function createFeedbackStore(database: Database) {
       const { limit, after } = page;
       const conditions: Sql[] = [raw("true")];
       if (agentId !== undefined) conditions.push(sql`f.agent_id = ${agentId}`);
-      if (rating !== undefined) conditions.push(sql`f.rating = ${rating}`);
       if (since !== undefined) conditions.push(sql`f.created_at >= ${since}::timestamptz`);
       if (after !== undefined) {
         conditions.push(
           sql`(f.created_at, f.message_id) < (${after.createdAt}::timestamptz, ${after.messageId}::uuid)`,
         );
       }
+      const order = sql`ORDER BY f.created_at DESC, f.message_id DESC LIMIT ${limit + 1}`;
+      const part = (more: Sql) =>
+        sql`SELECT * FROM feedback f WHERE ${join([...conditions, more], " AND ")} ${order}`;
+      const rated = (value: Rating) => part(sql`f.rating = ${value}`);
+      // An agent's stand by rating in their index, and by time within that: the first of both are read, and no others.
+      const found =
+        rating !== undefined
+          ? rated(rating)
+          : agentId === undefined
+            ? part(raw("true"))
+            : sql`SELECT * FROM ((${rated("up")}) UNION ALL (${rated("down")})) f ${order}`;
       const { rows, hasMore } = await selectPage<GivenFeedback>(database, {
         rows: sql`
           SELECT f.session_id AS "sessionId", f.message_id AS "messageId", f.user_id AS "userId",
             f.agent_id AS "agentId", coalesce((${answeredBy(raw("f.message_id"))}), f.model) AS model, f.created_at AS "createdAt", a.feedback, q.content AS question,
             a.content AS answer, octet_length(a.content) + coalesce(octet_length(q.content), 0) +
               ${raw(jsonBytes(["a.feedback"]))} AS "bytes"
-          FROM (SELECT * FROM feedback f WHERE ${join(conditions, " AND ")}
-            ORDER BY f.created_at DESC, f.message_id DESC LIMIT ${limit + 1}) f
-          JOIN messages a ON a.session_id = f.session_id AND a.message_id = f.message_id
-          LEFT JOIN messages q ON q.session_id = f.session_id AND q.message_id = a.reply_to`,
+          FROM (${found}) f
+          JOIN ${messageOf("f.message_id")} a ON true LEFT JOIN ${messageOf("a.reply_to")} q ON true`,
         order: sql`"createdAt" DESC, "messageId" DESC`,
         limit,
       });

@@ -1,5 +1,5 @@
 import type { Queryable } from "./database.ts";
-import { newId } from "../lib/ids.ts";
+import { idOfMoment, newId } from "../lib/ids.ts";
 import type { JsonObject } from "../lib/json-shape.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 
@@ -21,6 +21,9 @@ export interface OutboxFigures {
   readonly oldestSeconds: number;
 }
 
+/** What was given up, or is for nobody any more, is kept for so long. */
+const keptMs = 7 * 24 * 60 * 60_000;
+
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
@@ -36,10 +39,12 @@ export function createOutbox(
 ) {
   const isMine = receiver === undefined ? "" : "AND receiver = $3";
   const isOfType = types === undefined ? "" : `AND event_type = ANY($${receiver ? 4 : 3}::text[])`;
-  const isOrphan =
+  const orphans =
     receiver === undefined
       ? ""
-      : "OR (receiver <> ALL($1::text[]) AND created_at < now() - interval '7 days')";
+      : `UNION ALL (
+         SELECT event_id FROM ${table} WHERE event_id < $2 AND receiver <> ALL($1::text[])
+           AND created_at < now() - interval '7 days' LIMIT 1000)`;
   return {
     /**
      * Part of the caller's transaction: both are committed, or neither. Costs one insert and waits for nobody. What there
@@ -85,12 +90,12 @@ export function createOutbox(
       }>(
         `UPDATE ${table}
         SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond'
-      WHERE event_id IN (
+      WHERE event_id = ANY (ARRAY(
         SELECT event_id FROM ${table}
          WHERE dead_at IS NULL AND due_at <= now() ${isMine} ${isOfType}
          ORDER BY due_at, event_id
          LIMIT $1
-           FOR UPDATE SKIP LOCKED)
+           FOR UPDATE SKIP LOCKED))
       RETURNING event_id, event_type, data, created_at, attempts`,
         [limit, claimMs, ...(receiver ? [receiver.mine] : []), ...(types ? [types] : [])],
       );
@@ -183,12 +188,12 @@ export function createOutbox(
       return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
     },
 
-    /** Removes what was given up, or is for nobody any more, for more than a week; a thousand at most; how many. */
+    /** Removes what was given up, or is for nobody any more, for more than a week; a thousand of each at most; how many. */
     async purgeDead(database: Queryable): Promise<number> {
       const { rowCount } = await database.query(
-        `DELETE FROM ${table} WHERE event_id IN (
-       SELECT event_id FROM ${table} WHERE dead_at < now() - interval '7 days' ${isOrphan} LIMIT 1000)`,
-        receiver === undefined ? [] : [receiver.known],
+        `DELETE FROM ${table} WHERE event_id = ANY (ARRAY((
+         SELECT event_id FROM ${table} WHERE dead_at < now() - interval '7 days' LIMIT 1000) ${orphans}))`,
+        receiver === undefined ? [] : [receiver.known, idOfMoment(Date.now() - keptMs)],
       );
       return rowCount;
     },

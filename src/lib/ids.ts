@@ -10,6 +10,12 @@ export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
+/** Before every id of `newId` that is made from that moment on, and after those made earlier. */
+export function idOfMoment(epochMs: number): string {
+  const time = epochMs.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+}
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Whether PostgreSQL would take it as a uuid, so that a malformed id is an unknown id and never a driver error. */

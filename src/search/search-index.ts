@@ -207,9 +207,9 @@ async function take(database: Queryable): Promise<Note[]> {
   const { rows } = await database.query<Note>(
     `UPDATE search_queue
      SET due_at = now() + interval '${takenForSeconds} seconds' * 2 ^ least(attempts, ${maxAttempts}), attempts = attempts + 1
-     WHERE queue_id IN (
-       SELECT queue_id FROM search_queue WHERE due_at <= now() ORDER BY queue_id LIMIT $1
-       FOR UPDATE SKIP LOCKED)
+     WHERE queue_id = ANY (ARRAY(
+       SELECT queue_id FROM search_queue WHERE due_at <= now() AND given_up_rule IS NULL ORDER BY queue_id LIMIT $1
+       FOR UPDATE SKIP LOCKED))
      RETURNING ${noteColumns}`,
     [batchSize],
   );
@@ -344,15 +344,15 @@ async function noteEarlier(tx: Queryable): Promise<boolean> {
   const { rows: noted } = await tx.query<{ sessionId: string; seq: number | null }>(
     kind === "titles"
       ? `INSERT INTO search_queue (user_id, session_id)
-         SELECT user_id, session_id FROM sessions WHERE session_id < $1 AND NOT temporary ORDER BY session_id DESC LIMIT $2
+         SELECT user_id, session_id FROM sessions WHERE session_id < $1 AND NOT temporary ORDER BY session_id DESC LIMIT ${backfillSize}
          RETURNING session_id AS "sessionId", seq`
       : `INSERT INTO search_queue (user_id, session_id, seq)
          SELECT s.user_id, m.session_id, m.seq FROM (
-           SELECT session_id, seq FROM messages WHERE (session_id, seq) < ($1, $3::int)
-           ORDER BY session_id DESC, seq DESC LIMIT $2) AS m
+           SELECT session_id, seq FROM messages WHERE (session_id, seq) < ($1, $2::int)
+           ORDER BY session_id DESC, seq DESC LIMIT ${backfillSize}) AS m
          JOIN sessions s ON s.session_id = m.session_id AND NOT s.temporary
          RETURNING session_id AS "sessionId", seq`,
-    kind === "titles" ? [sessionId, backfillSize] : [sessionId, backfillSize, seq],
+    kind === "titles" ? [sessionId] : [sessionId, seq],
   );
   const last = noted.reduce<{ sessionId: string; seq: number | null } | undefined>(
     (lowest, note) =>

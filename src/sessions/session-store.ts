@@ -94,9 +94,14 @@ const columns = `
   h.message_id AS "headMessageId", s.created_at AS "createdAt",
   s.last_activity AS "lastActivity", s.pinned, s.tags, a.message_id AS "activeMessageId", a.status AS "activeMessageStatus",
   ${position}`;
-/** Two index look-ups per session: at most one reply of a session is active. */
+/**
+ * Two index look-ups per session: at most one reply of a session is active, and the limit keeps the planner from reading
+ * what runs in all of them.
+ */
 const joins = `
-  LEFT JOIN messages a ON a.session_id = s.session_id AND a.status IN ('streaming', 'paused')
+  LEFT JOIN LATERAL (
+    SELECT message_id, status FROM messages
+    WHERE session_id = s.session_id AND status IN ('streaming', 'paused') LIMIT 1) a ON true
   LEFT JOIN messages h ON h.session_id = s.session_id AND h.seq = ${headSeq}`;
 
 interface FoundRow extends Session {

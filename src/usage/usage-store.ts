@@ -1,3 +1,4 @@
+import sql, { join, type Sql } from "sql-template-tag";
 import type { Database } from "../database/database.ts";
 import type { UsageKind } from "./spending.ts";
 
@@ -37,6 +38,21 @@ export interface UsageRow extends UsageSum {
   readonly name: string | null;
 }
 
+/**
+ * Only what is asked for: of conditions that may be none the planner makes no use. A time has two ends in any case: of one
+ * that is open it would expect a third of all there is.
+ */
+function conditionsOf({ userId, since, until, agentId, model, kind }: UsageFilter): Sql[] {
+  const conditions = [
+    sql`ended_at >= ${since ?? "-infinity"}::timestamptz AND ended_at < ${until ?? "infinity"}::timestamptz`,
+  ];
+  if (userId !== null) conditions.push(sql`user_id = ${userId}`);
+  if (agentId !== undefined) conditions.push(sql`agent_id = ${agentId}`);
+  if (model !== undefined) conditions.push(sql`model = ${model}`);
+  if (kind !== undefined) conditions.push(sql`kind = ${kind}`);
+  return conditions;
+}
+
 export type UsageStore = ReturnType<typeof createUsageStore>;
 
 /** What users have used. Rows are written with what was made (`spending.ts`). */
@@ -44,12 +60,10 @@ export function createUsageStore(database: Database) {
   return {
     /** One row for each name, in their order, and the sum of all as the last one, also of nothing. */
     async sums(filter: UsageFilter, group: UsageGroup): Promise<readonly UsageRow[]> {
+      const conditions = join(conditionsOf(filter), " AND ");
       const { rows } = await database.query<UsageRow>(
         `WITH wanted AS (
-           SELECT *, ${groups[group]} AS name FROM usage
-           WHERE ${filter.userId === null ? "$1::text IS NULL" : "user_id = $1"} AND ($2::timestamptz IS NULL OR ended_at >= $2)
-             AND ($3::timestamptz IS NULL OR ended_at < $3) AND ($4::text IS NULL OR agent_id = $4)
-             AND ($5::text IS NULL OR model = $5) AND ($6::text IS NULL OR kind = $6))
+           SELECT *, ${groups[group]} AS name FROM usage WHERE ${conditions.text})
          SELECT name, count(DISTINCT message_id) FILTER (WHERE kind = 'reply')::int AS replies,
            coalesce(sum(input_tokens), 0)::float8 AS "inputTokens",
            coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
@@ -57,14 +71,7 @@ export function createUsageStore(database: Database) {
            coalesce(sum(reasoning_tokens), 0)::float8 AS "reasoningTokens",
            sum(cost)::float8 AS cost
          FROM wanted GROUP BY GROUPING SETS ((name), ()) ORDER BY GROUPING(name), name COLLATE "C"`,
-        [
-          filter.userId,
-          filter.since ?? null,
-          filter.until ?? null,
-          filter.agentId ?? null,
-          filter.model ?? null,
-          filter.kind ?? null,
-        ],
+        conditions.values,
       );
       return rows;
     },

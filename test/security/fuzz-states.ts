@@ -4,7 +4,7 @@ import {
   openWebUiChat,
 } from "../support/foreign-exports.ts";
 import { referenceProgram } from "../support/mcp-servers.ts";
-import { lastUserText } from "../support/openai-server.ts";
+import { lastUserText, type RecordedRequest, type Turn } from "../support/openai-server.ts";
 import type { SecurityStage } from "./stage.ts";
 
 /** States that a generated request alone does not come to: what some operations need to succeed at all. */
@@ -36,9 +36,14 @@ export const statesEnv: Readonly<Record<string, string>> = {
 };
 
 /** For each batch of requests; what was made before is released. */
-export function createStates({ clients: { owner }, model }: SecurityStage) {
+export function createStates(
+  { clients: { owner }, model }: SecurityStage,
+  special: (request: RecordedRequest) => Turn | null = () => null,
+) {
   let released = Promise.resolve();
   model.setRespond((request) => {
+    const turn = special(request);
+    if (turn !== null) return turn;
     const { messages, tools } = request.body as {
       messages: { role: string }[];
       tools?: { function: { name: string } }[];

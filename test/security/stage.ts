@@ -71,7 +71,8 @@ export function nobodys(): Belongings {
 export async function startSecurityStage(
   env: Readonly<Record<string, string>> = {},
 ): Promise<SecurityStage> {
-  const postgres = await startPostgres();
+  // The caller may bring its own.
+  const postgres = env["DATABASE_URL"] === undefined ? await startPostgres() : null;
   const databaseUrl = await postgres?.freshDatabase();
   const model = await startOpenAiServer();
   const transcriber = await startInstantTranscriber("what the recording says");
@@ -102,10 +103,10 @@ export async function startSecurityStage(
       VOICE_STT_API_URL: transcriber.url,
       VOICE_TTS_PROVIDER: "flite",
       SERVER_HEARTBEAT_SECONDS: "0.5",
-      NODE_OPTIONS: `--import=${join(import.meta.dirname, "record-routes.ts")}`,
       ROUTES_FILE: routesFile,
       ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
       ...env,
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, "record-routes.ts")} ${env["NODE_OPTIONS"] ?? ""}`,
     },
   });
 

@@ -220,7 +220,7 @@ async function store(
        lease_owner = NULL, lease_until = NULL, recoveries = 0,
        context = $18::jsonb, output_format = $19, extras = $20::jsonb
      FROM session
-     WHERE m.session_id = session.session_id AND m.message_id = $2 AND m.attempt = $3
+     WHERE m.session_id = $1 AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}
      RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content),
      ${spending("$2", 21)}

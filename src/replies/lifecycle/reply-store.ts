@@ -70,8 +70,10 @@ export function createReplyStore(database: Database) {
     /** The running reply that is to take the message of this waiting one in; null: none is, or it does not wait. */
     async steers(replyId: string): Promise<string | null> {
       const { rows } = await database.query<{ steers: string | null }>(
-        `SELECT turn ->> 'steers' AS steers FROM messages
-         WHERE message_id = $1 AND status IN ${statesBefore("take in")}`,
+        // By its id, and not among all that waits.
+        `SELECT turn ->> 'steers' AS steers FROM (
+           SELECT turn, status FROM messages WHERE message_id = $1 OFFSET 0) AS m
+         WHERE m.status IN ${statesBefore("take in")}`,
         [replyId],
       );
       return rows[0]?.steers ?? null;

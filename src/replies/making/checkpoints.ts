@@ -41,7 +41,10 @@ const longestBeatMs = 750;
 const maxRows = 100;
 const maxLength = 1024 * 1024;
 
-/** A null member of a row leaves its column as it is. */
+/**
+ * A null member of a row leaves its column as it is. Rows are found by their keys: with its status as it stands the planner
+ * would read the index of all replies that run, on all nodes.
+ */
 const statement = (leaseSeconds: number) => `
   UPDATE messages m SET lease_until = now() + make_interval(secs => ${leaseSeconds}),
     content = coalesce(c.content, m.content), reasoning = coalesce(c.reasoning, m.reasoning),
@@ -53,7 +56,7 @@ const statement = (leaseSeconds: number) => `
     session_id uuid, message_id uuid, attempt integer, content text, reasoning text, event_seq integer,
     tool_calls jsonb, media jsonb, extras jsonb, backend_state jsonb)
   WHERE m.session_id = c.session_id AND m.message_id = c.message_id AND m.attempt = c.attempt
-    AND m.status = 'streaming'
+    AND m.status || '' = 'streaming'
   RETURNING m.message_id AS "replyId", m.cancel_reason AS "cancelReason"`;
 
 /** One statement at a time, for all that are due; what comes meanwhile goes with the next. */
