@@ -759,6 +759,37 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/chat/socket-requests.ts",
+    tests: ["src/chat/chat-connection.test.ts"],
+    mutants: [
+      [
+        "connection.address(), ...given });\n    await connection.authorized();",
+        "connection.address(), ...given });",
+      ],
+      [
+        "const body = checkRegeneration(given);\n    await connection.authorized();",
+        "const body = checkRegeneration(given);",
+      ],
+      [
+        "const body = connection.checkEdit(given);\n    await connection.authorized();",
+        "const body = connection.checkEdit(given);",
+      ],
+      ["const sender = await connection.authorized();", "const sender = _caller;"],
+      [
+        "await connection.authorized();\n    connection.followed.admit(messageId);",
+        "connection.followed.admit(messageId);",
+      ],
+      ["connection.followed.admit(messageId);", ""],
+      ["connection.followed.admit(replyId);", ""],
+      [
+        "connection.followed.admit();\n    const sent = await connection.commands.send",
+        "const sent = await connection.commands.send",
+      ],
+      ["{ replyId, after, isSpoken: spoken", "{ replyId, after: 0, isSpoken: spoken"],
+      ["{ replyId, after, isSpoken: false", "{ replyId, after: 0, isSpoken: false"],
+    ],
+  },
+  {
     file: "src/chat/chat-connection.ts",
     tests: ["src/chat/chat-connection.test.ts"],
     mutants: [
@@ -778,29 +809,6 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ],
       ["if (!(await this.#isInTime(this.#caller, count, data.length))) return;", ""],
       ["return false; // the", "return true; // the"],
-      [
-        "checkMessage({ ...this.#address(), ...given });\n    await this.#authorized();",
-        "checkMessage({ ...this.#address(), ...given });",
-      ],
-      [
-        "await this.#options.commands.cancel(await this.#authorized(), this",
-        "await this.#options.commands.cancel(caller, this",
-      ],
-      [
-        "await this.#authorized();\n        this.#followed.admit(messageId);",
-        "this.#followed.admit(messageId);",
-      ],
-      ["this.#followed.admit(messageId);", ""],
-      ["this.#followed.admit(replyId);", ""],
-      ["await this.#authorized();\n    this.#followed.admit();", "await this.#authorized();"],
-      [
-        "this.#followed.show({ replyId, after, isSpoken: spoken",
-        "this.#followed.show({ replyId, after: 0, isSpoken: spoken",
-      ],
-      [
-        "this.#followed.show({ replyId, after, isSpoken: false",
-        "this.#followed.show({ replyId, after: 0, isSpoken: false",
-      ],
       ["this.#authenticate === null || !isToken", "this.#authenticate === null"],
       ["if (sessionId !== undefined) return { session_id: sessionId };", ""],
       ["if (message.session_id) await this.#ownerOf(caller, message.session_id);", ""],
@@ -981,5 +989,17 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/database/migrations/0006-audio-of-sessions.sql",
     tests: ["src/voice/audio-store.test.ts"],
     mutants: [["ON DELETE CASCADE NOT VALID", "NOT VALID"]],
+  },
+  {
+    file: "src/api-keys/grant.ts",
+    tests: ["src/api-keys/grant.test.ts"],
+    mutants: [
+      ["const isWide = scopes === null || (", "const isWide = false && ("],
+      ["(actionsOf.length === 0 && wanted.length > 0);", "false;"],
+      ["isWide || actionsOf.some(", "isWide || actionsOf.every("],
+      ["(agents === undefined || agents.some(", "(agents !== undefined && agents.some("],
+      ["(agents === undefined || agents.some(", "(agents === undefined || agents.every("],
+      ['roles.includes("admin") && !maker.roles.includes("admin")', "false"],
+    ],
   },
 ];

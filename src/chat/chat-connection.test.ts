@@ -295,6 +295,32 @@ describe("a message", () => {
   });
 
   test.each([
+    { type: "regenerate", message_id: replyId },
+    { type: "edit", message_id: replyId, message: "hello" },
+    { type: "continue", message_id: replyId, decisions: [{ id: "1", approved: true }] },
+    { type: "cancel", message_id: replyId },
+  ])("$type changes nothing for who may not send", async (message) => {
+    const changed: string[] = [];
+    const never = (name: string) => async () => {
+      changed.push(name);
+      return { sessionId, replyId, after: 0 };
+    };
+    const { enter, say, last } = stage({
+      commands: {
+        authorize: () => Promise.reject(new Problem("forbidden", { action: "x" })),
+        regenerate: never("regenerate"),
+        edit: never("edit"),
+        continue: never("continue"),
+        cancel: never("cancel"),
+      },
+    });
+    await enter();
+    await say(message);
+    expect(last()).toMatchObject({ type: "error", error_type: "forbidden" });
+    expect(changed).toEqual([]);
+  });
+
+  test.each([
     { what: "of too many values", metadata: { list: Array.from({ length: 20_001 }, () => 0) } },
     { what: "with too much beside its files", metadata: { text: "x".repeat(100_001) } },
   ])("$what is refused", async ({ metadata }) => {

@@ -1,12 +1,10 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "@fastify/websocket";
 import { setTimeout as delay } from "node:timers/promises";
-import { Type } from "typebox";
 import type { Rate, RateLimiter } from "../cache/rate-limiter.ts";
 import type { RequestAudit } from "../http/audit.ts";
 import { callerUser, limitedUser, mayAccess, noteForeign, type Caller } from "../http/caller.ts";
 import { checkJson, checkRest } from "../http/json-size.ts";
-import { createBodyCheck } from "../http/validation.ts";
 import { tokenCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity } from "../identity/identity.ts";
 import { isId, newId } from "../lib/ids.ts";
@@ -18,24 +16,19 @@ import type { ReplyState } from "../replies/reply.ts";
 import type { ShownEvent } from "../replies/reading/sse.ts";
 import { onStream, send } from "../replies/reading/websocket.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
-import { decisionsBody } from "./decisions-body.ts";
 import { dismiss } from "./dismiss.ts";
 import { FollowedReplies } from "./followed-replies.ts";
 import { Inbox } from "./inbox.ts";
 import { LargeMessages } from "./large-messages.ts";
-import {
-  maxMessageBytes,
-  regenerateBody,
-  type EditBody,
-  type MessageBody,
-} from "./message-body.ts";
+import { maxMessageBytes, type EditBody, type MessageBody } from "./message-body.ts";
 import {
   spokenMessageTypes,
   type OpenSpokenConversation,
   type SpokenConversation,
   type SpokenMessage,
 } from "./spoken-conversation.ts";
-import { editOf, settingsOfTurn, toTurn, turnAt } from "./to-turn.ts";
+import { answerOf, isSpoken, socketRequestTypes, type AskedConnection } from "./socket-requests.ts";
+import { toTurn, type Origin } from "./to-turn.ts";
 import type { Commands, SentMessage } from "./commands.ts";
 
 export interface ChatConnectionOptions {
@@ -76,34 +69,6 @@ interface Opening {
   readonly auditOf: (identity: Identity | null) => RequestAudit;
 }
 
-const checkReference = createBodyCheck(
-  Type.Object({
-    type: Type.String(),
-    message_id: Type.String({ maxLength: 64 }),
-    after: Type.Optional(Type.Integer({ minimum: 0 })),
-  }),
-);
-
-const checkSubscription = createBodyCheck(
-  Type.Object({
-    type: Type.String(),
-    user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" })),
-    after: Type.Optional(Type.Integer({ minimum: 0 })),
-  }),
-);
-
-const checkRegeneration = createBodyCheck(
-  Type.Object({ message_id: Type.String({ maxLength: 64 }), ...regenerateBody.properties }),
-);
-
-const checkContinuation = createBodyCheck(
-  Type.Object({
-    type: Type.String(),
-    message_id: Type.String({ maxLength: 64 }),
-    ...decisionsBody.properties,
-  }),
-);
-
 /** A client that sends and does not read what it is told is cut off beyond this. */
 const maxUnreadBytes = 4 * 1024 * 1024;
 /** Of one user on this node, of whatever kind; beyond it they wait. */
@@ -120,6 +85,7 @@ export class ChatConnection {
   readonly #followed: FollowedReplies;
   readonly #conversation: SpokenConversation;
   readonly #inbox: Inbox;
+  readonly #asked: AskedConnection;
   #large: LargeMessages | null = null;
   readonly #closed = new AbortController();
   #caller: Caller | null = null;
@@ -152,6 +118,19 @@ export class ChatConnection {
       tell: (error) => this.#tell(error),
     });
     this.#inbox = new Inbox(socket, (error) => this.#tell(error));
+    this.#asked = {
+      commands: options.commands,
+      followed: this.#followed,
+      checkMessage: options.checkMessage,
+      checkEdit: options.checkEdit,
+      userId: opening.userId,
+      authorized: () => this.#authorized(),
+      address: () => this.#address(),
+      origin: (caller) => this.#origin(caller),
+      begin: (sent, body) => this.#begin(sent, body),
+      subscribe: (userId, after) => this.#subscribe(userId, after),
+      post: (message) => this.#post(message),
+    };
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       this.#receive(data, isBinary);
       this.#large?.ended();
@@ -282,87 +261,16 @@ export class ChatConnection {
   async #handle(caller: Caller, message: Record<string, unknown>): Promise<void> {
     const { user_id: named } = message;
     if (typeof named === "string") await noteForeign(caller, callerUser(caller, named));
-    switch (message["type"]) {
-      case "ping":
-        return this.#post({ type: "pong" });
-      case "chat":
-      case undefined:
-        await this.#chat(caller, message);
-        return;
-      case "resume": {
-        const { message_id: messageId, after = 0 } = checkReference(message);
-        const { replyId, turn } = await this.#options.commands.state(
-          caller,
-          this.#named(messageId),
-        );
-        this.#followed.admit(replyId);
-        const spoken = isSpoken(turn?.voice);
-        this.#followed.show({ replyId, after, isSpoken: spoken, isResumed: true });
-        return;
-      }
-      case "cancel": {
-        const { message_id: messageId } = checkReference(message);
-        await this.#options.commands.cancel(await this.#authorized(), this.#named(messageId));
-        return;
-      }
-      case "continue": {
-        const { message_id: messageId, decisions } = checkContinuation(message);
-        await this.#authorized();
-        this.#followed.admit(messageId);
-        const { commands } = this.#options;
-        const named = this.#named(messageId);
-        const { replyId, after } = await commands.continue(caller, named, decisions);
-        this.#followed.show({ replyId, after, isSpoken: false, isResumed: true });
-        return;
-      }
-      case "subscribe": {
-        const { user_id: named, after = null } = checkSubscription(message);
-        this.#subscribe(callerUser(caller, named ?? this.#opening.userId), after);
-        return;
-      }
-      case "regenerate": {
-        const { type: _type, ...given } = message;
-        const body = checkRegeneration(given);
-        await this.#authorized();
-        this.#followed.admit();
-        const turn = { ...turnAt(body, this.#origin(caller)), ownSettings: settingsOfTurn(body) };
-        const named = this.#named(body.message_id);
-        this.#begin(await this.#options.commands.regenerate(caller, named, turn), body);
-        return;
-      }
-      case "edit": {
-        const { type: _type, ...given } = message;
-        const body = this.#options.checkEdit(given);
-        await this.#authorized();
-        this.#followed.admit();
-        const origin = this.#origin(caller);
-        const named = this.#named(body.message_id);
-        const { commands } = this.#options;
-        this.#begin(
-          await commands.edit(caller, named, editOf(body, origin), turnAt(body, origin)),
-          body,
-        );
-        return;
-      }
-      default: {
-        if (isSpeech(message["type"])) {
-          return this.#conversation.receive(message);
-        }
-        const types = [
-          "chat",
-          "regenerate",
-          "edit",
-          "cancel",
-          "continue",
-          "resume",
-          "subscribe",
-          "ping",
-          ...spokenMessageTypes,
-        ];
-        const details = [{ path: "/type", ...mustBeOneOf(types) }];
-        throw new Problem("validation_failed", {}, { details });
-      }
+    const { type = "chat" } = message;
+    if (isSpeech(type)) return this.#conversation.receive(message);
+    const answer = answerOf(type);
+    if (answer === undefined) {
+      const details = [
+        { path: "/type", ...mustBeOneOf([...socketRequestTypes, ...spokenMessageTypes]) },
+      ];
+      throw new Problem("validation_failed", {}, { details });
     }
+    await answer(this.#asked, caller, message);
   }
 
   async #signIn(message: Record<string, unknown> | Problem): Promise<void> {
@@ -371,14 +279,6 @@ export class ChatConnection {
       return this.refuse(new Problem("unauthorized", { reason: "missing" }));
     }
     await this.#establish(this.#authenticate(tokenCredentials(message["token"])));
-  }
-
-  async #chat(caller: Caller, { type: _type, ...given }: Record<string, unknown>): Promise<void> {
-    const body = this.#options.checkMessage({ ...this.#address(), ...given });
-    await this.#authorized();
-    this.#followed.admit();
-    const sent = await this.#options.commands.send(this.#toTurn(caller, body));
-    this.#begin(sent, body);
   }
 
   /** Stores a message that was spoken on this connection and shows its reply. */
@@ -412,7 +312,7 @@ export class ChatConnection {
     return toTurn(body, this.#origin(caller));
   }
 
-  #origin(caller: Caller) {
+  #origin(caller: Caller): Origin {
     const { language, traceparent, requestId } = this.#opening;
     const { maxUploadBytes } = this.#options;
     return { caller, requestId, traceparent, language, idempotency: null, maxUploadBytes };
@@ -502,11 +402,6 @@ function problemOf(error: unknown): Problem {
 
 function isSpeech(type: unknown): boolean {
   return spokenMessageTypes.some((each) => each === type);
-}
-
-/** Whether a reply is spoken while it is being written. */
-function isSpoken(voice: MessageBody["voice_config"]): boolean {
-  return voice?.enable_tts === true && voice.stream_audio === true;
 }
 
 /** A message, or what is wrong with it. */

@@ -15,7 +15,7 @@ type TurnBody = Partial<
   >
 >;
 
-interface Origin {
+export interface Origin {
   readonly caller: Caller;
   readonly requestId: string;
   readonly traceparent: string | undefined;
