@@ -2,14 +2,15 @@ import type { AuditLog } from "../audit/audit-log.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import type { Caller } from "../http/caller.ts";
 import { actedNameFault, isActedUser } from "../identity/acting.ts";
-import { agentRights, grantsAgent, isAgentRight } from "../identity/agent-rights.ts";
+import { isAgentRight } from "../identity/agent-rights.ts";
 import { userIdOf } from "../identity/claims.ts";
-import { actions, type Identity } from "../identity/identity.ts";
+import { actions } from "../identity/identity.ts";
 import { holdsUnseen } from "../lib/clean-text.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";
 import { newKey, type ApiKey } from "./api-key.ts";
 import type { ApiKeyStore } from "./api-key-store.ts";
+import { exceededBy } from "./grant.ts";
 
 /** What somebody wants a key to be. */
 export interface WantedApiKey {
@@ -41,7 +42,8 @@ export function createMakeApiKey({ database, store, audit, configured }: MakePar
   ): Promise<{ readonly key: string; readonly apiKey: ApiKey }> => {
     const maker = caller.identity;
     checkWanted(wanted);
-    if (maker !== null) checkGrant(wanted, maker);
+    const exceeded = maker === null ? null : exceededBy(wanted, maker);
+    if (exceeded !== null) throw new Problem("forbidden", { action: exceeded });
     if (configured.has(wanted.name)) throw invalid("/name", taken);
     const { key, ...secret } = newKey();
     const { expiresInSeconds, ...rest } = wanted;
@@ -109,24 +111,6 @@ function checkWanted({ name, userId, roles, scopes, actsForUsers }: WantedApiKey
   }
   const fault = actsForUsers ? actedNameFault({ name, roles }) : null;
   if (fault !== null) throw invalid("/acts_for_users", fault);
-}
-
-/** Nobody gives what he has not: a key that may do little makes none that may do more. */
-function checkGrant({ scopes, roles }: WantedApiKey, maker: Identity): void {
-  const wanted = scopes ?? [];
-  const actionsOf = wanted.filter((scope) => !isAgentRight(scope));
-  const isWide = scopes === null || (actionsOf.length === 0 && wanted.length > 0);
-  const tooWide =
-    maker.scopes !== undefined &&
-    (isWide || actionsOf.some((scope) => maker.scopes?.some((own) => own === scope) !== true));
-  const agents = agentRights(wanted);
-  const tooMany =
-    maker.agents !== undefined &&
-    (agents === undefined || agents.some((right) => !grantsAgent(maker.agents ?? [], right)));
-  if (tooWide || tooMany) throw new Problem("forbidden", { action: "scopes" });
-  if (roles.includes("admin") && !maker.roles.includes("admin")) {
-    throw new Problem("forbidden", { action: "roles" });
-  }
 }
 
 function invalid(path: string, fault: Fault): Problem {
