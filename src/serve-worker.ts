@@ -3,7 +3,7 @@ import type { WorkerPost } from "./composition/workers/worker-post.ts";
 import { changeLogLevel, reopenLogs } from "./log-signals.ts";
 import { startService } from "./service.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
-import { tellStartFault } from "./tell-start-fault.ts";
+import { explainStartFault, tellStartFault } from "./tell-start-fault.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 /** One of several processes that serve: it does what it is told by the one that keeps the port, and hears no signals. */
@@ -22,6 +22,7 @@ export async function serveWorker(post: WorkerPost, log: LoggerHandle): Promise<
   });
   const service = await startService(config, log, siblings).catch(async (error: unknown) => {
     tellStartFault(error, logger, "a worker cannot start");
+    post.send({ do: "fail", why: explainStartFault(error) });
     await log.close();
     process.exit(1);
   });

@@ -3,7 +3,6 @@ import { countWorkers } from "./composition/workers/count-workers.ts";
 import { keepWorkers } from "./composition/workers/keep-workers.ts";
 import type { Config } from "./config/settings.ts";
 import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
-import { StartFault } from "./problems/start-fault.ts";
 import type { Served } from "./served.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { version } from "./version.ts";
@@ -50,9 +49,10 @@ export async function startWorkers(config: Config, log: LoggerHandle): Promise<S
       reopenLogs: () => workers.tell({ do: "reopen logs" }),
       changeLogLevel: () => workers.tell({ do: "change log level" }),
     };
-  } catch {
+  } catch (error) {
+    // The port is free again, and the log complete, before it is told why.
     await workers.ended;
-    throw new StartFault("its workers cannot start");
+    throw error;
   } finally {
     for (const signal of ["SIGTERM", "SIGINT"]) process.off(signal, stopEarly);
   }

@@ -12,6 +12,13 @@ export function tellStartFault(error: unknown, logger: Logger, what: string): vo
   }
 }
 
+/** The same in one sentence, for another process that tells it. */
+export function explainStartFault(error: unknown): string {
+  if (error instanceof StartFault) return error.message;
+  const cause = causeOf(error);
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** A start is for operators: they get the cause, not the sentence for callers. */
 function causeOf(error: unknown): unknown {
   return error instanceof Problem && error.cause !== undefined ? error.cause : error;

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { AggregatorRegistry } from "prom-client";
 import type { AgentBackend } from "../agents/agent-backend.ts";
 import type { Catalogue } from "../agents/catalogue.ts";
 import type { MessageStore } from "../chat/message-store.ts";
@@ -24,8 +25,9 @@ import type { SessionStore } from "../sessions/session-store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createMetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { Siblings } from "./workers/siblings.ts";
 import type { ConfiguredBackend } from "./agent-backends.ts";
+import type { PartMakers, PartName, WorkerParts } from "./workers/messages.ts";
+import type { Siblings } from "./workers/siblings.ts";
 
 interface HealthReportsOptions {
   readonly config: Config;
@@ -145,12 +147,25 @@ export function createHealthReports(options: HealthReportsOptions): {
     sessionsOverview,
     sessionFollowers: options.sessionFollowers,
   });
-  siblings?.tellMetrics(async () => {
-    await refreshGauges();
-    return metrics.registry.getMetricsAsJSON();
-  });
+  const parts: PartMakers = {
+    async metrics() {
+      await refreshGauges();
+      return metrics.registry.getMetricsAsJSON();
+    },
+    report: async () => ({
+      part: await report.part(),
+      eventLoopDelayMs: health.liveness().eventLoopDelayMs,
+      memory: process.memoryUsage(),
+    }),
+  };
+  siblings?.tellParts(parts);
+  const partsOf = async <N extends PartName>(name: N): Promise<readonly WorkerParts[N][]> =>
+    siblings === null ? [await parts[name]()] : siblings.partsOf(name);
   const scrape = async () => {
-    if (siblings !== null) return siblings.scrape();
+    if (siblings !== null) {
+      const told = await partsOf("metrics");
+      return AggregatorRegistry.aggregate([...told]).metrics();
+    }
     await refreshGauges();
     return metrics.registry.metrics();
   };
@@ -161,7 +176,7 @@ export function createHealthReports(options: HealthReportsOptions): {
         version,
         health,
         metrics,
-        report,
+        reports: () => partsOf("report"),
         refreshGauges,
         scrape,
         features,

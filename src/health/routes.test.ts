@@ -119,7 +119,9 @@ async function start(environment: NodeJS.ProcessEnv = {}) {
       version: "1.2.3",
       health,
       metrics,
-      report,
+      reports: async () => [
+        { part: await report.part(), eventLoopDelayMs: 3, memory: process.memoryUsage() },
+      ],
       refreshGauges,
       async scrape() {
         await refreshGauges();

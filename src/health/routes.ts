@@ -4,10 +4,10 @@ import { Type, type TSchema } from "typebox";
 import type { Config } from "../config/settings.ts";
 import { problemResponses } from "../http/problem-docs.ts";
 import { nullable, timestampSchema } from "../http/schemas.ts";
-import type { MetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { describeFeatures, describeLimits, type BuiltFeatures } from "./features.ts";
 import type { Health } from "./health.ts";
+import { describeProcesses, type ProcessReport } from "./process-report.ts";
 import type { SessionFigures } from "./sessions-overview.ts";
 
 interface HealthRoutesOptions {
@@ -15,7 +15,8 @@ interface HealthRoutesOptions {
   readonly version: string;
   readonly health: Health;
   readonly metrics: Metrics;
-  readonly report: MetricsReport;
+  /** Of all processes of the service. */
+  readonly reports: () => Promise<readonly ProcessReport[]>;
   /** From `createRefreshGauges`. */
   readonly refreshGauges: () => Promise<SessionFigures>;
   /** The metrics of the whole service as Prometheus takes them. */
@@ -62,7 +63,7 @@ const readinessSchema = Type.Object({
  * `monitoring.port` and `monitoring.token` keep inside.
  */
 export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTypebox {
-  const { config, version, health, metrics, report, refreshGauges, scrape } = options;
+  const { config, version, health, metrics, reports, refreshGauges, scrape } = options;
   const { name, environment } = config.service;
   const about = () => ({ service: name, version, timestamp: new Date().toISOString() });
 
@@ -193,21 +194,11 @@ export function healthRoutes(options: HealthRoutesOptions): FastifyPluginAsyncTy
       ),
       async () => {
         const sessions = describeSessions(await refreshGauges());
-        const memory = process.memoryUsage();
         return {
           ...about(),
           uptime_seconds: Math.round(process.uptime()),
-          ...(await report.read()),
+          ...describeProcesses(await reports()),
           sessions,
-          system: {
-            event_loop_delay_ms: health.liveness().eventLoopDelayMs,
-            memory_bytes: {
-              resident: memory.rss,
-              heap_used: memory.heapUsed,
-              heap_total: memory.heapTotal,
-              external: memory.external,
-            },
-          },
         };
       },
     );

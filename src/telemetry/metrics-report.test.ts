@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { silentLogger } from "./logger.ts";
-import { createMetricsReport, type MetricsReport } from "./metrics-report.ts";
+import { createMetricsReport, reportOf } from "./metrics-report.ts";
 import { createMetrics } from "./metrics.ts";
 import { createTelemetry, type ReplyFields, type ReplyOutcome } from "./telemetry.ts";
 
@@ -20,7 +20,7 @@ const outcome: ReplyOutcome = {
   source: "models",
 };
 
-let report: MetricsReport;
+let report: ReturnType<typeof createMetricsReport>;
 afterEach(() => {
   report.close();
 });
@@ -44,7 +44,7 @@ describe("createMetricsReport", () => {
     telemetry.problem("rate_limited");
     telemetry.problem("rate_limited");
     clock.ms = 60_000;
-    expect(await report.read()).toMatchObject({
+    expect(reportOf([await report.part()])).toMatchObject({
       window_seconds: 60,
       messages: { total: 10, by_type: { voice: 4, text: 6 }, per_minute: 10 },
       replies: {
@@ -66,7 +66,7 @@ describe("createMetricsReport", () => {
       metrics.httpDuration.observe({ method: "GET", route: "/", status: "200" }, request / 1000);
     }
     metrics.httpDuration.observe({ method: "GET", route: "/", status: "500" }, 99);
-    const { latency_ms: latency, requests } = await report.read();
+    const { latency_ms: latency, requests } = reportOf([await report.part()]);
     expect(latency.request.count).toBe(101);
     expect(latency.request.p50).toBeGreaterThan(48);
     expect(latency.request.p50).toBeLessThan(53);
@@ -74,5 +74,30 @@ describe("createMetricsReport", () => {
     expect(latency.request.p95).toBeLessThan(100);
     expect(requests.error_rate).toBe(0.01);
     expect(latency.reply).toEqual({ count: 0, p50: null, p90: null, p95: null, p99: null });
+  });
+
+  it("adds what several processes know, and what they share once", async () => {
+    const parts = [];
+    for (const count of [1, 3]) {
+      const { clock, metrics, telemetry } = start();
+      for (let turn = 0; turn < count; turn++) {
+        telemetry.turnAccepted({ ...fields, type: "text", queued: false });
+        telemetry.replyStarted(fields);
+        telemetry.replyEnded(fields, { ...outcome, durationMs: 1_000 * count });
+      }
+      telemetry.replyStarted(fields);
+      metrics.messagesQueued.set(7);
+      clock.ms = 30_000 * count;
+      parts.push(await report.part());
+    }
+    const both = reportOf(parts);
+    expect(both).toMatchObject({
+      window_seconds: 90,
+      messages: { total: 4, by_type: { text: 4 }, queued: 7, per_minute: 4 },
+      replies: { total: 4, by_source: { models: 4 }, running: 2 },
+      tokens: { input: 40, output: 120 },
+    });
+    expect(both.latency_ms.reply.count).toBe(4);
+    expect(both.latency_ms.reply.p99).toBeGreaterThan(2_000);
   });
 });

@@ -12,8 +12,6 @@ interface MetricsReportOptions {
   readonly now?: () => number;
 }
 
-export type MetricsReport = ReturnType<typeof createMetricsReport>;
-
 type Labels = Value["labels"];
 
 const all = () => true;
@@ -55,10 +53,26 @@ interface Sample {
   readonly buckets: Readonly<Record<Latency, Buckets>>;
 }
 
-/**
- * The metrics as one JSON object, derived from the registry that Prometheus scrapes: totals since the start, and rates
- * and percentiles over the last five minutes.
- */
+/** What is told as it is, of each metric all of its series. */
+const shown = [
+  "messages",
+  "messagesQueued",
+  "replies",
+  "repliesRunning",
+  "replyProblems",
+  "problems",
+  "tokens",
+  "viewers",
+] as const satisfies readonly (keyof Metrics)[];
+
+/** What one process knows for the report: of a service in several there is one for each. */
+export interface ReportPart {
+  readonly first: Sample;
+  readonly last: Sample;
+  readonly values: Readonly<Record<(typeof shown)[number], readonly Value[]>>;
+}
+
+/** Derived from the registry that Prometheus scrapes, which says nothing of the last five minutes. */
 export function createMetricsReport(options: MetricsReportOptions) {
   const { metrics, sampleMs = 10_000, windowMs = 300_000, now = () => performance.now() } = options;
 
@@ -92,61 +106,87 @@ export function createMetricsReport(options: MetricsReportOptions) {
   timer.unref();
 
   return {
-    async read() {
+    async part(): Promise<ReportPart> {
       const last = await take();
-      const first = samples[0] ?? last;
-      const seconds = Math.max((last.atMs - first.atMs) / 1000, 0.001);
-      const grown = (figure: Figure) => last.figures[figure] - first.figures[figure];
-      const rate = (figure: Figure, perSeconds: number) =>
-        round((grown(figure) / seconds) * perSeconds);
-      const share = (part: Figure, whole: Figure) =>
-        grown(whole) === 0 ? 0 : round(grown(part) / grown(whole));
+      const values = await Promise.all(shown.map((name) => valuesOf(metrics[name])));
       return {
-        window_seconds: round(seconds),
-        messages: {
-          total: last.figures.messages,
-          by_type: byLabel(await valuesOf(metrics.messages), "type"),
-          queued: single(await valuesOf(metrics.messagesQueued)),
-          per_minute: rate("messages", 60),
-        },
-        replies: {
-          total: last.figures.replies,
-          by_status: byLabel(await valuesOf(metrics.replies), "status"),
-          by_source: byLabel(await valuesOf(metrics.replies), "source"),
-          running: single(await valuesOf(metrics.repliesRunning)),
-          per_minute: rate("replies", 60),
-          error_rate: share("repliesFailed", "replies"),
-          errors_by_type: byLabel(await valuesOf(metrics.replyProblems), "type"),
-        },
-        requests: {
-          total: last.figures.requests,
-          per_second: rate("requests", 1),
-          error_rate: share("requestsFailed", "requests"),
-        },
-        errors: {
-          total: last.figures.errors,
-          by_type: byLabel(
-            [...(await valuesOf(metrics.problems)), ...(await valuesOf(metrics.replyProblems))],
-            "type",
-          ),
-          per_minute: rate("errors", 60),
-        },
-        tokens: {
-          input: 0,
-          output: 0,
-          ...byLabel(await valuesOf(metrics.tokens), "direction"),
-          per_second: rate("tokens", 1),
-        },
-        latency_ms: mapOf(latencies, (_metric, name) =>
-          percentiles(first.buckets[name], last.buckets[name]),
-        ),
-        viewers: single(await valuesOf(metrics.viewers)),
+        first: samples[0] ?? last,
+        last,
+        values: Object.fromEntries(
+          shown.map((name, index) => [name, values[index] ?? []]),
+        ) as ReportPart["values"],
       };
     },
     close(): void {
       clearInterval(timer);
     },
   };
+}
+
+/** The metrics as one JSON object: totals since the start, and rates and percentiles over the last five minutes. */
+export function reportOf(parts: readonly ReportPart[]) {
+  const secondsOf = ({ first, last }: ReportPart) =>
+    Math.max((last.atMs - first.atMs) / 1000, 0.001);
+  const values = (name: (typeof shown)[number]) => parts.flatMap((part) => part.values[name]);
+  const added = (of: (part: ReportPart) => number) =>
+    parts.reduce((total, part) => total + of(part), 0);
+  const total = (figure: Figure) => added(({ last }) => last.figures[figure]);
+  const grown = (figure: Figure) => (part: ReportPart) =>
+    part.last.figures[figure] - part.first.figures[figure];
+  const rate = (figure: Figure, perSeconds: number) =>
+    round(added((part) => (grown(figure)(part) / secondsOf(part)) * perSeconds));
+  const share = (part: Figure, whole: Figure) =>
+    added(grown(whole)) === 0 ? 0 : round(added(grown(part)) / added(grown(whole)));
+  return {
+    window_seconds: round(Math.max(...parts.map(secondsOf))),
+    messages: {
+      total: total("messages"),
+      by_type: byLabel(values("messages"), "type"),
+      // Of the database, which they all share.
+      queued: Math.max(0, ...values("messagesQueued").map(({ value }) => value)),
+      per_minute: rate("messages", 60),
+    },
+    replies: {
+      total: total("replies"),
+      by_status: byLabel(values("replies"), "status"),
+      by_source: byLabel(values("replies"), "source"),
+      running: sum(values("repliesRunning")),
+      per_minute: rate("replies", 60),
+      error_rate: share("repliesFailed", "replies"),
+      errors_by_type: byLabel(values("replyProblems"), "type"),
+    },
+    requests: {
+      total: total("requests"),
+      per_second: rate("requests", 1),
+      error_rate: share("requestsFailed", "requests"),
+    },
+    errors: {
+      total: total("errors"),
+      by_type: byLabel([...values("problems"), ...values("replyProblems")], "type"),
+      per_minute: rate("errors", 60),
+    },
+    tokens: {
+      input: 0,
+      output: 0,
+      ...byLabel(values("tokens"), "direction"),
+      per_second: rate("tokens", 1),
+    },
+    latency_ms: mapOf(latencies, (_metric, name) =>
+      percentiles(
+        addedBuckets(parts.map(({ first }) => first.buckets[name])),
+        addedBuckets(parts.map(({ last }) => last.buckets[name])),
+      ),
+    ),
+    viewers: sum(values("viewers")),
+  };
+}
+
+function addedBuckets(each: readonly Buckets[]): Buckets {
+  const added = new Map<number, number>();
+  for (const [bound, count] of each.flatMap((buckets) => [...buckets])) {
+    added.set(bound, (added.get(bound) ?? 0) + count);
+  }
+  return added;
 }
 
 function mapOf<K extends string, V, R>(
@@ -194,10 +234,6 @@ function isCount({ metricName }: Value): boolean {
 
 function sum(values: readonly Value[]): number {
   return values.reduce((total, { value }) => total + value, 0);
-}
-
-function single(values: readonly Value[]): number {
-  return values[0]?.value ?? 0;
 }
 
 function byLabel(values: readonly Value[], label: string): Record<string, number> {

@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../support/client.ts";
+import { startGateway } from "../support/gateway-server.ts";
 import { textOf, type SeenEvent } from "../support/reply-stream.ts";
 import { eventually, startStage, type Stage } from "../support/stage.ts";
-import { startService } from "../support/start-service.ts";
+import { createDataDir, startService } from "../support/start-service.ts";
 
 /** Or has ended, and nobody has asked how. */
 function isGone(pid: number): boolean {
@@ -97,6 +100,31 @@ describe.skipIf(started === null)("three workers behind one port", () => {
     }
   });
 
+  test("the JSON of the metrics is of all, whoever answers", async () => {
+    type Report = { messages: { total: number }; system: { memory_bytes: { resident: number } } };
+    const read = async () => (await stage.client(0).get<Report>("/health/metrics")).body;
+    const all = (await scrape())("chat_messages_total");
+    expect(all).toBeGreaterThan(0);
+    for (let asked = 0; asked < 4; asked += 1) {
+      const { messages, system } = await read();
+      expect(messages.total).toBe(all);
+      // No process of the service is that large.
+      expect(system.memory_bytes.resident).toBeGreaterThan(250 * 1024 * 1024);
+    }
+  });
+
+  test("signals about logs reach all of them through the process that was started", async () => {
+    const count = (msg: string) => lines().filter((line) => line.msg === msg).length;
+    const child = stage.node(0).process;
+    child.kill("SIGHUP");
+    await eventually("all have opened their files again", () => count("log files reopened") === 4);
+    // DEBUG, and round again.
+    for (let turns = 1; turns <= 4; turns += 1) {
+      child.kill("SIGUSR2");
+      await eventually("all have changed", () => count("log level changed") === 4 * turns);
+    }
+  });
+
   test("a reply is followed and cancelled over whatever worker answers", async () => {
     const { stream, replyId } = await begin("slow 5000 20");
     await stream.next(isChunk);
@@ -175,15 +203,71 @@ describe.skipIf(started === null)("three workers behind one port", () => {
     await stage.startNode(0);
   });
 
-  test("when they cannot start, it is said and given up", async () => {
+  const asWorker = (code: string) =>
+    `--import=data:text/javascript,${encodeURIComponent(`import cluster from 'node:cluster'; ${code}`)}`;
+
+  test("when they cannot start, it is said why, and given up", async () => {
     const env = {
       DATABASE_URL: stage.databaseUrl,
       SERVER_WORKERS: "2",
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-        "import cluster from 'node:cluster'; if (cluster.isWorker) process.exit(3)",
-      )}`,
+      NODE_OPTIONS: asWorker("if (cluster.isWorker) process.exit(3)"),
     };
-    await expect(startService({ env })).rejects.toThrow(/ended with 1[^]*giving up/);
+    await expect(startService({ env })).rejects.toThrow(
+      /ended with 1[^]*cannot start: worker \d ended with 3 before it was ready/,
+    );
+  });
+
+  test("one that dies as soon as it is started is started again later each time, while the others serve", async () => {
+    const flag = join(await createDataDir(), "die");
+    const service = await startService({
+      env: {
+        DATABASE_URL: stage.databaseUrl,
+        SERVER_WORKERS: "2",
+        NODE_OPTIONS: asWorker(
+          `import { existsSync } from 'node:fs'; if (cluster.isWorker && existsSync('${flag}')) process.exit(3)`,
+        ),
+      },
+    });
+    const told = (msg: RegExp) =>
+      service
+        .output()
+        .split("\n")
+        .filter((line) => msg.test(line))
+        .map((line) => JSON.parse(line) as { pid: number; worker: number; pauseMs: number });
+    const [victim] = told(/a worker is ready/);
+    await writeFile(flag, "");
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+    const died = () => told(/a worker has died/).map(({ pauseMs }) => pauseMs);
+    await eventually("it has died three times", () => died().length === 3);
+    expect(died()).toEqual([100, 400, 1_600]);
+    for (let asked = 0; asked < 4; asked += 1) {
+      expect((await createClient(service.url).get("/health/readiness")).status).toBe(200);
+    }
+    await rm(flag);
+    await eventually("it is back", () => told(/a worker is ready/).length === 3);
+    await service.stop();
+  });
+
+  test("the gateway knows one service, and once it stops none", async () => {
+    const gateway = await startGateway();
+    const service = await startService({
+      env: { DATABASE_URL: stage.databaseUrl, SERVER_WORKERS: "2", GATEWAY_URL: gateway.url },
+    });
+    await eventually("it is registered", () => gateway.instances().length > 0);
+    expect(gateway.instances()).toHaveLength(1);
+    expect(gateway.instances()[0]?.port).toBe(Number(new URL(service.url).port));
+    type Health = { dependencies: Record<string, { status: string; details: object }> };
+    for (let asked = 0; asked < 4; asked += 1) {
+      await eventually("whoever answers knows of it", async () => {
+        const { body } = await createClient(service.url).get<Health>("/health/detailed");
+        return body.dependencies["gateway"]?.status === "healthy";
+      });
+    }
+    expect(await service.stop()).toBe(0);
+    expect(gateway.instances()).toEqual([]);
+    const calls = (method: string) => gateway.requests.filter((each) => each.method === method);
+    expect(calls("DELETE")).toHaveLength(1);
+    await gateway.stop();
   });
 
   test("an embedded database has one process, and says so", async () => {

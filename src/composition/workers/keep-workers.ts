@@ -1,10 +1,11 @@
 import cluster, { type Worker } from "node:cluster";
 import { createInterface } from "node:readline";
-import { AggregatorRegistry } from "prom-client";
 import type { Config } from "../../config/settings.ts";
 import type { GatewayRegistration } from "../../gateway/gateway-registration.ts";
+import { StartFault } from "../../problems/start-fault.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import type { FromWorker, ServiceState, ToWorker, WorkerMetrics } from "./messages.ts";
+import { createGatherParts } from "./gather-parts.ts";
+import type { FromWorker, ServiceState, ToWorker } from "./messages.ts";
 
 interface KeepWorkersOptions {
   readonly count: number;
@@ -16,7 +17,7 @@ interface KeepWorkersOptions {
 }
 
 export interface Workers {
-  /** Resolves with where they listen when all of them do; rejects when one cannot start. */
+  /** Resolves with where they listen when all of them do; rejects with a StartFault when one cannot start. */
   readonly ready: Promise<string>;
   /** Resolves with an exit code when none is left. */
   readonly ended: Promise<number>;
@@ -39,8 +40,6 @@ const firstPauseMs = 100;
 const maxPauseMs = 30_000;
 /** While no worker is left that serves, so many that die before they are ready end the attempt. */
 const maxFailures = 5;
-/** A scrape waits so long for a worker. */
-const metricsMs = 4_000;
 const tellMs = 2_000;
 
 /**
@@ -61,8 +60,8 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
   let isStopping = false;
   let exitCode = 0;
   let replaced = 0;
-  let scrapes = 0;
-  const collecting = new Map<number, (metrics: WorkerMetrics, from: Worker) => void>();
+  /** What the last one that could not start has said of it. */
+  let why: string | null = null;
 
   const living = () => seats.flatMap(({ worker }) => (worker === null ? [] : [worker]));
   const send = (worker: Worker, message: ToWorker) => {
@@ -79,40 +78,30 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
   });
   const tellState = () => tell({ do: "hear", state: state() });
 
-  const scrape = async (): Promise<string> => {
-    const id = (scrapes += 1);
-    const asked = new Set(
-      seats.flatMap(({ worker, isReady }) => (isReady && worker ? [worker] : [])),
-    );
-    const told: WorkerMetrics[] = [];
-    const all = Promise.withResolvers<void>();
-    collecting.set(id, (metrics, from) => {
-      if (!asked.delete(from)) return;
-      told.push(metrics);
-      if (asked.size === 0) all.resolve();
-    });
-    for (const worker of asked) send(worker, { do: "tell metrics", id });
-    const timer = setTimeout(all.resolve, metricsMs);
-    await all.promise;
-    clearTimeout(timer);
-    collecting.delete(id);
-    const summed = AggregatorRegistry.aggregate([...told]);
-    return summed.metrics();
-  };
+  const parts = createGatherParts(send);
 
   const hear = async (seat: Seat, worker: Worker, message: FromWorker) => {
-    if (message.do === "ready") {
-      seat.isReady = true;
-      seat.failures = 0;
-      tellState();
-      if (isFirst && seats.every(({ isReady }) => isReady)) {
-        isFirst = false;
-        ready.resolve(message.url);
+    switch (message.do) {
+      case "ready":
+        seat.isReady = true;
+        seat.failures = 0;
+        tellState();
+        if (isFirst && seats.every(({ isReady }) => isReady)) {
+          isFirst = false;
+          ready.resolve(message.url);
+        }
+        break;
+      case "fail":
+        ({ why } = message);
+        break;
+      case "part":
+        parts.hear(message.id, message.part, worker);
+        break;
+      case "ask parts": {
+        const asked = seats.flatMap((each) => (each.isReady && each.worker ? [each.worker] : []));
+        const told = await parts.gather(message.name, asked);
+        send(worker, { do: "take parts", id: message.id, parts: told });
       }
-    } else if (message.do === "metrics") {
-      collecting.get(message.id)?.(message.metrics, worker);
-    } else {
-      send(worker, { do: "take metrics", id: message.id, text: await scrape() });
     }
   };
 
@@ -143,10 +132,11 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
     const fields = { worker: seat.number, code, signal };
     const isHopeless = living().length === 0 && seat.failures >= maxFailures;
     if (isFirst || isHopeless) {
-      logger.error(fields, "a worker cannot start, as it has said above: giving up");
+      logger.error(fields, "a worker cannot start: giving up");
       isStopping = true;
       exitCode = code === null || code === 0 ? 1 : code;
-      ready.reject(new Error("a worker cannot start"));
+      const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
+      ready.reject(new StartFault(why ?? `worker ${seat.number} ${how} before it was ready`));
       if (living().length === 0) ended.resolve(exitCode);
       else tell({ do: "stop", reason: "another worker cannot start" });
       return;

@@ -1,13 +1,21 @@
 import type { GatewayRegistration } from "../../gateway/gateway-registration.ts";
-import type { FromWorker, ServiceState, ToWorker, WorkerMetrics } from "./messages.ts";
+import type {
+  FromWorker,
+  Part,
+  PartMakers,
+  PartName,
+  ServiceState,
+  ToWorker,
+  WorkerParts,
+} from "./messages.ts";
 
 /** The other workers of this service, as one of them sees them. */
 export interface Siblings {
   state(): ServiceState;
-  /** The metrics of all, as one text; raises when they do not come in time. */
-  scrape(): Promise<string>;
-  /** How this worker's own are asked for. */
-  tellMetrics(collect: () => Promise<WorkerMetrics>): void;
+  /** Of all that serve, this one among them; raises when they do not come in time. */
+  partsOf<N extends PartName>(name: N): Promise<readonly WorkerParts[N][]>;
+  /** How this worker's own are made. */
+  tellParts(makers: PartMakers): void;
   /** The registration that is kept for all of them; null where no gateway is configured. */
   readonly gateway: GatewayRegistration | null;
 }
@@ -22,21 +30,22 @@ interface Post {
 
 export function createSiblings(post: Post, hasGateway: boolean): Siblings {
   let state: ServiceState = { configured: 0, ready: 0, replaced: 0, gateway: null };
-  let collect: () => Promise<WorkerMetrics> = async () => [];
+  let makers: PartMakers | null = null;
   let count = 0;
-  const asked = new Map<number, (text: string) => void>();
+  const asked = new Map<number, (parts: readonly Part[]) => void>();
 
   post.on((message) => {
     if (message.do === "hear") {
       ({ state } = message);
-    } else if (message.do === "take metrics") {
-      asked.get(message.id)?.(message.text);
+    } else if (message.do === "take parts") {
+      asked.get(message.id)?.(message.parts);
       asked.delete(message.id);
-    } else if (message.do === "tell metrics") {
-      const { id } = message;
+    } else if (message.do === "tell part") {
+      const { id, name } = message;
+      const answer = (part: Part | null) => post.send({ do: "part", id, part });
       // Who cannot tell is left out.
-      const answer = (metrics: WorkerMetrics) => post.send({ do: "metrics", id, metrics });
-      collect().then(answer, () => answer([]));
+      if (makers === null) answer(null);
+      else makers[name]().then(answer, () => answer(null));
     }
   });
 
@@ -51,22 +60,22 @@ export function createSiblings(post: Post, hasGateway: boolean): Siblings {
   };
   return {
     state: () => state,
-    scrape() {
+    partsOf<N extends PartName>(name: N) {
       const id = (count += 1);
-      return new Promise((resolve, reject) => {
+      return new Promise<readonly WorkerParts[N][]>((resolve, reject) => {
         const timer = setTimeout(() => {
           asked.delete(id);
-          reject(new Error("the metrics of the other workers did not come"));
+          reject(new Error(`the ${name} of the other workers did not come`));
         }, patienceMs);
-        asked.set(id, (text) => {
+        asked.set(id, (parts) => {
           clearTimeout(timer);
-          resolve(text);
+          resolve(parts as readonly WorkerParts[N][]);
         });
-        post.send({ do: "ask metrics", id });
+        post.send({ do: "ask parts", id, name });
       });
     },
-    tellMetrics(how) {
-      collect = how;
+    tellParts(how) {
+      makers = how;
     },
     gateway: hasGateway
       ? { start() {}, stop: async () => {}, status: () => state.gateway ?? nobody }
