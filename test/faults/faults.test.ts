@@ -3,8 +3,9 @@ import { pathToFileURL } from "node:url";
 import { Client } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { startStage, type Stage, type StageOptions } from "../support/stage.ts";
-import { env, figure, isLong, pause, seconds, seed } from "./form.ts";
+import type { TestService } from "../support/start-service.ts";
+import { eventually, startStage, type Stage, type StageOptions } from "../support/stage.ts";
+import { env as formEnv, figure, isLong, pause, seconds, seed } from "./form.ts";
 import { checkHistory } from "./history.ts";
 import { createRandom, startWorkload } from "./workload.ts";
 
@@ -20,12 +21,23 @@ async function holdConnection(url: string): Promise<Client | null> {
   );
 }
 
+/** Those that have got ready so far, in their order. */
+function workersOf(node: TestService): { readonly pid: number }[] {
+  return node
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("a worker is ready"))
+    .map((line) => JSON.parse(line) as { pid: number });
+}
+
 interface Fault {
   readonly name: string;
   /** For a stage of its own; the others share one. */
   readonly options?: StageOptions;
   /** Null: the nodes themselves. */
   readonly throughWires?: boolean;
+  /** For nodes of several workers too, or for those alone. */
+  readonly ofWorkers?: "too" | "alone";
   readonly clients?: number;
   readonly run: (stage: Stage, wires: Wires) => Promise<void>;
 }
@@ -36,12 +48,30 @@ const faults: Fault[] = [
   { name: "none", run: () => pause(seconds(3, 20)) },
   {
     name: "a node is killed",
+    ofWorkers: "too",
     async run(on) {
       for (let round = 0; round < (isLong ? 5 : 1); round += 1) {
+        const index = round % on.nodes.length;
         await pause(1_500);
-        await on.node(round % 3).kill();
+        await on.node(index).kill();
         await pause(seconds(3, 20));
-        await on.startNode(round % 3);
+        await on.startNode(index);
+      }
+    },
+  },
+  {
+    name: "a worker is killed",
+    ofWorkers: "alone",
+    async run(on) {
+      for (let round = 0; round < (isLong ? 10 : 2); round += 1) {
+        const node = on.node(round % on.nodes.length);
+        await pause(1_500);
+        const before = workersOf(node);
+        process.kill(before.at(-1)?.pid ?? 0, "SIGKILL");
+        await eventually(
+          "another has taken its place",
+          () => workersOf(node).length > before.length,
+        );
       }
     },
   },
@@ -107,6 +137,7 @@ const faults: Fault[] = [
   },
   {
     name: "PostgreSQL crashes and recovers",
+    ofWorkers: "too",
     async run(on) {
       for (let round = 0; round < (isLong ? 10 : 2); round += 1) {
         await pause(1_500);
@@ -157,8 +188,9 @@ const faults: Fault[] = [
   },
   {
     name: "nodes are restarted one after the other",
+    ofWorkers: "too",
     async run(on) {
-      for (const index of [0, 1, 2]) {
+      for (const index of on.nodes.keys()) {
         await pause(500);
         expect(await on.node(index).stop()).toBe(0);
         await on.startNode(index);
@@ -191,27 +223,44 @@ const faults: Fault[] = [
 ];
 
 /** A lease short enough to see a take-over soon. */
-const stageEnv = { ...env, STREAMS_LEASE_SECONDS: "8", STREAMS_REAP_SECONDS: "2" };
+const stageEnv = { ...formEnv, STREAMS_LEASE_SECONDS: "8", STREAMS_REAP_SECONDS: "2" };
 
-const setups: readonly { readonly setup: string; readonly options: StageOptions }[] = [
-  { setup: "with Redis", options: {} },
-  { setup: "on PostgreSQL alone", options: { redis: "none" } },
+interface Setup {
+  readonly setup: string;
+  readonly options: StageOptions;
+  readonly has: (fault: Fault) => boolean;
+}
+
+const needsRedis = ({ name }: Fault) => name.includes("Redis");
+const setups: readonly Setup[] = [
+  { setup: "with Redis", options: {}, has: ({ ofWorkers }) => ofWorkers !== "alone" },
+  {
+    setup: "on PostgreSQL alone",
+    options: { redis: "none" },
+    has: (fault) => fault.ofWorkers !== "alone" && !needsRedis(fault),
+  },
+  {
+    setup: "on PostgreSQL alone, with two workers a node",
+    options: { nodes: 2, redis: "none", env: { SERVER_WORKERS: "2" } },
+    has: ({ ofWorkers }) => ofWorkers !== undefined,
+  },
 ];
 
 describe.each(setups)(`histories under faults $setup (FAULTS_SEED=${seed})`, (setup) => {
   let shared: Stage | null = null;
+  const env = { ...stageEnv, ...setup.options.env };
 
   afterAll(async () => {
     await shared?.stop();
   });
 
-  test.each(faults.filter(({ name }) => setup.options.redis !== "none" || !name.includes("Redis")))(
+  test.each(faults.filter((fault) => setup.has(fault)))(
     "$name",
     async (fault) => {
       const stage =
         fault.options === undefined
-          ? (shared ??= await startStage({ ...setup.options, env: stageEnv }))
-          : await startStage({ ...setup.options, ...fault.options, env: stageEnv });
+          ? (shared ??= await startStage({ ...setup.options, env }))
+          : await startStage({ ...setup.options, ...fault.options, env });
       if (stage === null) return;
       let isWell = false;
       try {
