@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config/settings.ts";
+import { explainBacklog, explainOpenFiles } from "./composition/connection-limits.ts";
 import { countWorkers } from "./composition/workers/count-workers.ts";
 import { isLoopback, localUrl, reachableHost } from "./gateway/advertised-address.ts";
 import { askHealth } from "./http/ask-health.ts";
 import { explainListen } from "./http/explain-listen.ts";
 import { expectFree } from "./http/try-listening.ts";
+import { maxOpenFiles, maxWaitingConnections } from "./lib/open-files.ts";
 import { listenToLogSignals } from "./log-signals.ts";
 import { StartFault } from "./problems/start-fault.ts";
 import type { Served } from "./served.ts";
@@ -50,6 +52,12 @@ export async function serve(config: Config, log: LoggerHandle): Promise<void> {
       "auth.mode is open and other machines can reach this one: whoever does may read and write everybody's conversations. " +
         "Set AUTH_MODE=jwt and SECURITY_SECRET_KEY, or HOST=127.0.0.1; docs/security.md has more",
     );
+  }
+  for (const why of [
+    explainOpenFiles(config, maxOpenFiles()),
+    explainBacklog(maxWaitingConnections()),
+  ]) {
+    if (why !== null) logger.warn({}, `${why.found}. ${why.remedy}`);
   }
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   const workers = countWorkers(config);

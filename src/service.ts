@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { settleStoredBytes } from "./attachments/storage-quota.ts";
 import { createClosing } from "./composition/closing.ts";
+import { listenBacklog } from "./composition/connection-limits.ts";
 import { openConversations } from "./composition/conversations.ts";
 import { openDoors } from "./composition/doors.ts";
 import type { Siblings } from "./composition/workers/siblings.ts";
@@ -99,7 +100,7 @@ async function open(
   if (monitoring !== null) {
     logger.info({ url: urlOf(await monitoring.listen()) }, "metrics and health are served apart");
   }
-  await app.listen({ host: service.host, port: service.port });
+  await app.listen({ host: service.host, port: service.port, backlog: listenBacklog });
   // Where there is a delay there are balancers: what they bring after it belongs to another node.
   if (server.shutdown_delay_seconds > 0) closing.add("listener", () => stopListening(app.server));
   // Readiness says no at once; for a moment requests are still served, so that balancers notice before they fail.

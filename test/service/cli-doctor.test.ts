@@ -11,6 +11,7 @@ import {
 } from "../../src/cli/doctor/check-database.ts";
 import {
   checkAccess,
+  checkConnectionLimits,
   checkDataDirectory,
   checkLogFiles,
   checkNode,
@@ -121,6 +122,23 @@ describe("the machine", () => {
     });
   });
 
+  it("files and connections that a process may have open", () => {
+    expect(checkConnectionLimits(configOf(), 1_048_576, 4_096).status).toBe("ok");
+    expect(checkConnectionLimits(configOf(), Infinity, null).status).toBe("ok");
+    expect(checkConnectionLimits(configOf(), 1_024, 4_096)).toMatchObject({
+      status: "warn",
+      found: expect.stringContaining("1024 files"),
+      remedy: expect.stringContaining("LimitNOFILE=11530"),
+    });
+    expect(checkConnectionLimits(configOf({ LIMITS_MAX_VIEWERS: "10" }), 2_000, 4_096).status).toBe(
+      "ok",
+    );
+    expect(checkConnectionLimits(configOf(), null, 128)).toMatchObject({
+      status: "warn",
+      remedy: expect.stringContaining("somaxconn"),
+    });
+  });
+
   it("clock and connections", () => {
     expect(checkClock(500).status).toBe("ok");
     expect(checkClock(-5_000)).toMatchObject({
@@ -131,9 +149,21 @@ describe("the machine", () => {
       status: "fail",
       remedy: expect.stringContaining("set-ntp"),
     });
-    const { database } = configOf();
-    expect(checkConnections(100, database).status).toBe("ok");
-    expect(checkConnections(50, database).status).toBe("warn");
+    expect(checkConnections(100, configOf()).status).toBe("ok");
+    expect(checkConnections(50, configOf()).status).toBe("warn");
+    const workers = configOf({ SERVER_WORKERS: "4", DATABASE_URL: "postgresql://a/b" });
+    expect(checkConnections(300, workers)).toMatchObject({ status: "ok" });
+    expect(checkConnections(200, workers)).toMatchObject({
+      status: "warn",
+      found: expect.stringContaining("of 4 workers may open 124 of"),
+      remedy: expect.stringContaining("SERVER_WORKERS"),
+    });
+    const withRedis = configOf({
+      SERVER_WORKERS: "4",
+      DATABASE_URL: "postgresql://a/b",
+      REDIS_URL: "redis://c",
+    });
+    expect(checkConnections(240, withRedis).status).toBe("ok");
   });
 });
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { countWorkers } from "../../composition/workers/count-workers.ts";
 import type { Config } from "../../config/settings.ts";
 import { DataDirectoryInUse } from "../../database/data-directory-lock.ts";
 import type { Database } from "../../database/database.ts";
@@ -83,7 +84,7 @@ async function checkServer(config: Config): Promise<Finding[]> {
         ? { name, status: "ok", found: readableVersion(facts.version) }
         : { name, status: "fail", ...fault },
       ...checkEncoding(facts.encoding),
-      checkConnections(facts.connections, settings),
+      checkConnections(facts.connections, config),
       checkClock(facts.now.getTime() - (before + after) / 2),
       migrations,
     ];
@@ -110,21 +111,25 @@ export function checkEncoding(encoding: string): Finding[] {
   ];
 }
 
-/** Several nodes and other programs share the server's connections. */
-export function checkConnections(
-  maximum: number,
-  { pool_size: poolSize, max_overflow: overflow }: Config["database"],
-): Finding {
+/** Several nodes and other programs share the server's connections; each worker of a node has its own. */
+export function checkConnections(maximum: number, config: Config): Finding {
   const name = "connections";
-  const wanted = poolSize + overflow;
+  const { database, redis } = config;
+  const workers = countWorkers(config);
+  const each = database.pool_size + database.max_overflow;
+  // One hears of the other nodes, where Redis does not tell.
+  const wanted = workers * (each + (redis.url === null ? 1 : 0));
+  const node = workers === 1 ? "a node" : `a node of ${workers} workers`;
   return wanted * 2 <= maximum
-    ? { name, status: "ok", found: `at most ${wanted} of the ${maximum} it may have a node` }
+    ? { name, status: "ok", found: `at most ${wanted} of the ${maximum} it may have for ${node}` }
     : {
         name,
         status: "warn",
-        found: `a node may open ${wanted} of the ${maximum} connections that this login may have; two nodes would not fit`,
+        found: `${node} may open ${wanted} of the ${maximum} connections that this login may have; two would not fit`,
         remedy:
-          "Lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW, raise max_connections (or the CONNECTION LIMIT of the role or database), or put PgBouncer between",
+          "Lower DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW" +
+          (workers === 1 ? "" : " (they are each worker's) or SERVER_WORKERS") +
+          ", raise max_connections (or the CONNECTION LIMIT of the role or database), or put PgBouncer between",
       };
 }
 

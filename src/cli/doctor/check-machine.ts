@@ -1,5 +1,6 @@
 import { access, constants, statfs, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { explainBacklog, explainOpenFiles } from "../../composition/connection-limits.ts";
 import type { Config } from "../../config/settings.ts";
 import { strongSecret, weaknessOf } from "../../config/weak-secret.ts";
 import { isLoopback, localUrl } from "../../gateway/advertised-address.ts";
@@ -7,6 +8,7 @@ import { askHealth } from "../../http/ask-health.ts";
 import { explainListen } from "../../http/explain-listen.ts";
 import { tryListening } from "../../http/try-listening.ts";
 import { makeDirectory } from "../../lib/make-directory.ts";
+import { maxOpenFiles, maxWaitingConnections } from "../../lib/open-files.ts";
 import { explainFile } from "../../problems/explain-file.ts";
 import type { Finding } from "./finding.ts";
 
@@ -23,6 +25,22 @@ export function checkNode(version: string = process.versions.node): Finding {
         found: `Node ${version} is too old; ${oldestNode} or newer is needed`,
         remedy: "npm install (brings its own Node), then start with npm start or npx chat-service",
       };
+}
+
+/** What the system lets one process hold at a time. */
+export function checkConnectionLimits(
+  config: Config,
+  files = maxOpenFiles(),
+  waiting = maxWaitingConnections(),
+): Finding {
+  const name = "connections at once";
+  const why = explainOpenFiles(config, files) ?? explainBacklog(waiting);
+  if (why !== null) return { name, status: "warn", ...why };
+  return {
+    name,
+    status: "ok",
+    found: `${files ?? "an unknown number of"} files and connections a process, which is enough for ${config.limits.max_viewers} streams`,
+  };
 }
 
 /** The directory of the embedded database; with a PostgreSQL server it is hardly used. */

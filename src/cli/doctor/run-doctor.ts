@@ -8,6 +8,7 @@ import { parseCommand, UsageFault } from "../usage.ts";
 import { checkDatabase } from "./check-database.ts";
 import {
   checkAccess,
+  checkConnectionLimits,
   checkDataDirectory,
   checkLogFiles,
   checkNode,
@@ -31,6 +32,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
   const groups = await Promise.all([
     look("node", async () => checkNode()),
     look("port", () => checkPort(config)),
+    look("connections at once", async () => checkConnectionLimits(config)),
     look("running service", () => checkRunning(config)),
     look("access", async () => checkAccess(config)),
     look("data directory", () => checkDataDirectory(config)),

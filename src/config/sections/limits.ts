@@ -102,7 +102,7 @@ export const limitSettings = {
         ],
       },
     ),
-    max_viewers: integer("Open streams on this node", 5_000, { minimum: 1 }),
+    max_viewers: integer("Open streams on this node", 10_000, { minimum: 1 }),
     max_viewers_per_user: integer(
       "Open streams and WebSockets of one user on this node; 0: no limit",
       100,
