@@ -28,6 +28,27 @@ export function cpuMs(child: ChildProcess): number {
   return nanoseconds / 1e6;
 }
 
+/** CPU time of all processes of the PostgreSQL server on this port that run now, in milliseconds. */
+export function databaseCpuMs(port: number): number {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const main = pids.find((pid) =>
+    read(pid, "cmdline").split("\0").join(" ").includes(`-p ${port} `),
+  );
+  let nanoseconds = 0;
+  for (const pid of pids) {
+    if (pid !== main && !read(pid, "status").includes(`PPid:\t${main}\n`)) continue;
+    nanoseconds += Number(read(pid, "schedstat").split(" ")[0]);
+  }
+  return nanoseconds / 1e6;
+}
+
 /** What the main thread of a process has run, and has stood in line for a processor, in milliseconds. */
 export function processorMs(child: ChildProcess): {
   readonly ran: number;

@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { createParser } from "eventsource-parser";
 import pg from "pg";
 import { startPostgres } from "../test/support/postgres.ts";
 import { startStage, type Stage } from "../test/support/stage.ts";
-import { cpuMs } from "./processes.ts";
+import { cpuMs, databaseCpuMs } from "./processes.ts";
 
 const replies = 20;
 const words = 200;
@@ -113,27 +112,6 @@ async function arrivals(
   const decoder = new TextDecoder();
   for await (const chunk of response.body) parser.feed(decoder.decode(chunk, { stream: true }));
   return seen;
-}
-
-/** Of all processes of the server on this port that run now. */
-function databaseCpuMs(port: number): number {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const read = (pid: string, file: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/${file}`, "utf8");
-    } catch {
-      return "";
-    }
-  };
-  const main = pids.find((pid) =>
-    read(pid, "cmdline").split("\0").join(" ").includes(`-p ${port} `),
-  );
-  let nanoseconds = 0;
-  for (const pid of pids) {
-    if (pid !== main && !read(pid, "status").includes(`PPid:\t${main}\n`)) continue;
-    nanoseconds += Number(read(pid, "schedstat").split(" ")[0]);
-  }
-  return nanoseconds / 1e6;
 }
 
 const events = 3_000;

@@ -1,4 +1,4 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
@@ -6,6 +6,7 @@ import { benchFirstAudio } from "./first-audio.ts";
 import { benchImport } from "./import.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNodes } from "./nodes.ts";
+import { benchReaders } from "./readers.ts";
 import { benchRelay } from "./relay.ts";
 import { benchRemoteReaders } from "./remote-readers.ts";
 import { benchSearch } from "./search.ts";
@@ -26,6 +27,7 @@ const benches: Record<string, () => Promise<void>> = {
   views: benchViews,
   turn: benchTurn,
   memory: benchMemory,
+  readers: benchReaders,
   "remote-readers": benchRemoteReaders,
 };
 const wanted = process.argv.slice(2);

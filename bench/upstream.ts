@@ -1,4 +1,7 @@
-/** A model server for benchmarks: node bench/upstream.ts <every-ms>. Prints its port. The last message is how many tokens to send. */
+/**
+ * A model server for benchmarks: node bench/upstream.ts <every-ms>. Prints its port. The last message is how many tokens
+ * to send, and perhaps how far apart: then each tells when it was written.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
@@ -14,13 +17,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return;
   }
   const { messages } = (await json(request)) as { messages: readonly { content: string }[] };
-  const tokens = Number(messages.at(-1)?.content);
+  const [tokens = 0, ownMs] = (messages.at(-1)?.content ?? "").split(" ").map(Number);
   response.writeHead(200, { "content-type": "text/event-stream" });
   let sent = 0;
   const next = () => {
     sent += 1;
     const isLast = sent > tokens;
-    const delta = isLast ? {} : { content: `token${sent} ` };
+    const delta = isLast
+      ? {}
+      : { content: ownMs === undefined ? `token${sent} ` : `at${Date.now()} ` };
     const choice = { index: 0, delta, finish_reason: isLast ? "stop" : null };
     response.write(`data: ${JSON.stringify({ id: "x", choices: [choice] })}\n\n`);
     if (!isLast) return;
@@ -30,9 +35,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   // The first token comes at once: what a client waits for it is what the relay adds. The others keep a time of their
   // own, as models do: streams that tick together would wake a relay once for all of them.
   next();
-  let timer = setTimeout(() => {
-    timer = setInterval(next, everyMs);
-  }, Math.random() * everyMs);
+  let timer = setTimeout(
+    () => {
+      timer = setInterval(next, ownMs ?? everyMs);
+    },
+    Math.random() * (ownMs ?? everyMs),
+  );
   response.on("close", () => clearInterval(timer));
 }
 

@@ -470,6 +470,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));", ""],
       ["if (feed.lost && feed.last <= cursor.seq) return", "if (false) return"],
       ["isAhead: feed.last > cursor.seq }", "isAhead: false }"],
+      ["if (isQuiet && feed.attempt !== null) timer.refresh();", "if (false) timer.refresh();"],
       [
         "if (feed.attempt !== null || feed.reading !== undefined) return;",
         "if (feed.reading !== undefined) return;",
@@ -494,16 +495,24 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/reading/sse.ts",
     tests: ["src/replies/reading/sse.test.ts"],
     mutants: [
-      ["        gone.abort();\n        raw.destroy();\n      }, stallMs);", "      }, stallMs);"],
-      ["onceClosed(raw, () => gone.abort());", ""],
-      ['raw.on("error", () => gone.abort());', ""],
+      ["onceClosed(raw, leave);", ""],
+      ['raw.on("error", leave);', ""],
       ["if (giveBack === null) {", "if (false) {"],
       ["giveBack();\n          ofUser();", "giveBack();"],
       ['ofUser();\n        throw new Problem("overloaded"', 'throw new Problem("overloaded"'],
       ["telemetry.viewers(-1);", ""],
-      ["return underWay > 1 ? taken() : undefined;", "return undefined;"],
-      ["if (isClosing) gone.abort();", ""],
+      ["if (isClosing) leave();", ""],
       ["if (isOver && shown.hasEndLine !== false) raw.write(endLine);", ""],
+    ],
+  },
+  {
+    file: "src/replies/reading/sse-writers.ts",
+    tests: ["src/replies/reading/sse.test.ts"],
+    mutants: [
+      ["if (silentMs >= stallMs) writer.cut();", ""],
+      ["if (this.#underWay < 2) return undefined;", "return undefined;"],
+      ["} else if (silentMs >= heartbeatMs) {", "} else if (false) {"],
+      ["if (this.#underWay === 0) this.sinceMs = this.#clock.nowMs;", ""],
     ],
   },
   {

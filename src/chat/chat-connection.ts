@@ -40,7 +40,7 @@ export interface ChatConnectionOptions {
     userId: string,
     after: number | null,
     signal: AbortSignal,
-  ) => AsyncIterable<readonly ShownEvent[] | null>;
+  ) => AsyncIterable<readonly ShownEvent[]>;
   readonly openConversation: OpenSpokenConversation;
   /** Raises `validation_failed`. Compiled once for all connections. */
   readonly checkMessage: (body: unknown) => MessageBody;
@@ -347,7 +347,7 @@ export class ChatConnection {
     const signal = AbortSignal.any([subscription.signal, this.#closed.signal]);
     const show = async () => {
       for await (const events of this.#options.followSessions(userId, after, signal)) {
-        for (const event of signal.aborted ? [] : (events ?? [])) {
+        for (const event of signal.aborted ? [] : events) {
           await send(this.#socket, onStream("sessions", event));
         }
       }

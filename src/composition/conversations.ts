@@ -115,7 +115,6 @@ export async function openConversations(
   const sessionEvents = createSessionEventStore(database, sessionStore);
   const sessionFollowers = createSessionFollowers({
     store: sessionEvents,
-    heartbeatMs: config.server.heartbeat_seconds * 1000,
     logger,
   });
   closing.add("session events", () => sessionFollowers.close());

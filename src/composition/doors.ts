@@ -82,6 +82,7 @@ export async function openDoors(
     identity,
     maxViewers: limits.max_viewers,
     placesOfUsers,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
   });
   const health = createHealthReports({
     ...floors,

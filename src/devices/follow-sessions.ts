@@ -3,7 +3,6 @@ import { told, type SessionEvent, type SessionEventStore } from "./session-event
 
 interface FollowOptions {
   readonly store: Pick<SessionEventStore, "position" | "read" | "news">;
-  readonly heartbeatMs: number;
   readonly logger: Logger;
   /** How often the numbers of those who are followed are looked at. */
   readonly lookMs?: number;
@@ -27,7 +26,7 @@ export type SessionFollowers = ReturnType<typeof createSessionFollowers>;
  * them asks for new numbers, ten times a second; each event is then read once.
  */
 export function createSessionFollowers(options: FollowOptions) {
-  const { store, heartbeatMs, logger, lookMs = 100 } = options;
+  const { store, logger, lookMs = 100 } = options;
   const feeds = new Map<string, Feed>();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -78,17 +77,14 @@ export function createSessionFollowers(options: FollowOptions) {
     }
   };
 
-  /** False when nothing came for the heartbeat time. */
+  /** Resolves when something has come, or `signal` aborts. */
   const news = (feed: Feed, signal: AbortSignal) =>
-    new Promise<boolean>((resolve) => {
-      const end = (isNew: boolean) => () => {
-        clearTimeout(silence);
+    new Promise<void>((resolve) => {
+      const wake = () => {
         feed.wake.delete(wake);
         signal.removeEventListener("abort", wake);
-        resolve(isNew);
+        resolve();
       };
-      const wake = end(true);
-      const silence = setTimeout(end(false), heartbeatMs);
       feed.wake.add(wake);
       signal.addEventListener("abort", wake, { once: true });
     });
@@ -96,14 +92,14 @@ export function createSessionFollowers(options: FollowOptions) {
   return {
     /**
      * A user's events after a number (null: from now on), beginning with `ready`: who reads the list of sessions after it
-     * misses nothing. Where something is kept no longer there is a `reset`: the list is to be read anew. Null stands for
-     * the time of a heartbeat without any. Ends when `signal` aborts.
+     * misses nothing. Where something is kept no longer there is a `reset`: the list is to be read anew. Ends when
+     * `signal` aborts.
      */
     async *follow(
       userId: string,
       after: number | null,
       signal: AbortSignal,
-    ): AsyncGenerator<readonly SessionEvent[] | null, void, void> {
+    ): AsyncGenerator<readonly SessionEvent[], void, void> {
       const feed = open(userId);
       try {
         const { first, last } = await store.position(userId);
@@ -115,7 +111,7 @@ export function createSessionFollowers(options: FollowOptions) {
         schedule(lookMs);
         while (!signal.aborted) {
           if (feed.last === cursor) {
-            if (!(await news(feed, signal))) yield null;
+            await news(feed, signal);
             continue;
           }
           const page = await readOnce(feed, userId, cursor);

@@ -56,8 +56,6 @@ export interface Exchange {
   readonly isOld: boolean;
   /** Aborts when its answer interests nobody any more. */
   readonly signal: AbortSignal;
-  /** Nothing has happened for a while, in a stream. */
-  readonly onIdle: () => void;
   readonly card: () => Promise<AgentCard>;
   /** Why the call was refused, where the library's errors cannot say it. */
   refusal?: Problem;
@@ -180,7 +178,6 @@ export function createHandler(parts: HandlerParts, exchange: Exchange): A2AReque
     let state = projection.initial;
     let isBegun = false;
     for await (const page of follow(row.taskId, 0, exchange.signal)) {
-      if (page === null) exchange.onIdle();
       for (const { seq, json } of page ?? []) {
         const [next, events] = projection.project(state, JSON.parse(json) as ReplyEvent, seq);
         state = next;

@@ -26,7 +26,6 @@ import { agentCard } from "./card.ts";
 import { isToldInside, rpcError } from "./errors.ts";
 import { createHandler, type Exchange, type HandlerParts } from "./handler.ts";
 import { namesIn } from "./request.ts";
-import { createPulse, withPulse } from "./pulse.ts";
 import {
   cardSchema,
   errorResponses,
@@ -118,7 +117,6 @@ export function a2aRoutes(options: A2aRoutesOptions): FastifyPluginAsyncTypebox 
       if (isHttp && exchange.refusal !== undefined) throw exchange.refusal;
       return reply.code(isHttp && told.error !== undefined ? 400 : 200).send(told);
     };
-    const pulse = createPulse();
     const done = new AbortController();
     const exchange: Exchange = {
       request,
@@ -128,7 +126,6 @@ export function a2aRoutes(options: A2aRoutesOptions): FastifyPluginAsyncTypebox 
       base: baseUrl(request, publicUrl),
       isOld,
       signal: AbortSignal.any([goneSignal(reply), done.signal]),
-      onIdle: pulse.beat,
       card: () => cardOf(request, agentId),
     };
     const handler = createHandler(options, exchange);
@@ -156,7 +153,7 @@ export function a2aRoutes(options: A2aRoutesOptions): FastifyPluginAsyncTypebox 
       hasEndLine: false,
       follow: (signal) => {
         signal.addEventListener("abort", () => done.abort(), { once: true });
-        return framed(first, answered, pulse);
+        return framed(first, answered);
       },
     });
     done.abort();
@@ -304,11 +301,10 @@ function toldOf(answer: RpcAnswer, { refusal, request }: Exchange): RpcAnswer {
 async function* framed(
   first: IteratorResult<object, void>,
   rest: AsyncGenerator<object, void, undefined>,
-  pulse: ReturnType<typeof createPulse>,
-): AsyncGenerator<readonly FramedEvent[] | null, void, undefined> {
+): AsyncGenerator<readonly FramedEvent[], void, undefined> {
   if (first.done === true) return;
   yield [frame(first.value)];
-  for await (const event of withPulse(rest, pulse)) yield event === null ? null : [frame(event)];
+  for await (const event of rest) yield [frame(event)];
 }
 
 function frame(event: object): FramedEvent {

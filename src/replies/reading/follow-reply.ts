@@ -85,9 +85,11 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     replyId: string,
     after: number,
     signal: AbortSignal,
+    /** No null while the reply is made here. */
+    isQuiet = false,
   ): AsyncGenerator<Followed, void, void> {
     const cursor: Cursor = { seq: after };
-    const follower = feeds.follow(replyId, cursor, signal);
+    const follower = feeds.follow(replyId, cursor, signal, isQuiet);
     let fruitless = 0;
     let shown: LoggedEvent | undefined;
     try {

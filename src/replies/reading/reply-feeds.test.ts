@@ -4,6 +4,26 @@ import { createMemoryReplyLog } from "../log/memory.ts";
 import { createReplyFeeds, type FeedItem } from "./reply-feeds.ts";
 import { textEvent } from "../log/reply-log.contract.ts";
 
+test("who is quiet hears nothing of a silent reply that is made here, until it is not made here any more", async () => {
+  const log = createMemoryReplyLog({
+    maxReplyBytes: 1024,
+    maxTotalBytes: 1024,
+    retentionMs: 60_000,
+  });
+  const feeds = createReplyFeeds({ log, heartbeatMs: 20, sweepMs: 10, logger: silentLogger });
+  await log.append("reply", 1, [textEvent(1)]);
+  feeds.own("reply", 1, 1);
+  const { signal } = new AbortController();
+  const quiet = feeds.follow("reply", { seq: 1 }, signal, true).next();
+  const other = feeds.follow("reply", { seq: 1 }, signal);
+  for (let beat = 0; beat < 4; beat += 1) expect(await other.next()).toEqual({ kind: "idle" });
+  expect(await Promise.race([quiet, Promise.resolve("nothing")])).toBe("nothing");
+  feeds.disown("reply", 1);
+  expect(await quiet).toEqual({ kind: "idle" });
+  feeds.close();
+  await log.close();
+});
+
 test("who follows a silent reply of another node hears its heartbeat, however often the log is looked at", async () => {
   const log = createMemoryReplyLog({
     maxReplyBytes: 64 * 1024,

@@ -15,7 +15,7 @@ export type FeedItem =
    * `isAhead`: there are such events, and asking again at once brings the same answer.
    */
   | { readonly kind: "gap"; readonly isAhead: boolean }
-  /** Nothing happened for the heartbeat time. */
+  /** Nothing happened for the heartbeat time. A quiet follower hears it of replies of other nodes alone, which may have died. */
   | { readonly kind: "idle" };
 
 interface FeedsOptions {
@@ -56,7 +56,7 @@ export interface ReplyFeeds {
    * Every event after `cursor`, once and in order, in pages of at most 64 KiB. A page is made only when it is asked for,
    * so a slow follower costs its cursor and nothing else.
    */
-  follow(replyId: string, cursor: Cursor, signal: AbortSignal): Follower;
+  follow(replyId: string, cursor: Cursor, signal: AbortSignal, isQuiet?: boolean): Follower;
   /** Replies watched on this node, and their followers. */
   stats(): { feeds: number; followers: number };
   close(): void;
@@ -183,7 +183,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   sweep.unref();
 
   /** For one follower: resolves at news, at the heartbeat, or when the signal aborts; true only for news. */
-  const createWaiter = (feed: Feed, signal: AbortSignal) => {
+  const createWaiter = (feed: Feed, signal: AbortSignal, isQuiet: boolean) => {
     let settle: ((isNews: boolean) => void) | undefined;
     const finish = (isNews: boolean) => {
       feed.wake.delete(wake);
@@ -192,8 +192,12 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
     };
     const wake = () => finish(true);
     const stop = () => finish(false);
+    const pass = () => {
+      if (isQuiet && feed.attempt !== null) timer.refresh();
+      else stop();
+    };
     // Set once and for all: to wait is what a follower does for every token.
-    const timer = setTimeout(stop, options.heartbeatMs);
+    const timer = setTimeout(pass, options.heartbeatMs);
     signal.addEventListener("abort", stop);
     return {
       news: () =>
@@ -228,11 +232,11 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       log.release(replyId);
       release(replyId, feed);
     },
-    follow(replyId, cursor, signal) {
+    follow(replyId, cursor, signal, isQuiet = false) {
       const feed = feedOf(replyId);
       feed.followers += 1;
       feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
-      const waiter = createWaiter(feed, signal);
+      const waiter = createWaiter(feed, signal, isQuiet);
       let primed = feed.attempt !== null;
       return {
         async next() {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request as httpRequest, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import Fastify from "fastify";
 import { afterEach, expect, it } from "vitest";
 import type { IdentityProvider } from "../../identity/identity.ts";
@@ -23,10 +24,12 @@ async function stage(
   },
   stallMs = 30_000,
   show: "stream" | "show" = "stream",
+  heartbeatMs = 15_000,
 ) {
   let viewers = 0;
   const sse = createSseView({
     stallMs,
+    heartbeatMs,
     follow,
     isThere: () => Promise.resolve(false),
     maxViewers: 1,
@@ -100,6 +103,7 @@ it("is one of so many of a user and of all, and gives back what it has taken of 
       follow: async function* none() {},
       isThere: () => Promise.resolve(false),
       maxViewers,
+      heartbeatMs: 15_000,
       placesOfUsers: new PlacesByOwner(ofUser),
       telemetry: {} as Telemetry,
       identity: {} as IdentityProvider,
@@ -142,17 +146,41 @@ it.each([
   ["browsers", "stream", "retry: 1000\n\nid: 1\ndata: {}\n\n: heartbeat\n\n"],
   ["readers that take each block for an event", "show", "id: 1\ndata: {}\n\n: heartbeat\n"],
 ] as const)("gives a sign of life to %s", async (_name, show, expected) => {
+  const goOn = Promise.withResolvers<void>();
   const paused: FollowReply = async function* paused() {
     yield [{ seq: 1, type: "assistant_chunk", json: "{}" }];
+    // That nothing happens is no sign of itself.
     yield null;
+    await goOn.promise;
     yield [{ seq: 2, type: "cancelled", json: "{}" }];
   };
-  const { asked, handled } = await stage(async () => undefined, paused, 30_000, show);
+  const { asked, handled } = await stage(async () => undefined, paused, 30_000, show, 100);
+  const [response] = await once(asked, "response");
+  let text = "";
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.includes("heartbeat")) goOn.resolve();
+  }
+  await handled;
+  expect(text).toBe(`${expected}id: 2\ndata: {}\n\ndata: [DONE]\n\n`);
+});
+
+it("gives signs of life again and again, and none where something happens", async () => {
+  const busy: FollowReply = async function* busy(_replyId, _after, signal) {
+    for (let seq = 1; seq <= 40 && !signal.aborted; seq += 1) {
+      yield [{ seq, type: "assistant_chunk", json: "{}" }];
+      await delay(10);
+    }
+    await delay(1_000);
+  };
+  const { asked, handled } = await stage(async () => undefined, busy, 30_000, "show", 200);
   const [response] = await once(asked, "response");
   let text = "";
   for await (const chunk of response) text += String(chunk);
   await handled;
-  expect(text).toBe(`${expected}id: 2\ndata: {}\n\ndata: [DONE]\n\n`);
+  const [during = "", after = ""] = text.split("id: 40\n");
+  expect(during).not.toContain("heartbeat");
+  expect(after.split(": heartbeat\n").length).toBeGreaterThan(2);
 });
 
 it("says when a reply has ended, and gives the place back", async () => {

@@ -10,6 +10,7 @@ import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
 import { followSent, type Answering } from "./follow-sent.ts";
+import { createSseWriters } from "./sse-writers.ts";
 import type { LoggedEvent } from "../log/reply-log.ts";
 
 interface SseViewOptions {
@@ -21,6 +22,8 @@ interface SseViewOptions {
   readonly maxViewers: number;
   /** Of one user, over whatever door. */
   readonly placesOfUsers: PlacesByOwner;
+  /** A stream on which nothing happens gets a sign of life this often. */
+  readonly heartbeatMs: number;
   /** A viewer that takes nothing for this long is cut; it comes back with its cursor. */
   readonly stallMs?: number;
 }
@@ -65,7 +68,7 @@ interface ShownEvents {
    * for an event, whatever is in it (OpenAI's for Python).
    */
   readonly isForBrowsers?: boolean;
-  /** Null: nothing has happened for the time of a heartbeat. */
+  /** Null: nothing has happened for a while, which the stream says by itself. */
   follow(signal: AbortSignal): AsyncIterable<readonly FramedEvent[] | null>;
   /** Where the protocol has no word for its end, the stream just ends. */
   readonly hasEndLine?: boolean;
@@ -81,21 +84,32 @@ const endLine = "data: [DONE]\n\n";
  * is fetched when the socket has taken the one before the last.
  */
 export function createSseView(options: SseViewOptions): SseView {
-  const { follow, telemetry, identity, stallMs = 30_000 } = options;
+  const { follow, telemetry, identity, heartbeatMs, stallMs = 30_000 } = options;
   const places = new Places(options.maxViewers);
-  const open = new Set<AbortController>();
+  const openWriter = createSseWriters({ heartbeatMs, stallMs });
+  /** What ends each stream. */
+  const open = new Set<() => void>();
   const encode = createEncoder();
+  /** To be told that nothing happens would wake up, for nothing, what waits for each of many. */
+  const quietly: FollowReply = (replyId, after, signal) => follow(replyId, after, signal, true);
   let isClosing = false;
 
   const show: Viewer["show"] = async (request, reply, shown) => {
     reply.hijack();
     const { raw } = reply;
     const gone = new AbortController();
-    open.add(gone);
+    const { isForBrowsers = false } = shown;
+    const heartbeat = isForBrowsers ? `${heartbeatLine}\n` : heartbeatLine;
+    const leave = () => {
+      gone.abort();
+      writer.release();
+    };
+    const writer = openWriter(raw, heartbeat, leave);
+    open.add(leave);
     telemetry.viewers(1);
-    raw.on("error", () => gone.abort());
-    onceClosed(raw, () => gone.abort());
-    if (isClosing) gone.abort();
+    raw.on("error", leave);
+    onceClosed(raw, leave);
+    if (isClosing) leave();
 
     raw.writeHead(200, {
       ...(reply.getHeaders() as OutgoingHttpHeaders),
@@ -106,18 +120,16 @@ export function createSseView(options: SseViewOptions): SseView {
       "X-Process-Time": processTime(request),
     });
     // Of what may have no end, the head alone has one.
-    if (request.method === "HEAD") gone.abort();
-    const { isForBrowsers = false } = shown;
-    const heartbeat = isForBrowsers ? `${heartbeatLine}\n` : heartbeatLine;
+    if (request.method === "HEAD") leave();
     if (isForBrowsers) raw.write(retryLine);
     else raw.flushHeaders();
-    const sender = createSender(raw, stallMs, gone);
-    const stopWatching = watchCaller(request, identity, () => gone.abort());
+    const stopWatching = watchCaller(request, identity, leave);
     let isOver = false;
     try {
       for await (const events of shown.follow(gone.signal)) {
         if (gone.signal.aborted) break;
-        const full = sender.send(events === null ? heartbeat : encode(events));
+        if (events === null) continue;
+        const full = writer.send(encode(events));
         // To wait for nothing costs time too, for each token.
         if (full !== undefined) await full;
       }
@@ -128,10 +140,11 @@ export function createSseView(options: SseViewOptions): SseView {
       request.log.warn({ err: error, ...shown.fields }, "stream ended early");
     } finally {
       stopWatching();
+      writer.close();
       // Readers without a cursor take a proper end for the end of the reply.
       if (isOver || isForBrowsers || request.method === "HEAD") raw.end();
       else breakOff(raw);
-      open.delete(gone);
+      open.delete(leave);
       telemetry.viewers(-1);
     }
   };
@@ -143,8 +156,8 @@ export function createSseView(options: SseViewOptions): SseView {
       isForBrowsers: true,
       follow: (signal) =>
         answering.waiting === undefined
-          ? follow(answering.replyId, after, signal)
-          : followSent(follow, options.isThere, answering, after, signal),
+          ? quietly(answering.replyId, after, signal)
+          : followSent(quietly, options.isThere, answering, after, signal),
     });
 
   return {
@@ -170,7 +183,7 @@ export function createSseView(options: SseViewOptions): SseView {
 
     closeAll() {
       isClosing = true;
-      for (const gone of open) gone.abort();
+      for (const leave of open) leave();
     },
   };
 }
@@ -195,46 +208,4 @@ function frame({ seq, json, event }: FramedEvent): string {
   const kind = event === undefined ? "" : `event: ${event}\n`;
   const id = seq === null ? "" : `id: ${seq}\n`;
   return `${kind}${id}data: ${json}\n\n`;
-}
-
-/**
- * Writes to one viewer. At most two writes are under way: where the kernel takes no more, Node keeps each of them at
- * several times its size.
- */
-function createSender(raw: FastifyReply["raw"], stallMs: number, gone: AbortController) {
-  let underWay = 0;
-  let wake: (() => void) | undefined;
-  /** Or refused: then the response says so itself. */
-  const onTaken = () => {
-    underWay -= 1;
-    wake?.();
-  };
-
-  /** Resolves when the socket has taken something or is gone; a viewer that stalls is cut. */
-  const taken = () =>
-    new Promise<void>((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        raw.off("close", finish);
-        gone.signal.removeEventListener("abort", finish);
-        wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        gone.abort();
-        raw.destroy();
-      }, stallMs);
-      wake = finish;
-      raw.once("close", finish);
-      gone.signal.addEventListener("abort", finish, { once: true });
-    });
-
-  return {
-    /** Undefined when the next may follow at once. */
-    send(bytes: string | Buffer): Promise<void> | undefined {
-      underWay += 1;
-      raw.write(bytes, onTaken);
-      return underWay > 1 ? taken() : undefined;
-    },
-  };
 }
