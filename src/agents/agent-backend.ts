@@ -433,6 +433,8 @@ export interface ModelInfo {
   readonly id: string;
   readonly name: string;
   readonly provider: string;
+  /** False: it makes pictures, hears, embeds, …; as far as its source tells. */
+  readonly canChat: boolean;
 }
 
 /** The connection to the agent broke after it had begun to answer; what had arrived stays valid. */

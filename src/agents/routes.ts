@@ -102,7 +102,15 @@ export function agentRoutes({
             200: Type.Object({
               success: Type.Literal(true),
               models: Type.Array(
-                Type.Object({ id: Type.String(), name: Type.String(), provider: Type.String() }),
+                Type.Object({
+                  id: Type.String(),
+                  name: Type.String(),
+                  provider: Type.String(),
+                  can_chat: Type.Boolean({
+                    description:
+                      "False: it embeds, hears, draws, …, as far as its name and its source tell.",
+                  }),
+                }),
               ),
               count: Type.Integer(),
             }),
@@ -111,7 +119,13 @@ export function agentRoutes({
         },
       },
       async () => {
-        const models = [...(await listModels(AbortSignal.timeout(modelsTimeoutMs)))];
+        const listed = await listModels(AbortSignal.timeout(modelsTimeoutMs));
+        const models = listed.map(({ id, name, provider, canChat: can_chat }) => ({
+          id,
+          name,
+          provider,
+          can_chat,
+        }));
         return { success: true as const, models, count: models.length };
       },
     );

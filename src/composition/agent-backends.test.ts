@@ -34,7 +34,7 @@ const echo: AgentBackend = {
     yield { type: "text", text: message };
     yield { type: "finish", reason: "stop" };
   },
-  listModels: async () => [{ id: "loud", name: "Loud", provider: "echo" }],
+  listModels: async () => [{ id: "loud", name: "Loud", provider: "echo", canChat: true }],
   probe: async () => ({ status: "healthy", details: { feathers: 7 } }),
   examine: async () => [
     { name: "beak", status: "warn", found: "it is open", remedy: "Give it a cracker" },
@@ -69,7 +69,7 @@ test("one line adds a backend to the API, health, metrics, models and the doctor
       expect.objectContaining({ agent_id: "parrot", source: "echo", status: "available" }),
     );
     expect((await get("/chat/models"))["models"]).toEqual([
-      { id: "loud", name: "Loud", provider: "echo" },
+      { id: "loud", name: "Loud", provider: "echo", can_chat: true },
     ]);
     expect(await get("/health/config")).toMatchObject({ features: { model_selection: true } });
     const reply = await app.inject({

@@ -24,6 +24,8 @@ export interface Extras {
   readonly customEvents?: readonly CustomEvent[];
   /** Messages of the user that it has taken in, in their order. */
   readonly steered?: readonly SteeredAt[];
+  /** Who has written it; where several have, the last. */
+  readonly model?: string;
 }
 
 export interface SteeredAt {
@@ -49,6 +51,7 @@ const maxCustomNameLength = 300;
 /** As JSON, in UTF-16 units: of one, and of all of a message. */
 const maxCustomLength = 8 * 1024;
 const maxAllCustomLength = 64 * 1024;
+const maxModelLength = 300;
 
 /** With those that are new. */
 export function withSources(
@@ -119,6 +122,12 @@ export function withSteered(extras: Extras, at: SteeredAt): Extras {
   return { ...extras, steered: [...steered, at] };
 }
 
+/** Written by this model, or by one that has not said its name. */
+export function withModel(extras: Extras, given: string | undefined): Extras {
+  const model = shortened(given, maxModelLength);
+  return model === undefined || model === extras.model ? extras : { ...extras, model };
+}
+
 /** Of a message and of a snapshot. */
 export function wireExtras(extras: Extras | null): {
   sources?: Source[];
@@ -126,9 +135,11 @@ export function wireExtras(extras: Extras | null): {
   steered?: SteeredAt[];
   tasks?: Task[];
   custom_events?: CustomEvent[];
+  model?: string;
 } {
-  const { sources, suggestions, steered, tasks, customEvents } = extras ?? noExtras;
+  const { sources, suggestions, steered, tasks, customEvents, model } = extras ?? noExtras;
   return {
+    ...(model !== undefined && { model }),
     ...(steered && { steered: [...steered] }),
     ...(sources && { sources: [...sources] }),
     ...(suggestions && { suggestions: [...suggestions] }),
@@ -139,12 +150,18 @@ export function wireExtras(extras: Extras | null): {
 
 /** As they may be stored, of a file that anybody can have written; ids of other messages mean nothing there. */
 export function boundedExtras(extras: Extras | null): Extras | null {
-  const { sources = [], suggestions = [], tasks = [], customEvents = [] } = extras ?? noExtras;
+  const {
+    sources = [],
+    suggestions = [],
+    tasks = [],
+    customEvents = [],
+    model,
+  } = extras ?? noExtras;
   const told = customEvents.reduce<Extras>(
     (all, event) => withCustomEvent(all, event).extras,
     withTasks(withSuggestions(withSources(noExtras, sources).extras, suggestions), tasks),
   );
-  return extrasOrNull(told);
+  return extrasOrNull(withModel(told, model));
 }
 
 /** For a column: null when there is nothing. */

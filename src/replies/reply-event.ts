@@ -98,6 +98,9 @@ export const extrasMembers = {
   custom_events: Type.Optional(
     Type.Array(Type.Object(customMembers), { description: "As the events `agent_custom`." }),
   ),
+  model: Type.Optional(
+    Type.String({ description: "The model that has written it, where its source says so." }),
+  ),
 };
 
 export const RequirementSchema = Type.Object({

@@ -11,7 +11,7 @@ describe("agents that delegate, over an endpoint and a Model Service", () => {
   let client: Client;
 
   beforeAll(async () => {
-    model = await startOpenAiServer({ models: ["endpoint-model"] });
+    model = await startOpenAiServer({ models: ["endpoint-model", "nomic-embed-text"] });
     catalogue = await startModelService();
     service = await startService({
       env: {
@@ -30,6 +30,9 @@ describe("agents that delegate, over an endpoint and a Model Service", () => {
     await model.close();
     await catalogue.close();
   });
+
+  const lastMessage = async (sessionId: string) =>
+    (await client.get<{ messages: object[] }>(`/chat/history/${sessionId}`)).body.messages.at(-1);
 
   it("streams who is at work, and the words of the agent addressed alone", async () => {
     model.enqueue(
@@ -62,13 +65,15 @@ describe("agents that delegate, over an endpoint and a Model Service", () => {
       usage: { input_tokens: 25, output_tokens: 5 },
     });
     expect(catalogue.requests[0]?.body).toMatchObject({ provider_id: "zhipu", model_id: "glm-4" });
+    expect(await lastMessage(sessionId)).toMatchObject({ model: "endpoint-model" });
   });
 
   it("lists the models of both sources", async () => {
     const { body } = await client.get<{ models: unknown[] }>("/chat/models");
     expect(body.models).toEqual([
-      { id: "endpoint-model", name: "endpoint-model", provider: "tests" },
-      { id: "zhipu/glm-4", name: "GLM-4", provider: "智谱AI" },
+      { id: "endpoint-model", name: "endpoint-model", provider: "tests", can_chat: true },
+      { id: "nomic-embed-text", name: "nomic-embed-text", provider: "tests", can_chat: false },
+      { id: "zhipu/glm-4", name: "GLM-4", provider: "智谱AI", can_chat: true },
     ]);
   });
 
@@ -79,6 +84,7 @@ describe("agents that delegate, over an endpoint and a Model Service", () => {
     });
     const stream = await client.stream({ session_id: sessionId, message: "你好" });
     expect((await stream.all()).at(-1)).toMatchObject({ full_response: "You said: 你好" });
+    expect(await lastMessage(sessionId)).toMatchObject({ model: "zhipu/glm-4" });
     expect(catalogue.requests.at(-1)?.body).toMatchObject({ model_id: "glm-4", temperature: 0.1 });
   });
 });

@@ -491,6 +491,8 @@ export type SnapshotEvent = {
         readonly agent_id: string;
       }[]
     | undefined;
+  /** The model that has written it, where its source says so. */
+  readonly model?: string | undefined;
 };
 
 /** The reply is stored. Terminal. */
@@ -676,6 +678,8 @@ export type Message = {
         readonly agent_id: string;
       }[]
     | undefined;
+  /** The model that has written it, where its source says so. */
+  readonly model?: string | undefined;
   readonly audio?:
     | {
         readonly [name: string]: unknown;
@@ -2378,6 +2382,8 @@ export interface Operations {
               readonly agent_id: string;
             }[]
           | undefined;
+        /** The model that has written it, where its source says so. */
+        readonly model?: string | undefined;
         readonly audio?:
           | {
               readonly [name: string]: unknown;
@@ -2543,6 +2549,8 @@ export interface Operations {
         readonly id: string;
         readonly name: string;
         readonly provider: string;
+        /** False: it embeds, hears, draws, …, as far as its name and its source tell. */
+        readonly can_chat: boolean;
       }[];
       readonly count: number;
     };

@@ -68,8 +68,9 @@ function changesBy(event: ReplyEvent, message: Partial<Message>): Partial<Messag
       return { status, content: event.content };
     case "snapshot": {
       const { content, reasoning, sources, suggestions, tasks, custom_events, steered } = event;
+      const { model } = event;
       const told = { content, reasoning, sources, suggestions, tasks, custom_events, steered };
-      return { status, ...defined(told) };
+      return { status, ...defined({ ...told, model }) };
     }
     case "paused": {
       const { requirements, error, error_type: type = "", code = 0 } = event;

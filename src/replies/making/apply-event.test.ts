@@ -641,7 +641,14 @@ const cases: Case[] = [
     draft: {
       usage: { input_tokens: 11, output_tokens: 22 },
       spent: [{ model: "m", input: 11, output: 22, cached: 4, reasoning: 5 }],
+      extras: { model: "m" },
     },
+  },
+  {
+    name: "the model that says something last has written it; one without a name changes nothing",
+    before: { extras: { model: "m" }, spent: [] },
+    event: { type: "usage", inputTokens: 0, outputTokens: 0 },
+    draft: { spent: [{ model: "", input: 0, output: 0, cached: 0, reasoning: 0 }] },
   },
   {
     name: "what was sent last counts",

@@ -2,7 +2,14 @@ import type { AgentEvent, Requirement } from "../../agents/agent-backend.ts";
 import { cleanPiece, cleanText } from "../../lib/clean-text.ts";
 import type { ClaimedReply, ReplyEnd, ReplyProgress, StoredToolCall } from "../reply.ts";
 import { withUse, type Spent } from "../../agents/spent.ts";
-import { noExtras, withCustomEvent, withSources, withSuggestions, withTasks } from "../extras.ts";
+import {
+  noExtras,
+  withCustomEvent,
+  withModel,
+  withSources,
+  withSuggestions,
+  withTasks,
+} from "../extras.ts";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { stateContext, storedState } from "./backend-state.ts";
 
@@ -230,6 +237,7 @@ export function applyEvent(
     case "usage":
       return quietly({
         ...draft,
+        extras: withModel(draft.extras, event.model),
         usage:
           event.inputTokens + event.outputTokens === 0
             ? draft.usage

@@ -106,7 +106,12 @@ export function createEndpointSource(options: {
     },
     hasAnswered: (modelId) => completions.hasAnswered(modelId),
     models: async (signal): Promise<readonly ModelInfo[]> =>
-      (await listed.get(signal)).map(({ id, provider }) => ({ id, name: id, provider })),
+      (await listed.get(signal)).map(({ id, provider, canChat }) => ({
+        id,
+        name: id,
+        provider,
+        canChat,
+      })),
     async defaultModel(_userId, signal) {
       const models = await listed.get(signal);
       const talking = models.find((model) => model.canChat) ?? models[0];

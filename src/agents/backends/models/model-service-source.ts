@@ -64,7 +64,7 @@ export function createModelServiceSource(options: {
     complete: (call, signal) => completions.complete(call, signal),
     hasAnswered: (modelId) => completions.hasAnswered(modelId),
     models: async (signal) =>
-      (await listed.get(signal)).map(({ id, name, provider }) => ({ id, name, provider })),
+      (await listed.get(signal)).map(({ contextTokens: _window, ...model }) => model),
     contextTokens: (model) => listed.peek()?.find(({ id }) => id === model)?.contextTokens ?? null,
     async defaultModel(userId, signal) {
       // Not every deployment keeps defaults of users: then the system's counts.
@@ -146,6 +146,7 @@ function parseList(
         id: `${providerId}/${modelId}`,
         name: typeof name === "string" ? name : modelId,
         provider: typeof provider === "string" ? provider : providerId,
+        canChat: true,
         contextTokens: model === null ? null : windowOf(model),
       },
     ];

@@ -139,11 +139,11 @@ describe("models", () => {
   test("are listed from both sources; speech and embeddings of a Model Service are not", async () => {
     const { backend } = create("both");
     expect(await backend.listModels(never)).toEqual([
-      { id: "text-embedding-3", name: "text-embedding-3", provider: "tests" },
-      { id: "big-model", name: "big-model", provider: "tests" },
-      { id: "small-model", name: "small-model", provider: "tests" },
-      { id: "zhipu/glm-4", name: "GLM-4", provider: "智谱AI" },
-      { id: "Qwen/Qwen3/32B", name: "Qwen3", provider: "Qwen" },
+      { id: "text-embedding-3", name: "text-embedding-3", provider: "tests", canChat: false },
+      { id: "big-model", name: "big-model", provider: "tests", canChat: true },
+      { id: "small-model", name: "small-model", provider: "tests", canChat: true },
+      { id: "zhipu/glm-4", name: "GLM-4", provider: "智谱AI", canChat: true },
+      { id: "Qwen/Qwen3/32B", name: "Qwen3", provider: "Qwen", canChat: true },
     ]);
   });
 

@@ -96,7 +96,14 @@ function extrasOf(message: Loose): Extras | null {
   const suggestions = (Array.isArray(given) ? (given as unknown[]) : []).flatMap(
     (each) => textOf(each) ?? [],
   );
-  return { sources, suggestions, tasks: tasksOf(message), customEvents: customEventsOf(message) };
+  const model = textOf(message["model"]);
+  return {
+    sources,
+    suggestions,
+    tasks: tasksOf(message),
+    customEvents: customEventsOf(message),
+    ...(model && { model }),
+  };
 }
 
 function tasksOf(message: Loose): readonly Task[] {
