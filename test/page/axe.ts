@@ -35,6 +35,8 @@ async function faultsOf(page: Page, options: RunOptions): Promise<string[]> {
     options,
   );
   return results.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .filter(
+      ({ id, impact }) => impact === "serious" || impact === "critical" || id === "heading-order",
+    )
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
 }

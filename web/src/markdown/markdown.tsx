@@ -2,6 +2,7 @@ import type { Element, Nodes } from "hast";
 import { memo, useEffect, useState, type AnchorHTMLAttributes, type HTMLAttributes } from "react";
 import ReactMarkdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
+import { headingLevels, outlineAfter, type Outline } from "./heading-levels.ts";
 import { CodeBlock } from "./code-block.tsx";
 import { Maths } from "./maths.tsx";
 import { mayHaveMaths, normaliseMaths } from "./normalise-maths.ts";
@@ -22,12 +23,17 @@ export const Markdown = memo(({ text, isGrowing, id }: MarkdownProps) => {
   // In one piece, what refers to something elsewhere in the text finds it.
   const isWhole = !isGrowing && !isTooMuch(text);
   const blocks = isWhole ? [text] : splitBlocks(text);
+  let outline: Outline = [];
   return (
     <div className="markdown">
-      {blocks.map((block, index) => (
-        // oxlint-disable-next-line react/no-array-index-key -- blocks only grow at the end
-        <Block key={isWhole ? "whole" : index} text={block} id={id} />
-      ))}
+      {blocks.map((block, index) => {
+        const before = outline.join();
+        outline = outlineAfter(outline, block);
+        return (
+          // oxlint-disable-next-line react/no-array-index-key -- blocks only grow at the end
+          <Block key={isWhole ? "whole" : index} text={block} id={id} outline={before} />
+        );
+      })}
     </div>
   );
 });
@@ -37,7 +43,14 @@ type Plugins = NonNullable<Options["remarkPlugins"]>;
 const plainPlugins: Plugins = [remarkGfm];
 let mathsPlugins: Plugins | null = null;
 
-const Block = memo(({ text, id }: { readonly text: string; readonly id: string }) => {
+interface BlockProps {
+  readonly text: string;
+  readonly id: string;
+  /** Levels of the headings that it stands below, in one string: the same one is the same block. */
+  readonly outline: string;
+}
+
+const Block = memo(({ text, id, outline }: BlockProps) => {
   const hasMaths = mayHaveMaths(text);
   const [plugins, setPlugins] = useState(mathsPlugins);
   useEffect(() => {
@@ -55,8 +68,10 @@ const Block = memo(({ text, id }: { readonly text: string; readonly id: string }
   }, [hasMaths, plugins]);
   if (isTooMuch(text)) return <div className="plain">{text}</div>;
   const isMaths = hasMaths && plugins !== null;
+  const above = outline === "" ? [] : outline.split(",").map(Number);
   return (
     <ReactMarkdown
+      rehypePlugins={[[headingLevels, { outline: above }]]}
       remarkPlugins={isMaths ? plugins : plainPlugins}
       remarkRehypeOptions={{ clobberPrefix: `${id}-` }}
       components={components}
@@ -71,12 +86,6 @@ interface NodeProps {
 }
 
 const components: Components = {
-  // The page has headings of its own above these.
-  h1: "h3",
-  h2: "h4",
-  h3: "h5",
-  h4: "h6",
-  h5: "h6",
   a: ({
     node: _node,
     href = "",
