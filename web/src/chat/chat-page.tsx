@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { agentName, agents, chosenAgent, startingAgent } from "../state/catalogue.ts";
 import { isConnected } from "../state/connection.ts";
 import { conversation } from "../state/conversation.ts";
@@ -8,12 +8,9 @@ import { startChat } from "../state/start.ts";
 import { usePart, useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
+import { loadParts, onDemand } from "../ui/on-demand.tsx";
 import { Notices } from "../ui/notices.tsx";
 import { Composer } from "./composer.tsx";
-import { ConversationSettings } from "./conversation-settings.tsx";
-import { MessageList } from "./message-list.tsx";
-import { SearchDialog } from "./search-dialog.tsx";
-import { SearchPanel } from "./search-panel.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
 import { useChatShortcuts } from "./use-chat-shortcuts.ts";
@@ -23,11 +20,19 @@ import "../styles/chat.css";
 import "../styles/message.css";
 import "../styles/markdown.css";
 
-const ShortcutsDialog = lazy(async () => ({
-  default: (await import("./shortcuts-dialog.tsx")).ShortcutsDialog,
-}));
+const MessageList = onDemand(async () => (await import("./message-list.tsx")).MessageList);
+const ConversationSettings = onDemand(
+  async () => (await import("./conversation-settings.tsx")).ConversationSettings,
+);
+const SearchDialog = onDemand(async () => (await import("./search-dialog.tsx")).SearchDialog);
+const SearchPanel = onDemand(async () => (await import("./search-panel.tsx")).SearchPanel);
+
+const ShortcutsDialog = onDemand(
+  async () => (await import("./shortcuts-dialog.tsx")).ShortcutsDialog,
+);
 
 void startChat();
+loadParts();
 
 export function ChatPage() {
   const who = useStore(identity);
@@ -145,7 +150,7 @@ function Workspace() {
         )}
       </main>
       {isSearchingAll && <SearchDialog onClose={() => setSearchingAll(false)} />}
-      <Suspense>{isHelping && <ShortcutsDialog onClose={() => setHelping(false)} />}</Suspense>
+      {isHelping && <ShortcutsDialog onClose={() => setHelping(false)} />}
       {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
     </div>
   );

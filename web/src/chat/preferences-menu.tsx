@@ -9,12 +9,16 @@ import { language, theme } from "../state/preferences.ts";
 import { saveExport } from "../state/save-export.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
-import { ImportDialog } from "./import-dialog.tsx";
-import { KnowledgeDialog } from "./knowledge-dialog.tsx";
-import { MemoriesDialog } from "./memories-dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
-import { UsageDialog } from "./usage-dialog.tsx";
+import { onDemand } from "../ui/on-demand.tsx";
+
+const ImportDialog = onDemand(async () => (await import("./import-dialog.tsx")).ImportDialog);
+const KnowledgeDialog = onDemand(
+  async () => (await import("./knowledge-dialog.tsx")).KnowledgeDialog,
+);
+const MemoriesDialog = onDemand(async () => (await import("./memories-dialog.tsx")).MemoriesDialog);
+const UsageDialog = onDemand(async () => (await import("./usage-dialog.tsx")).UsageDialog);
 
 /** Language, appearance, and the ways out of the page. */
 export function PreferencesMenu({ onHelp }: { readonly onHelp: () => void }) {
