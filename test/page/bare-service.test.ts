@@ -60,7 +60,18 @@ describeInBrowser("the page of a service with nothing configured", () => {
   test("there is no microphone where the service does not understand speech, nor a voice where it has none, and an agent that takes no files says so", async () => {
     const { page, context, incidents } = await stage.visit();
     await page.getByText("Calculator", { exact: true }).click();
-    await page.getByLabel("Attach files").click();
+    await page.getByLabel("Attach files").waitFor({ state: "detached" });
+    // What is dropped all the same is not lost without a word.
+    await page.locator(".composer textarea").evaluate((element) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(["x"], "x.png", { type: "image/png" }));
+      const event = new ClipboardEvent("paste", {
+        bubbles: true,
+        cancelable: true,
+        clipboardData: transfer,
+      });
+      element.dispatchEvent(event);
+    });
     await page.getByText("Calculator takes no files.").waitFor();
     await say(page, "6 * 7");
     await page.locator(".message.assistant.complete", { hasText: "42" }).waitFor();

@@ -33,10 +33,12 @@ export async function createFilledDataDir(
   const json = JSON.stringify(rows).replaceAll(String.raw`\u0000`, "");
   await database.query(
     `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reasoning,
-       tool_calls, media, attachments, error)
+       tool_calls, media, attachments, error, reply_to)
      SELECT $1, ('019aab3e-0000-7000-8000-' || lpad(to_hex(seq), 12, '0'))::uuid, seq, role,
        coalesce(status, 'complete'), coalesce(agent_id, 'general-chat'), content, reasoning,
-       tool_calls, media, attachments, error
+       tool_calls, media, attachments, error,
+       CASE WHEN role = 'assistant' AND seq > 1
+         THEN ('019aab3e-0000-7000-8000-' || lpad(to_hex(seq - 1), 12, '0'))::uuid END
      FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (role text, status text, agent_id text,
        content text, reasoning text, tool_calls jsonb, media jsonb, attachments jsonb, error jsonb))
        WITH ORDINALITY AS given (role, status, agent_id, content, reasoning, tool_calls, media,

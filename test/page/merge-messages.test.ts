@@ -72,10 +72,11 @@ describe("mergeMessages", () => {
 });
 
 test("what the service has told of and is no longer there is on another branch", () => {
-  const path = (shown: string, tail: string) =>
+  const path = (shown: string, tail: string, isWhole = false) =>
     stillOnPath(
       [...shown].map((id) => message(id, id === "x" ? {} : { parent_id: null })),
       [...tail].map((id) => message(id)),
+      isWhole,
     )
       .map(({ message_id: id }) => id)
       .join("");
@@ -83,6 +84,8 @@ test("what the service has told of and is no longer there is on another branch",
   // Accepted while the page was on its way.
   expect(path("abcx", "bc")).toBe("abcx");
   expect(path("abcx", "de")).toBe("x");
+  // Nothing stands before the beginning.
+  expect(path("abcdx", "cd", true)).toBe("cdx");
 });
 
 describe("withTurn", () => {

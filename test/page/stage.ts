@@ -37,8 +37,13 @@ export interface Visit {
 export async function openStage(
   env: Readonly<Record<string, string>> = {},
   dataDir?: string,
+  models?: readonly string[],
 ): Promise<Stage> {
-  const [model, browser] = await Promise.all([startOpenAiServer(), startBrowser(), buildPage()]);
+  const [model, browser] = await Promise.all([
+    startOpenAiServer(models && { models }),
+    startBrowser(),
+    buildPage(),
+  ]);
   const service = await startService({
     env: { MODELS_API_URL: model.url, ...env },
     ...(dataDir !== undefined && { dataDir }),

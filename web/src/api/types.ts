@@ -39,6 +39,7 @@ export type CustomEvent = Element<Given<Message["custom_events"]>>;
 export type AttachmentInfo = Omit<Element<Given<Message["attachments"]>>, "url">;
 export type Feedback = Given<api.Message["feedback"]>;
 export type Rating = Feedback["rating"];
+export type OnBusy = Given<api.NewMessage["on_busy"]>;
 export type VoiceConfig = Given<api.NewMessage["voice_config"]>;
 
 export type Model = Element<Answer<"GET /chat/models">["models"]>;

@@ -39,16 +39,12 @@ export function Approvals({ message }: { readonly message: MessageView }) {
           {message.error.message}
         </p>
       )}
-      {requirements
-        .filter(({ id }) => !decisions.has(id))
-        .map((requirement) => (
-          <Question
-            key={requirement.id}
-            requirement={requirement}
-            isSent={isSent}
-            onDecide={take}
-          />
-        ))}
+      {requirements.map((requirement) => (
+        // What was typed is there again where the decision did not get through.
+        <div key={requirement.id} hidden={decisions.has(requirement.id)}>
+          <Question requirement={requirement} isSent={isSent} onDecide={take} />
+        </div>
+      ))}
     </section>
   );
 }

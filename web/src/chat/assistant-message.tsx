@@ -5,7 +5,7 @@ import { agentName, agents } from "../state/catalogue.ts";
 import { withdraw } from "../state/waiting.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
-import { regenerate } from "../state/branches.ts";
+import { fork, regenerate } from "../state/branches.ts";
 import { useStore } from "../state/store.ts";
 import { partsOf } from "../state/taken-in.ts";
 import { useTexts } from "../text/use-texts.ts";
@@ -17,6 +17,8 @@ import { ReadAloud } from "../voice/read-aloud.tsx";
 import { Approvals } from "./approvals.tsx";
 import { CopyLink } from "./copy-link.tsx";
 import { DeleteMessage } from "./delete-message.tsx";
+import { AgainWith } from "./again-with.tsx";
+import { Failure } from "./failure.tsx";
 import { Figures } from "./figures.tsx";
 import { MediaList } from "./media-list.tsx";
 import { RateReply, RatingReasons } from "./rate-reply.tsx";
@@ -61,9 +63,14 @@ export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessa
       aria-busy={isRunning}
     >
       <header>
-        <span className="agent-name" dir="auto">
+        <h2 className="agent-name" dir="auto">
           {name}
-        </span>
+        </h2>
+        {message.model !== undefined && (
+          <span className="model-name" dir="auto" title={texts.model}>
+            {message.model}
+          </span>
+        )}
       </header>
       {status === "queued" && (
         <p className="message-note">
@@ -124,6 +131,9 @@ export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessa
             label={texts.retry}
             onClick={() => void regenerate(message)}
           />
+          <AgainWith message={message}>
+            <Icon name="swap" size={17} />
+          </AgainWith>
           <IconButton
             icon="info"
             size={17}
@@ -131,6 +141,7 @@ export const AssistantMessage = memo(({ message, taken, isLast }: AssistantMessa
             aria-expanded={isExplained}
             onClick={() => setExplained(!isExplained)}
           />
+          <IconButton icon="fork" size={17} label={texts.fork} onClick={() => void fork(message)} />
           <DeleteMessage message={message} />
           <time dateTime={message.timestamp}>{shortTime(message.timestamp, chosenLanguage)}</time>
         </div>
@@ -150,19 +161,8 @@ function EndNote({ message }: { readonly message: MessageView }) {
     case "cancelled":
       return <p className="message-note">{texts.cancelledNote}</p>;
     case "interrupted":
-      return (
-        <p className="message-note bad">
-          <Icon name="alert" size={15} />
-          <span>{texts.interruptedNote}</span>
-        </p>
-      );
     case "failed":
-      return (
-        <p className="message-note bad">
-          <Icon name="alert" size={15} />
-          <span dir="auto">{message.error?.message ?? texts.failedNote}</span>
-        </p>
-      );
+      return <Failure message={message} />;
     case "complete":
       return message.finish_reason === "length" ? (
         <p className="message-note">{texts.lengthNote}</p>

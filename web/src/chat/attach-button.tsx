@@ -1,27 +1,18 @@
 import { useRef } from "react";
+import type { Agent } from "../api/types.ts";
 import { acceptedTypes } from "../state/attachable.ts";
-import { attachFiles, currentAgent, detachFile, draftFiles } from "../state/draft-files.ts";
-import { notify } from "../state/notices.ts";
+import { attachFiles, detachFile, draftFiles } from "../state/draft-files.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { LocalFile } from "./attachments.tsx";
 
-/** Chooses files to go with the message; an agent that takes none says so. */
-export function AttachButton() {
+/** Chooses files to go with the message; nothing where the agent takes none. */
+export function AttachButton({ agent }: { readonly agent: Agent | null }) {
   const texts = useTexts();
   const input = useRef<HTMLInputElement>(null);
-  const choose = () => {
-    const agent = currentAgent();
-    const accepted = acceptedTypes(agent);
-    if (accepted?.length === 0) {
-      notify({ kind: "info", text: texts.files.takesNone(agent?.name ?? "") });
-      return;
-    }
-    if (input.current === null) return;
-    input.current.accept = accepted?.join(",") ?? "";
-    input.current.click();
-  };
+  const accepted = acceptedTypes(agent);
+  if (accepted?.length === 0) return null;
   return (
     <>
       <input
@@ -29,13 +20,14 @@ export function AttachButton() {
         type="file"
         multiple
         hidden
+        accept={accepted?.join(",")}
         onChange={({ target }) => {
           attachFiles([...(target.files ?? [])]);
           // The same file can be chosen again.
           target.value = "";
         }}
       />
-      <IconButton icon="clip" label={texts.files.attach} onClick={choose} />
+      <IconButton icon="clip" label={texts.files.attach} onClick={() => input.current?.click()} />
     </>
   );
 }

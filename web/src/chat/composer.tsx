@@ -6,7 +6,7 @@ import {
   type ClipboardEvent,
   type KeyboardEvent,
 } from "react";
-import { agents, chosenAgent, serviceConfig } from "../state/catalogue.ts";
+import { addressedAgent, agents, chosenAgent, serviceConfig } from "../state/catalogue.ts";
 import { composerText } from "../state/composer.ts";
 import { archiveSession } from "../state/sessions.ts";
 import { conversation } from "../state/conversation.ts";
@@ -21,6 +21,7 @@ import {
   openDraftFiles,
   takeDraftFiles,
 } from "../state/draft-files.ts";
+import { isUnfinished } from "../state/reply-view.ts";
 import { readSaved, writeSaved } from "../state/saved.ts";
 import { sendMessage } from "../state/send.ts";
 import { useStore } from "../state/store.ts";
@@ -28,6 +29,8 @@ import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { answerHint } from "./answer-hint.ts";
 import { AttachButton, DraftFiles } from "./attach-button.tsx";
+import { BusyPicker } from "./busy-picker.tsx";
+import { ModelPicker } from "./model-picker.tsx";
 import { VoiceControls } from "../voice/voice-controls.tsx";
 
 const defaultMaxLength = 10_000;
@@ -38,6 +41,7 @@ export function Composer() {
   const { sessionId, draftId, session, messages, state } = useStore(conversation);
   const config = useStore(serviceConfig);
   const agentList = useStore(agents);
+  const starting = useStore(chosenAgent);
   const suggested = useStore(composerText);
   const files = useStore(draftFiles);
   const [text, setText] = useState("");
@@ -45,6 +49,12 @@ export function Composer() {
   const area = useRef<HTMLTextAreaElement>(null);
   const place = `draft.${sessionId ?? "new"}`;
 
+  const write = (value: string) => {
+    setText(value);
+    writeSaved(place, value === "" ? null : value);
+  };
+
+  const lastSuggestion = useRef<string | null>(null);
   const shown = useRef<{ draftId: string; place: string } | null>(null);
   useEffect(() => {
     const before = shown.current;
@@ -66,7 +76,9 @@ export function Composer() {
   }, [draftId, place]);
   useEffect(() => {
     if (suggested === null) return;
-    setText(suggested);
+    const isFree = text.trim() === "" || text === lastSuggestion.current;
+    write(isFree ? suggested.text : `${suggested.text}\n\n${text}`);
+    if (suggested.isSuggestion) lastSuggestion.current = suggested.text;
     composerText.set(null);
     area.current?.focus();
   }, [suggested]);
@@ -77,10 +89,6 @@ export function Composer() {
     element.style.height = `${element.scrollHeight}px`;
   }, [text]);
 
-  const write = (value: string) => {
-    setText(value);
-    writeSaved(place, value === "" ? null : value);
-  };
   const maxLength = config?.limits["max_message_length"] ?? defaultMaxLength;
   // As the service counts.
   const over = text.length - maxLength;
@@ -118,6 +126,15 @@ export function Composer() {
     await stopReply(messageId);
     setStopping(false);
   };
+
+  const agent = addressedAgent(agentList, session, starting);
+  const asked = answerHint(messages, agentList, texts);
+  const hint =
+    files.length > 0 && text.trim() === ""
+      ? { kind: "wanted", text: texts.files.needsText }
+      : asked === null
+        ? { kind: "usual", text: texts.composerHint }
+        : { kind: "wanted", text: asked };
 
   if (session?.status === "archived") {
     return (
@@ -162,33 +179,33 @@ export function Composer() {
           onPaste={onPaste}
         />
         <div className="composer-row">
-          <span id="composer-hint" className={over > 0 ? "hint over" : "hint"}>
-            {over > 0
-              ? texts.tooLong(over)
-              : files.length > 0 && text.trim() === ""
-                ? texts.files.needsText
-                : (answerHint(messages, agentList, texts) ?? texts.composerHint)}
+          <ModelPicker />
+          {messages.some(isUnfinished) && <BusyPicker />}
+          <span id="composer-hint" className={`hint ${over > 0 ? "over" : hint.kind}`}>
+            {over > 0 ? texts.tooLong(over) : hint.text}
           </span>
-          <AttachButton />
-          <VoiceControls />
-          {running !== undefined && (
-            <IconButton
-              icon="stop"
-              label={texts.stop}
-              className="stop"
-              disabled={isStopping}
-              onClick={() => void stop(running.message_id)}
-            />
-          )}
-          {(running === undefined || canSend) && (
-            <IconButton
-              icon="send"
-              label={texts.send}
-              type="submit"
-              className="send"
-              disabled={!canSend}
-            />
-          )}
+          <span className="composer-buttons">
+            <AttachButton agent={agent} />
+            <VoiceControls />
+            {running !== undefined && (
+              <IconButton
+                icon="stop"
+                label={texts.stop}
+                className="stop"
+                disabled={isStopping}
+                onClick={() => void stop(running.message_id)}
+              />
+            )}
+            {(running === undefined || canSend) && (
+              <IconButton
+                icon="send"
+                label={texts.send}
+                type="submit"
+                className="send"
+                disabled={!canSend}
+              />
+            )}
+          </span>
         </div>
       </form>
     </div>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { client } from "../api/client.ts";
 import type { SessionConfig } from "../api/types.ts";
+import { modelsToChoose } from "../state/choose.ts";
 import { agents, chosenAgent, models, startingAgent } from "../state/catalogue.ts";
 import { newConfig } from "../state/conversation-config.ts";
 import { conversation } from "../state/conversation.ts";
@@ -14,13 +15,13 @@ import { Dialog } from "../ui/dialog.tsx";
 export function ConversationSettings({ onClose }: { readonly onClose: () => void }) {
   const texts = useTexts();
   const agentList = useStore(agents);
-  const modelList = useStore(models);
   const session = usePart(conversation, (current) => current.session);
   const before: SessionConfig = session?.config ?? newConfig.get();
   const [agentId, setAgentId] = useState(
     session?.agent_id ?? startingAgent(agentList, chosenAgent.get())?.agent_id ?? "",
   );
   const [model, setModel] = useState(before.model ?? "");
+  const modelList = modelsToChoose(useStore(models), before.model ?? null);
   const [instructions, setInstructions] = useState(before.instructions ?? "");
   const [temperature, setTemperature] = useState(before.temperature?.toString() ?? "");
 
@@ -64,14 +65,11 @@ export function ConversationSettings({ onClose }: { readonly onClose: () => void
             ))}
           </select>
         </label>
-        {takes("model") && (modelList.length > 0 || model !== "") && (
+        {takes("model") && modelList.length > 0 && (
           <label>
             {texts.model}
             <select value={model} onChange={(event) => setModel(event.target.value)}>
               <option value="">{texts.defaultModel}</option>
-              {model !== "" && !modelList.some(({ id }) => id === model) && (
-                <option value={model}>{model}</option>
-              )}
               {modelList.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}

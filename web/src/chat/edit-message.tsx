@@ -1,6 +1,8 @@
 import { useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import { edit } from "../state/branches.ts";
+import { edits, writeEdit } from "../state/editing.ts";
 import type { MessageView } from "../state/reply-view.ts";
+import { useStore } from "../state/store.ts";
 import { amend, waits } from "../state/waiting.ts";
 import { useTexts } from "../text/use-texts.ts";
 
@@ -13,7 +15,7 @@ export function EditMessage({
   readonly onEnd: () => void;
 }) {
   const texts = useTexts();
-  const [text, setText] = useState(message.content);
+  const text = useStore(edits)[message.message_id] ?? message.content;
   const [isSending, setSending] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => area.current?.focus(), []);
@@ -35,7 +37,11 @@ export function EditMessage({
   const onKeyDown = (event: KeyboardEvent) => {
     // While characters are composed, keys are for that (229: what Safari says then).
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape") onEnd();
+    if (event.key === "Escape") {
+      // It stops no reply as well.
+      event.preventDefault();
+      onEnd();
+    }
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     void send();
@@ -54,7 +60,7 @@ export function EditMessage({
         dir="auto"
         value={text}
         aria-label={texts.editMessage}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => writeEdit(message.message_id, event.target.value)}
         onKeyDown={onKeyDown}
       />
       <div className="edit-actions">

@@ -17,6 +17,7 @@ export function Figures({ message }: { readonly message: MessageView }) {
   const firstTokenMs = live?.timeToFirstTokenMs ?? null;
   const rows: readonly (readonly [string, string])[] = [
     [figures.agent, agentName(list, message.agent_id)],
+    ...(message.model === undefined ? [] : ([[texts.model, message.model]] as const)),
     [figures.status, texts.statusNames[message.status]],
     [figures.time, new Date(message.timestamp).toLocaleString()],
     [figures.duration, durationMs === null ? figures.unknown : duration(durationMs, texts)],
@@ -25,6 +26,9 @@ export function Figures({ message }: { readonly message: MessageView }) {
       figures.tokens,
       usage === null ? figures.unknown : `${usage.input_tokens} / ${usage.output_tokens}`,
     ],
+    ...(message.context === undefined
+      ? []
+      : ([[figures.context, figures.sent(message.context)]] as const)),
     [figures.finish, message.finish_reason ?? message.error?.type ?? figures.unknown],
     [figures.message, message.message_id],
     [figures.session, message.session_id],

@@ -1,16 +1,14 @@
-import { composerText } from "../state/composer.ts";
-import { attachFiles } from "../state/draft-files.ts";
-import { readFiles } from "../state/kept-files.ts";
-import { outgoingFiles, removeOutgoing, type Outgoing } from "../state/outbox.ts";
-import { sendAgain } from "../state/send.ts";
+import { removeOutgoing, sentShares, type Outgoing } from "../state/outbox.ts";
+import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
+import { Countdown } from "../ui/countdown.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { FileCard } from "./attachments.tsx";
+import { Refusal, takeBack } from "./refusal.tsx";
 
 /** A message that the service has not confirmed. */
 export function PendingMessage({ entry }: { readonly entry: Outgoing }) {
   const texts = useTexts();
-  const discard = () => removeOutgoing(entry.key);
   return (
     <article className="message user pending" id={`pending-${entry.key}`} aria-label={texts.you}>
       {entry.files.length > 0 && (
@@ -26,41 +24,33 @@ export function PendingMessage({ entry }: { readonly entry: Outgoing }) {
       <div className="bubble" dir="auto">
         {entry.text}
       </div>
-      {entry.state === "sending" && <p className="message-note">{texts.sending}</p>}
+      {entry.state === "sending" && <Sending entry={entry} />}
       {entry.state === "waiting" && (
         <p className="message-note">
           <Icon name="clock" size={15} />
           <span>{entry.error ?? texts.waitingToSend}</span>
-          <button type="button" className="link-button" onClick={discard}>
-            {texts.discard}
-          </button>
-        </p>
-      )}
-      {entry.state === "refused" && (
-        <p className="message-note bad" role="alert">
-          <Icon name="alert" size={15} />
-          <span>{entry.error ?? texts.notSent}</span>
-          <button type="button" className="link-button" onClick={() => sendAgain(entry)}>
-            {texts.sendAgain}
-          </button>
-          <button
-            type="button"
-            className="link-button"
-            onClick={() => {
-              void readFiles(outgoingFiles(entry.key)).then((files) => {
-                composerText.set(entry.text);
-                if (files.length > 0) attachFiles(files);
-                discard();
-              });
-            }}
-          >
+          {entry.retryAtMs !== null && <Countdown untilMs={entry.retryAtMs} />}
+          <button type="button" className="link-button" onClick={() => void takeBack(entry)}>
             {texts.edit}
           </button>
-          <button type="button" className="link-button" onClick={discard}>
+          <button type="button" className="link-button" onClick={() => removeOutgoing(entry.key)}>
             {texts.discard}
           </button>
         </p>
       )}
+      {entry.state === "refused" && <Refusal entry={entry} />}
     </article>
+  );
+}
+
+/** Files take a while. */
+function Sending({ entry: { key, files } }: { readonly entry: Outgoing }) {
+  const texts = useTexts();
+  const share = useStore(sentShares).get(key);
+  return (
+    <p className="message-note">
+      <span>{texts.sending}</span>
+      {files.length > 0 && <progress aria-label={texts.sending} max={1} value={share ?? 0} />}
+    </p>
   );
 }

@@ -1,5 +1,6 @@
 import { memo, useState } from "react";
 import type { SessionInfo } from "../api/types.ts";
+import { attempt } from "../state/attempt.ts";
 import { conversation } from "../state/conversation.ts";
 import { goTo } from "../state/navigation.ts";
 import { notify, notifyError } from "../state/notices.ts";
@@ -14,8 +15,10 @@ import {
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
-import { ShareDialog } from "./share-dialog.tsx";
-import { SessionTags } from "./session-tags.tsx";
+import { onDemand } from "../ui/on-demand.tsx";
+
+const ShareDialog = onDemand(async () => (await import("./share-dialog.tsx")).ShareDialog);
+const SessionTags = onDemand(async () => (await import("./session-tags.tsx")).SessionTags);
 
 interface SessionItemProps {
   readonly session: SessionInfo;
@@ -52,8 +55,12 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
         <RenameForm
           title={session.title ?? ""}
           onDone={(changed) => {
-            setRenaming(false);
-            if (changed !== null) renameSession(sessionId, changed).catch(notifyError);
+            if (changed === null) setRenaming(false);
+            // The new title stays there until it has got through.
+            else
+              renameSession(sessionId, changed)
+                .then(() => setRenaming(false))
+                .catch(notifyError);
           }}
         />
       </li>
@@ -91,24 +98,24 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
           {
             label: session.pinned ? texts.unpin : texts.pin,
             icon: "pin",
-            run: () => void pinSession(sessionId, !session.pinned).catch(notifyError),
+            run: () => attempt(() => pinSession(sessionId, !session.pinned)),
           },
           { label: texts.tags.edit, icon: "tag", run: () => setTagging(true) },
           {
             label: isArchived ? texts.unarchive : texts.archive,
             icon: "archive",
-            run: () => void archiveSession(sessionId, !isArchived).catch(notifyError),
+            run: () => attempt(() => archiveSession(sessionId, !isArchived)),
           },
           { label: texts.share.menu, icon: "external", run: () => setSharing(true) },
           {
             label: texts.exportText,
             icon: "file",
-            run: () => void saveExport(sessionId, "markdown").catch(notifyError),
+            run: () => attempt(() => saveExport(sessionId, "markdown")),
           },
           {
             label: texts.exportAll,
             icon: "down",
-            run: () => void saveExport(sessionId, "json").catch(notifyError),
+            run: () => attempt(() => saveExport(sessionId, "json")),
           },
           "separator",
           { label: texts.delete, icon: "trash", isDangerous: true, run: remove },

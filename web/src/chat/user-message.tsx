@@ -1,4 +1,5 @@
-import { memo, useState } from "react";
+import { memo } from "react";
+import { edits, endEdit, writeEdit } from "../state/editing.ts";
 import { language } from "../state/preferences.ts";
 import type { MessageView } from "../state/reply-view.ts";
 import { useStore } from "../state/store.ts";
@@ -15,7 +16,8 @@ import { shortTime } from "./words.ts";
 export const UserMessage = memo(({ message }: { readonly message: MessageView }) => {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
-  const [isEdited, setEdited] = useState(false);
+  const { message_id: id, content } = message;
+  const isEdited = useStore(edits)[id] !== undefined;
   return (
     <article
       className="message user"
@@ -25,7 +27,7 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
     >
       <Attachments files={message.attachments ?? []} />
       {isEdited ? (
-        <EditMessage message={message} onEnd={() => setEdited(false)} />
+        <EditMessage message={message} onEnd={() => endEdit(id)} />
       ) : (
         <div className="bubble" dir="auto">
           {message.content}
@@ -39,7 +41,7 @@ export const UserMessage = memo(({ message }: { readonly message: MessageView })
             icon="pencil"
             size={17}
             label={texts.editMessage}
-            onClick={() => setEdited(true)}
+            onClick={() => writeEdit(id, content)}
           />
         )}
         <CopyButton text={message.content} />

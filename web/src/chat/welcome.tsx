@@ -1,5 +1,5 @@
 import { agents, chosenAgent, startingAgent } from "../state/catalogue.ts";
-import { composerText } from "../state/composer.ts";
+import { suggest } from "../state/composer.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
@@ -57,7 +57,7 @@ export function Welcome() {
       <ul className="suggestions">
         {suggestions.map((suggestion) => (
           <li key={suggestion}>
-            <button type="button" dir="auto" onClick={() => composerText.set(suggestion)}>
+            <button type="button" dir="auto" onClick={() => suggest(suggestion)}>
               {suggestion}
             </button>
           </li>

@@ -38,7 +38,7 @@ export function WhenBack({ message }: { readonly message: MessageView }) {
       const agent = agents.get().find(({ agent_id: id }) => id === agentId);
       if (agent?.status === "available") {
         // Several tabs may see it at the same moment: the service takes one of them.
-        await regenerate(message, `again-${replyId}`);
+        await regenerate(message, {}, `again-${replyId}`);
         return;
       }
       timer = window.setTimeout(() => void look(), lookMs);

@@ -31,6 +31,16 @@ export function agentName(list: readonly Agent[], agentId: string): string {
   return list.find((agent) => agent.agent_id === agentId)?.name ?? agentId;
 }
 
+/** Whom a message is for: the session's agent, null where it is not known, or the one a conversation begins with. */
+export function addressedAgent(
+  list: readonly Agent[],
+  session: { readonly agent_id: string } | null,
+  chosen: string,
+): Agent | null {
+  if (session === null) return startingAgent(list, chosen);
+  return list.find(({ agent_id: id }) => id === session.agent_id) ?? null;
+}
+
 /** The agent that a new conversation begins with. */
 export function startingAgent(list: readonly Agent[], chosen: string): Agent | null {
   return (

@@ -1,7 +1,7 @@
 import type { Agent } from "../api/types.ts";
 import { currentTexts } from "../text/use-texts.ts";
 import { acceptedTypes, chooseFiles, type FileLimits, type Refusal } from "./attachable.ts";
-import { agents, chosenAgent, serviceConfig, startingAgent } from "./catalogue.ts";
+import { addressedAgent, agents, chosenAgent, serviceConfig } from "./catalogue.ts";
 import { conversation } from "./conversation.ts";
 import { dropAllFiles, dropFiles, keepFiles, readFiles } from "./kept-files.ts";
 import { notify } from "./notices.ts";
@@ -66,10 +66,7 @@ export function forgetDrafts(): void {
 
 /** Whom the message being written is for. */
 export function currentAgent(): Agent | null {
-  const { session } = conversation.get();
-  const list = agents.get();
-  if (session === null) return startingAgent(list, chosenAgent.get());
-  return list.find(({ agent_id: id }) => id === session.agent_id) ?? null;
+  return addressedAgent(agents.get(), conversation.get().session, chosenAgent.get());
 }
 
 const defaultMaxFiles = 10;

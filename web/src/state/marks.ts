@@ -1,4 +1,5 @@
 import { client } from "../api/client.ts";
+import { ApiError } from "../../../packages/client/src/index.ts";
 import type { Rating } from "../api/types.ts";
 import { conversationSignal, noteFeedback, updateConversation } from "./conversation.ts";
 import { loadTail } from "./load-pages.ts";
@@ -10,7 +11,7 @@ import { tellTabs } from "./tabs.ts";
 
 /** What the user thinks of a reply; `rating: null` takes it back. False when it could not be told. */
 export async function rate(
-  { message_id: messageId }: MessageView,
+  { message_id: messageId }: Pick<MessageView, "message_id">,
   opinion: { rating: Rating | null; tags?: readonly string[]; comment?: string },
 ): Promise<boolean> {
   try {
@@ -18,19 +19,22 @@ export async function rate(
     noteFeedback(messageId, feedback);
     return true;
   } catch (error) {
-    notifyError(error);
+    notifyError(error, () => void rate({ message_id: messageId }, opinion));
     return false;
   }
 }
 
 /** Deletes a message with all that follows it, and shows what is left. */
-export async function deleteMessage({
-  message_id: messageId,
-  session_id: sessionId,
-}: MessageView): Promise<void> {
+export async function deleteMessage(
+  message: Pick<MessageView, "message_id" | "session_id">,
+): Promise<void> {
+  const { message_id: messageId, session_id: sessionId } = message;
   const signal = conversationSignal();
   try {
-    await client.messages.delete(messageId);
+    await client.messages.delete(messageId).catch((error: unknown) => {
+      // It has been deleted, and nobody heard of it.
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+    });
     tellTabs(sessionId);
     const session = await client.sessions.get(sessionId, { signal });
     const { messages, offset } = await loadTail(session, signal);
@@ -39,6 +43,6 @@ export async function deleteMessage({
     updateConversation({ session, messages, hasOlder: offset > 0, hasNewer: false });
     followActive();
   } catch (error) {
-    if (!signal.aborted) notifyError(error);
+    if (!signal.aborted) notifyError(error, () => void deleteMessage(message));
   }
 }

@@ -36,18 +36,19 @@ export function mergeMessages(
 }
 
 /**
- * What of the messages shown is still on the path that ends with `tail`, which begins among them or is the whole path:
+ * What of the messages shown is still on the path that ends with `tail`, which begins among them or is the whole of it:
  * those that the service has told of and that are not where they were belong to another branch, or are deleted.
  */
 export function stillOnPath(
   shown: readonly MessageView[],
   tail: readonly Message[],
+  isWhole: boolean,
 ): readonly MessageView[] {
   const there = new Set(tail.map((message) => message.message_id));
   const begins = shown.findIndex(({ message_id: id }) => id === tail[0]?.message_id);
   return shown.filter(
     ({ message_id: id, parent_id: parent }, at) =>
-      at < begins || there.has(id) || parent === undefined,
+      (at < begins && !isWhole) || there.has(id) || parent === undefined,
   );
 }
 

@@ -1,3 +1,5 @@
+import { ApiError, ConnectionError } from "../../../packages/client/src/index.ts";
+import { currentTexts } from "../text/use-texts.ts";
 import { createStore } from "./store.ts";
 
 export interface Notice {
@@ -23,7 +25,22 @@ export function dismiss(id: string): void {
   notices.set((shown) => shown.filter((notice) => notice.id !== id));
 }
 
-/** Shows why something did not work. */
-export function notifyError(error: unknown): void {
-  notify({ kind: "error", text: error instanceof Error ? error.message : String(error) });
+/** Shows why something did not work, and offers to try it again where that may help. */
+export function notifyError(error: unknown, again?: () => void): void {
+  const texts = currentTexts();
+  const mayHelp =
+    !(error instanceof ApiError) || error.status >= 500 || [409, 429].includes(error.status);
+  notify({
+    kind: "error",
+    text: wordsOf(error),
+    ...(again !== undefined && mayHelp && { action: { label: texts.remedies.again, run: again } }),
+  });
+}
+
+/** The service says it in the page's language; what browsers say of networks is for developers. */
+function wordsOf(error: unknown): string {
+  if (error instanceof ConnectionError || error instanceof TypeError) {
+    return currentTexts().notReached;
+  }
+  return error instanceof Error ? error.message : String(error);
 }

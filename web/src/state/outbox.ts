@@ -1,4 +1,4 @@
-import type { SessionConfig, VoiceConfig } from "../api/types.ts";
+import type { OnBusy, SessionConfig, VoiceConfig } from "../api/types.ts";
 import { dropFiles } from "./kept-files.ts";
 import { readSaved, savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
@@ -13,6 +13,8 @@ export interface Outgoing {
   readonly text: string;
   readonly agentId: string | null;
   readonly config: SessionConfig;
+  /** What becomes of it while a reply is made; null: as the conversation is set. */
+  readonly onBusy: OnBusy | null;
   /** `voice_config`; null: the reply is not spoken. */
   readonly voice: VoiceConfig | null;
   /** What goes with it; the bytes are kept apart, at `outgoingFiles`. */
@@ -21,6 +23,10 @@ export interface Outgoing {
   /** `waiting`: it is tried again by itself. `refused`: its writer decides. */
   readonly state: "sending" | "waiting" | "refused";
   readonly error: string | null;
+  /** What kind of a refusal it was; null: none of the service's. */
+  readonly errorType: string | null;
+  /** When it is tried again, or may be; null: whenever one likes. */
+  readonly retryAtMs: number | null;
 }
 
 /** The service forgets keys after a day; an older message is only sent again on demand. */
@@ -33,7 +39,14 @@ function load(): Outgoing[] {
   return savedNames("outbox.")
     .map(readSaved)
     .filter(isOutgoing)
-    .map((entry) => ({ ...entry, voice: entry.voice ?? null, files: entry.files ?? [] }))
+    .map((entry) => ({
+      ...entry,
+      voice: entry.voice ?? null,
+      onBusy: entry.onBusy ?? null,
+      files: entry.files ?? [],
+      errorType: entry.errorType ?? null,
+      retryAtMs: entry.retryAtMs ?? null,
+    }))
     .map((entry) =>
       Date.now() - entry.createdMs > maxAgeMs ? { ...entry, state: "refused" as const } : entry,
     )
@@ -44,6 +57,18 @@ function isOutgoing(value: unknown): value is Outgoing {
   if (typeof value !== "object" || value === null) return false;
   const { key, text, createdMs } = value as Partial<Outgoing>;
   return typeof key === "string" && typeof text === "string" && typeof createdMs === "number";
+}
+
+/** How much of what is being sent has gone, from 0 to 1, by the keys of those that take a while. */
+export const sentShares = createStore<ReadonlyMap<string, number>>(new Map());
+
+export function noteSent(key: string, share: number | null): void {
+  sentShares.set((shares) => {
+    const next = new Map(shares);
+    if (share === null) next.delete(key);
+    else next.set(key, share);
+    return next;
+  });
 }
 
 /** Where the files of an entry are kept. */

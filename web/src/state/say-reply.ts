@@ -49,7 +49,7 @@ async function sayMore(message: MessageView): Promise<void> {
     }
   }
   if (status === "cancelled") announce(texts.cancelledNote);
-  if (status === "interrupted") announce(texts.interruptedNote);
+  if (status === "interrupted") announce(texts.problems.interrupted);
   if (status === "failed") announce(message.error?.message ?? texts.failedNote);
 }
 

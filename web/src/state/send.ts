@@ -1,13 +1,23 @@
 import { client, patiently } from "../api/client.ts";
-import { ApiError, type NewMessage } from "../../../packages/client/src/index.ts";
+import { ApiError, ConnectionError, type NewMessage } from "../../../packages/client/src/index.ts";
 import type { SessionConfig } from "../api/types.ts";
 import { encodeFile } from "./encode-file.ts";
 import { adoptTurn } from "./turns.ts";
+import { chosenOnBusy } from "./busy.ts";
+import { choicesSettled } from "./choose.ts";
 import { conversation } from "./conversation.ts";
 import { jumpToLatest } from "./open-conversation.ts";
 import { identity } from "./identity.ts";
+import { isUnfinished } from "./reply-view.ts";
 import { keepFiles, readFiles } from "./kept-files.ts";
-import { outbox, outgoingFiles, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
+import {
+  noteSent,
+  outbox,
+  outgoingFiles,
+  putOutgoing,
+  removeOutgoing,
+  type Outgoing,
+} from "./outbox.ts";
 import { refreshSessions } from "./sessions.ts";
 import { tellTabs } from "./tabs.ts";
 import { expectSpeech } from "../voice/player.ts";
@@ -21,7 +31,7 @@ export function sendMessage(
   config: SessionConfig,
   files: readonly File[] = [],
 ): void {
-  const { sessionId, draftId, hasNewer } = conversation.get();
+  const { sessionId, draftId, hasNewer, messages } = conversation.get();
   if (hasNewer) void jumpToLatest();
   const key = crypto.randomUUID();
   void keepFiles(outgoingFiles(key), files);
@@ -32,19 +42,31 @@ export function sendMessage(
     text,
     agentId,
     config,
+    // A choice that one was offered, and not one of another day.
+    onBusy: messages.some(isUnfinished) ? chosenOnBusy.get() : null,
     voice: voiceConfig(),
     files: files.map(({ name, size }) => ({ name, size })),
     createdMs: Date.now(),
     state: "sending",
-    error: null,
+    ...nothingWrong,
   });
   deliverAll();
 }
 
+const nothingWrong = { error: null, errorType: null, retryAtMs: null } as const;
+
 /** Tries a refused message again. */
 export function sendAgain(entry: Outgoing): void {
-  putOutgoing({ ...entry, state: "sending", error: null });
+  putOutgoing({ ...entry, state: "sending", ...nothingWrong });
   deliverAll();
+}
+
+/** As another message: the service has had one of this key. */
+export async function sendAnew(entry: Outgoing): Promise<void> {
+  const key = crypto.randomUUID();
+  await keepFiles(outgoingFiles(key), await readFiles(outgoingFiles(entry.key)));
+  removeOutgoing(entry.key);
+  sendAgain({ ...entry, key });
 }
 
 /** One at a time for each conversation, so that messages arrive in the order they were written. */
@@ -70,15 +92,19 @@ export function deliverAll(): void {
 
 async function deliver(entry: Outgoing): Promise<void> {
   const discarded = whenDiscarded(entry.key);
-  const wait = (error: unknown) =>
+  const wait = (error: unknown, pause?: { readonly delayMs: number; readonly isFixed: boolean }) =>
     putOutgoing({
       ...entry,
       state: "waiting",
-      error: error instanceof ApiError ? error.message : null,
+      ...faultOf(error),
+      retryAtMs: pause?.isFixed === true ? Date.now() + pause.delayMs : null,
     });
   try {
+    await choicesSettled();
+    const onProgress = (share: number) => noteSent(entry.key, share);
     const reply = client.send(await messageOf(entry), {
       ...patiently,
+      ...(entry.files.length > 0 && { onProgress }),
       idempotencyKey: entry.key,
       signal: discarded.signal,
       onRetry: wait,
@@ -97,9 +123,30 @@ async function deliver(entry: Outgoing): Promise<void> {
       wait(null);
       throw error;
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    putOutgoing({ ...entry, state: "refused", error: reason });
+    putOutgoing({ ...entry, state: "refused", ...faultOf(error) });
+  } finally {
+    noteSent(entry.key, null);
   }
+}
+
+function faultOf(error: unknown): Pick<Outgoing, "error" | "errorType" | "retryAtMs"> {
+  if (!(error instanceof ApiError)) {
+    // What browsers say of networks is for developers.
+    return {
+      ...nothingWrong,
+      error: error instanceof ConnectionError ? null : messageOfFault(error),
+    };
+  }
+  const { message, type, retryAfterSeconds: seconds } = error;
+  return {
+    error: message,
+    errorType: type,
+    retryAtMs: seconds === null ? null : Date.now() + seconds * 1_000,
+  };
+}
+
+function messageOfFault(error: unknown): string | null {
+  return error instanceof Error ? error.message : null;
 }
 
 /** Aborts when the entry is taken out of the outbox, until it is forgotten. */
@@ -113,13 +160,14 @@ function whenDiscarded(key: string): { readonly signal: AbortSignal; forget(): v
 
 /** Raises when the browser has lost some of its files. */
 async function messageOf(entry: Outgoing): Promise<NewMessage> {
-  const { sessionId, agentId, config, voice, text } = entry;
+  const { sessionId, agentId, config, voice, text, onBusy } = entry;
   const files = entry.files.length === 0 ? [] : await readFiles(outgoingFiles(entry.key));
   if (files.length !== entry.files.length) throw new Error(currentTexts().files.lost);
   return {
     session_id: sessionId,
     message: text,
     ...(sessionId === null && { agent_id: agentId, session_config: told(config) }),
+    ...(onBusy !== null && { on_busy: onBusy }),
     ...(voice !== null && { voice_config: voice }),
     ...(files.length > 0 && { attachments: await Promise.all(files.map(encodeFile)) }),
   };

@@ -1,6 +1,7 @@
 import { client } from "../api/client.ts";
 import { ApiError, ConnectionError } from "../../../packages/client/src/index.ts";
 import type { SessionInfo } from "../api/types.ts";
+import { conversation, updateConversation } from "./conversation.ts";
 import { notifyError } from "./notices.ts";
 import { createStore } from "./store.ts";
 import { tellTabs } from "./tabs.ts";
@@ -154,23 +155,29 @@ export function dropSession(sessionId: string): void {
   });
 }
 
+/** Changed here: where it is open, that is seen at once. */
+function noteChanged(session: SessionInfo): void {
+  noteSession(session);
+  if (conversation.get().sessionId === session.session_id) updateConversation({ session });
+}
+
 export async function renameSession(sessionId: string, title: string): Promise<void> {
-  noteSession(await client.sessions.update(sessionId, { title: title.trim() || null }));
+  noteChanged(await client.sessions.update(sessionId, { title: title.trim() || null }));
   tellTabs(sessionId);
 }
 
 export async function pinSession(sessionId: string, pinned: boolean): Promise<void> {
-  noteSession(await client.sessions.update(sessionId, { pinned }));
+  noteChanged(await client.sessions.update(sessionId, { pinned }));
   tellTabs(sessionId);
 }
 
 export async function tagSession(sessionId: string, tags: readonly string[]): Promise<void> {
-  noteSession(await client.sessions.update(sessionId, { tags }));
+  noteChanged(await client.sessions.update(sessionId, { tags }));
   tellTabs(sessionId);
 }
 
 export async function archiveSession(sessionId: string, isArchived: boolean): Promise<void> {
-  noteSession(
+  noteChanged(
     await client.sessions.update(sessionId, { status: isArchived ? "archived" : "active" }),
   );
   tellTabs(sessionId);

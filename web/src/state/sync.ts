@@ -54,7 +54,11 @@ async function syncOnce(): Promise<void> {
         ...current,
         session,
         messages: isConnected
-          ? mergeMessages(stillOnPath(current.messages, tail.messages), tail.messages, isFollowed)
+          ? mergeMessages(
+              stillOnPath(current.messages, tail.messages, tail.offset === 0),
+              tail.messages,
+              isFollowed,
+            )
           : mergeMessages([], tail.messages, isFollowed),
         hasOlder: isConnected ? current.hasOlder : tail.offset > 0,
       };

@@ -46,7 +46,7 @@ export async function stopReply(messageId: string): Promise<void> {
       }));
     }
   } catch (error) {
-    notifyError(error);
+    notifyError(error, () => void stopReply(messageId));
   }
   tellTabs(conversation.get().sessionId ?? "");
   await syncConversation();
