@@ -7,7 +7,7 @@ export interface ApiDocument {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-interface Operation {
+export interface Operation {
   readonly summary?: string;
   readonly parameters?: readonly {
     readonly name: string;
@@ -29,7 +29,7 @@ interface Operation {
   >;
 }
 
-interface Schema {
+export interface Schema {
   readonly $ref?: string;
   readonly type?: string;
   readonly title?: string;
@@ -44,9 +44,9 @@ interface Schema {
 }
 
 /** Other protocols, which have clients of their own, and what is no JSON for clients. */
-const others = /^\/(v1|a2a|\.well-known|agui|ai|copilotkit|mcp|metrics|share)(\/|$)|^\/$/;
+export const others = /^\/(v1|a2a|\.well-known|agui|ai|copilotkit|mcp|metrics|share)(\/|$)|^\/$/;
 
-const prefix = "#/components/schemas/";
+export const prefix = "#/components/schemas/";
 
 /**
  * The types of packages/client: each named schema, the union of all events of a reply and of all types of errors, and by
@@ -59,11 +59,7 @@ export function describeClientTypes(document: ApiDocument): string {
     .filter(([path]) => !others.test(path))
     .flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => {
-        for (const { content } of Object.values(operation.responses)) {
-          const { schema, examples = {} } = content?.["application/json"] ?? {};
-          if (schema?.$ref === `${prefix}Problem`)
-            for (const type of Object.keys(examples)) problems.add(type);
-        }
+        for (const type of problemsOf(operation)) problems.add(type);
         return describeOperation(`${method.toUpperCase()} ${path}`, operation, named);
       }),
     );
@@ -88,6 +84,14 @@ export function describeClientTypes(document: ApiDocument): string {
       "}\n",
     ].join("\n"),
   );
+}
+
+/** The types of errors that an operation may answer with. */
+export function problemsOf(operation: Operation): string[] {
+  return Object.values(operation.responses).flatMap(({ content }) => {
+    const { schema, examples = {} } = content?.["application/json"] ?? {};
+    return schema?.$ref === `${prefix}Problem` ? Object.keys(examples) : [];
+  });
 }
 
 function formatted(source: string): string {
@@ -175,7 +179,7 @@ function orUndefined(type: string): string {
 }
 
 /** `event_tool_call` → `ToolCallEvent`, `SessionInfo` as it is. */
-function typeName(name: string): string {
+export function typeName(name: string): string {
   const event = /^event_(.*)$/.exec(name)?.[1];
   if (event === undefined) return name;
   const words = event.replace(/_event$/, "").split("_");

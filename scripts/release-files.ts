@@ -5,6 +5,7 @@ export type ReleaseFiles = Readonly<
     | "package.json"
     | "package-lock.json"
     | "packages/client/package.json"
+    | "clients/python/pyproject.toml"
     | "deploy/kubernetes/chat-service.yaml",
     string
   >
@@ -43,6 +44,10 @@ export function filesOfRelease(files: ReleaseFiles, version: string, day: string
     "packages/client/package.json": numbered(
       files["packages/client/package.json"],
       /("version": ")[^"]+(")/,
+    ),
+    "clients/python/pyproject.toml": numbered(
+      files["clients/python/pyproject.toml"],
+      /(^version = ")[^"]+(")/m,
     ),
     "deploy/kubernetes/chat-service.yaml": numbered(
       files["deploy/kubernetes/chat-service.yaml"],

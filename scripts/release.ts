@@ -20,6 +20,7 @@ async function release(version: string): Promise<void> {
     "package.json",
     "package-lock.json",
     "packages/client/package.json",
+    "clients/python/pyproject.toml",
     "deploy/kubernetes/chat-service.yaml",
   ] as const;
   const texts = await Promise.all(paths.map((path) => readFile(join(root, path), "utf8")));

@@ -1,14 +1,16 @@
 /**
- * The types of packages/client, from the OpenAPI document of this very tree. After the API has changed:
+ * The types of packages/client and clients/python, from the OpenAPI document of this very tree, and the half of clients/python
+ * that is written without `await`. After the API, or `clients/python/src/chat_service/_async`, has changed:
  *
  *     node scripts/write-client-types.ts
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../src/config/load-config.ts";
 import { openService } from "../test/support/open-service.ts";
 import { describeClientTypes, type ApiDocument } from "./client-types.ts";
+import { awaiting, describePythonTypes, pythonSource, withoutAwait } from "./python-client.ts";
 
 const dataDir = await mkdtemp(join(tmpdir(), "chat-types-"));
 try {
@@ -20,10 +22,16 @@ try {
   const service = await openService(loaded.config);
   const { body } = await service.app.inject({ url: "/openapi.json" });
   await service.close();
+  const document = JSON.parse(body) as ApiDocument;
   await writeFile(
     join(import.meta.dirname, "../packages/client/src/api-types.ts"),
-    describeClientTypes(JSON.parse(body) as ApiDocument),
+    describeClientTypes(document),
   );
+  await writeFile(join(pythonSource, "api_types.py"), describePythonTypes(document));
+  for (const name of awaiting) {
+    const source = await readFile(join(pythonSource, "_async", name), "utf8");
+    await writeFile(join(pythonSource, "_sync", name), withoutAwait(source));
+  }
 } finally {
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -9,6 +9,7 @@ const paths = [
   "package.json",
   "package-lock.json",
   "packages/client/package.json",
+  "clients/python/pyproject.toml",
   "deploy/kubernetes/chat-service.yaml",
 ] as const;
 const files = Object.fromEntries(

@@ -1,0 +1,139 @@
+"""Requests and answers: credentials, deadlines, errors, repeats. Raises ApiError and ConnectionError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from .._call import Call, CallOptions, OnProgress, StreamOptions
+from .._errors import ApiError, ConnectionError, read_refusal
+from .._event_stream import EventParser, SentEvent
+from .._retry import Patience, Pause, Repeats
+from .._wire import Described, Settings, describe, shares
+from ._io import Token, Wait, resolve
+
+T = TypeVar("T")
+
+UserId = str | Callable[[], str | None] | None
+
+
+class Transport:
+    def __init__(self, settings: Settings, http: httpx.Client, token: Token, user_id: UserId, wait: Wait) -> None:
+        self.settings = settings
+        self.http = http
+        self._token = token
+        self._user_id = user_id
+        self._wait = wait
+
+    def wait(self, pause: Pause) -> None:
+        resolve(self._wait(pause))
+
+    def patience(self, options: StreamOptions) -> Patience:
+        return Patience(options.get("patience", self.settings.patience), options.get("on_retry"))
+
+    def open(self, call: Call[Any], options: CallOptions) -> httpx.Response:
+        """One request; its answer is good, and not read yet."""
+        user_id = self._user_id() if callable(self._user_id) else self._user_id
+        described = describe(self.settings, call, options, user_id)
+        token = resolve(self._token(None)) if callable(self._token) else self._token
+        on_progress = options.get("on_progress")
+        try:
+            response = self._send(described, token, on_progress)
+            if response.status_code == 401 and token and callable(self._token):
+                fresh = resolve(self._token(token))
+                if fresh and fresh != token:
+                    response.close()
+                    response = self._send(described, fresh, on_progress)
+            if response.is_success:
+                return response
+            content = _content(response)
+        except (httpx.TransportError, httpx.TooManyRedirects) as error:
+            raise ConnectionError(_fault(error)) from error
+        raise read_refusal(response.status_code, response.reason_phrase, response.headers, content)
+
+    def json(self, call: Call[T], options: CallOptions) -> T:
+        """The JSON of an answer; None of a DELETE whose first answer was lost."""
+        answer: T = self._repeated(call, options, _json)
+        return answer
+
+    def content(self, call: Call[Any], options: CallOptions) -> bytes:
+        answer: bytes = self._repeated(call, options, _content)
+        return answer
+
+    def response(self, call: Call[Any], options: CallOptions) -> httpx.Response:
+        """An answer to be read by whoever asks, such as a file that is large."""
+        answer: httpx.Response = self._repeated(call, options, _as_it_is)
+        return answer
+
+    def events(self, response: httpx.Response) -> Iterator[SentEvent]:
+        """The events of an answer. Ends with it; raises ConnectionError when it breaks or falls silent."""
+        parser = EventParser()
+        try:
+            for content in response.iter_bytes():
+                for item in parser.feed(content):
+                    yield item
+        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
+            raise ConnectionError("The stream broke off") from error
+
+    def _repeated(self, call: Call[Any], options: CallOptions, read: Callable[..., Any]) -> Any:
+        max_retries = options.get("max_retries", self.settings.max_retries)
+        repeats = Repeats(call, max_retries, options.get("on_retry"))
+        while True:
+            try:
+                return read(self.open(call, options))
+            except (ApiError, ConnectionError) as error:
+                pause = repeats.bear(error)
+                if pause is None:
+                    return None
+                self.wait(pause)
+
+    def _send(self, described: Described, token: str | None, on_progress: OnProgress | None) -> httpx.Response:
+        content = described.content
+        headers: Mapping[str, str] = {
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+            **described.headers,
+            **({"Content-Length": str(len(content))} if content is not None else {}),
+        }
+        request = self.http.build_request(
+            described.method,
+            described.url,
+            headers=headers,
+            content=content if content is None or on_progress is None else _told(content, on_progress),
+            timeout=described.timeout,
+        )
+        return self.http.send(request, stream=True)
+
+
+def _told(content: bytes, on_progress: OnProgress) -> Iterator[bytes]:
+    for piece, share in shares(content):
+        yield piece
+        on_progress(share)
+
+
+def _content(response: httpx.Response) -> bytes:
+    try:
+        return response.read()
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        raise ConnectionError("The answer broke off") from error
+    finally:
+        response.close()
+
+
+def _json(response: httpx.Response) -> Any:
+    _content(response)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ConnectionError("The answer is no JSON: is this a Chat Service?") from error
+
+
+def _as_it_is(response: httpx.Response) -> httpx.Response:
+    return response
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "The service does not answer in time"
+    return f"The service cannot be reached: {error}"
