@@ -742,6 +742,8 @@ class SnapshotEvent(TypedDict):
     tasks: NotRequired[Sequence[TasksEventTasksItem]]
     # As the events `agent_custom`.
     custom_events: NotRequired[Sequence[SnapshotEventCustomEventsItem]]
+    # The model that has written it, where its source says so.
+    model: NotRequired[str]
 
 
 class ConversationCompleteEvent(TypedDict):
@@ -872,6 +874,8 @@ class Message(TypedDict):
     tasks: NotRequired[Sequence[TasksEventTasksItem]]
     # As the events `agent_custom`.
     custom_events: NotRequired[Sequence[SnapshotEventCustomEventsItem]]
+    # The model that has written it, where its source says so.
+    model: NotRequired[str]
     audio: NotRequired[Mapping[str, Any]]
     attachments: NotRequired[Sequence[MessageAttachmentsItem]]
     # Of a spoken reply that was interrupted: what follows `content` and nobody heard.
@@ -1053,6 +1057,8 @@ class GetSessionsBySessionIdExportAnswerMessagesItem(TypedDict):
     tasks: NotRequired[Sequence[TasksEventTasksItem]]
     # As the events `agent_custom`.
     custom_events: NotRequired[Sequence[SnapshotEventCustomEventsItem]]
+    # The model that has written it, where its source says so.
+    model: NotRequired[str]
     audio: NotRequired[Mapping[str, Any]]
     # Of a spoken reply that was interrupted: what follows `content` and nobody heard.
     unspoken: NotRequired[str]
@@ -1155,6 +1161,8 @@ class GetChatModelsAnswerModelsItem(TypedDict):
     id: str
     name: str
     provider: str
+    # False: it embeds, hears, draws, …, as far as its name and its source tell.
+    can_chat: bool
 
 
 class GetChatModelsAnswer(TypedDict):
