@@ -3,14 +3,18 @@ import { agentName, agents, chosenAgent, startingAgent } from "../state/catalogu
 import { isConnected } from "../state/connection.ts";
 import { conversation } from "../state/conversation.ts";
 import { identity } from "../state/identity.ts";
+import { unseen } from "../state/notify-replies.ts";
 import { outbox } from "../state/outbox.ts";
+import { printConversation } from "../state/print-conversation.ts";
 import { startChat } from "../state/start.ts";
 import { usePart, useStore } from "../state/store.ts";
+import { endTalking, isTalking } from "../voice/talking.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { loadParts, onDemand } from "../ui/on-demand.tsx";
 import { Notices } from "../ui/notices.tsx";
 import { Composer } from "./composer.tsx";
+import { PrintDialog } from "./print-dialog.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
 import { useChatShortcuts } from "./use-chat-shortcuts.ts";
@@ -27,6 +31,9 @@ const ConversationSettings = onDemand(
 const SearchDialog = onDemand(async () => (await import("./search-dialog.tsx")).SearchDialog);
 const SearchPanel = onDemand(async () => (await import("./search-panel.tsx")).SearchPanel);
 
+const HandsFree = onDemand(
+  async () => (await import("../voice/hands-free/hands-free.tsx")).HandsFree,
+);
 const ShortcutsDialog = onDemand(
   async () => (await import("./shortcuts-dialog.tsx")).ShortcutsDialog,
 );
@@ -56,6 +63,8 @@ function Workspace() {
   const state = usePart(conversation, (current) => current.state);
   const outgoing = useStore(outbox);
   const connected = useStore(isConnected);
+  const unseenCount = useStore(unseen);
+  const isTalkingNow = useStore(isTalking);
   const drop = useFileDrop();
   const canWrite = state === "ready" && session?.status !== "archived";
   const [isSideOpen, setSideOpen] = useState(false);
@@ -65,18 +74,22 @@ function Workspace() {
   const [isHelping, setHelping] = useState(false);
   const title = session?.title ?? texts.untitled;
   useEffect(() => {
-    document.title = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
-  }, [session?.title, texts]);
+    const name = session?.title ? `${session.title} · ${texts.appName}` : texts.appName;
+    document.title = unseenCount > 0 ? `(${unseenCount}) ${name}` : name;
+  }, [session?.title, texts, unseenCount]);
   useEffect(() => setSearching(false), [draftId]);
   useChatShortcuts({
     help: () => setHelping(true),
     search: () => setSearchingAll(true),
     find: () => sessionId !== null && setSearching(true),
     settings: () => setSetting(true),
+    print: () => sessionId !== null && void printConversation(sessionId),
+    talk: () => canWrite && isTalking.set(true),
     escape: () => {
       if (isSideOpen) setSideOpen(false);
       else if (isSearching) setSearching(false);
-      return isSideOpen || isSearching;
+      else if (isTalkingNow) endTalking();
+      return isSideOpen || isSearching || isTalkingNow;
     },
   });
 
@@ -142,7 +155,11 @@ function Workspace() {
             <MessageList />
           )}
         </div>
-        {state !== "missing" && <Composer />}
+        {state === "missing" ? null : isTalkingNow ? (
+          <HandsFree onEnd={endTalking} />
+        ) : (
+          <Composer />
+        )}
         {drop.isOver && (
           <div className="drop-place" aria-hidden="true">
             {texts.files.drop}
@@ -150,6 +167,7 @@ function Workspace() {
         )}
       </main>
       {isSearchingAll && <SearchDialog onClose={() => setSearchingAll(false)} />}
+      <PrintDialog />
       {isHelping && <ShortcutsDialog onClose={() => setHelping(false)} />}
       {isSetting && <ConversationSettings onClose={() => setSetting(false)} />}
     </div>

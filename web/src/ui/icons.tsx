@@ -57,6 +57,7 @@ const paths = {
   mic: (
     <path d="M12 4a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0v-5A2.5 2.5 0 0 1 12 4zM6.5 11.5a5.5 5.5 0 0 0 11 0M12 17v3" />
   ),
+  waves: <path d="M4 10v4M8 7v10M12 4v16M16 7v10M20 10v4" />,
   speaker: <path d="M5 10v4h3l4 3.5v-11L8 10zM15.5 9.5a3.5 3.5 0 0 1 0 5M18 7a7 7 0 0 1 0 10" />,
   muted: <path d="M5 10v4h3l4 3.5v-11L8 10zM16 10l4 4M20 10l-4 4" />,
 } satisfies Record<string, ReactNode>;

@@ -13,10 +13,15 @@ export function canSpeak(config: ServiceConfig | null): boolean {
   return config?.features["synthesis_enabled"] === true;
 }
 
+/** Whether it is worth talking to: what else may be missing is told to whoever tries. */
+export function canUnderstand(config: ServiceConfig | null): boolean {
+  return config?.features["transcription_enabled"] === true;
+}
+
 /** The service understands speech, and this browser can record it: that takes HTTPS, or this very machine. */
 export function canListen(config: ServiceConfig | null): boolean {
   return (
-    config?.features["transcription_enabled"] === true &&
+    canUnderstand(config) &&
     "MediaRecorder" in window &&
     (navigator as Partial<Navigator>).mediaDevices !== undefined
   );

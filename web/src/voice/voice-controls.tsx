@@ -7,7 +7,8 @@ import { IconButton } from "../ui/icon-button.tsx";
 import { speaking, startPlayer, stopSpeaking } from "./player.ts";
 import { giveUpRecording, recorder, startRecording, stopRecording } from "./recorder.ts";
 import { sendRecording } from "./send-recording.ts";
-import { canListen, canSpeak, wantsSpeech } from "./speech-settings.ts";
+import { isTalking } from "./talking.ts";
+import { canListen, canSpeak, canUnderstand, wantsSpeech } from "./speech-settings.ts";
 
 startPlayer();
 
@@ -39,6 +40,13 @@ export function VoiceControls() {
         />
       )}
       {canListen(config) && <RecordButton />}
+      {canUnderstand(config) && (
+        <IconButton
+          icon="waves"
+          label={texts.handsFree.begin}
+          onClick={() => isTalking.set(true)}
+        />
+      )}
     </>
   );
 }
