@@ -4,6 +4,7 @@ import { attempt } from "../state/attempt.ts";
 import { conversation } from "../state/conversation.ts";
 import { goTo } from "../state/navigation.ts";
 import { notify, notifyError } from "../state/notices.ts";
+import { printConversation } from "../state/print-conversation.ts";
 import { saveExport } from "../state/save-export.ts";
 import {
   archiveSession,
@@ -107,6 +108,11 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             run: () => attempt(() => archiveSession(sessionId, !isArchived)),
           },
           { label: texts.share.menu, icon: "external", run: () => setSharing(true) },
+          {
+            label: texts.print.menu,
+            icon: "file",
+            run: () => void printConversation(sessionId),
+          },
           {
             label: texts.exportText,
             icon: "file",
