@@ -4,6 +4,7 @@ import { serviceConfig } from "../state/catalogue.ts";
 import { forgetDrafts } from "../state/draft-files.ts";
 import { identity, signOut } from "../state/identity.ts";
 import { outbox, removeOutgoing } from "../state/outbox.ts";
+import { canNotify, chooseNotifications, notifications } from "../state/notify-replies.ts";
 import { notifyError } from "../state/notices.ts";
 import { language, theme } from "../state/preferences.ts";
 import { saveExport } from "../state/save-export.ts";
@@ -25,6 +26,7 @@ export function PreferencesMenu({ onHelp }: { readonly onHelp: () => void }) {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
   const chosenTheme = useStore(theme);
+  const chosenNotifications = useStore(notifications);
   const who = useStore(identity);
   const config = useStore(serviceConfig);
   const [isShowingUsage, setShowingUsage] = useState(false);
@@ -58,6 +60,16 @@ export function PreferencesMenu({ onHelp }: { readonly onHelp: () => void }) {
             run: () => theme.set(name),
           })),
           "separator",
+          ...(canNotify()
+            ? [
+                ...(["off", "bare", "text"] as const).map((choice) => ({
+                  label: texts.notifications[choice],
+                  isChosen: chosenNotifications === choice,
+                  run: () => void chooseNotifications(choice),
+                })),
+                "separator" as const,
+              ]
+            : []),
           { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
           { label: texts.memories.title, icon: "info", run: () => setShowingMemories(true) },
           { label: texts.knowledge.title, icon: "file", run: () => setShowingKnowledge(true) },

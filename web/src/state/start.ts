@@ -8,6 +8,7 @@ import { syncConversation } from "./sync.ts";
 import { enterOpen, identity, savedToken } from "./identity.ts";
 import { tidyFiles } from "./kept-files.ts";
 import { startNavigation } from "./navigation.ts";
+import { hasToTell, startNotifying } from "./notify-replies.ts";
 import { language } from "./preferences.ts";
 import { deliverAll } from "./send.ts";
 import { isTold, listenAnew, setListening } from "./session-events.ts";
@@ -44,6 +45,7 @@ export async function startChat(): Promise<void> {
     if (isStarted) void refreshCatalogue();
   });
   keepUpToDate();
+  startNotifying();
   void tidyFiles();
 }
 
@@ -106,19 +108,19 @@ function keepUpToDate(): void {
     if (isSeen() && isIn() && !isTold.get()) void refreshSessions();
   }, sessionsPollMs);
   let hidden: ReturnType<typeof setTimeout> | undefined;
+  const letGo = () => {
+    // What is being read aloud is listened to, and the end of what is being written is to be told.
+    if (hasToTell()) hidden = setTimeout(letGo, hiddenMs);
+    else if (speaking.get() === null) setFollowing(false);
+    setListening(false);
+  };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hidden);
     if (isSeen()) {
       setFollowing(true);
       if (isIn()) setListening(true);
       everything();
-    } else {
-      hidden = setTimeout(() => {
-        // What is being read aloud is listened to.
-        if (speaking.get() === null) setFollowing(false);
-        setListening(false);
-      }, hiddenMs);
-    }
+    } else hidden = setTimeout(letGo, hiddenMs);
   });
   window.addEventListener("online", everything);
   window.addEventListener("offline", () => isConnected.set(false));
