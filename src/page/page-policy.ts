@@ -9,10 +9,15 @@ export const pagePolicy = [
   "img-src 'self' data: blob: https: http:",
   "font-src 'self'",
   "connect-src 'self'",
+  "manifest-src 'self'",
   "media-src 'self' data: blob:",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
+  // One name for one script: the service worker's, which is registered nowhere else.
+  "trusted-types service-worker",
 ].join("; ");
+
+/** What the service worker may do: ask for the page's own files. */
+export const workerPolicy = "default-src 'none'; connect-src 'self'";

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { missingPage } from "./missing-page.ts";
-import { pagePolicy } from "./page-policy.ts";
+import { pagePolicy, workerPolicy } from "./page-policy.ts";
 import { prefersPage } from "./prefers-page.ts";
 
 interface PageRoutesOptions {
@@ -12,7 +12,8 @@ interface PageRoutesOptions {
   readonly directory: string;
 }
 
-/** Names of the files below this contain a hash of their content. */
+const workerFile = "service-worker.js";
+/** Names of the other files below this contain a hash of their content. */
 const assetsMaxAgeSeconds = 365 * 86_400;
 
 /**
@@ -50,6 +51,16 @@ export function pageRoutes({ directory }: PageRoutesOptions): FastifyPluginAsync
       immutable: true,
       maxAge: assetsMaxAgeSeconds * 1000,
       dotfiles: "ignore",
+      setHeaders(reply, path) {
+        // Compressed, it has another ending.
+        if (!basename(path).startsWith(workerFile)) return;
+        // Its name stays, its content does not; and the page it stands for is above it.
+        void reply.headers({
+          "Cache-Control": "no-cache",
+          "Content-Security-Policy": workerPolicy,
+          "Service-Worker-Allowed": "../",
+        });
+      },
     });
     app.addConstraintStrategy({
       name: "accepts",

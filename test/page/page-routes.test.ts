@@ -67,7 +67,7 @@ describe("the page as it is served", () => {
 
   test("its files are compressed, and kept for good by browsers", async () => {
     const html = await (await get("/")).text();
-    const files = [...html.matchAll(/(?:src|href)="\.(\/assets\/[^"]+)"/g)].map(
+    const files = [...html.matchAll(/(?:src|href)="\.(\/assets\/[^"]+(?<!\.png))"/g)].map(
       (match) => match[1],
     );
     assert.ok(files.length >= 3);
@@ -79,6 +79,19 @@ describe("the page as it is served", () => {
     }
     assert.equal((await get("/assets/none.js")).status, 404);
     assert.equal((await get("/assets/..%2findex.html")).status, 404);
+  });
+
+  test("its service worker is asked for each time, may stand for the page above it, and asks for nothing else", async () => {
+    const worker = await get("/assets/service-worker.js");
+    assert.equal(worker.status, 200);
+    assert.equal(worker.headers.get("cache-control"), "no-cache");
+    assert.equal(worker.headers.get("service-worker-allowed"), "../");
+    assert.equal(
+      worker.headers.get("content-security-policy"),
+      "default-src 'none'; connect-src 'self'",
+    );
+    const policy = (await get("/")).headers.get("content-security-policy") ?? "";
+    assert.match(policy, /trusted-types service-worker(;|$)/);
   });
 
   test("below a prefix too, at addresses from which its files are found", async () => {

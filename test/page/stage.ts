@@ -71,6 +71,8 @@ export async function visit(
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     locale: "en-US",
+    // What they answer is no request of the page any more; those that test them allow them.
+    serviceWorkers: "block",
     ...options,
   });
   // Shorter than a test's own, so that a failure names what it waited for.

@@ -1,9 +1,11 @@
 import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
+import { keepPage } from "./offline/install.ts";
 import { applyPreferences } from "./state/preferences.ts";
 import "./styles/base.css";
 
 applyPreferences();
+keepPage();
 
 // What the address does not ask for is not loaded.
 const Page = /\/status\/?$/.test(location.pathname)
