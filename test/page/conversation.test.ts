@@ -156,6 +156,8 @@ describeInBrowser("conversations on the page", () => {
     const { page } = await visit({ permissions: ["clipboard-read", "clipboard-write"] });
     stage.model.enqueue({ tokens: ["```py\nprint(1)\n  # two\n```"] });
     await say(page, "code");
+    // What is still growing is drawn anew when it is whole.
+    await page.locator(".message.assistant.complete").waitFor();
     await page.locator(".code-block").getByRole("button").click();
     await page.locator(".code-block").getByLabel("Copied").waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "print(1)\n  # two");

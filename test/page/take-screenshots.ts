@@ -1,11 +1,14 @@
 // Takes the pictures of docs/images: `node test/page/take-screenshots.ts`.
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { readRecording } from "../agno/recording.ts";
 import { startReplayServer } from "../agno/replay-server.ts";
 import { lastUserText } from "../support/openai-server.ts";
-import { composer, gate, openStage, say } from "./stage.ts";
+import { convert } from "../support/speech-programs.ts";
+import { startBrowser } from "./browser.ts";
+import { composer, gate, openStage, say, visit } from "./stage.ts";
 
 const folder = join(import.meta.dirname, "../../docs/images");
 
@@ -85,6 +88,44 @@ for (const title of [
   "Budget of the spring fair",
 ]) {
   await stage.client.session(user, { session_config: { title } });
+}
+
+/** A spoken conversation; the microphone is a recording, which the service itself has spoken. */
+async function takeHandsFree(): Promise<void> {
+  const talking = await openStage({ VOICE_STT_COMMAND: "pocketsphinx" });
+  const folder = await mkdtemp(join(tmpdir(), "microphone-"));
+  const file = join(folder, "question.wav");
+  const spoken = await fetch(`${talking.service.url}/chat/voice/synthesize`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ text: "what time is it", voice: "rms", format: "wav" }),
+  });
+  const ends = ["-af", "adelay=600:all=1,apad=pad_dur=2", "-ar", "48000", "-ac", "1"];
+  await writeFile(file, await convert(Buffer.from(await spoken.arrayBuffer()), "wav", ends));
+  const browser = await startBrowser([
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    `--use-file-for-fake-audio-capture=${file}%noloop`,
+  ]);
+  const never = gate();
+  talking.model.enqueue({
+    tokens: [
+      "It is twelve o'clock here, and one hour later in the east of the country. ",
+      "Shall I tell you the time of another town as well, or of several of them? ",
+      "…",
+    ],
+    pace: (at) => (at === 2 ? never.opened : undefined),
+  });
+  const { page } = await visit(browser, talking.service.url, {
+    viewport: { width: 390, height: 800 },
+  });
+  await page.locator(".agent-card").first().waitFor();
+  await page.getByLabel("Talk hands-free").click();
+  await page.locator(".caption", { hasText: "Saying:" }).waitFor({ timeout: 30_000 });
+  await take(page, "page-hands-free");
+  await browser.close();
+  await talking.close();
+  await rm(folder, { recursive: true });
 }
 
 async function startOfReply(page: Page): Promise<void> {
@@ -181,7 +222,24 @@ async function startOfReply(page: Page): Promise<void> {
   await take(page, "page-phone-dark");
   await context.close();
 }
+{
+  const { page, context } = await stage.visit({ user });
+  await page.getByText(question).first().waitFor();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("events");
+  await page.locator(".hits mark").first().waitFor();
+  await take(page, "page-search");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await composer(page).evaluate((area) => area.blur());
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await take(page, "page-keys");
+  await context.close();
+}
 await stage.close();
+
+await takeHandsFree();
 
 const agentOs = await startReplayServer(
   await readRecording("2.9.0", "a confirmation pauses the run, and approved it goes on"),
