@@ -1,4 +1,4 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|tables|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
 import { benchConversationLength } from "./conversation-length.ts";
@@ -10,6 +10,7 @@ import { benchReaders } from "./readers.ts";
 import { benchRelay } from "./relay.ts";
 import { benchRemoteReaders } from "./remote-readers.ts";
 import { benchSearch } from "./search.ts";
+import { benchTables } from "./tables.ts";
 import { benchTurn } from "./turn.ts";
 import { benchViews } from "./views.ts";
 
@@ -28,6 +29,7 @@ const benches: Record<string, () => Promise<void>> = {
   turn: benchTurn,
   memory: benchMemory,
   readers: benchReaders,
+  tables: benchTables,
   "remote-readers": benchRemoteReaders,
 };
 const wanted = process.argv.slice(2);
