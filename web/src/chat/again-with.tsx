@@ -38,7 +38,7 @@ export function AgainWith({
   ];
   if (items.length === 0) return null;
   return (
-    <Menu label={texts.remedies.model} items={items} className="again-with" placement="above">
+    <Menu label={texts.remedies.model} items={items} className="again-with" placement="free">
       {children}
     </Menu>
   );

@@ -16,12 +16,14 @@ interface MenuProps {
   readonly className?: string;
   /** What the button shows. */
   readonly children: ReactNode;
-  readonly placement?: "below" | "above";
+  /** `free`: where there is more room when it is opened. */
+  readonly placement?: "below" | "above" | "free";
 }
 
 /** A button that opens a list of commands; arrow keys move in it, Escape closes it. */
 export function Menu({ label, items, className = "", children, placement = "below" }: MenuProps) {
   const [isOpen, setOpen] = useState(false);
+  const [hasRoomBelow, setRoomBelow] = useState(true);
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const id = useId();
@@ -71,13 +73,17 @@ export function Menu({ label, items, className = "", children, placement = "belo
         aria-haspopup="menu"
         aria-expanded={isOpen}
         aria-controls={isOpen ? id : undefined}
-        onClick={() => setOpen(!isOpen)}
+        onClick={({ currentTarget }) => {
+          const { top, bottom } = currentTarget.getBoundingClientRect();
+          setRoomBelow(window.innerHeight - bottom > top);
+          setOpen(!isOpen);
+        }}
       >
         {children}
       </button>
       {isOpen && (
         <div
-          className={`menu-list ${placement}`}
+          className={`menu-list ${placement === "free" ? (hasRoomBelow ? "below" : "above") : placement}`}
           role="menu"
           aria-label={label}
           id={id}
