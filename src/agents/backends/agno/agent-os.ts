@@ -1,5 +1,6 @@
 import type { Logger } from "../../../telemetry/logger.ts";
 import { upstreamErrorOf } from "../../upstream/upstream-error.ts";
+import type { CircuitState } from "../../../lib/circuit-breaker.ts";
 import { createUpstream, type Upstream } from "../../upstream/upstream.ts";
 import type { ServerSentEvent } from "../../upstream/event-reader.ts";
 import type { ComponentKind } from "./components.ts";
@@ -37,6 +38,8 @@ export interface AgentOs {
   readonly name: string;
   /** Where it is, without credentials and path: for the log. */
   readonly origin: string;
+  /** Whether it is asked at all at the moment. */
+  readonly circuit: CircuitState;
   /** What is wrong with its key on this side; null: nothing is known. */
   readonly keyFault: string | null;
   /** The settings of its address and of its key, for the operator. */
@@ -174,6 +177,9 @@ export function createAgentOs(options: AgentOsOptions): AgentOs {
   return {
     name,
     origin: new URL(options.apiUrl).origin,
+    get circuit() {
+      return upstream.circuit;
+    },
     get keyFault() {
       return key.fault;
     },

@@ -1,7 +1,7 @@
 import type { AgentBackend, ResponseFormat } from "../../agent-backend.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
 import { abandonRun } from "./abandon-run.ts";
-import { createAgentOs, type AgentOsOptions } from "./agent-os.ts";
+import { createAgentOs, type AgentOs, type AgentOsOptions } from "./agent-os.ts";
 import { createDirectory } from "./directory.ts";
 import { explainAway } from "./faults.ts";
 import { createAgnoMemories } from "./memories.ts";
@@ -117,11 +117,11 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
           const agents = known?.components.length ?? 0;
           try {
             const { version } = await server.identify(signal);
-            return { server: server.name, status: "healthy", version, agents };
+            return { server: server.name, status: "healthy", version, agents, ...tripped(server) };
           } catch (error) {
             const { reason, remedy } = explainAway(error, server);
             remedies.add(remedy);
-            return { server: server.name, status: "unhealthy", reason, agents };
+            return { server: server.name, status: "unhealthy", reason, agents, ...tripped(server) };
           }
         }),
       );
@@ -138,4 +138,9 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
       await Promise.all(servers.map((server) => server.close()));
     },
   };
+}
+
+/** Of a server that is not asked as usual. */
+function tripped({ circuit }: AgentOs): { readonly circuit?: string } {
+  return circuit === "closed" ? {} : { circuit };
 }

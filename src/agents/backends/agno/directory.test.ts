@@ -176,6 +176,10 @@ describe("several servers", () => {
     const health = await backend.probe(never);
     assert.equal(health.status, "unhealthy");
     assert.match(JSON.stringify(health.details), /"nobody listens there"/);
+    assert.doesNotMatch(JSON.stringify(health.details), /circuit/);
+    for (let times = 0; times < 10; times += 1) await backend.probe(never);
+    const { details } = await backend.probe(never);
+    assert.match(JSON.stringify(details), /"server":"one"[^}]*"circuit":"open"/);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { CircuitState } from "../../../lib/circuit-breaker.ts";
 import type { AgentSource, ModelInfo } from "../../agent-backend.ts";
 import type { WireSettings } from "./model-settings.ts";
 
@@ -112,6 +113,8 @@ export interface Completion {
 /** Where models are: an OpenAI-compatible endpoint or a Model Service. */
 export interface ModelSource {
   readonly kind: "endpoint" | "model_service";
+  /** Whether it is asked at all at the moment. */
+  readonly circuit: CircuitState;
   /** Resolves when the model begins to answer. Raises problems as `Upstream.stream` does. */
   complete(call: ModelCall, signal: AbortSignal): Promise<Completion>;
   /** Cached; raises `agent_unavailable` when it was never known and cannot be asked. */

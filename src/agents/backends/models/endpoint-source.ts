@@ -93,6 +93,9 @@ export function createEndpointSource(options: {
 
   return {
     kind: "endpoint",
+    get circuit() {
+      return upstream.circuit;
+    },
     async complete(call, signal) {
       try {
         const completion = await completions.complete(call, signal);

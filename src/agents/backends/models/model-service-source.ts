@@ -61,6 +61,9 @@ export function createModelServiceSource(options: {
 
   return {
     kind: "model_service",
+    get circuit() {
+      return upstream.circuit;
+    },
     complete: (call, signal) => completions.complete(call, signal),
     hasAnswered: (modelId) => completions.hasAnswered(modelId),
     models: async (signal) =>

@@ -498,6 +498,14 @@ describe("models", () => {
     expect(endpoint.modelRequests).toBe(1);
   });
 
+  test("a probe tells that a source is not asked any more", async () => {
+    const { backend } = create("endpoint");
+    endpoint.setModelsStatus(503);
+    for (let times = 0; times < 10; times += 1) await backend.probe(never);
+    expect((await backend.probe(never)).details).toMatchObject({ circuit_of_endpoint: "open" });
+    expect(endpoint.modelRequests).toBe(10);
+  });
+
   test("an abort ends the wait for a list of models", async () => {
     const deaf = createServer();
     deaf.listen(0, "127.0.0.1");

@@ -168,6 +168,12 @@ export function createModelsBackend(options: ModelsBackendOptions): ModelsBacken
       const details = {
         ...Object.fromEntries(sources.map(({ kind }, index) => [kind, faults[index] ?? "healthy"])),
         ...(Object.keys(tools.details).length > 0 && { mcp: tools.details }),
+        // Told where it is not as usual.
+        ...Object.fromEntries(
+          sources
+            .filter(({ circuit }) => circuit !== "closed")
+            .map(({ kind, circuit }) => [`circuit_of_${kind}`, circuit]),
+        ),
       };
       if (lacks(defaultModel)) {
         return {
