@@ -2,9 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { textOf, type SeenEvent } from "../support/reply-stream.ts";
 import { eventually, startStage, type Stage } from "../support/stage.ts";
 
+/** Messages a minute and user; each test has less than that, but for the one that asks for it. */
+const rate = 40;
+
 const started = await startStage({
   redis: "none",
-  env: { STREAMS_LEASE_SECONDS: "2", STREAMS_REAP_SECONDS: "1" },
+  env: {
+    STREAMS_LEASE_SECONDS: "2",
+    STREAMS_REAP_SECONDS: "1",
+    LIMITS_MESSAGE_RATE_LIMIT: String(rate),
+  },
 });
 
 describe.skipIf(started === null)("three nodes on one PostgreSQL, without Redis", () => {
@@ -115,6 +122,32 @@ describe.skipIf(started === null)("three nodes on one PostgreSQL, without Redis"
       expect(textOf(events)).toBe(textOf(all));
       expect(events.at(-1)).toEqual(all.at(-1));
     }
+  });
+
+  test("the rate of messages is one for all nodes", async () => {
+    const sessionId = await stage.client(0).session("bob");
+    const startedMs = performance.now();
+    let allowed = 0;
+    let refused = 0;
+    // On its own each node would let all of its third through.
+    for (let sent = 0; sent < 2 * rate; sent += 1) {
+      const { status, headers } = await stage
+        .client(sent % 3)
+        .send("POST", "/chat/message", { session_id: sessionId, message: "hello" });
+      if (status === 429) {
+        refused += 1;
+        expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
+      } else allowed += 1;
+    }
+    const regained = ((performance.now() - startedMs) / 60_000) * rate;
+    // One more may get through on each of the others before it hears.
+    expect(allowed).toBeLessThanOrEqual(rate + regained + 2 * 3);
+    expect(refused).toBeGreaterThan(0);
+    // Somebody else's is his own.
+    const { status } = await stage
+      .client(1)
+      .send("POST", "/chat/message", { user_id: "eve", message: "hello" });
+    expect(status).toBe(200);
   });
 
   test("a deleted session ends its reply's stream on every node", async () => {
