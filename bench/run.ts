@@ -1,6 +1,7 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|tables|remote-readers]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|tables|remote-readers|capacity]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
+import { showCapacity } from "./capacity.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
 import { benchImport } from "./import.ts";
@@ -31,6 +32,7 @@ const benches: Record<string, () => Promise<void>> = {
   readers: benchReaders,
   tables: benchTables,
   "remote-readers": benchRemoteReaders,
+  capacity: showCapacity,
 };
 const wanted = process.argv.slice(2);
 for (const [name, run] of Object.entries(benches)) {
