@@ -57,9 +57,9 @@ export async function benchReaders(): Promise<void> {
       path,
       token: await tokenOf(user),
       onEvent({ id, data, atMs }) {
-        const { type, content } = JSON.parse(data) as { type: string; content?: string };
+        const { type, chunk } = JSON.parse(data) as { type: string; chunk?: string };
         seen.push({ id, type });
-        const writtenMs = /^at(\d+) $/.exec(content ?? "")?.[1];
+        const writtenMs = /^at(\d+) $/.exec(chunk ?? "")?.[1];
         if (kind === "talking" && writtenMs !== undefined) lates.push(atMs - Number(writtenMs));
       },
     });
@@ -98,7 +98,7 @@ export async function benchReaders(): Promise<void> {
     }),
     ...Array.from({ length: silent }, (_, index) => async () => {
       const user = `silent${index}`;
-      const path = await begin(user, "100000 40000");
+      const path = await begin(user, "100000 20000");
       for (let each = 0; each < readersOfSilent; each += 1) await read("silent", user, path);
     }),
     ...Array.from({ length: users }, (_, index) => async () => {
@@ -136,7 +136,7 @@ export async function benchReaders(): Promise<void> {
     await delay(Number(process.env["BENCH_HOLD"]));
   }
 
-  // The storm.
+  // The storm: of all whose stream has not ended.
   const marks = readers.map(({ seen }) => seen.length);
   for (const { stream } of readers) stream.expectAnother();
   await service.kill();
