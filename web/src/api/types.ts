@@ -58,22 +58,45 @@ export type UsageGroup = "day" | "agent" | "model";
 export type HealthReport = Answer<"GET /health/detailed">;
 export type DependencyReport = HealthReport["dependencies"][string];
 
+/** What administrators see of the whole service. */
+export interface Administrated {
+  readonly agents: Answer<"GET /chat/agents">;
+  readonly usage: UsageReport;
+  readonly feedback: Answer<"GET /feedback">;
+  readonly keys: Answer<"GET /api-keys">;
+  readonly audit: Answer<"GET /audit">;
+}
+
 export interface Percentiles {
   readonly p50: number | null;
   readonly p95: number | null;
 }
 
+type Counts = Readonly<Record<string, number>>;
+
 /** The part of the metrics that the page shows. */
 export interface Metrics {
   readonly messages: { readonly total: number; readonly per_minute: number };
-  readonly replies: { readonly total: number; readonly running: number };
-  readonly errors: { readonly total: number; readonly per_minute: number };
+  readonly replies: {
+    readonly total: number;
+    readonly running: number;
+    readonly by_status: Counts;
+  };
+  readonly errors: {
+    readonly total: number;
+    readonly per_minute: number;
+    readonly by_type: Counts;
+  };
   readonly tokens: { readonly input: number; readonly output: number };
   readonly latency_ms: {
     readonly reply: Percentiles;
     readonly time_to_first_token: Percentiles;
   };
-  readonly sessions: { readonly total: number; readonly total_active: number };
+  readonly sessions: {
+    readonly total: number;
+    readonly total_active: number;
+    readonly by_status: Counts;
+  };
   readonly viewers: number;
   readonly system: { readonly memory_bytes: { readonly resident: number } };
 }

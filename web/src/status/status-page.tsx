@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect, useMemo } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { client } from "../api/client.ts";
 import type { DependencyReport } from "../api/types.ts";
 import { language } from "../state/preferences.ts";
@@ -6,11 +6,17 @@ import { useStore } from "../state/store.ts";
 import type { Texts } from "../text/en.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
+import { isAdministrator } from "./administration.ts";
 import { serviceStatus, watchStatus } from "./samples.ts";
 import "../styles/status.css";
 
 // Drawing is loaded beside the figures, not before them.
 const Chart = lazy(async () => ({ default: (await import("./chart.tsx")).Chart }));
+
+// For administrators only, and of no use to anybody else.
+const Administration = lazy(async () => ({
+  default: (await import("./administration-view.tsx")).Administration,
+}));
 
 const count = (value: number) => String(Math.round(value * 10) / 10);
 const milliseconds = (value: number) =>
@@ -22,7 +28,11 @@ export function StatusPage() {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
   const { health, metrics, isReachable, isReady, hasMetrics, updatedMs } = useStore(serviceStatus);
+  const [isAdmin, setIsAdmin] = useState(false);
   useEffect(watchStatus, []);
+  useEffect(() => {
+    void isAdministrator().then(setIsAdmin, () => undefined);
+  }, []);
   useEffect(() => {
     document.title = texts.health.title;
   }, [texts]);
@@ -99,6 +109,11 @@ export function StatusPage() {
             ))}
           </ul>
         </>
+      )}
+      {isAdmin && (
+        <Suspense fallback={<p className="quiet">{texts.loading}</p>}>
+          <Administration metrics={metrics} />
+        </Suspense>
       )}
       {updatedMs !== null && (
         <p className="quiet">{texts.health.updated(new Date(updatedMs).toLocaleTimeString())}</p>
