@@ -33,6 +33,8 @@ export class EventReader {
   lastId: number | null = null;
   /** Whether the present connection has shown an event. */
   isServed = false;
+  /** Whether the present connection has been answered. */
+  isAnswered = false;
   /** Answers other than 200. */
   refused = 0;
   /** Connections that closed before they were answered. */
@@ -53,6 +55,7 @@ export class EventReader {
   /** Somebody has cut it: until its next event it is not served. */
   expectAnother(): void {
     this.isServed = false;
+    this.isAnswered = false;
   }
 
   close(): void {
@@ -90,6 +93,7 @@ export class EventReader {
       const end = this.#rest.indexOf("\r\n\r\n");
       if (end < 0) return;
       this.#hasHead = true;
+      this.isAnswered = true;
       if (!this.#rest.startsWith("HTTP/1.1 200")) this.refused += 1;
       this.#rest = this.#rest.slice(end + 4);
     }
