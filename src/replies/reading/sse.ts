@@ -121,8 +121,13 @@ export function createSseView(options: SseViewOptions): SseView {
     });
     // Of what may have no end, the head alone has one.
     if (request.method === "HEAD") leave();
+    // By itself, so that the head is kept as one string: in front of another it stays the hundred pieces it was made of.
+    raw.cork();
+    raw.flushHeaders();
     if (isForBrowsers) raw.write(retryLine);
-    else raw.flushHeaders();
+    raw.uncork();
+    // They are sent, and a stream lives long.
+    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
     const stopWatching = watchCaller(request, identity, leave);
     let isOver = false;
     try {
