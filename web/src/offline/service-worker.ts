@@ -31,8 +31,11 @@ const shell = new Set(files.map((file) => new URL(file, page).href));
 
 /** Nothing but these is ever kept: no answer of the API, nothing that is anybody's. */
 async function keepShell(): Promise<void> {
+  const answer = await fetch(page, { headers: { Accept: "text/html" }, cache: "no-cache" });
+  // A proxy's own page, or one to sign in at, is not what is to be kept.
+  if (!answer.ok || answer.redirected) throw new Error(`the page answers with ${answer.status}`);
   const cache = await caches.open(name);
-  await cache.put(page, await fetch(page, { headers: { Accept: "text/html" }, cache: "no-cache" }));
+  await cache.put(page, answer);
   await cache.addAll([...shell]);
 }
 
