@@ -222,21 +222,6 @@ async function startOfReply(page: Page): Promise<void> {
   await take(page, "page-phone-dark");
   await context.close();
 }
-{
-  const { page, context } = await stage.visit({ user });
-  await page.getByText(question).first().waitFor();
-  await page.keyboard.press("Control+k");
-  await page.keyboard.type("events");
-  await page.locator(".hits mark").first().waitFor();
-  await take(page, "page-search");
-  await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "detached" });
-  await composer(page).evaluate((area) => area.blur());
-  await page.keyboard.press("?");
-  await page.getByRole("dialog").waitFor();
-  await take(page, "page-keys");
-  await context.close();
-}
 await stage.close();
 
 await takeHandsFree();
