@@ -41,6 +41,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["turn = CASE WHEN $10 = 'paused' THEN turn END,", "turn = NULL,"],
       ['form === "alone" ? [] : [endedEvent(named, end)]', "[]"],
       ["after: eventSeq - 1,", "after: eventSeq,"],
+      ["mayBeTitled ? nothingWaits + hasTitle : nothingWaits;", 'mayBeTitled ? hasTitle : "";'],
+      ["mayBeTitled ? nothingWaits + hasTitle : nothingWaits;", "nothingWaits;"],
+      ["if (stored === null) return null;", ""],
       ['isLeft ? "message_deleted" : "session_deleted";', '"stop";'],
       [
         "effects: [told, ...(await startsNext(tx, next, false))]",

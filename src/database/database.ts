@@ -21,6 +21,14 @@ export interface Queryable {
   execute(sql: string): Promise<void>;
 }
 
+export interface Transaction extends Queryable {
+  /**
+   * What was asked so far is all of it: the COMMIT goes out behind it, in the same round trip, and nothing may be asked any
+   * more. For statements that are to be kept whatever they come to; what one of them raises rolls back all the same.
+   */
+  commit(): void;
+}
+
 export interface Database extends Queryable {
   readonly kind: "embedded" | "postgres";
   /**
@@ -30,7 +38,7 @@ export interface Database extends Queryable {
    * together, and one whose answer nobody needs need not be awaited (its failure fails the transaction). That saves
    * round trips. Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** A round trip, for health probes. Raises storage_unavailable, also where nothing may be written. */
   ping(): Promise<void>;
   /** What a probe may show: driver, server version, pool figures. No addresses, no credentials. */

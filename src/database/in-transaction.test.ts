@@ -95,6 +95,23 @@ describe.each(databases)("a transaction on %s", (_, database) => {
     expect(await kept()).toEqual([1, 2]);
   });
 
+  test("is committed behind what was asked at once", async () => {
+    const answer = await database.transaction((tx) => {
+      const put1 = put(tx, 1);
+      tx.commit();
+      return put1;
+    });
+    expect(answer.rowCount).toBe(1);
+    const failing = database.transaction((tx) => {
+      void put(tx, 2);
+      const again = put(tx, 1);
+      tx.commit();
+      return again;
+    });
+    await expect(failing).rejects.toMatchObject({ code: "23505" });
+    expect(await kept()).toEqual([1]);
+  });
+
   test("that throws leaves nothing of what nobody waited for", async () => {
     const stop = new Error("stop");
     const failing = database.transaction(async (tx) => {
@@ -131,6 +148,13 @@ test.skipIf(postgres === null).each(["none", "pgbouncer"] as const)(
       void tx.query("SELECT $1::int + 2", [1]);
     });
     expect(packets).toHaveLength(2);
+    packets.length = 0;
+    await database.transaction((tx) => {
+      const answer = tx.query("SELECT $1::int", [1]);
+      tx.commit();
+      return answer;
+    });
+    expect(packets).toHaveLength(1);
     await database.close();
     wire.close();
   },

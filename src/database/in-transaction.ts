@@ -1,4 +1,4 @@
-import type { Queryable } from "./database.ts";
+import type { Queryable, Transaction } from "./database.ts";
 
 /** How far a transaction had come when it failed. */
 export class TransactionFailed extends Error {
@@ -19,7 +19,7 @@ export class TransactionFailed extends Error {
  */
 export async function inTransaction<T>(
   on: Queryable,
-  work: (tx: Queryable) => Promise<T>,
+  work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const unanswered = new Set<Promise<unknown>>();
   const tracked = <A>(answer: Promise<A>): Promise<A> => {
@@ -34,13 +34,18 @@ export async function inTransaction<T>(
   let isOver = false;
   try {
     void tracked(on.query("BEGIN"));
+    const commit = () => {
+      if (!isOver) void tracked(on.query("COMMIT"));
+      isOver = true;
+    };
     const result = await work({
       query: (...statement) => tracked(on.query(...statement)),
       execute: (sql) => tracked(on.execute(sql)),
+      commit,
     });
-    isOver = true;
+    commit();
     // A COMMIT behind something that has failed rolls back, and says nothing of it.
-    await Promise.all([...unanswered, on.query("COMMIT")]);
+    await Promise.all(unanswered);
     return result;
   } catch (error) {
     throw new TransactionFailed(error, isOver);

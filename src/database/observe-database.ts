@@ -2,7 +2,7 @@ import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { outageOf, whyOf } from "../telemetry/outage.ts";
-import { sqlState, type Database, type Queryable } from "./database.ts";
+import { sqlState, type Database } from "./database.ts";
 import { tryWriting } from "./try-writing.ts";
 
 /** Its disk is full, it only reads, or this login has lost a right: it answers questions all the same. */
@@ -60,8 +60,7 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     kind: database.kind,
     query: (sql, params) => timed("query", () => database.query(sql, params)),
     execute: (sql) => timed("execute", () => database.execute(sql)),
-    transaction: <T>(work: (tx: Queryable) => Promise<T>) =>
-      timed("transaction", () => database.transaction(work)),
+    transaction: (work) => timed("transaction", () => database.transaction(work)),
     async ping() {
       await watched(database.ping());
       if (!takesWrites) await writeAgain();

@@ -60,3 +60,6 @@ export type BusinessEvent =
  * for nobody. Where no receiver is configured it does nothing.
  */
 export type RecordEvent = (tx: Queryable, event: BusinessEvent) => Promise<void>;
+
+/** Where no receiver is configured. */
+export const ignoreEvent: RecordEvent = async () => {};

@@ -3,7 +3,7 @@ import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
 import { createOutbox } from "../database/outbox.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { RecordEvent } from "./business-event.ts";
+import { ignoreEvent, type RecordEvent } from "./business-event.ts";
 import { createEventDispatcher, type EventDispatcher } from "./event-dispatcher.ts";
 import { createWebhook } from "./webhook.ts";
 
@@ -23,9 +23,6 @@ interface Receiver {
   /** Null: all. */
   readonly types: readonly string[] | null;
 }
-
-/** Where no receiver is configured. */
-export const ignoreEvent: RecordEvent = async () => {};
 
 export function createEvents(
   { events }: Pick<Config, "events">,

@@ -11,7 +11,7 @@ import { createEmbeddedDatabase } from "../database/embedded.ts";
 import { migrate } from "../database/migrate.ts";
 import { createPostgresDatabase } from "../database/postgres.ts";
 import { silentLogger, type Logger } from "../telemetry/logger.ts";
-import type { BusinessEvent } from "./business-event.ts";
+import { ignoreEvent, type BusinessEvent } from "./business-event.ts";
 import {
   createEventDispatcher,
   outagePauseMs,
@@ -19,7 +19,6 @@ import {
   type EventDispatcher,
 } from "./event-dispatcher.ts";
 import { createOutbox } from "../database/outbox.ts";
-import { ignoreEvent } from "./create-events.ts";
 import { createWebhook } from "./webhook.ts";
 
 const outbox = createOutbox("outbox");

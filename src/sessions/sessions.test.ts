@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDatabases } from "../../test/support/databases.ts";
 import type { Database } from "../database/database.ts";
-import type { RecordEvent } from "../events/business-event.ts";
-import { ignoreEvent } from "../events/create-events.ts";
+import { ignoreEvent, type RecordEvent } from "../events/business-event.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
 import { newId } from "../lib/ids.ts";
 import { Problem } from "../problems/problem.ts";

@@ -16,7 +16,7 @@ describe("observeDatabase", () => {
       query: (sql) =>
         sql === "bad" ? Promise.reject(fault) : Promise.resolve({ rows: [], rowCount: 7 }),
       execute: async () => {},
-      transaction: (work) => work(database),
+      transaction: (work) => work({ ...database, commit() {} }),
       ping: async () => {},
       describe: () => ({ driver: "x" }),
       close: async () => {},
@@ -49,7 +49,7 @@ describe("a database that refuses writes", () => {
       kind: "postgres",
       query: async () => ({ rows: [], rowCount: 0 }),
       execute: async () => {},
-      transaction: (work) => write(() => work(database)),
+      transaction: (work) => write(() => work({ ...database, commit() {} })),
       ping: async () => {},
       describe: () => ({ driver: "x" }),
       close: async () => {},

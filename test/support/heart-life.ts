@@ -81,6 +81,8 @@ export interface Command {
 export interface History {
   /** Nothing dies, stalls or refuses: what happens to replies has only reasons that people and agents gave. */
   readonly isCalm: boolean;
+  /** Other services are told of it, for which ends take a statement more. */
+  readonly isHeard: boolean;
   readonly commands: readonly Command[];
 }
 
@@ -148,9 +150,9 @@ export async function watchReplies(database: Database): Promise<void> {
 export async function live(
   database: Database,
   options: HeartOptions,
-  { isCalm, commands }: History,
+  { isCalm, isHeard, commands }: History,
 ): Promise<void> {
-  const life = createLife(database, options);
+  const life = createLife(database, { ...options, isHeard });
   try {
     for (const command of commands) await life.perform(command);
     await life.settle(isCalm);

@@ -4,8 +4,13 @@ import { createUpstreamJobs } from "../../src/agents/upstream-jobs.ts";
 import { createAttachmentStore } from "../../src/attachments/attachment-store.ts";
 import { createStorageQuota } from "../../src/attachments/storage-quota.ts";
 import { createCommands } from "../../src/chat/commands.ts";
-import { CommitUnanswered, type Database, type Queryable } from "../../src/database/database.ts";
-import type { RecordEvent } from "../../src/events/business-event.ts";
+import {
+  CommitUnanswered,
+  type Database,
+  type Queryable,
+  type Transaction,
+} from "../../src/database/database.ts";
+import { ignoreEvent, type RecordEvent } from "../../src/events/business-event.ts";
 import { createIdempotencyStore } from "../../src/idempotency/idempotency-store.ts";
 import { createOpenIdentity } from "../../src/identity/open.ts";
 import { createJobs } from "../../src/jobs/jobs.ts";
@@ -33,6 +38,8 @@ type CommitFault = "committed, answer lost" | "not committed, answer lost" | "di
 export interface HeartOptions {
   readonly limits: ReplyLimits;
   readonly maxQueued: number;
+  /** Whether other services are told what happens; absent: they are. */
+  readonly isHeard?: boolean;
 }
 
 export type Heart = ReturnType<typeof createHeart>;
@@ -123,7 +130,7 @@ export function createHeart(database: Database, options: HeartOptions) {
       }
     };
     /** `isSound` raises what was refused: nobody may have waited for the answer, and it fails the transaction all the same. */
-    const within = (tx: Queryable): Queryable & { readonly isSound: () => Promise<void> } => {
+    const within = (tx: Queryable): Transaction & { readonly isSound: () => Promise<void> } => {
       let failed: Promise<never> | null = null;
       const fail = (error: Error): Promise<never> => {
         const answer = Promise.reject(error);
@@ -139,6 +146,8 @@ export function createHeart(database: Database, options: HeartOptions) {
             ? fail(new Error("refused"))
             : living(() => tx.query(sql, params)),
         execute: (sql) => living(() => tx.execute(sql)),
+        // It comes when it is known what happens to it.
+        commit() {},
         isSound: async () => {
           if (failed !== null) await failed;
         },
@@ -257,11 +266,12 @@ export function createHeart(database: Database, options: HeartOptions) {
     const store = createReplyStore(seen);
     const attachments = createAttachmentStore(seen, createStorageQuota(0));
     const sessionStore = createSessionStore(seen);
-    const recordEvent: RecordEvent = async (_, { type, data }) => {
+    const noteEvent: RecordEvent = async (_, { type, data }) => {
       told.business.push(
         `${type} ${"message_id" in data ? data.message_id : "session_id" in data ? data.session_id : ""}`,
       );
     };
+    const recordEvent = options.isHeard === false ? ignoreEvent : noteEvent;
     const replies = createReplies(
       {
         database: seen,

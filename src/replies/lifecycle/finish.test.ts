@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
-import type { BusinessEvent } from "../../events/business-event.ts";
+import { ignoreEvent, type BusinessEvent, type RecordEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
 import { cancel, type CancelResult } from "./cancel.ts";
 import { goOn } from "./continue.ts";
 import type { Effect } from "./effect.ts";
-import { finish } from "./finish.ts";
+import { finish, type Writing } from "./finish.ts";
 import { forget } from "./forget.ts";
 import { startWaiting } from "./start-waiting.ts";
 import { lostReplies, takeOver } from "./take-over.ts";
@@ -39,15 +39,29 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 /** A session whose first reply runs, and whose second one waits. */
-async function stage() {
+async function stage(recordEvent: RecordEvent = async (_tx, event) => void events.push(event)) {
   jobs = [];
   events = [];
+  const asked: string[] = [];
+  const counted: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction((tx) =>
+        work({
+          ...tx,
+          query(sql, params) {
+            asked.push(sql);
+            return tx.query(sql, params);
+          },
+        }),
+      ),
+  };
   const lifecycle = createLifecycle({
-    database,
+    database: counted,
     jobs: { insert: async (_tx, job) => void jobs.push(job), nudge() {} },
-    recordEvent: async (_tx, event) => void events.push(event),
+    recordEvent,
   });
-  const [sessionId, asked, replyId, next, waiting] = [1, 2, 3, 4, 5].map(newId) as [
+  const [sessionId, question, replyId, next, waiting] = [1, 2, 3, 4, 5].map(newId) as [
     string,
     string,
     string,
@@ -67,12 +81,12 @@ async function stage() {
         now() + interval '1 minute'),
        ($1, $4, 3, 'user', 'complete', 'a', 'two', NULL, 0, 0, NULL, NULL, NULL, NULL),
        ($1, $5, 4, 'assistant', 'queued', 'a', '', $4, 0, 2, $6::jsonb, NULL, NULL, NULL)`,
-    [sessionId, asked, replyId, next, waiting, JSON.stringify(turn), JSON.stringify(state)],
+    [sessionId, question, replyId, next, waiting, JSON.stringify(turn), JSON.stringify(state)],
   );
   const reply = claimedReply({
     replyId,
     sessionId,
-    userMessageId: asked,
+    userMessageId: question,
     agentId: "a",
     turn,
     message: "one",
@@ -96,10 +110,11 @@ async function stage() {
     form: "whole" | "without details" | "without new text" | "alone" = "whole",
     isRepeat = false,
     how: Partial<ReplyEnd> = {},
+    writing?: Writing,
   ) =>
     lifecycle.run(
       finish(claimant, form),
-      { ...request, end: { ...request.end, ...how } },
+      { ...request, end: { ...request.end, ...how }, writing },
       isRepeat,
     );
   const expire = () =>
@@ -114,8 +129,53 @@ async function stage() {
     );
     return rows.map(({ status }) => status);
   };
-  return { lifecycle, sessionId, replyId, waiting, end, expire, statuses };
+  return { lifecycle, asked, sessionId, replyId, waiting, end, expire, statuses };
 }
+
+const complete = { status: "complete", finishReason: "stop", requirements: null } as const;
+const dropping = { messages: 3, estimated_tokens: 9, dropped: 2, summarised: 1 };
+const titled = "UPDATE sessions SET auto_title = 'one' WHERE session_id = $1";
+const both = { titles: true, summaries: true };
+
+test.each<{
+  what: string;
+  act?: (on: Stage) => Promise<unknown>;
+  how?: Partial<ReplyEnd>;
+  writing?: Writing;
+  statements: number;
+}>([
+  { what: "alone", statements: 2 },
+  { what: "alone, of a session that has its title", writing: both, statements: 2 },
+  {
+    what: "that a model's title follows",
+    act: ({ sessionId }) => database.query(titled, [sessionId]),
+    writing: both,
+    statements: 5,
+  },
+  { what: "that a summary follows", how: { context: dropping }, writing: both, statements: 3 },
+  { what: "that pauses", how: { status: "paused", finishReason: "paused" }, statements: 5 },
+])("an end $what is $statements statements", async ({ act, how, writing, statements }) => {
+  const on = await stage(ignoreEvent);
+  const { lifecycle, asked, sessionId, waiting, end } = on;
+  await lifecycle.run(cancel(claimant), { sessionId, replyId: waiting, reason: "why" });
+  await act?.(on);
+  asked.length = 0;
+  const ended = { ...complete, ...how };
+  const change = await end("whole", false, ended, writing);
+  expect(change).toMatchObject({
+    result: { status: ended.status },
+    effects: [{ do: "tell", after: 1 }],
+  });
+  expect(await on.statuses()).toEqual([ended.status, "cancelled"]);
+  expect(asked).toHaveLength(statements);
+});
+
+test("an end behind which something waits starts that, also where it could be stored at once", async () => {
+  const { end, waiting, statuses } = await stage(ignoreEvent);
+  const { effects } = await end("whole", false, complete);
+  expect(await statuses()).toEqual(["complete", "streaming"]);
+  expect(effects).toMatchObject([{ do: "tell" }, { do: "start", reply: { replyId: waiting } }]);
+});
 
 const abandoned = () => jobs.flatMap((job) => (job.type === "abandon-run" ? [job.data.state] : []));
 

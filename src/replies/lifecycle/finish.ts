@@ -53,6 +53,7 @@ const keepsText = (form: Form) => form === "whole" || form === "without details"
 export function finish(claimant: Claimant, form: Form = "whole"): Transition<Finish, Finished> {
   return {
     name: "finish",
+    atOnce: form === "whole" ? finishAtOnce : () => null,
     async apply(tx, request, isRepeat) {
       const { reply, progress, hasRoom } = request;
       const { sessionId } = reply;
@@ -118,6 +119,19 @@ export function finish(claimant: Claimant, form: Form = "whole"): Transition<Fin
     },
   };
 }
+
+/** Of a reply that is over, behind which nothing waits, and after which no model writes anything. */
+const finishAtOnce: NonNullable<Transition<Finish, Finished>["atOnce"]> = (request) => {
+  const { reply, progress, end, writing } = request;
+  if (end.status === "paused" || toBeWritten(request, end, null).length > 0) return null;
+  const mayBeTitled = writing?.titles === true && end.status === "complete";
+  const condition = mayBeTitled ? nothingWaits + hasTitle : nothingWaits;
+  return async (tx) => {
+    const stored = await store(tx, request, "whole", condition);
+    if (stored === null) return null;
+    return { result: end, effects: [tellEnd(reply, progress.content, progress.eventSeq, end)] };
+  };
+};
 
 /**
  * A reply that would wait for a decision although it was to stop ends: its owner was not told in time, and what waits
@@ -200,17 +214,34 @@ function spendingOf({ reply, end, prices }: Finish, form: Form): unknown[] {
   return spendingValues(spent, { ...reply, userId, keyName });
 }
 
+interface Stored {
+  /** The text of its last checkpoint, where that stays. */
+  readonly content: string | null;
+  /** The title of its session, where nobody has chosen it. */
+  readonly autoTitle: string | null;
+}
+
+/** What the end is stored under that is stored at once: nothing waits behind it … */
+const nothingWaits = `
+  AND NOT EXISTS (SELECT 1 FROM messages q WHERE q.session_id = $1 AND q.status IN ${statesBefore("start")})`;
+/** … and no title has to be written. */
+const hasTitle = " AND s.auto_title IS NULL";
+
+/** Asks all of it before it waits. Null: the attempt is not the owner's any more, or `condition` does not hold. */
 async function store(
   tx: Queryable,
   request: Finish,
   form: Form,
-): Promise<{ readonly content: string | null; readonly autoTitle: string | null } | null> {
+  condition = "",
+): Promise<Stored | null> {
   const { reply, progress, end } = request;
   const details = form === "whole" ? { progress, end } : null;
-  const { rows } = await tx.query<{ content: string | null; autoTitle: string | null }>(
-    `WITH session AS (
-       UPDATE sessions SET last_activity = now() WHERE session_id = $1 RETURNING session_id, auto_title),
-     ended AS (
+  // Locks the session: what follows sees all that was committed before.
+  void tx.query("UPDATE sessions SET last_activity = now() WHERE session_id = $1", [
+    reply.sessionId,
+  ]);
+  const { rows } = await tx.query<Stored>(
+    `WITH ended AS (
      UPDATE messages m SET status = $10, content = coalesce($4, content),
        reasoning = CASE WHEN $4::text IS NULL THEN reasoning ELSE $5 END, event_seq = $6,
        tool_calls = $7::jsonb, media = $8::jsonb, backend_state = $9::jsonb, finish_reason = $11,
@@ -219,12 +250,12 @@ async function store(
        turn = CASE WHEN $10 = 'paused' THEN turn END,
        lease_owner = NULL, lease_until = NULL, recoveries = 0,
        context = $18::jsonb, output_format = $19, extras = $20::jsonb
-     FROM session
-     WHERE m.session_id = $1 AND m.message_id = $2 AND m.attempt = $3
-       AND m.status IN ${statesBefore("finish")}
-     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content),
+     FROM sessions s
+     WHERE s.session_id = $1 AND m.session_id = $1 AND m.message_id = $2 AND m.attempt = $3
+       AND m.status IN ${statesBefore("finish")}${condition}
+     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content, s.auto_title AS "autoTitle"),
      ${spending("$2", 21)}
-     SELECT content, auto_title AS "autoTitle" FROM ended CROSS JOIN session`,
+     SELECT content, "autoTitle" FROM ended`,
     [
       reply.sessionId,
       reply.replyId,

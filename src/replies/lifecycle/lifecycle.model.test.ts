@@ -120,6 +120,7 @@ const historyOf = (isCalm: boolean): fc.Arbitrary<History> => {
   });
   return fc.record({
     isCalm: fc.constant(isCalm),
+    isHeard: fc.boolean(),
     commands: fc.array(command, { minLength: 1, maxLength: 80, size: "max" }),
   });
 };
@@ -135,7 +136,9 @@ const timeout = 3_600_000;
 
 async function checkHistories(database: Database, numRuns: number): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(history, (each) => live(database, options, each)),
+    fc.asyncProperty(history, (each) =>
+      live(database, { ...options, isHeard: each.isHeard }, each),
+    ),
     // Looking for the shortest history takes many minutes: seed and path find it again elsewhere.
     { numRuns, reporter: report, endOnFailure: process.env["CI"] !== undefined, ...again() },
   );
@@ -156,7 +159,7 @@ function report({
     return `  ${name} ${JSON.stringify(rest)} session ${session} node ${node}${isTogether ? " …" : ""}`;
   });
   throw new Error(
-    `MODEL_SEED=${seed} MODEL_PATH=${counterexamplePath}${found?.isCalm === true ? " (calm)" : ""}\n${lines.join("\n")}`,
+    `MODEL_SEED=${seed} MODEL_PATH=${counterexamplePath}${found?.isCalm === true ? " (calm)" : ""}${found?.isHeard === true ? " (heard)" : ""}\n${lines.join("\n")}`,
     { cause: errorInstance },
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CommitUnanswered, type Database, type Queryable } from "../../database/database.ts";
+import { CommitUnanswered, type Database, type Transaction } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -29,7 +29,7 @@ function stage(errors: readonly Error[], jobsOf: (isRepeat: boolean) => readonly
     async transaction(work) {
       const error = errors[runs];
       runs += 1;
-      const result = await work({} as Queryable);
+      const result = await work({ commit() {} } as Transaction);
       if (error !== undefined) throw error;
       return result;
     },

@@ -1,5 +1,5 @@
 import { CommitUnanswered, sqlState, type Database } from "../../database/database.ts";
-import type { RecordEvent } from "../../events/business-event.ts";
+import { ignoreEvent, type RecordEvent } from "../../events/business-event.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Change, Transition } from "./transition.ts";
@@ -49,9 +49,19 @@ export function createLifecycle(options: LifecycleOptions) {
           ]);
           return change;
         });
+      // What other services are told needs a statement more.
+      const simple = recordEvent === ignoreEvent ? transition.atOnce?.(input) : null;
+      const atOnce = async () =>
+        simple
+          ? database.transaction((tx) => {
+              const change = simple(tx);
+              tx.commit();
+              return change;
+            })
+          : null;
       const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {
         try {
-          return await once(again);
+          return (again ? null : await atOnce()) ?? (await once(again));
         } catch (error) {
           if (triesLeft === 0) throw error;
           if (error instanceof Problem && error.cause instanceof CommitUnanswered) {

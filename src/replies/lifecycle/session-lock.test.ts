@@ -98,6 +98,9 @@ const another = (sessionId: string) => ({
   admit() {},
 });
 
+const { atOnce: finishAtOnce = () => null } = finish(claimant);
+const lockedOut = { result: null };
+
 /** Each transition as it changes a reply that stands where it may begin. */
 const each: Record<
   TransitionName,
@@ -137,10 +140,16 @@ const each: Record<
       apply: (tx, ids) => cancel(claimant).apply(tx, { ...ids, reason: "why" }, false),
     },
   ],
-  finish: (["complete", "paused"] as const).map((status) => ({
-    from: "streaming",
-    apply: (tx, ids) => finish(claimant).apply(tx, finished(ids, status), false),
-  })),
+  finish: [
+    ...(["complete", "paused"] as const).map((status) => ({
+      from: "streaming" as const,
+      apply: (tx: Queryable, ids: Ids) => finish(claimant).apply(tx, finished(ids, status), false),
+    })),
+    {
+      from: "streaming",
+      apply: async (tx, ids) => (await finishAtOnce(finished(ids, "complete"))?.(tx)) ?? lockedOut,
+    },
+  ],
   continue: [
     {
       from: "paused",
@@ -245,4 +254,36 @@ describe.skipIf(server === undefined)("on PostgreSQL", () => {
       expect(isFree).not.toContain(true);
     },
   );
+
+  test("an end that is stored at once is not, where a message has come while it waited", async () => {
+    const ids = await stage(database, "streaming");
+    const ending = Promise.withResolvers<unknown>();
+    await database.transaction(async (tx) => {
+      await acceptance.apply(tx, another(ids.sessionId), false);
+      const simple = finishAtOnce(finished(ids, "complete"));
+      ending.resolve(
+        database.transaction((other) => {
+          const change = simple!(other);
+          other.commit();
+          return change;
+        }),
+      );
+      await expect
+        .poll(
+          async () =>
+            (
+              await database.query(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+              )
+            ).rows,
+        )
+        .toHaveLength(1);
+    });
+    expect(await ending.promise).toBeNull();
+    const { rows } = await database.query(
+      "SELECT status FROM messages WHERE session_id = $1 AND role = 'assistant' ORDER BY seq",
+      [ids.sessionId],
+    );
+    expect(rows.map(({ status }) => status)).toEqual(["streaming", "queued"]);
+  });
 });

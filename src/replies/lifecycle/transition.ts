@@ -88,6 +88,12 @@ export interface Transition<Input, Result> {
     isRepeat: boolean,
     before?: Change<Result> | null,
   ): Promise<Change<Result>>;
+  /**
+   * What it mostly comes to, in one round trip: statements that are all asked at once, and committed whatever they come
+   * to. Resolves with null where they have changed nothing, because it is not that simple: then `apply` is next. No jobs,
+   * and no events. Absent, or null for this input: it never is, or not here.
+   */
+  readonly atOnce?: (input: Input) => ((tx: Queryable) => Promise<Change<Result> | null>) | null;
 }
 
 /** What has to be deleted is gone: by the try before this one, if there was any, whose effects nobody has performed. */
