@@ -4,6 +4,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
 import { inTransaction, TransactionFailed } from "./in-transaction.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
+import { createStore } from "./create-store.ts";
 import { createPreparedStatements } from "./prepared-statements.ts";
 import { createTurns } from "../lib/in-turns.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
@@ -33,6 +34,7 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       ? null
       : await lockDataDirectory(dataDir, { onLost: options.onLockLost ?? (() => {}), log });
   try {
+    if (dataDir !== null) await createStore(dataDir);
     const client = new PGlite({
       startParams: [...PGlite.defaultStartParams, "-c", `shared_buffers=${sharedBuffers}`],
       ...(dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") }),
