@@ -19,7 +19,7 @@ export async function startScript(
  * CPU time of all threads of a process in milliseconds, as the scheduler has measured it: the ticks that other counters
  * go by come at the same moments as the timers of what is measured.
  */
-export function cpuMs(child: ChildProcess): number {
+export function cpuMs(child: { readonly pid?: number | undefined }): number {
   const threads = `/proc/${child.pid}/task`;
   let nanoseconds = 0;
   for (const thread of readdirSync(threads)) {

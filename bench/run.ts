@@ -1,6 +1,7 @@
-/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|readers|tables|remote-readers|capacity]: ratios measured side by side in one run; absolute figures depend on the machine. */
+/** npm run bench [relay|agentos|length|nodes|audio|search|import|views|turn|memory|cache|readers|tables|remote-readers|capacity]: ratios measured side by side in one run; absolute figures depend on the machine. */
 import { benchAgentOs } from "./agent-os.ts";
 import { benchBranches } from "./branches.ts";
+import { benchCache } from "./cache.ts";
 import { showCapacity } from "./capacity.ts";
 import { benchConversationLength } from "./conversation-length.ts";
 import { benchFirstAudio } from "./first-audio.ts";
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<void>> = {
   views: benchViews,
   turn: benchTurn,
   memory: benchMemory,
+  cache: benchCache,
   readers: benchReaders,
   tables: benchTables,
   "remote-readers": benchRemoteReaders,

@@ -62,6 +62,10 @@ export function createFeedbackStore(database: Database) {
     put: (reply: RatedReply, feedback: Feedback | null): Promise<{ model: string | null } | null> =>
       database.transaction(async (tx) => {
         const { sessionId, messageId, userId, agentId } = reply;
+        // As whoever changes a session's messages: its row first.
+        await tx.query("SELECT 1 FROM sessions WHERE session_id = $1 FOR NO KEY UPDATE", [
+          sessionId,
+        ]);
         // Whoever rates it at the same moment waits here, so both places say the same in the end.
         const { rowCount } = await tx.query(
           "UPDATE messages SET feedback = $3::jsonb WHERE session_id = $1 AND message_id = $2",

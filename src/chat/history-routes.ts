@@ -11,12 +11,13 @@ import { sessionInfo } from "../sessions/session-info.ts";
 import type { FoundSession, SessionStore } from "../sessions/session-store.ts";
 import { holds, skip, type Ranges } from "../tree/ranges.ts";
 import { everything, headOf, newestBelow, pathTo } from "../tree/tree.ts";
-import { messageInfo } from "./message-info.ts";
+import { sent, type KeptPages } from "./kept-pages.ts";
 import { moment } from "../http/moment.ts";
 import type { HistoryFilter, HistoryRange, MessageStore } from "./message-store.ts";
 
 interface HistoryRoutesOptions {
   readonly messages: MessageStore;
+  readonly pages: KeptPages;
   readonly sessions: SessionStore;
   readonly identity: IdentityProvider;
 }
@@ -63,7 +64,7 @@ const historyQuery = Type.Object({
 
 /** The history of a session: pages by position, by cursor or around a message; filtered and searched. */
 export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsyncTypebox {
-  const { messages, sessions, identity } = options;
+  const { messages, pages, sessions, identity } = options;
 
   /** The number of a message that must be among these. */
   const seqOf = async (sessionId: string, messageId: string, path: Ranges): Promise<number> => {
@@ -125,7 +126,7 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { query } = request;
         const sessionId = request.params.session_id;
         await requireAction(request, identity, "access_chat_session");
@@ -143,19 +144,26 @@ export function historyRoutes(options: HistoryRoutesOptions): FastifyPluginAsync
         const isFiltered = Object.values(filter).some((value) => value !== undefined);
         const path = await pathOf(session, query.path);
         const range = await rangeOf(sessionId, path, query, isFiltered);
-        const {
-          messages: page,
-          hasMore,
-          last,
-        } = await messages.history(session, path, filter, range, query.limit);
+        const { hasMore, last, ...page } = isFiltered
+          ? sent(await messages.history(session, path, filter, range, query.limit))
+          : await pages.read(session, path, range, query.limit);
         const next =
           range.kind === "before" ? { before: last ?? undefined } : { after: last ?? undefined };
+        const total = await messages.count(sessionId, path, filter);
+        // Last, since errors are no such pages.
+        reply
+          .type("application/json; charset=utf-8")
+          .serializer(
+            ({ messages: _, ...rest }: object & { messages: unknown }) =>
+              `${JSON.stringify(rest).slice(0, -1)},"messages":${page.messages}}`,
+          );
         return {
           success: true as const,
           session_id: sessionId,
-          messages: page.map(messageInfo),
+          // In JSON already.
+          messages: [],
           pagination: {
-            total: await messages.count(sessionId, path, filter),
+            total,
             limit: query.limit,
             offset: query.offset ?? 0,
             has_more: hasMore,

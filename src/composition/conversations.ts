@@ -3,7 +3,10 @@ import { observeBackend } from "../agents/observe-backend.ts";
 import { createUpstreamJobs } from "../agents/upstream-jobs.ts";
 import { createStorageQuota } from "../attachments/storage-quota.ts";
 import { createAttachmentStore } from "../attachments/attachment-store.ts";
+import { createMemoryCache } from "../cache/memory.ts";
+import { observeCache } from "../cache/observe-cache.ts";
 import { createCommands } from "../chat/commands.ts";
+import { createKeptPages } from "../chat/kept-pages.ts";
 import { createFeedbackStore } from "../chat/feedback-store.ts";
 import { createMessageStore } from "../chat/message-store.ts";
 import { createSessionFollowers } from "../devices/follow-sessions.ts";
@@ -121,6 +124,7 @@ export async function openConversations(
   const searchIndex = createSearchIndex({ database, logger });
   closing.add("search", () => searchIndex.stop());
   const search = createSearchStore(database, (userId) => searchIndex.catchUp(userId));
+  const messages = createMessageStore(database, search);
   const activeLimit = createActiveLimit(sessionStore, limits.max_concurrent_sessions);
   const insertSession = createInsertSession(sessionStore, activeLimit, events.record);
   const replies = createReplies(
@@ -215,7 +219,13 @@ export async function openConversations(
     sessionEvents,
     sessionFollowers,
     usage: createUsageStore(database),
-    messages: createMessageStore(database, search),
+    messages,
+    pages: createKeptPages({
+      messages,
+      // On each node for itself: the version makes every copy as good as the next, and erased texts stay in no other store.
+      cache: observeCache(createMemoryCache({}), floors.metrics),
+      ttlMs: config.sessions.cache_ttl_seconds * 1000,
+    }),
     fork: createForkSession({ database, idempotency, attachments, insertSession, telemetry }),
     shares,
     memories,

@@ -190,7 +190,7 @@ export async function openDoors(
       attachmentRoutes({ store: conversations.attachments, identity }),
       searchRoutes({ search, identity }),
       queueRoutes({ ...conversations, sessions: sessionStore, identity, ...bounds }),
-      historyRoutes({ messages, sessions: sessionStore, identity }),
+      historyRoutes({ messages, pages: conversations.pages, sessions: sessionStore, identity }),
       feedbackRoutes({ ...conversations, identity, telemetry }),
       exportRoutes({
         ...conversations,

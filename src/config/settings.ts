@@ -214,7 +214,7 @@ export const settings = {
       },
     ),
     cache_ttl_seconds: number(
-      "No effect: sessions are read from the database, so that no node shows an old one",
+      "How long pages of conversations are kept, each under the version of its session, so that none is ever an old one; 0: not at all",
       3_600,
       { maximum: 20 * day },
     ),

@@ -32,6 +32,8 @@ export interface Session {
 /** With its branches. */
 export interface FoundSession extends Session {
   readonly tree: Tree;
+  /** Another one after each change of what the session or its messages show, but for those that run or wait. */
+  readonly version: string;
 }
 
 export interface SessionFilter {
@@ -105,14 +107,17 @@ const joins = `
   LEFT JOIN messages h ON h.session_id = s.session_id AND h.seq = ${headSeq}`;
 
 interface FoundRow extends Session {
+  readonly writtenBy: string;
   readonly lastSeq: number;
   readonly tree: StoredTree | null;
 }
 
-const foundColumns = `${columns}, s.tree, s.last_seq AS "lastSeq" FROM sessions s ${joins}`;
+const foundColumns = `${columns}, s.tree, s.last_seq AS "lastSeq", s.xmin::text AS "writtenBy" FROM sessions s ${joins}`;
 
-function toFound({ lastSeq, tree, ...session }: FoundRow): FoundSession {
-  return { ...session, tree: readTree({ lastSeq, tree }) };
+/** A number of a transaction comes again after four billion others, or after a restored backup: not with the same time. */
+function toFound({ lastSeq, tree, writtenBy, ...session }: FoundRow): FoundSession {
+  const version = `${writtenBy}:${lastSeq}:${session.position}`;
+  return { ...session, version, tree: readTree({ lastSeq, tree }) };
 }
 
 /** Any number will do, as long as every node uses the same one. */

@@ -148,6 +148,8 @@ async function store(
   draft: Draft,
 ): Promise<boolean> {
   return database.transaction(async (tx) => {
+    // First, as everybody does: what its history shows changes, and so its row.
+    await tx.query("SELECT 1 FROM sessions WHERE session_id = $1 FOR NO KEY UPDATE", [sessionId]);
     await draft.record(tx);
     const { rowCount } = await tx.query(
       `WITH covered AS (

@@ -143,7 +143,6 @@ export async function useEverything(stage: SecurityStage, second: SecurityStage)
     message_id: withFile.message_id,
   });
   await owner.send("PUT", `/chat/message/${withFile.message_id}/feedback`, { rating: "up" });
-  await owner.send("DELETE", `/chat/message/${withFile.message_id}/feedback`);
   await owner.send("PUT", `/chat/message/${withFile.message_id}/feedback`, { rating: null });
   await owner.send("PUT", `/chat/message/${withFile.message_id}/feedback`, { rating: "down" });
 
