@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -23,9 +23,23 @@ export async function createStore(dataDir: string): Promise<void> {
   const made = await mkdtemp(join(dataDir, unfinished));
   try {
     await promisify(execFile)(process.execPath, [...loaderArguments(), script, made], { env: {} });
-    await rename(made, store);
+    await rename(made, store).catch((error: unknown) => intoMount(made, store, error));
   } catch (error) {
     await rm(made, { recursive: true, force: true });
     throw new Error("its files could not be created", { cause: error });
   }
+}
+
+const version = "PG_VERSION";
+
+/** A file system that is mounted there, with nothing in it, cannot be replaced: it is filled, at last with what says that it is whole. */
+async function intoMount(made: string, store: string, why: unknown): Promise<void> {
+  if ((why as NodeJS.ErrnoException).code !== "EBUSY") throw why;
+  const there = (await readdir(store)).filter((name) => name !== "lost+found");
+  if (there.length > 0) throw why;
+  const names = (await readdir(made)).filter((name) => name !== version);
+  for (const name of [...names, version]) {
+    await cp(join(made, name), join(store, name), { recursive: true });
+  }
+  await rm(made, { recursive: true });
 }
