@@ -1,4 +1,4 @@
-/** A figure that a bench has given on two shared cores that were busy with other work. */
+/** A figure that a bench gives. */
 interface Measured {
   readonly what: string;
   readonly value: number;
