@@ -331,6 +331,7 @@ describe.each(databases.kinds)("sessions on $kind", ({ kind, open }) => {
         title: "b",
         tags: ["a"],
         pinned: true,
+        version: expect.not.stringMatching(before!.version) as string,
       });
     });
 
