@@ -458,6 +458,16 @@ describeInBrowser("conversations on the page", () => {
 
   test("files are chosen, pasted and dropped, survive a reload, and come back with the message", async () => {
     const { page, context } = await visit();
+    // Files are chosen when it is known what is taken, and no earlier.
+    const told = Promise.withResolvers<void>();
+    await context.route(/\/chat\/agents/, async (route) => {
+      await told.promise;
+      await route.continue();
+    });
+    await page.reload();
+    await page.locator(".composer textarea").waitFor();
+    assert.equal(await page.getByLabel("Attach files").count(), 0);
+    told.resolve();
     const cards = page.locator(".files.draft li");
     await page.getByLabel("Attach files").waitFor();
     await page.locator("input[type=file]").setInputFiles([

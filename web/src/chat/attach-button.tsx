@@ -7,12 +7,12 @@ import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { LocalFile } from "./attachments.tsx";
 
-/** Chooses files to go with the message; nothing where the agent takes none. */
+/** Chooses files to go with the message; nothing where the agent takes none, or it is not known yet which it takes. */
 export function AttachButton({ agent }: { readonly agent: Agent | null }) {
   const texts = useTexts();
   const input = useRef<HTMLInputElement>(null);
   const accepted = acceptedTypes(agent);
-  if (accepted?.length === 0) return null;
+  if (agent === null || accepted?.length === 0) return null;
   return (
     <>
       <input
