@@ -391,6 +391,7 @@ describeInBrowser("conversations on the page", () => {
     assert.equal(await page.locator(".approval").count(), 0);
     for (const isReloaded of [false, true]) {
       if (isReloaded) await page.reload();
+      await reply.getByText("Yes, please").waitFor();
       const text = await reply.innerText();
       const places = ["Shall I add?", "Yes, please", "It is 42."].map((each) => text.indexOf(each));
       assert.ok(!places.includes(-1), text);
@@ -488,10 +489,14 @@ describeInBrowser("conversations on the page", () => {
     await page.reload();
     await cards.locator("img[alt='dropped.png']").waitFor();
     assert.equal(await cards.count(), 2);
-    // The first try is lost, and so is the page: the browser keeps the files too.
-    await context.route("**/chat/message/stream", (route) => route.abort(), { times: 1 });
+    // Nothing gets out, and the page is lost: the browser keeps the files too.
+    let isAway = true;
+    await context.route(/\/chat\/message(\/stream)?$/, (route) =>
+      isAway ? route.abort() : route.continue(),
+    );
     await say(page, "what is this?");
-    await page.locator(".pending", { hasText: "dropped.png" }).waitFor();
+    await page.locator(".pending", { hasText: "dropped.png" }).getByText("Not sent yet").waitFor();
+    isAway = false;
     await page.reload();
     await page.locator(".message.assistant.complete", { hasText: "what is this?" }).waitFor();
     const asked = JSON.stringify(stage.model.requests.at(-1)?.body["messages"]);

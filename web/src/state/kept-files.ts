@@ -3,6 +3,8 @@
  * storage cannot keep (it is off or full) holds until the next reload.
  */
 const inMemory = new Map<string, readonly File[]>();
+/** What is on its way into the store, by places. */
+const keeping = new Map<string, Promise<void>>();
 
 const databaseName = "chat-service";
 const storeName = "files";
@@ -49,10 +51,18 @@ export async function keepFiles(place: string, files: readonly File[]): Promise<
   if (files.length === 0) return dropFiles(place);
   inMemory.set(place, files);
   const kept: Kept = { files, savedMs: Date.now() };
-  await inStore("readwrite", (store) => store.put(kept, place)).catch(() => undefined);
+  const work = inStore("readwrite", (store) => store.put(kept, place)).then(
+    () => undefined,
+    () => undefined,
+  );
+  keeping.set(place, work);
+  await work;
+  if (keeping.get(place) === work) keeping.delete(place);
 }
 
+/** Once they outlive the page, if they are only now being kept. */
 export async function readFiles(place: string): Promise<readonly File[]> {
+  await keeping.get(place);
   const known = inMemory.get(place);
   if (known !== undefined) return known;
   const kept = await inStore<Kept | undefined>("readonly", (store) => store.get(place)).catch(
