@@ -68,6 +68,12 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
             until: Type.Optional(
               Type.String({ format: "date-time", description: "Ended before this time." }),
             ),
+            session_id: Type.Optional(
+              Type.String({
+                format: "uuid",
+                description: "In this conversation of the user's, also when it was deleted.",
+              }),
+            ),
             agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
             model: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
             kind: Type.Optional(kindSchema),
@@ -101,6 +107,7 @@ export function usageRoutes({ usage, identity }: UsageRoutesOptions): FastifyPlu
         const sums = await usage.sums(
           {
             userId,
+            sessionId: query.session_id,
             since: moment("since", query.since),
             until: moment("until", query.until),
             agentId: query.agent_id,

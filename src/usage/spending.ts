@@ -23,15 +23,18 @@ const shardOf = (sessionId: string) => sessionId.slice(-1);
  * `message` is the parameter of its id, `from` the first of `spendingValues`.
  */
 export function spending(message: string, from: number, kind: UsageKind = "reply"): string {
-  const [spent, user, agent, shard, key] = [0, 1, 2, 3, 4].map((more) => `$${from + more}`);
+  const [spent, user, agent, shard, key, session] = [0, 1, 2, 3, 4, 5].map(
+    (more) => `$${from + more}`,
+  );
   return `
   spent AS (
     SELECT s.* FROM ended CROSS JOIN jsonb_to_recordset(${spent}::jsonb)
       AS s (model text, input bigint, output bigint, cached bigint, reasoning bigint, cost numeric)),
   used AS (
-    INSERT INTO usage (message_id, model, kind, user_id, agent_id, input_tokens, output_tokens,
+    INSERT INTO usage (message_id, model, kind, user_id, agent_id, session_id, input_tokens, output_tokens,
       cached_tokens, reasoning_tokens, cost)
-    SELECT ${message}::uuid, model, '${kind}', ${user}, ${agent}, input, output, cached, reasoning, cost FROM spent
+    SELECT ${message}::uuid, model, '${kind}', ${user}, ${agent}, ${session}::uuid,
+      input, output, cached, reasoning, cost FROM spent
     ON CONFLICT (message_id, model) DO UPDATE SET ended_at = excluded.ended_at,
       input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
       cached_tokens = excluded.cached_tokens, reasoning_tokens = excluded.reasoning_tokens,
@@ -55,7 +58,7 @@ export function spendingValues(
   spent: readonly PricedSpent[],
   { sessionId, userId, agentId, keyName }: Spender,
 ): unknown[] {
-  return [toJsonb(spent), userId, agentId, shardOf(sessionId), keyName ?? null];
+  return [toJsonb(spent), userId, agentId, shardOf(sessionId), keyName ?? null, sessionId];
 }
 
 /** By itself, of what is no reply; `id` is of this alone. */

@@ -22,3 +22,17 @@ test("totals and warnings go when their month is over, and not before", async ()
     expect(rows, table).toEqual([{ count: left, isThis: true }]);
   }
 });
+
+test("a row of a node that knows of no conversations is of its message's all the same", async () => {
+  const database = await openEmbedded();
+  onTestFinished(() => database.close());
+  const [session, message] = [crypto.randomUUID(), crypto.randomUUID()];
+  await database.execute(`
+    INSERT INTO sessions (session_id, user_id, agent_id) VALUES ('${session}', 'ann', 'a');
+    INSERT INTO messages (session_id, message_id, seq, role, status, agent_id)
+      VALUES ('${session}', '${message}', 1, 'assistant', 'complete', 'a');
+    INSERT INTO usage (message_id, model, user_id, agent_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens)
+      SELECT id, 'm', 'ann', 'a', 3, 4, 0, 0 FROM unnest(ARRAY['${message}', gen_random_uuid()]::uuid[]) AS id;`);
+  const sums = await createUsageStore(database).sums({ userId: "ann", sessionId: session }, "day");
+  expect(sums.at(-1)).toMatchObject({ replies: 1, inputTokens: 3 });
+});

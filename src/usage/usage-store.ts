@@ -14,6 +14,7 @@ export type UsageGroup = keyof typeof groups;
 export interface UsageFilter {
   /** Null: everybody. */
   readonly userId: string | null;
+  readonly sessionId?: string | undefined;
   /** ISO 8601; from this moment on. */
   readonly since?: string | undefined;
   /** ISO 8601; before this moment. */
@@ -42,11 +43,20 @@ export interface UsageRow extends UsageSum {
  * Only what is asked for: of conditions that may be none the planner makes no use. A time has two ends in any case: of one
  * that is open it would expect a third of all there is.
  */
-function conditionsOf({ userId, since, until, agentId, model, kind }: UsageFilter): Sql[] {
+function conditionsOf({
+  userId,
+  sessionId,
+  since,
+  until,
+  agentId,
+  model,
+  kind,
+}: UsageFilter): Sql[] {
   const conditions = [
     sql`ended_at >= ${since ?? "-infinity"}::timestamptz AND ended_at < ${until ?? "infinity"}::timestamptz`,
   ];
   if (userId !== null) conditions.push(sql`user_id = ${userId}`);
+  if (sessionId !== undefined) conditions.push(sql`session_id = ${sessionId}::uuid`);
   if (agentId !== undefined) conditions.push(sql`agent_id = ${agentId}`);
   if (model !== undefined) conditions.push(sql`model = ${model}`);
   if (kind !== undefined) conditions.push(sql`kind = ${kind}`);

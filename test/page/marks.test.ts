@@ -170,6 +170,29 @@ describeInBrowser("what users mark", () => {
     await context.close();
   });
 
+  test("what one conversation has used stands in its menu, in both languages", async () => {
+    for (const [locale, menu, entry, total] of [
+      ["en-US", "Actions for “second”", "Usage", /Total\s+2\s+2,400\s+68/],
+      ["zh-CN", "“second”的操作", "用量", /合计\s+2\s+2,400\s+68/],
+    ] as const) {
+      const user = `conversation-${locale}`;
+      const { page, context, incidents } = await stage.visit({ user, locale });
+      await answered(page, "first", "one", 1);
+      await page.locator(".new-chat").click();
+      await answered(page, "second", "two", 1);
+      await answered(page, "third", "three", 2);
+      await page.getByRole("button", { name: menu }).press("Enter");
+      await page.getByRole("menuitem", { name: entry, exact: true }).press("Enter");
+      const dialog = page.getByRole("dialog");
+      await dialog.locator("tbody", { hasText: "test-model" }).waitFor();
+      assert.match(await dialog.locator("tfoot").innerText(), total);
+      assert.equal(await dialog.locator("select").count(), 0);
+      assert.deepEqual(await faults(page), []);
+      assert.deepEqual(incidents, []);
+      await context.close();
+    }
+  });
+
   test("what agents remember of somebody is shown, and erased one by one or all at once", async () => {
     const { page, context, incidents } = await stage.visit({ user: "remembered" });
     let memories = ["Likes tea", "Lives in Lyon", "Has a cat"].map((memory, index) => ({

@@ -176,6 +176,14 @@ export const accessTable: readonly Access[] = [
   },
   {
     route: "GET /usage",
+    note: "of a conversation, in the owner's name",
+    call: ({ sessionId }) => ({
+      path: `/usage?user_id=${users.owner}&session_id=${sessionId}`,
+    }),
+    expected: ownName,
+  },
+  {
+    route: "GET /usage",
     note: "of all users",
     call: () => ({ path: "/usage?all_users=true" }),
     expected: { ...strangers, owner: 403, other: 403, admin: 200, key: 403 },

@@ -156,6 +156,28 @@ describe.each([
     );
   });
 
+  it("is told of one conversation, also of what was deleted of it, and to nobody else", async () => {
+    const session = await say({ user_id: "hanna", message: "a" }, 10, 1);
+    await say({ user_id: "hanna", session_id: session, message: "b" }, 20, 2);
+    await say({ user_id: "hanna", message: "elsewhere" }, 500, 500);
+    const path = `&session_id=${session}`;
+    const used = { replies: 2, input_tokens: 30, output_tokens: 3 };
+    expect(await usageOf("hanna", `${path}&group_by=model`)).toMatchObject({
+      rows: [{ model: "test-model", ...used }],
+      total: used,
+    });
+    expect((await usageOf("ida", path)).total).toEqual(none);
+    const all = await client.get<Usage>(`/usage?all_users=true${path}`);
+    expect(all.body.total).toMatchObject(used);
+    const { body } = await client.get<{ messages: { message_id: string }[] }>(
+      `/chat/history/${session}`,
+    );
+    await client.send("DELETE", `/chat/message/${body.messages[2]?.message_id ?? ""}`);
+    expect((await usageOf("hanna", path)).total).toMatchObject(used);
+    await client.send("DELETE", `/sessions/${session}`);
+    expect((await usageOf("hanna", path)).total).toMatchObject(used);
+  });
+
   it("is erased with the user, and only then", async () => {
     await say({ user_id: "dora", message: "a" }, 3, 4);
     await say({ user_id: "emil", message: "a" }, 3, 4);
@@ -166,7 +188,7 @@ describe.each([
   });
 
   it("refuses what it does not know", async () => {
-    for (const query of ["group_by=week", "since=yesterday"]) {
+    for (const query of ["group_by=week", "since=yesterday", "session_id=7"]) {
       const { status } = await client.get(`/usage?user_id=ann&${query}`);
       expect(status, query).toBe(422);
     }

@@ -121,6 +121,7 @@ describe("a title", () => {
     ]);
     expect(total).toMatchObject({ replies: 3, input_tokens: 7 });
     expect((await usageOf("titled", "kind=title")).total).toMatchObject({ input_tokens: 7 });
+    expect((await usageOf("titled", `session_id=${session}`)).total).toEqual(total);
     expect((await usageOf("titled", "kind=reply")).total).toMatchObject({ input_tokens: 0 });
     const { status } = await client.get("/usage?user_id=titled&kind=other");
     expect(status).toBe(422);

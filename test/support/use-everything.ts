@@ -179,6 +179,7 @@ export async function useEverything(stage: SecurityStage, second: SecurityStage)
   }
   for (const group of ["day", "agent", "model", "kind"]) {
     await owner.get(`/usage?group_by=${group}`);
+    await owner.get(`/usage?group_by=${group}&session_id=${longId}`);
     await admin.get(`/usage?all_users=true&group_by=${group}&since=${since}`);
   }
   for (const query of [

@@ -1223,6 +1223,8 @@ export interface Operations {
       readonly since?: string | undefined;
       /** Ended before this time. */
       readonly until?: string | undefined;
+      /** In this conversation of the user's, also when it was deleted. */
+      readonly session_id?: string | undefined;
       readonly agent_id?: string | undefined;
       readonly model?: string | undefined;
       /** What it was used for. */

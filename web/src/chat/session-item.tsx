@@ -20,6 +20,7 @@ import { onDemand } from "../ui/on-demand.tsx";
 
 const ShareDialog = onDemand(async () => (await import("./share-dialog.tsx")).ShareDialog);
 const SessionTags = onDemand(async () => (await import("./session-tags.tsx")).SessionTags);
+const UsageDialog = onDemand(async () => (await import("./usage-dialog.tsx")).UsageDialog);
 
 interface SessionItemProps {
   readonly session: SessionInfo;
@@ -34,6 +35,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
   const [isRenaming, setRenaming] = useState(false);
   const [isTagging, setTagging] = useState(false);
   const [isSharing, setSharing] = useState(false);
+  const [isShowingUsage, setShowingUsage] = useState(false);
   const { session_id: sessionId } = session;
   const title = session.title ?? texts.untitled;
 
@@ -123,6 +125,7 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
             icon: "down",
             run: () => attempt(() => saveExport(sessionId, "json")),
           },
+          { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
           "separator",
           { label: texts.delete, icon: "trash", isDangerous: true, run: remove },
         ]}
@@ -130,6 +133,9 @@ export const SessionItem = memo(({ session, isOpen, onOpen }: SessionItemProps) 
         <Icon name="more" size={18} />
       </Menu>
       {isSharing && <ShareDialog sessionId={sessionId} onClose={() => setSharing(false)} />}
+      {isShowingUsage && (
+        <UsageDialog sessionId={sessionId} onClose={() => setShowingUsage(false)} />
+      )}
       {isTagging && <SessionTags session={session} onClose={() => setTagging(false)} />}
     </li>
   );

@@ -12,28 +12,36 @@ const groups = ["day", "agent", "model"] as const satisfies readonly UsageGroup[
 const periods = [7, 30, 365] as const;
 const dayMs = 86_400_000;
 
-/** What one's replies have used: by day, agent or model, with the sum of all. */
-export function UsageDialog({ onClose }: { readonly onClose: () => void }) {
+interface UsageDialogProps {
+  /** Absent: all that the user has used, in a period. */
+  readonly sessionId?: string;
+  readonly onClose: () => void;
+}
+
+/** What one's replies have used, or those of one conversation: by day, agent or model, with the sum of all. */
+export function UsageDialog({ sessionId, onClose }: UsageDialogProps) {
   const texts = useTexts();
   const list = useStore(agents);
   const chosenLanguage = useStore(language);
-  const [group, setGroup] = useState<UsageGroup>("day");
+  const [group, setGroup] = useState<UsageGroup>(sessionId === undefined ? "day" : "model");
   const [days, setDays] = useState<number>(30);
   const [report, setReport] = useState<UsageReport | null>(null);
   useEffect(() => {
     const controller = new AbortController();
     // Whole days, as the service counts them.
     const since = `${new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)}T00:00:00Z`;
+    const which = sessionId === undefined ? { since } : { session_id: sessionId };
     client
-      .usage({ group_by: group, since }, { signal: controller.signal })
+      .usage({ group_by: group, ...which }, { signal: controller.signal })
       .then(setReport, (error: unknown) => {
         if (!controller.signal.aborted) notifyError(error);
       });
     return () => controller.abort();
-  }, [group, days]);
+  }, [group, days, sessionId]);
 
   const number = (value: number) => value.toLocaleString(chosenLanguage);
   const hasCosts = report?.total.cost !== null && report?.total.cost !== undefined;
+  const title = sessionId === undefined ? texts.usage.title : texts.usage.ofConversation;
   const cells = (sum: UsageSum) => (
     <>
       <td>{number(sum.replies)}</td>
@@ -49,7 +57,7 @@ export function UsageDialog({ onClose }: { readonly onClose: () => void }) {
     </>
   );
   return (
-    <Dialog title={texts.usage.title} onClose={onClose}>
+    <Dialog title={title} onClose={onClose}>
       <div className="settings-form">
         <div className="usage-choice">
           <div className="chips" role="group" aria-label={texts.usage.by}>
@@ -65,22 +73,24 @@ export function UsageDialog({ onClose }: { readonly onClose: () => void }) {
               </button>
             ))}
           </div>
-          <select
-            value={days}
-            aria-label={texts.usage.period}
-            onChange={(event) => setDays(Number(event.target.value))}
-          >
-            {periods.map((each) => (
-              <option key={each} value={each}>
-                {texts.usage.lastDays(each)}
-              </option>
-            ))}
-          </select>
+          {sessionId === undefined && (
+            <select
+              value={days}
+              aria-label={texts.usage.period}
+              onChange={(event) => setDays(Number(event.target.value))}
+            >
+              {periods.map((each) => (
+                <option key={each} value={each}>
+                  {texts.usage.lastDays(each)}
+                </option>
+              ))}
+            </select>
+          )}
         </div>
         {report === null ? (
           <p className="quiet">{texts.loading}</p>
         ) : (
-          <div className="usage-frame" tabIndex={0} role="region" aria-label={texts.usage.title}>
+          <div className="usage-frame" tabIndex={0} role="region" aria-label={title}>
             <table className="usage-table">
               <thead>
                 <tr>

@@ -223,6 +223,7 @@ export const en = {
   },
   usage: {
     title: "Usage",
+    ofConversation: "Usage of this conversation",
     by: "By",
     groups: { day: "Day", agent: "Agent", model: "Model" },
     period: "Period",

@@ -209,6 +209,7 @@ export const zh: Texts = {
   },
   usage: {
     title: "用量",
+    ofConversation: "本次对话的用量",
     by: "分组",
     groups: { day: "日期", agent: "智能体", model: "模型" },
     period: "时间范围",

@@ -1545,6 +1545,8 @@ class UsageChoice(TypedDict):
     since: NotRequired[str]
     # Ended before this time.
     until: NotRequired[str]
+    # In this conversation of the user's, also when it was deleted.
+    session_id: NotRequired[str]
     agent_id: NotRequired[str]
     model: NotRequired[str]
     # What it was used for.

@@ -1,0 +1,1 @@
+CREATE INDEX usage_by_session ON usage (session_id);
