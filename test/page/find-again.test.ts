@@ -146,4 +146,25 @@ describeInBrowser("finding again what was said", () => {
     assert.deepEqual(incidents, []);
     await context.close();
   });
+
+  test("a conversation that the service does not let be opened says so, and opens when it does", async () => {
+    const user = "refused";
+    const session = await stage.client.session(user);
+    const sent = await ask(session, "a question", "an answer");
+    const { page, context } = await stage.visit({ user, path: "/docs" });
+    let isRefused = true;
+    const refusal = { status: 403, json: { error: { type: "forbidden", message: "Not today." } } };
+    await page.route(/\/chat\/history\/|\/sessions\/[0-9a-f-]{36}/, (route) =>
+      isRefused ? route.fulfill(refusal) : route.fallback(),
+    );
+    await page.goto(`${stage.service.url}/?session=${session}&message=${sent.user_message_id}`);
+    await page.getByText("This conversation cannot be opened").waitFor();
+    await page.locator(".notice.error", { hasText: "Not today." }).waitFor();
+    assert.equal(await page.locator(".composer").count(), 0);
+    isRefused = false;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(".message.user.found", { hasText: "a question" }).waitFor();
+    await page.locator(".composer").waitFor();
+    await context.close();
+  });
 });

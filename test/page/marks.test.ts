@@ -40,6 +40,43 @@ describeInBrowser("what users mark", () => {
     return (await stage.client.get<{ messages: Message[] }>(path)).body.messages;
   };
 
+  /** As if one were configured. */
+  const withAgentOs = async (page: Page) => {
+    await page.route(/\/health\/config$/, async (route) => {
+      const response = await route.fetch();
+      const config = (await response.json()) as { features: object };
+      await route.fulfill({
+        response,
+        json: { ...config, features: { ...config.features, agno_integration: true } },
+      });
+    });
+    await page.reload();
+  };
+
+  test("what only agents of AgentOS have is offered where there is one", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "without" });
+    const entries = async () => {
+      await page.locator(".agent-card").first().waitFor();
+      await page.getByRole("button", { name: "Settings", exact: true }).press("Enter");
+      return page.getByRole("menuitem").allInnerTexts();
+    };
+    const ofAgentOs = ["What agents remember of me", "What agents look things up in"];
+    const without = await entries();
+    assert.ok(without.includes("Usage"));
+    assert.deepEqual(
+      without.filter((entry) => ofAgentOs.includes(entry)),
+      [],
+    );
+    await withAgentOs(page);
+    const all = await entries();
+    assert.deepEqual(
+      all.filter((entry) => ofAgentOs.includes(entry)),
+      ofAgentOs,
+    );
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
   test("a reply is rated by keyboard, with reasons and a word, and the rating is taken back", async () => {
     const { page, context, incidents } = await stage.visit({ user: "rater" });
     await answered(page, "first", "one", 1);
@@ -172,7 +209,7 @@ describeInBrowser("what users mark", () => {
 
   test("what one conversation has used stands in its menu, in both languages", async () => {
     for (const [locale, menu, entry, total] of [
-      ["en-US", "Actions for “second”", "Usage", /Total\s+2\s+2,400\s+68/],
+      ["en-US", "What to do with “second”", "Usage", /Total\s+2\s+2,400\s+68/],
       ["zh-CN", "“second”的操作", "用量", /合计\s+2\s+2,400\s+68/],
     ] as const) {
       const user = `conversation-${locale}`;
@@ -195,6 +232,7 @@ describeInBrowser("what users mark", () => {
 
   test("what agents remember of somebody is shown, and erased one by one or all at once", async () => {
     const { page, context, incidents } = await stage.visit({ user: "remembered" });
+    await withAgentOs(page);
     let memories = ["Likes tea", "Lives in Lyon", "Has a cat"].map((memory, index) => ({
       memory_id: `agno.${index}`,
       memory,
@@ -232,6 +270,7 @@ describeInBrowser("what users mark", () => {
 
   test("documents that agents look things up in are shown, added and removed", async () => {
     const { page, context, incidents } = await stage.visit({ user: "reader" });
+    await withAgentOs(page);
     const document = (name: string, status: string) => ({
       document_id: name,
       name,

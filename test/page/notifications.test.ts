@@ -34,9 +34,11 @@ function catchNotifications(answer: NotificationPermission): void {
       permission = answer;
       return Promise.resolve(answer);
     }
+    close() {}
     constructor(title: string, { body = "", tag = "" }: NotificationOptions) {
       super();
       told.push({ title, body, tag });
+      Reflect.set(window, "last", this);
     }
   }
   Reflect.set(window, "told", told);
@@ -106,6 +108,55 @@ describeInBrowser("a reply that ends while nobody looks", () => {
     await page.locator(".message.assistant.complete").nth(3).waitFor();
     assert.equal((await told(page)).length, 2);
     assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("is told of a conversation that is not open, and a click leads to it", async () => {
+    const { page, context, incidents } = await open("granted");
+    await choose(page, "Notifications: how a reply begins");
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: ["The **long** one.", " "],
+      pace: (at) => (at === 1 ? rest.opened : undefined),
+    });
+    await say(page, "take your time");
+    await page.locator(".message.streaming").waitFor();
+    const link = page.url();
+    await page.locator(".new-chat").click();
+    await page.locator(".agent-card").first().waitFor();
+    await page.locator(".session-item .activity.streaming").waitFor();
+    await look(page, false);
+    rest.open();
+    await page.waitForFunction(() => (Reflect.get(window, "told") as unknown[]).length === 1);
+    await page.waitForFunction(() => document.title.startsWith("(1) "));
+    assert.equal((await told(page))[0]?.body, "The long one.");
+    await page.evaluate(() => Reflect.get(window, "last").dispatchEvent(new Event("click")));
+    await page.locator(".message.assistant.complete", { hasText: "The long one." }).waitFor();
+    assert.equal(
+      new URL(page.url()).searchParams.get("session"),
+      new URL(link).searchParams.get("session"),
+    );
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("is still heard of long after everybody has looked away", async () => {
+    const { page, context } = await open("granted");
+    await page.clock.install();
+    await choose(page, "Notifications: that a reply is there");
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: ["late", " "],
+      pace: (at) => (at === 1 ? rest.opened : undefined),
+    });
+    await say(page, "take your time");
+    await page.locator(".message.streaming").waitFor();
+    await page.locator(".new-chat").click();
+    await page.locator(".session-item .activity.streaming").waitFor();
+    await look(page, false);
+    await page.clock.runFor(90_000);
+    rest.open();
+    await page.waitForFunction(() => (Reflect.get(window, "told") as unknown[]).length === 1);
     await context.close();
   });
 

@@ -49,4 +49,25 @@ describeInBrowser("signing in", () => {
     assert.deepEqual(incidents, []);
     await context.close();
   });
+
+  test("a link that is opened with a token that has run out leads there after signing in", async () => {
+    const { page, context } = await stage.visit({ path: "/docs" });
+    const session = await fetch(`${stage.service.url}/chat/message`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${await tokenFor("cleo")}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ message: "remember me" }),
+    });
+    const { session_id: id } = (await session.json()) as { session_id: string };
+    await page.evaluate(() => {
+      localStorage.setItem("chat-service.token", JSON.stringify("run.out.long"));
+    });
+    await page.goto(`${stage.service.url}/?session=${id}`);
+    await page.getByLabel("Access token").fill(await tokenFor("cleo"));
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.locator(".message.user", { hasText: "remember me" }).waitFor();
+    await context.close();
+  });
 });

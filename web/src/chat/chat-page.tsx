@@ -3,6 +3,7 @@ import { agentName, agents, chosenAgent, startingAgent } from "../state/catalogu
 import { isConnected } from "../state/connection.ts";
 import { conversation } from "../state/conversation.ts";
 import { identity } from "../state/identity.ts";
+import { reopenConversation } from "../state/open-conversation.ts";
 import { unseen } from "../state/notify-replies.ts";
 import { outbox } from "../state/outbox.ts";
 import { printConversation } from "../state/print-conversation.ts";
@@ -12,6 +13,7 @@ import { endTalking, isTalking } from "../voice/talking.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { loadParts, onDemand } from "../ui/on-demand.tsx";
+import { TypedAhead } from "../ui/typed-ahead.tsx";
 import { Notices } from "../ui/notices.tsx";
 import { Composer } from "./composer.tsx";
 import { PrintDialog } from "./print-dialog.tsx";
@@ -28,8 +30,14 @@ const MessageList = onDemand(async () => (await import("./message-list.tsx")).Me
 const ConversationSettings = onDemand(
   async () => (await import("./conversation-settings.tsx")).ConversationSettings,
 );
-const SearchDialog = onDemand(async () => (await import("./search-dialog.tsx")).SearchDialog);
-const SearchPanel = onDemand(async () => (await import("./search-panel.tsx")).SearchPanel);
+const SearchDialog = onDemand(
+  async () => (await import("./search-dialog.tsx")).SearchDialog,
+  TypedAhead,
+);
+const SearchPanel = onDemand(
+  async () => (await import("./search-panel.tsx")).SearchPanel,
+  TypedAhead,
+);
 
 const HandsFree = onDemand(
   async () => (await import("../voice/hands-free/hands-free.tsx")).HandsFree,
@@ -149,13 +157,20 @@ function Workspace() {
         <div className="conversation">
           {state === "missing" ? (
             <p className="empty">{texts.missing}</p>
+          ) : state === "refused" ? (
+            <div className="empty">
+              <p>{texts.notOpened}</p>
+              <button type="button" className="secondary" onClick={() => void reopenConversation()}>
+                {texts.remedies.again}
+              </button>
+            </div>
           ) : isNew ? (
             <Welcome />
           ) : (
             <MessageList />
           )}
         </div>
-        {state === "missing" ? null : isTalkingNow ? (
+        {state === "missing" || state === "refused" ? null : isTalkingNow ? (
           <HandsFree onEnd={endTalking} />
         ) : (
           <Composer />

@@ -71,8 +71,21 @@ export function PreferencesMenu({ onHelp }: { readonly onHelp: () => void }) {
               ]
             : []),
           { label: texts.usage.title, icon: "chart", run: () => setShowingUsage(true) },
-          { label: texts.memories.title, icon: "info", run: () => setShowingMemories(true) },
-          { label: texts.knowledge.title, icon: "file", run: () => setShowingKnowledge(true) },
+          // Only agents of AgentOS have any.
+          ...(config?.features["agno_integration"] === false
+            ? []
+            : [
+                {
+                  label: texts.memories.title,
+                  icon: "info" as const,
+                  run: () => setShowingMemories(true),
+                },
+                {
+                  label: texts.knowledge.title,
+                  icon: "file" as const,
+                  run: () => setShowingKnowledge(true),
+                },
+              ]),
           { label: texts.importMenu, icon: "archive", run: () => setImporting(true) },
           {
             label: texts.exportEverything,

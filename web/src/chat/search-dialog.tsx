@@ -10,12 +10,13 @@ import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
+import type { TakesText } from "../ui/on-demand.tsx";
 import type { TextPart } from "./highlight-words.ts";
 import { MarkedText } from "./marked-text.tsx";
 import { noFilters, queryOf, SearchFilters } from "./search-filters.tsx";
 import { shortTime } from "./words.ts";
 
-interface SearchDialogProps {
+interface SearchDialogProps extends TakesText {
   readonly onClose: () => void;
 }
 
@@ -37,11 +38,11 @@ const searchDelayMs = 250;
 const maxEmptyPages = 5;
 
 /** Looks for words in everything that was said; a hit leads to its message, a title to its conversation. */
-export function SearchDialog({ onClose }: SearchDialogProps) {
+export function SearchDialog({ onClose, typed = "" }: SearchDialogProps) {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
   const connected = useStore(isConnected);
-  const [words, setWords] = useState("");
+  const [words, setWords] = useState(typed);
   const [filters, setFilters] = useState(noFilters);
   const [found, setFound] = useState<Hits | null>(null);
   const body = useRef<HTMLDivElement>(null);

@@ -8,11 +8,12 @@ import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Icon } from "../ui/icons.tsx";
+import type { TakesText } from "../ui/on-demand.tsx";
 import { excerpt, type TextPart } from "./highlight-words.ts";
 import { MarkedText } from "./marked-text.tsx";
 import { shortTime } from "./words.ts";
 
-interface SearchPanelProps {
+interface SearchPanelProps extends TakesText {
   readonly sessionId: string;
   readonly onClose: () => void;
 }
@@ -33,10 +34,10 @@ const searchDelayMs = 250;
 const pageSize = 30;
 
 /** Looks for words in the whole conversation; a hit leads to its message. */
-export function SearchPanel({ sessionId, onClose }: SearchPanelProps) {
+export function SearchPanel({ sessionId, onClose, typed = "" }: SearchPanelProps) {
   const texts = useTexts();
   const chosenLanguage = useStore(language);
-  const [words, setWords] = useState("");
+  const [words, setWords] = useState(typed);
   const [hits, setHits] = useState<Hits | null>(null);
 
   useEffect(() => {

@@ -17,9 +17,13 @@ import { useTexts } from "../text/use-texts.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { onDemand } from "../ui/on-demand.tsx";
+import { TypedAhead } from "../ui/typed-ahead.tsx";
 
 const ShareDialog = onDemand(async () => (await import("./share-dialog.tsx")).ShareDialog);
-const SessionTags = onDemand(async () => (await import("./session-tags.tsx")).SessionTags);
+const SessionTags = onDemand(
+  async () => (await import("./session-tags.tsx")).SessionTags,
+  TypedAhead,
+);
 const UsageDialog = onDemand(async () => (await import("./usage-dialog.tsx")).UsageDialog);
 
 interface SessionItemProps {

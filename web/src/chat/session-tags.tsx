@@ -5,21 +5,21 @@ import { tagSession } from "../state/sessions.ts";
 import { useTexts } from "../text/use-texts.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
+import type { TakesText } from "../ui/on-demand.tsx";
 
 const maxTags = 20;
 const maxTagLength = 40;
 
-/** The tags of a conversation, to be added and taken away. */
-export function SessionTags({
-  session,
-  onClose,
-}: {
+interface SessionTagsProps extends TakesText {
   readonly session: SessionInfo;
   readonly onClose: () => void;
-}) {
+}
+
+/** The tags of a conversation, to be added and taken away. */
+export function SessionTags({ session, onClose, typed = "" }: SessionTagsProps) {
   const texts = useTexts();
   const [tags, setTags] = useState<readonly string[]>(session.tags);
-  const [text, setText] = useState("");
+  const [text, setText] = useState(typed);
   const withText = () => {
     const tag = text.trim();
     return tag === "" || tags.includes(tag) ? tags : [...tags, tag];

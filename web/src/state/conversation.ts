@@ -11,7 +11,8 @@ export interface Conversation {
   /** Another one for each unbroken part that is shown. */
   readonly windowId: string;
   readonly session: SessionInfo | null;
-  readonly state: "loading" | "ready" | "missing";
+  /** `refused`: the service has not let it be opened, and says why. */
+  readonly state: "loading" | "ready" | "missing" | "refused";
   readonly messages: readonly MessageView[];
   readonly hasOlder: boolean;
   readonly hasNewer: boolean;

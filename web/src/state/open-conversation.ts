@@ -14,9 +14,12 @@ import { forgetFollowed, isFollowed } from "./follow.ts";
 import { loadAround, loadBeside, loadTail } from "./load-pages.ts";
 import { mergeMessages } from "./merge-messages.ts";
 import { notify, notifyError } from "./notices.ts";
-import { followActive } from "./sync.ts";
+import { followActive, syncConversation } from "./sync.ts";
 import { tellTabs } from "./tabs.ts";
 import { currentTexts } from "../text/use-texts.ts";
+
+/** Where the conversation is opened, or was to be. */
+let wantedTarget: Conversation["target"] = null;
 
 /** Opens a conversation; null begins one. */
 export async function openConversation(
@@ -25,6 +28,7 @@ export async function openConversation(
   draftId?: string,
 ): Promise<void> {
   const signal = leaveConversation();
+  wantedTarget = target;
   forgetFollowed();
   announcements.set([]);
   const before = conversation.get();
@@ -47,13 +51,23 @@ export async function openConversation(
         updateConversation({ state: "missing" });
         return;
       }
+      // Whoever signs in again opens it again.
+      if (error instanceof ApiError && error.status === 401) return;
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) {
+        updateConversation({ state: "refused" });
         notifyError(error);
         return;
       }
       await waitToRetry(attempt, signal).catch(() => undefined);
     }
   }
+}
+
+/** As another user, or once more: what could not be opened before is opened, the rest brought up to date. */
+export async function reopenConversation(): Promise<void> {
+  const { sessionId, state, draftId } = conversation.get();
+  if (state === "ready") await syncConversation();
+  else await openConversation(sessionId, wantedTarget, draftId);
 }
 
 /** The messages around `target`, or the newest. */

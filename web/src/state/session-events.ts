@@ -9,6 +9,12 @@ import { syncConversation } from "./sync.ts";
 /** Whether everything that happens is told: then nobody needs to ask. */
 export const isTold = createStore(false);
 
+const listeners = new Set<(event: SessionEvent) => void>();
+
+export function onSessionEvent(listener: (event: SessionEvent) => void): void {
+  listeners.add(listener);
+}
+
 let listening: AbortController | null = null;
 
 /** Follows what happens to the user's sessions until it is called again with false. */
@@ -57,6 +63,7 @@ function take(event: SessionEvent): void {
     noteFeedback(event.message_id, event.feedback ?? undefined);
     return;
   }
+  for (const listener of listeners) listener(event);
   if (session !== undefined) noteSession(session);
   else if (type === "session_deleted" && sessionId !== undefined) dropSession(sessionId);
   if (sessionId === conversation.get().sessionId) void syncConversation();

@@ -8,6 +8,7 @@ import { syncConversation } from "./sync.ts";
 import { enterOpen, identity, savedToken } from "./identity.ts";
 import { tidyFiles } from "./kept-files.ts";
 import { startNavigation } from "./navigation.ts";
+import { reopenConversation } from "./open-conversation.ts";
 import { hasToTell, startNotifying } from "./notify-replies.ts";
 import { language } from "./preferences.ts";
 import { deliverAll } from "./send.ts";
@@ -34,7 +35,7 @@ export async function startChat(): Promise<void> {
     void refreshCatalogue();
     void refreshSessions();
     if (!isStarted) startNavigation();
-    else void syncConversation();
+    else void reopenConversation();
     isStarted = true;
     listenAnew();
     deliverAll();
@@ -109,9 +110,12 @@ function keepUpToDate(): void {
   }, sessionsPollMs);
   let hidden: ReturnType<typeof setTimeout> | undefined;
   const letGo = () => {
-    // What is being read aloud is listened to, and the end of what is being written is to be told.
-    if (hasToTell()) hidden = setTimeout(letGo, hiddenMs);
-    else if (speaking.get() === null) setFollowing(false);
+    // The end of what is being written is to be told, and what is being read aloud is listened to.
+    if (hasToTell()) {
+      hidden = setTimeout(letGo, hiddenMs);
+      return;
+    }
+    if (speaking.get() === null) setFollowing(false);
     setListening(false);
   };
   document.addEventListener("visibilitychange", () => {

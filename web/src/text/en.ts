@@ -345,6 +345,7 @@ export const en = {
   },
   latest: "Go to the newest message",
   loading: "Loading…",
+  notOpened: "This conversation cannot be opened.",
   missing: "This conversation does not exist (any more).",
   offline: "The service cannot be reached. Trying again…",
   searchEverything: "Search everything",
@@ -356,6 +357,7 @@ export const en = {
     bare: "Notifications: that a reply is there",
     text: "Notifications: how a reply begins",
     ready: "A reply is there.",
+    asks: "A decision is waited for.",
     failed: "A reply has ended early.",
     denied:
       "The browser does not allow notifications of this page. Allow them beside the address, then choose again.",

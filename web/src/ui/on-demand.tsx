@@ -3,9 +3,18 @@ import { waitToRetry } from "../state/connection.ts";
 
 const loaders: (() => Promise<unknown>)[] = [];
 
-/** A part of the page that the first view does without. It is loaded when it is first shown, or before that by `loadParts`. */
+/** Of a part with a field that has the focus at once: what it begins with. */
+export interface TakesText {
+  readonly typed?: string;
+}
+
+/**
+ * A part of the page that the first view does without. It is loaded when it is first shown, or before that by
+ * `loadParts`. `Meanwhile` stands in its place until then, and takes up what is typed.
+ */
 export function onDemand<Props extends object>(
   load: () => Promise<ComponentType<Props>>,
+  Meanwhile?: ComponentType<Props & { readonly onType: (text: string) => void }>,
 ): ComponentType<Props> {
   let Part: ComponentType<Props> | null = null;
   const get = async () => {
@@ -14,6 +23,7 @@ export function onDemand<Props extends object>(
   loaders.push(get);
   return function OnDemand(props: Props) {
     const [isThere, setThere] = useState(Part !== null);
+    const [typed, setTyped] = useState("");
     useEffect(() => {
       if (isThere) return undefined;
       const leaving = new AbortController();
@@ -33,7 +43,10 @@ export function onDemand<Props extends object>(
       run().catch(() => undefined);
       return () => leaving.abort();
     }, [isThere]);
-    return Part === null ? null : <Part {...props} />;
+    if (Part === null || !isThere) {
+      return Meanwhile === undefined ? null : <Meanwhile {...props} onType={setTyped} />;
+    }
+    return <Part {...props} {...(typed !== "" && { typed })} />;
   };
 }
 
