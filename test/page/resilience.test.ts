@@ -8,7 +8,7 @@ import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { startOpenAiServer } from "../support/openai-server.ts";
 import { createDataDir, startService } from "../support/start-service.ts";
 import { describeInBrowser } from "./browser.ts";
-import { composer, gate, openStage, say, until, visit, type Stage } from "./stage.ts";
+import { composer, gate, openStage, redSquare, say, until, visit, type Stage } from "./stage.ts";
 
 const words = Array.from({ length: 40 }, (_, index) => `word${index} `);
 const all = words.join("").trim();
@@ -85,6 +85,29 @@ describeInBrowser("nothing is lost", () => {
     const texts = (of: Page) => of.locator(".message .bubble, .message .markdown").allInnerTexts();
     assert.deepEqual(await texts(page), await texts(other));
     assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("files that are on their way from a draft to its message are kept in one of the two", async () => {
+    const { page, context } = await stage.visit({ user: "packer" });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "red.png", mimeType: "image/png", buffer: redSquare });
+    await page.getByLabel("Remove red.png").waitFor();
+    await page.route("**/chat/message/stream", (route) => route.abort());
+    // As if the browser was killed when its message's had not been kept yet.
+    await page.evaluate(() => {
+      const put = IDBObjectStore.prototype.put;
+      IDBObjectStore.prototype.put = function (value: unknown, key?: IDBValidKey) {
+        if (String(key).startsWith("outbox.")) throw new Error("killed");
+        return put.call(this, value, key);
+      };
+    });
+    await say(page, "what is this?");
+    await page.locator(".pending", { hasText: "what is this?" }).waitFor();
+    await page.getByLabel("Remove red.png").waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByLabel("Remove red.png").waitFor();
     await context.close();
   });
 

@@ -21,6 +21,7 @@ import {
   openDraftFiles,
   takeDraftFiles,
 } from "../state/draft-files.ts";
+import { outgoingFiles } from "../state/outbox.ts";
 import { isUnfinished } from "../state/reply-view.ts";
 import { readSaved, writeSaved } from "../state/saved.ts";
 import { sendMessage } from "../state/send.ts";
@@ -97,12 +98,14 @@ export function Composer() {
 
   const send = () => {
     if (!canSend) return;
-    const taken = takeDraftFiles();
+    const key = crypto.randomUUID();
+    const taken = takeDraftFiles(outgoingFiles(key));
     if (taken === null) return;
     sendMessage(
       text.trim(),
       sessionId === null ? chosenAgent.get() || null : null,
       newConfig.get(),
+      key,
       taken,
     );
     write("");

@@ -3,7 +3,7 @@ import { currentTexts } from "../text/use-texts.ts";
 import { acceptedTypes, chooseFiles, type FileLimits, type Refusal } from "./attachable.ts";
 import { addressedAgent, agents, chosenAgent, serviceConfig } from "./catalogue.ts";
 import { conversation } from "./conversation.ts";
-import { dropAllFiles, dropFiles, keepFiles, readFiles } from "./kept-files.ts";
+import { dropAllFiles, keepFiles, moveFiles, readFiles } from "./kept-files.ts";
 import { notify } from "./notices.ts";
 import { savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
@@ -28,9 +28,8 @@ export async function openDraftFiles(newPlace: string): Promise<void> {
 
 /** The same draft goes by another name from now on. */
 export function moveDraftFiles(newPlace: string): void {
-  void dropFiles(place);
+  void moveFiles(place, newPlace, draftFiles.get());
   place = newPlace;
-  void keepFiles(place, draftFiles.get());
 }
 
 /** Adds what the agent and the service take, and says what they do not. */
@@ -46,14 +45,18 @@ export function detachFile(file: File): void {
   setFiles(draftFiles.get().filter((each) => each !== file));
 }
 
-/** Hands the files over, unless the agent (it may be another one by now) does not take them: null, and says so. */
-export function takeDraftFiles(): readonly File[] | null {
+/**
+ * Hands the files over to where they are kept next, unless the agent (it may be another one by now) does not take them:
+ * null, and says so.
+ */
+export function takeDraftFiles(newPlace: string): readonly File[] | null {
   const files = draftFiles.get();
   const agent = currentAgent();
   const { refused } = chooseFiles(files, [], acceptedTypes(agent), fileLimits());
   tell(refused, agent);
   if (refused.length > 0) return null;
-  setFiles([]);
+  draftFiles.set([]);
+  void moveFiles(place, newPlace, files);
   return files;
 }
 

@@ -24,17 +24,16 @@ import { expectSpeech } from "../voice/player.ts";
 import { currentTexts } from "../text/use-texts.ts";
 import { voiceConfig } from "../voice/speech-settings.ts";
 
-/** Sends a message into the open conversation; it is kept until the service has confirmed it. */
+/** Sends a message into the open conversation; it is kept until the service has confirmed it. Its files are at its key's place. */
 export function sendMessage(
   text: string,
   agentId: string | null,
   config: SessionConfig,
+  key: string = crypto.randomUUID(),
   files: readonly File[] = [],
 ): void {
   const { sessionId, draftId, hasNewer, messages } = conversation.get();
   if (hasNewer) void jumpToLatest();
-  const key = crypto.randomUUID();
-  void keepFiles(outgoingFiles(key), files);
   putOutgoing({
     key,
     sessionId,
