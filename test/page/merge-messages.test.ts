@@ -88,6 +88,25 @@ test("what the service has told of and is no longer there is on another branch",
   expect(path("abcdx", "cd", true)).toBe("cdx");
 });
 
+test("what a question on the path stands behind is no newer than that, told of or not", () => {
+  const shown = [
+    message("rolled back", { role: "user" }),
+    message("its reply"),
+    message("instead", { role: "user" }),
+    message("the reply to that"),
+  ];
+  const ids = (tail: readonly string[]) =>
+    stillOnPath(
+      shown,
+      tail.map((id) => message(id)),
+      true,
+    ).map(({ message_id: id }) => id);
+  expect(ids(["instead", "the reply to that"])).toEqual(["instead", "the reply to that"]);
+  expect(ids(["instead"])).toEqual(["instead", "the reply to that"]);
+  // The page was on its way when the question was accepted.
+  expect(ids(["rolled back", "its reply"])).toHaveLength(4);
+});
+
 describe("withTurn", () => {
   test("puts a question that became part of what waits before its reply", () => {
     const first = { type: "user_message", session_id: "s", message_id: "r", message: "one" };

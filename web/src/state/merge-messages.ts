@@ -37,7 +37,8 @@ export function mergeMessages(
 
 /**
  * What of the messages shown is still on the path that ends with `tail`, which begins among them or is the whole of it:
- * those that the service has told of and that are not where they were belong to another branch, or are deleted.
+ * those that the service has told of and that are not where they were belong to another branch, or are deleted. So do
+ * those that it has not told of yet, where a question behind them is on the path: they are no newer than that.
  */
 export function stillOnPath(
   shown: readonly MessageView[],
@@ -46,9 +47,10 @@ export function stillOnPath(
 ): readonly MessageView[] {
   const there = new Set(tail.map((message) => message.message_id));
   const begins = shown.findIndex(({ message_id: id }) => id === tail[0]?.message_id);
+  const known = shown.findLastIndex(({ message_id: id, role }) => role === "user" && there.has(id));
   return shown.filter(
     ({ message_id: id, parent_id: parent }, at) =>
-      (at < begins && !isWhole) || there.has(id) || parent === undefined,
+      (at < begins && !isWhole) || there.has(id) || (parent === undefined && at > known),
   );
 }
 
