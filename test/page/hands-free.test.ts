@@ -142,6 +142,39 @@ describeInBrowser("hands-free", () => {
       await context.close();
     });
 
+    test("a microphone that goes away is said, and another one goes on where it was", async () => {
+      const { page, context, incidents } = await visit(browser, stage.service.url, {});
+      await page.locator(".agent-card").first().waitFor();
+      // Kept, so that it can be taken away.
+      await page.evaluate(() => {
+        const { mediaDevices } = navigator;
+        const get = mediaDevices.getUserMedia.bind(mediaDevices);
+        mediaDevices.getUserMedia = async (wish) => {
+          const stream = await get(wish);
+          Reflect.set(window, "microphone", stream.getAudioTracks()[0]);
+          return stream;
+        };
+      });
+      const isLive = () =>
+        page.evaluate(() => (Reflect.get(window, "microphone") as MediaStreamTrack).readyState);
+      await begin(page);
+      await panel(page).getByText("Listening", { exact: true }).waitFor();
+      await page.evaluate(() => {
+        (Reflect.get(window, "microphone") as MediaStreamTrack).dispatchEvent(new Event("ended"));
+      });
+      await panel(page).getByRole("alert").getByText("The microphone is gone").waitFor();
+      assert.equal(await isLive(), "ended");
+      assert.deepEqual(await faults(page), []);
+      await panel(page).getByRole("button", { name: "Try again" }).click();
+      await panel(page).getByText("Listening", { exact: true }).waitFor();
+      assert.equal(await isLive(), "live");
+      await page.keyboard.press("Escape");
+      await composer(page).waitFor();
+      assert.equal(await isLive(), "ended");
+      assert.deepEqual(incidents, []);
+      await context.close();
+    });
+
     test("over plain HTTP it is said that browsers give no microphone there", async () => {
       const { page, context } = await visit(browser, stage.service.url, {});
       await page.locator(".agent-card").first().waitFor();

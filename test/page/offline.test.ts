@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { describeInBrowser } from "./browser.ts";
-import { openStage, say, type Stage } from "./stage.ts";
+import { openStage, say, until, type Stage } from "./stage.ts";
 
 interface Manifest {
   start_url: string;
@@ -14,10 +14,12 @@ const user = "traveller";
 
 /** The page's files are kept. */
 const kept = (page: Page) =>
-  page.waitForFunction(async () => {
-    const { active } = await navigator.serviceWorker.ready;
-    return active?.state === "activated";
-  });
+  until(() =>
+    page.evaluate(async () => {
+      const { active } = await navigator.serviceWorker.ready;
+      return active?.state === "activated";
+    }),
+  );
 
 /** Addresses of all that the browser keeps of this origin. */
 const keptAddresses = (page: Page) =>
@@ -123,8 +125,42 @@ describeInBrowser("without the network", () => {
     });
     await page.reload();
     await page.locator(".agent-card").first().waitFor();
-    await page.waitForFunction(async () => (await caches.keys()).length === 1);
+    await until(async () => (await names()).length === 1);
     assert.deepEqual(await names(), [name]);
+    await context.close();
+  });
+
+  test("a click on a notification leads to the message: to the tab that shows it, else to one of its own", async () => {
+    const { page, context } = await stage.visit({ user, serviceWorkers: "allow" });
+    await page.locator(".agent-card").first().waitFor();
+    await kept(page);
+    const [worker] = context.serviceWorkers();
+    assert.ok(worker !== undefined);
+    /** What a click does; browsers allow it only to clicks of people. */
+    const click = (data: object | undefined) =>
+      worker.evaluate(async (told) => {
+        const done: string[] = [];
+        Object.assign(Reflect.get(self, "Clients").prototype, {
+          openWindow: (url: string) => done.push(`opened ${url}`),
+        });
+        Object.assign(Reflect.get(self, "WindowClient").prototype, {
+          focus(this: { url: string }) {
+            done.push(`shown ${this.url}`);
+          },
+        });
+        const works: Promise<unknown>[] = [];
+        const event = Object.assign(new Event("notificationclick"), {
+          notification: { data: told, close: () => done.push("closed") },
+          waitUntil: (work: Promise<unknown>) => works.push(work),
+        });
+        self.dispatchEvent(event);
+        await Promise.all(works);
+        return done;
+      }, data);
+    const link = `${stage.service.url}/?session=s&message=m`;
+    assert.deepEqual(await click({ url: link }), ["closed", `opened ${link}`]);
+    assert.deepEqual(await click({ url: page.url() }), ["closed", `shown ${page.url()}`]);
+    assert.deepEqual(await click(undefined), ["closed", `shown ${page.url()}`]);
     await context.close();
   });
 });

@@ -16,7 +16,10 @@ interface WindowClient {
 interface WorkerScope extends EventTarget {
   readonly registration: { readonly scope: string };
   readonly clients: {
-    matchAll(options: { readonly type: "window" }): Promise<readonly WindowClient[]>;
+    matchAll(options: {
+      readonly type: "window";
+      readonly includeUncontrolled: true;
+    }): Promise<readonly WindowClient[]>;
     openWindow(url: string): Promise<unknown>;
   };
   skipWaiting(): Promise<void>;
@@ -64,7 +67,8 @@ async function openFile(request: Request): Promise<Response> {
 async function show({ notification }: NotificationEvent): Promise<void> {
   notification.close();
   const { url = page } = (notification.data ?? {}) as { readonly url?: string };
-  const windows = await worker.clients.matchAll({ type: "window" });
+  // A tab that was there before this worker is not its yet.
+  const windows = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
   const open = windows.find((each) => each.url === url) ?? null;
   await (open === null ? worker.clients.openWindow(url) : open.focus());
 }

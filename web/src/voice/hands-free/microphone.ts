@@ -56,7 +56,8 @@ export async function openMicrophone(
   }
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
-    void context.close();
+    // Whoever has lost it closes it once more.
+    if (context.state !== "closed") void context.close();
   };
   try {
     await context.audioWorklet.addModule(captureUrl);
