@@ -12,6 +12,8 @@ interface LineWriterOptions {
   readonly onRecovery: (lost: number) => void;
   /** How much is written in one go. */
   readonly batchBytes?: number;
+  /** Between two writes: what comes meanwhile goes together, since each write costs more than many lines. */
+  readonly restMs?: number;
 }
 
 export interface LineWriter {
@@ -30,12 +32,14 @@ export interface LineWriter {
 /** Lines that may wait for a slow disk or reader; more are lost, and counted. */
 const maxWaitingBytes = 8 * 1024 * 1024;
 const maxBatchBytes = 64 * 1024;
+const usualRestMs = 50;
 /** What cannot be written is tried again so often. */
 const retryMs = 1_000;
 
 /** Stands in front of a stream for lines: bounds what waits, writes it in batches and outlives faults. */
 export function createLineWriter(options: LineWriterOptions): LineWriter {
   const { name, open, onFault, onRecovery, batchBytes = maxBatchBytes } = options;
+  const { restMs = usualRestMs } = options;
   let waiting: { readonly line: string; readonly bytes: number }[] = [];
   let waitingBytes = 0;
   /** Of the waiting ones, given to the stream at this moment. */
@@ -46,6 +50,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   let stream: Writable | null = null;
   let writing: Promise<void> | null = null;
   let retry: NodeJS.Timeout | undefined;
+  let endRest = () => {};
 
   const fault = (error: unknown) => {
     if (isFaulty) return;
@@ -99,8 +104,22 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
       } finally {
         underWay = 0;
       }
+      if (waiting.length > 0) continue;
+      recover();
+      await rest();
     }
-    recover();
+  };
+
+  /** The first line after a silence goes at once; those behind it wait for each other. */
+  const rest = async () => {
+    if (isClosed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, restMs);
+      endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   };
 
   const start = () => {
@@ -150,6 +169,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     async close() {
       isClosed = true;
       clearTimeout(retry);
+      endRest();
       await writing;
       await end(stream);
       stream = null;
