@@ -171,12 +171,16 @@ it("gives signs of life again and again, and none where something happens", asyn
       yield [{ seq, type: "assistant_chunk", json: "{}" }];
       await delay(10);
     }
-    await delay(1_000);
+    await seen.promise;
   };
+  const seen = Promise.withResolvers<void>();
   const { asked, handled } = await stage(async () => undefined, busy, 30_000, "show", 200);
   const [response] = await once(asked, "response");
   let text = "";
-  for await (const chunk of response) text += String(chunk);
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.split(": heartbeat\n").length > 2) seen.resolve();
+  }
   await handled;
   const [during = "", after = ""] = text.split("id: 40\n");
   expect(during).not.toContain("heartbeat");
@@ -195,6 +199,34 @@ it("says when a reply has ended, and gives the place back", async () => {
   await handled;
   expect(viewers()).toBe(0);
   sse.admit({ identity: null });
+});
+
+it("sends its head and what is there already in one write", async () => {
+  const short: FollowReply = async function* short() {
+    yield [{ seq: 1, type: "user_message", json: "{}" }];
+    await Promise.resolve();
+    yield [{ seq: 2, type: "assistant_chunk", json: "{}" }];
+    await delay(50);
+    yield [{ seq: 3, type: "cancelled", json: "{}" }];
+  };
+  let writes = 0;
+  const count = async (_closed: unknown, { socket }: ServerResponse) => {
+    if (socket === null) return;
+    for (const way of ["_write", "_writev"] as const) {
+      const write = socket[way]?.bind(socket) as (...given: unknown[]) => void;
+      socket[way] = (...given: unknown[]) => {
+        writes += 1;
+        write(...given);
+      };
+    }
+  };
+  const { asked, handled } = await stage(count, short);
+  const [response] = await once(asked, "response");
+  let text = "";
+  for await (const chunk of response) text += String(chunk);
+  await handled;
+  expect(text).toMatch(/^retry.*id: 1\n.*id: 2\n.*id: 3\n/s);
+  expect(writes).toBe(2);
 });
 
 it("begins no stream any more that would keep the server from closing", async () => {

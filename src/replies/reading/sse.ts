@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { breakOff } from "../../http/broken-off.ts";
 import { limitedUser, watchCaller, type Caller } from "../../http/caller.ts";
@@ -78,6 +78,8 @@ interface ShownEvents {
 const retryLine = "retry: 1000\n\n";
 const heartbeatLine = ": heartbeat\n";
 const endLine = "data: [DONE]\n\n";
+/** Made once: an error of its own for each stream would be one with a stack. */
+const readerGone = new DOMException("the reader is gone", "AbortError");
 
 /**
  * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: a page
@@ -101,7 +103,7 @@ export function createSseView(options: SseViewOptions): SseView {
     const { isForBrowsers = false } = shown;
     const heartbeat = isForBrowsers ? `${heartbeatLine}\n` : heartbeatLine;
     const leave = () => {
-      gone.abort();
+      gone.abort(readerGone);
       writer.release();
     };
     const writer = openWriter(raw, heartbeat, leave);
@@ -121,11 +123,10 @@ export function createSseView(options: SseViewOptions): SseView {
     });
     // Of what may have no end, the head alone has one.
     if (request.method === "HEAD") leave();
+    holdUntilTurnEnds(raw);
     // By itself, so that the head is kept as one string: in front of another it stays the hundred pieces it was made of.
-    raw.cork();
     raw.flushHeaders();
     if (isForBrowsers) raw.write(retryLine);
-    raw.uncork();
     // They are sent, and a stream lives long.
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
     const stopWatching = watchCaller(request, identity, leave);
@@ -191,6 +192,13 @@ export function createSseView(options: SseViewOptions): SseView {
       for (const leave of open) leave();
     },
   };
+}
+
+/** The head goes out with the events that are there already: a write costs as much as all else that a stream begins with. */
+function holdUntilTurnEnds({ socket }: ServerResponse): void {
+  if (socket === null) return;
+  socket.cork();
+  setImmediate(() => socket.uncork());
 }
 
 /** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
