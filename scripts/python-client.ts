@@ -17,6 +17,7 @@ export const awaiting: readonly string[] = [
   "messages",
   "reply",
   "sessions",
+  "talk",
   "transport",
   "voice",
 ].map((name) => `${name}.py`);

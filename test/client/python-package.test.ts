@@ -56,8 +56,11 @@ describe.skipIf(python === null)("the Python package, as it is installed", () =>
     const files = await readdir(join(directory, "installed"), { recursive: true });
     expect(files).toContain("chat_service/py.typed");
     expect(files.some((name) => name.endsWith("licenses/LICENSE"))).toBe(true);
-    await writeFile(join(directory, "first.py"), first);
-    await writeFile(join(directory, "second.py"), second);
+    const silent = `import sys; sys.modules["websockets"] = None
+from chat_service import ChatClient; ChatClient("http://x").voice.talk()`;
+    await expect(run(python, ["-c", silent], { env: environment() })).rejects.toThrow(
+      "pip install 'chat-service-client[voice]'",
+    );
   });
 
   it("keeps mypy and ruff content, for the oldest Python that it is for", async () => {

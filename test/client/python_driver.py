@@ -91,6 +91,27 @@ async def listen(client, until):
             break
 
 
+async def converse(client, named, on, until):
+    """A spoken conversation: behind the first event of a type what `on` has for it, to the end or the event `until`."""
+    talk = await clients[client].voice.talk(**named)
+    done = set()
+    async for event in talk:
+        print(json.dumps({"told": event}), flush=True)
+        for name, *args in [] if event["type"] in done else on.get(event["type"], []):
+            args = [event["message_id"] if each == "$message" else each for each in args]
+            if name == "sound":
+                samples = base64.b64decode(args[0])
+                for at in range(0, len(samples), 1_600):
+                    await talk.sound(samples[at : at + 1_600])
+            else:
+                await getattr(talk, name)(*args)
+        done.add(event["type"])
+        if event["type"] == until:
+            break
+    await talk.aclose()
+    return [event async for event in talk]
+
+
 async def leave_while_reading(reply):
     """Somebody else leaves while it is read."""
     return await leaving(replies[reply])
@@ -109,7 +130,8 @@ async def obey(order):
         for values in noted.values():
             values.clear()
         return found
-    return await {"call": call, "read": read, "listen": listen, "leave": leave_while_reading}[kind](**rest)
+    known = {"call": call, "read": read, "listen": listen, "converse": converse, "leave": leave_while_reading}
+    return await known[kind](**rest)
 
 
 async def main():

@@ -1,80 +1,264 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { createChatClient, type TalkEvent } from "../../packages/client/src/index.ts";
-import { readWav } from "../../src/voice/wav.ts";
+import { rm } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  createChatClient,
+  type TalkEvent,
+  type TalkOptions,
+} from "../../packages/client/src/index.ts";
+import { readWav, samplesToBytes } from "../../src/voice/wav.ts";
 import { lastUserText, startOpenAiServer, type OpenAiServer } from "../support/openai-server.ts";
-import { describeSpeech } from "../support/speech-programs.ts";
-import { startService, type TestService } from "../support/start-service.ts";
+import { pythonForClient, startPythonDriver, type Raised } from "../support/python-client.ts";
+import { missingPrograms } from "../support/speech-programs.ts";
+import { createDataDir, startService, type TestService } from "../support/start-service.ts";
 
-describeSpeech("speech by the client", () => {
-  let model: OpenAiServer;
-  let service: TestService;
-  let question: Blob;
+/** Recognises the question, or, where there is no recogniser, takes whatever it hears for it. */
+const recogniser =
+  missingPrograms.length === 0
+    ? "pocketsphinx"
+    : JSON.stringify(["sh", "-c", 'test -s "$1" && echo what time is it', "sh", "{input}"]);
 
-  const connect = () => createChatClient({ baseUrl: service.url, userId: "ann" });
+/** Behind the first event of a type these methods are called, `$message` being its message, up to the event `until`. */
+interface Script {
+  readonly named: TalkOptions;
+  readonly on: Readonly<Record<string, readonly (readonly [name: string, ...args: unknown[]])[]>>;
+  readonly until: string;
+}
+
+/** What a client does, in whatever language it is written. */
+interface Speaker {
+  connect(options: { readonly token?: string }): Promise<void>;
+  transcribe(wav: Uint8Array): Promise<string>;
+  /** The events of the answer to a recording, and how much of it had gone. */
+  send(wav: Uint8Array): Promise<{ events: TalkEvent[]; shares: number[] }>;
+  audio(id: string): Promise<Uint8Array>;
+  /** Rejects with what the client raises. */
+  converse(script: Script, told?: (event: TalkEvent) => void): Promise<TalkEvent[]>;
+  close(): Promise<void>;
+}
+
+let model: OpenAiServer;
+let service: TestService;
+let dataDir: string;
+let question: Uint8Array;
+
+const start = async () => {
+  const env = { MODELS_API_URL: model.url, VOICE_STT_COMMAND: recogniser };
+  service = await startService({ dataDir, env });
+};
+
+beforeAll(async () => {
+  model = await startOpenAiServer({
+    respond: (request) => ({ tokens: lastUserText(request).match(/\S+\s*/g) ?? [] }),
+  });
+  dataDir = await createDataDir();
+  await start();
+  const client = createChatClient({ baseUrl: service.url, userId: "ann" });
+  const body = { text: "what time is it", voice: "rms", format: "wav" } as const;
+  question = new Uint8Array(await (await client.voice.synthesize(body)).arrayBuffer());
+});
+afterAll(async () => {
+  await service.stop();
+  await model.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+function typescript(): Speaker {
+  const connect = (options: object = {}) =>
+    createChatClient({ baseUrl: service.url, userId: "ann", ...options });
+  let client = connect();
+  return {
+    async connect(options) {
+      client = connect(options);
+    },
+    transcribe: async (wav) =>
+      (await client.voice.transcribe(new Blob([wav.slice()]), { language: "en" })).text,
+    async send(wav) {
+      const shares: number[] = [];
+      const reply = client.voice.send(
+        { audio: new Blob([wav.slice()]), language: "en", enable_tts: true, format: "wav" },
+        { onProgress: (share) => shares.push(share) },
+      );
+      const events: TalkEvent[] = [];
+      for await (const event of reply) events.push({ ...event, stream: "reply" });
+      return { events, shares };
+    },
+    audio: async (id) => new Uint8Array(await (await client.voice.audio(id)).arrayBuffer()),
+    async converse({ named, on, until }, told = () => {}) {
+      const talk = client.voice.talk(named);
+      const events: TalkEvent[] = [];
+      for await (const event of talk) {
+        const isFirst = events.every(({ type }) => type !== event.type);
+        events.push(event);
+        told(event);
+        for (const [name, ...args] of isFirst ? (on[event.type] ?? []) : []) {
+          const given = args.map((each) =>
+            each === "$message" ? (event as { message_id?: string }).message_id : each,
+          );
+          if (name === "sound") {
+            const samples = new Int16Array(
+              Uint8Array.from(Buffer.from(String(given[0]), "base64")).buffer,
+            );
+            for (let at = 0; at < samples.length; at += 800)
+              talk.sound(samples.slice(at, at + 800));
+          } else (talk[name as "played"] as (...args: unknown[]) => void)(...given);
+        }
+        if (event.type === until) break;
+      }
+      for await (const event of talk) throw new Error(`still open: ${event.type}`);
+      return events;
+    },
+    close: async () => {},
+  };
+}
+
+async function python(program: string, mode: "async" | "sync"): Promise<Speaker> {
+  const py = await startPythonDriver(program, mode);
+  const connect = (options: object = {}) =>
+    py.connect("ann", service.url, { user_id: "ann", ...options });
+  await connect();
+  const file = (wav: Uint8Array) => ({
+    $file: ["question.wav", Buffer.from(wav).toString("base64")],
+  });
+  const raise = (error: Error) => {
+    const { kind, text, ...members } = error.cause as Raised;
+    throw Object.assign(new Error(`${kind}: ${text}`), members);
+  };
+  return {
+    async connect(options) {
+      await connect(options);
+    },
+    transcribe: async (wav) =>
+      (await py.call<{ text: string }>("ann", "voice.transcribe", [file(wav)], { language: "en" }))
+        .text,
+    async send(wav) {
+      await py.noted();
+      const fields = { language: "en", enable_tts: true, format: "wav" };
+      const reply = await py.call<{ reply: number; sessionId: string; messageId: string }>(
+        "ann",
+        "voice.send",
+        [file(wav)],
+        { ...fields, on_progress: { $note: "shares" } },
+      );
+      return { events: await py.read<TalkEvent>(reply), shares: (await py.noted()).shares };
+    },
+    audio: async (id) => {
+      const { bytes } = await py.call<{ bytes: string }>("ann", "voice.audio", [id]);
+      return Buffer.from(bytes, "base64");
+    },
+    async converse(script, told = () => {}) {
+      const events: TalkEvent[] = [];
+      const after = await py
+        .converse("ann", script, (event: TalkEvent) => {
+          events.push(event);
+          told(event);
+        })
+        .catch(raise);
+      expect(after).toEqual([]);
+      return events;
+    },
+    close: () => py.close(),
+  };
+}
+
+const program = await pythonForClient();
+const speakers: Readonly<Record<string, () => Speaker | Promise<Speaker>>> = {
+  TypeScript: typescript,
+  ...(program !== null && {
+    "Python with await": () => python(program, "async"),
+    "Python without": () => python(program, "sync"),
+  }),
+};
+
+describe.each(Object.keys(speakers))("speech by the client in %s", (name) => {
+  let speaker: Speaker;
+  /** The question, and silence around it. */
+  const spoken = () => {
+    const samples = readWav(question)?.samples ?? new Int16Array();
+    const whole = new Int16Array(24_000 + samples.length);
+    whole.set(samples, 8_000);
+    return Buffer.from(samplesToBytes(whole)).toString("base64");
+  };
 
   beforeAll(async () => {
-    model = await startOpenAiServer({
-      respond: (request) => ({ tokens: lastUserText(request).match(/\S+\s*/g) ?? [] }),
-    });
-    service = await startService({
-      env: { MODELS_API_URL: model.url, VOICE_STT_COMMAND: "pocketsphinx" },
-    });
-    const body = { text: "what time is it", voice: "rms", format: "wav" } as const;
-    question = await connect().voice.synthesize(body);
+    speaker = (await speakers[name]?.()) as Speaker;
   });
-  afterAll(async () => {
-    await service.stop();
-    await model.close();
-  });
+  afterAll(() => speaker.close());
 
   it("a recording goes up, and its answer comes back as text and as sound", async () => {
-    const client = connect();
-    expect(await client.voice.transcribe(question, { language: "en" })).toMatchObject({
-      text: "what time is it",
-    });
-    const shares: number[] = [];
-    const reply = client.voice.send(
-      { audio: question, language: "en", enable_tts: true, format: "wav" },
-      { onProgress: (share) => shares.push(share) },
-    );
-    let said = "";
-    let audioId: unknown;
-    for await (const event of reply) {
-      if (event.type === "user_message") said = event.message;
-      if (event.type === "audio_response") audioId = event.audio.audio_id;
-    }
-    expect(said).toBe("what time is it");
+    expect(await speaker.transcribe(question)).toBe("what time is it");
+    const { events, shares } = await speaker.send(question);
+    expect(events[0]).toMatchObject({ type: "user_message", message: "what time is it" });
     expect(shares.at(-1)).toBe(1);
-    const sound = await client.voice.audio(String(audioId));
-    expect(readWav(new Uint8Array(await sound.arrayBuffer()))?.samples.length).toBeGreaterThan(0);
+    const heard = events.find(({ type }) => type === "audio_response");
+    const { audio } = heard as unknown as { audio: { audio_id: string } };
+    expect(readWav(await speaker.audio(audio.audio_id))?.samples.length).toBeGreaterThan(0);
   });
 
   it("a spoken conversation goes both ways, and ends when its loop is left", async () => {
-    const samples = readWav(new Uint8Array(await question.arrayBuffer()))?.samples;
-    const talk = connect().voice.talk({ language: "en", voice_config: { format: "wav" } });
-    const events: TalkEvent[] = [];
-    for await (const event of talk) {
-      events.push(event);
-      if (event.type === "voice_started") {
-        for (const sound of [new Int16Array(8_000), samples, new Int16Array(16_000)]) {
-          for (let at = 0; at < (sound?.length ?? 0); at += 800) {
-            talk.sound(sound?.slice(at, at + 800) ?? new Int16Array());
-          }
-        }
-      }
-      if (event.type === "audio_chunk") talk.played(event.message_id, 200);
-      if (event.type === "conversation_complete") break;
-    }
-    const types = events.map(({ type }) => type);
-    expect(types.slice(0, 4)).toEqual([
+    const events = await speaker.converse({
+      named: { language: "en", voice_config: { format: "wav" } },
+      on: { voice_started: [["sound", spoken()]], audio_chunk: [["played", "$message", 200]] },
+      until: "conversation_complete",
+    });
+    expect(events.map(({ type }) => type).slice(0, 4)).toEqual([
       "voice_started",
       "speech_started",
       "speech_ended",
       "transcript",
     ]);
     expect(events.at(-1)).toMatchObject({ full_response: "what time is it", stream: "reply" });
-    for await (const event of talk) throw new Error(`still open: ${event.type}`);
-    const { sessions } = await connect().sessions.list();
-    expect(sessions).toHaveLength(2);
+  });
+
+  it("a turn ends when one says so; a reply is stopped, and told again to who resumes it", async () => {
+    model.enqueue({ tokens: ["One. ", "Two. "], fault: { kind: "hang" } });
+    const events = await speaker.converse({
+      named: { language: "en", turn_detection: "manual", voice_config: { enable_tts: false } },
+      on: {
+        voice_started: [["sound", spoken()], ["commit"]],
+        assistant_chunk: [["interrupt", "$message"]],
+      },
+      until: "cancelled",
+    });
+    expect(events.find(({ type }) => type === "speech_ended")).toMatchObject({ reason: "commit" });
+    const cancelled = events.at(-1) as { message_id: string; session_id: string; seq: number };
+    const told = await speaker.converse({
+      named: { session_id: cancelled.session_id },
+      on: { voice_started: [["resume", cancelled.message_id, cancelled.seq - 1]] },
+      until: "cancelled",
+    });
+    expect(told.map(({ type }) => type)).toEqual(["voice_started", "cancelled"]);
+  });
+
+  it("how far it was heard is told when a reply is spoken over", async () => {
+    model.enqueue({ tokens: ["One two three. ", "Four five six. "], fault: { kind: "hang" } });
+    const events = await speaker.converse({
+      named: { language: "en", voice_config: { format: "wav" } },
+      on: {
+        voice_started: [["sound", spoken()]],
+        audio_chunk: [
+          ["played", "$message", 100],
+          ["interrupt", "$message", 300],
+        ],
+        stop_playback: [["played", "$message", 400, true]],
+      },
+      until: "playback_interrupted",
+    });
+    expect(events.at(-1)).toMatchObject({ played_ms: 400 });
+  });
+
+  it("says what the service has against it, and that it was cut off", async () => {
+    const script = { on: {}, until: "voice_started" };
+    await expect(speaker.converse({ ...script, named: { sample_rate: 1 } })).rejects.toMatchObject({
+      status: 422,
+      type: "validation_failed",
+    });
+    const listening = speaker.converse({ named: {}, on: {}, until: "nothing" }, ({ type }) => {
+      if (type === "voice_started") void service.kill();
+    });
+    await expect(listening).rejects.toThrow(
+      /^(ConnectionError: )?The spoken conversation was cut off$/,
+    );
+    await start();
+    await speaker.connect({});
   });
 });

@@ -10,6 +10,7 @@ export const pythonClient = join(import.meta.dirname, "../../clients/python");
 
 const packages = [
   "httpx==0.28.1",
+  "websockets==17.4",
   "mypy==2.4.1",
   "ruff==0.17.6",
   "hatchling==1.33.0",
@@ -115,6 +116,8 @@ export async function startPythonDriver(python: string, mode: "async" | "sync") 
       order<{ alive: boolean; seen: number }>({ do: "leave", reply }),
     listen: (client: string, until: string, told: (event: never) => void) =>
       order({ do: "listen", client, until }, told),
+    converse: (client: string, script: object, told: (event: never) => void) =>
+      order<unknown[]>({ do: "converse", client, ...script }, told),
     /** What was waited for, tried again, told of progress and asked of the token since this was asked last. */
     noted: () =>
       order<{ waits: number[]; retries: string[]; shares: number[]; asked: (string | null)[] }>({

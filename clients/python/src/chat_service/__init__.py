@@ -1,9 +1,11 @@
 """A client of Chat Service: conversations with AI agents, streamed replies that survive lost connections, voice."""
 
 from . import api_types
+from ._apply_event import ToolCall, apply_event
 from ._async.client import AsyncChatClient
 from ._async.reply import AsyncReply
 from ._async.sessions import AsyncDownload
+from ._async.talk import AsyncTalk
 from ._errors import ApiError, ChatServiceError, ConnectionError, Detail, ReplyError
 from ._files import EncodedFile, File, encode_file
 from ._reading import is_last, text_after
@@ -11,6 +13,8 @@ from ._retry import Pause
 from ._sync.client import ChatClient
 from ._sync.reply import Reply
 from ._sync.sessions import Download
+from ._sync.talk import Talk
+from ._talking import TalkEvent, TalkOptions
 from .api_types import Decision, Message, ReplyEvent, SessionEvent, SessionInfo
 
 __all__ = [
@@ -18,6 +22,7 @@ __all__ = [
     "AsyncChatClient",
     "AsyncDownload",
     "AsyncReply",
+    "AsyncTalk",
     "ChatClient",
     "ChatServiceError",
     "ConnectionError",
@@ -33,7 +38,12 @@ __all__ = [
     "ReplyEvent",
     "SessionEvent",
     "SessionInfo",
+    "Talk",
+    "TalkEvent",
+    "TalkOptions",
+    "ToolCall",
     "api_types",
+    "apply_event",
     "encode_file",
     "is_last",
     "text_after",

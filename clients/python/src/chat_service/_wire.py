@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from ._call import Call, CallOptions
+from ._socket import SocketCall
 
 PIECE_BYTES = 64 * 1024
 
@@ -27,6 +28,7 @@ class Settings:
     max_retries: int
     patience: float
     silence: float
+    websocket: Mapping[str, Any]
 
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
         pairs = [
@@ -60,10 +62,8 @@ def describe(settings: Settings, call: Call[Any], options: CallOptions, user_id:
     content, content_type = _body(call, named if call.user == "body" else {})
     headers = {
         "Accept": "application/json",
-        **({"Accept-Language": settings.language} if settings.language else {}),
         **({"Content-Type": content_type} if content_type else {}),
-        **({"X-API-Key": settings.api_key} if settings.api_key else {}),
-        **settings.headers,
+        **_shared_headers(settings),
         **call.headers,
         **options.get("headers", {}),
     }
@@ -77,6 +77,30 @@ def describe(settings: Settings, call: Call[Any], options: CallOptions, user_id:
         # Heartbeats come more often than `silence`; a connection that is silent longer is dead.
         httpx.Timeout(timeout, read=max(settings.silence, call.timeout or 0) if is_stream else timeout),
     )
+
+
+def describe_socket(settings: Settings, query: Mapping[str, object], token: str | None) -> SocketCall:
+    headers = {**bearer(token), **_shared_headers(settings)}
+    given = {
+        "additional_headers": headers,
+        "open_timeout": settings.timeout,
+        # Speech of a whole sentence, in Base64.
+        "max_size": 64 * 1024 * 1024,
+    }
+    url = settings.url("/chat/ws", query).replace("http", "ws", 1)
+    return SocketCall(url, {**given, **settings.websocket})
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _shared_headers(settings: Settings) -> dict[str, str]:
+    return {
+        **({"Accept-Language": settings.language} if settings.language else {}),
+        **({"X-API-Key": settings.api_key} if settings.api_key else {}),
+        **settings.headers,
+    }
 
 
 def shares(content: bytes) -> Iterator[tuple[bytes, float]]:

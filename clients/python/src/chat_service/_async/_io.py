@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import httpx
 
 from .._retry import Pause
+from .._socket import SocketCall, faults
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 T = TypeVar("T")
 
@@ -28,3 +32,26 @@ async def sleep(pause: Pause) -> None:
 async def interrupt(response: httpx.Response) -> None:
     """Whoever reads it is told that it has broken."""
     await response.aclose()
+
+
+class Socket:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def receive(self) -> str | bytes:
+        with faults():
+            return await self._connection.recv()
+
+    async def send(self, message: str | bytes) -> None:
+        with faults():
+            await self._connection.send(message)
+
+    async def aclose(self) -> None:
+        await self._connection.close()
+
+
+async def connect_socket(call: SocketCall) -> Socket:
+    with faults():
+        from websockets.asyncio.client import connect
+
+        return Socket(await connect(call.url, **call.arguments))

@@ -38,6 +38,7 @@ class AsyncChatClient:
         patience: float = 60,
         silence: float = 60,
         http_client: httpx.AsyncClient | None = None,
+        websocket: Mapping[str, Any] | None = None,
         wait: Wait = sleep,
     ) -> None:
         """
@@ -52,10 +53,20 @@ class AsyncChatClient:
         patience: a message is sent again, and a lost stream taken up again, for so many seconds without progress.
         silence: a stream that is silent longer is taken for lost: more than the service's `server.heartbeat_seconds`.
         http_client: one of your own, with proxies and certificates; it is not closed with this one.
+        websocket: for spoken conversations, which do not go over `http_client`: what `connect` of `websockets` takes, such as
+            `ssl` and `proxy`.
         wait: waits between attempts, in place of sleeping.
         """
         settings = Settings(
-            base_of(base_url), api_key, language, headers or {}, timeout, max_retries, patience, silence
+            base_of(base_url),
+            api_key,
+            language,
+            headers or {},
+            timeout,
+            max_retries,
+            patience,
+            silence,
+            websocket or {},
         )
         self._http = http_client or _http()
         self._is_owner = http_client is None

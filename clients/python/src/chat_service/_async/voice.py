@@ -6,8 +6,10 @@ from .. import api_types as api
 from .._call import Call, CallOptions, SendOptions, keyed, path, split
 from .._files import FileLike, as_file
 from .._reading import ReplySource
+from .._talking import TalkOptions
 from .._typing import Unpack
 from .reply import AsyncReply, ask
+from .talk import AsyncTalk, talk
 from .transport import AsyncTransport
 
 _TIMEOUT = 150.0
@@ -78,3 +80,7 @@ class AsyncVoice:
 
     async def voices(self, **options: Unpack[CallOptions]) -> api.GetChatVoicesAnswer:
         return await self._transport.json(Call[api.GetChatVoicesAnswer]("GET", "/chat/voices"), options)
+
+    async def talk(self, **options: Unpack[TalkOptions]) -> AsyncTalk:
+        """A spoken conversation: sound both ways at once, over a WebSocket. For it `pip install 'chat-service-client[voice]'`."""
+        return await talk(self._transport, options)

@@ -6,11 +6,15 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
 from .._retry import Pause
+from .._socket import SocketCall, faults
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 T = TypeVar("T")
 
@@ -34,3 +38,27 @@ def interrupt(response: httpx.Response) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+class Socket:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    def receive(self) -> str | bytes:
+        with faults():
+            return self._connection.recv()
+
+    def send(self, message: str | bytes) -> None:
+        with faults():
+            self._connection.send(message)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def connect_socket(call: SocketCall) -> Socket:
+    with faults():
+        from websockets.sync.client import connect
+
+        # Entered, as every version of it means to be.
+        return Socket(connect(call.url, **call.arguments).__enter__())

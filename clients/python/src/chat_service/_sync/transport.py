@@ -11,7 +11,8 @@ from .._call import Call, CallOptions, OnProgress, StreamOptions
 from .._errors import ApiError, ConnectionError, read_refusal
 from .._event_stream import EventParser, SentEvent
 from .._retry import Patience, Pause, Repeats
-from .._wire import Described, Settings, describe, shares
+from .._socket import SocketCall
+from .._wire import Described, Settings, bearer, describe, describe_socket, shares
 from ._io import Token, Wait, resolve
 
 T = TypeVar("T")
@@ -35,9 +36,8 @@ class Transport:
 
     def open(self, call: Call[Any], options: CallOptions) -> httpx.Response:
         """One request; its answer is good, and not read yet."""
-        user_id = self._user_id() if callable(self._user_id) else self._user_id
-        described = describe(self.settings, call, options, user_id)
-        token = resolve(self._token(None)) if callable(self._token) else self._token
+        described = describe(self.settings, call, options, self._user())
+        token = self._current_token()
         on_progress = options.get("on_progress")
         try:
             response = self._send(described, token, on_progress)
@@ -77,6 +77,16 @@ class Transport:
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
             raise ConnectionError("The stream broke off") from error
 
+    def socket_call(self, session_id: str | None, user_id: str | None) -> SocketCall:
+        query = {"session_id": session_id, "user_id": user_id or self._user()}
+        return describe_socket(self.settings, query, self._current_token())
+
+    def _user(self) -> str | None:
+        return self._user_id() if callable(self._user_id) else self._user_id
+
+    def _current_token(self) -> str | None:
+        return resolve(self._token(None)) if callable(self._token) else self._token
+
     def _repeated(self, call: Call[Any], options: CallOptions, read: Callable[..., Any]) -> Any:
         max_retries = options.get("max_retries", self.settings.max_retries)
         repeats = Repeats(call, max_retries, options.get("on_retry"))
@@ -92,7 +102,7 @@ class Transport:
     def _send(self, described: Described, token: str | None, on_progress: OnProgress | None) -> httpx.Response:
         content = described.content
         headers: Mapping[str, str] = {
-            **({"Authorization": f"Bearer {token}"} if token else {}),
+            **bearer(token),
             **described.headers,
             **({"Content-Length": str(len(content))} if content is not None else {}),
         }

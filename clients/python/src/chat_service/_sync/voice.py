@@ -6,8 +6,10 @@ from .. import api_types as api
 from .._call import Call, CallOptions, SendOptions, keyed, path, split
 from .._files import FileLike, as_file
 from .._reading import ReplySource
+from .._talking import TalkOptions
 from .._typing import Unpack
 from .reply import Reply, ask
+from .talk import Talk, talk
 from .transport import Transport
 
 _TIMEOUT = 150.0
@@ -78,3 +80,7 @@ class Voice:
 
     def voices(self, **options: Unpack[CallOptions]) -> api.GetChatVoicesAnswer:
         return self._transport.json(Call[api.GetChatVoicesAnswer]("GET", "/chat/voices"), options)
+
+    def talk(self, **options: Unpack[TalkOptions]) -> Talk:
+        """A spoken conversation: sound both ways at once, over a WebSocket. For it `pip install 'chat-service-client[voice]'`."""
+        return talk(self._transport, options)
