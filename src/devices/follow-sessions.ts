@@ -2,7 +2,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import { told, type SessionEvent, type SessionEventStore } from "./session-event-store.ts";
 
 interface FollowOptions {
-  readonly store: Pick<SessionEventStore, "position" | "read" | "news">;
+  readonly store: Pick<SessionEventStore, "position" | "read" | "news" | "goOnFollowing">;
   readonly logger: Logger;
   /** How often the numbers of those who are followed are looked at. */
   readonly lookMs?: number;
@@ -15,6 +15,9 @@ interface Feed {
   readonly wake: Set<() => void>;
   page: { readonly after: number; readonly read: ReturnType<SessionEventStore["read"]> } | null;
 }
+
+/** So often it is said that those who are followed are followed still. */
+const goOnMs = 3_600_000;
 
 /** The database does not answer: looking again at once would not help it. */
 const awayMs = 1_000;
@@ -30,6 +33,7 @@ export function createSessionFollowers(options: FollowOptions) {
   const feeds = new Map<string, Feed>();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let saidMs = performance.now();
 
   const schedule = (delayMs: number) => {
     if (timer !== undefined || feeds.size === 0 || isClosed) return;
@@ -39,6 +43,10 @@ export function createSessionFollowers(options: FollowOptions) {
   const look = async () => {
     let delayMs = lookMs;
     try {
+      if (performance.now() - saidMs > goOnMs) {
+        saidMs = performance.now();
+        await store.goOnFollowing([...feeds.keys()]);
+      }
       const seen = new Map([...feeds].map(([userId, { last }]) => [userId, last]));
       for (const { userId, last } of await store.news(seen)) {
         const feed = feeds.get(userId);

@@ -44,19 +44,27 @@ interface MessageRow {
 
 /** Events of one page: each brings its session with it. */
 const pageEvents = 50;
-/** However few there are of a user. */
+/** Events, and that there are any where nobody follows any more. */
 const keptFor = "1 day";
+
+/** Users of whom nothing is written down any more, in one transaction. */
+const purgedUsers = 1_000;
+
+/** That somebody follows is noted once an hour. */
+const isFollowed = (whom: string) =>
+  `UPDATE session_event_counters SET followed_at = now() WHERE ${whom} AND followed_at < now() - interval '1 hour'`;
 
 export type SessionEventStore = ReturnType<typeof createSessionEventStore>;
 
-/** What users' devices are told of their sessions: written by triggers (migration 0020), read here. */
+/** What users' devices are told of their sessions: written by triggers (migrations 0020, 0033) for those who are followed, read here. */
 export function createSessionEventStore(
   database: Database,
   sessions: Pick<SessionStore, "findAll">,
 ) {
   const kept = async (userId: string): Promise<Kept | null> => {
     const { rows } = await database.query<Kept>(
-      `SELECT c.last, coalesce(
+      `WITH followed AS (${isFollowed("user_id = $1")})
+       SELECT c.last, coalesce(
          (SELECT min(number) FROM session_events e WHERE e.user_id = c.user_id), c.last + 1) AS first
        FROM session_event_counters c WHERE c.user_id = $1`,
       [userId],
@@ -68,11 +76,14 @@ export function createSessionEventStore(
     for (;;) {
       const found = await kept(userId);
       if (found !== null) return found;
-      // What comes next gets a number after this one.
-      await database.query(
-        "INSERT INTO session_event_counters (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
-        [userId],
-      );
+      // From now on all is written down that happens: whoever has found that nobody follows has committed before.
+      await database.transaction(async (tx) => {
+        void tx.query("SELECT pg_advisory_xact_lock(4812004, hashtext($1))", [userId]);
+        await tx.query(
+          "INSERT INTO session_event_counters (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
+          [userId],
+        );
+      });
     }
   };
 
@@ -166,13 +177,25 @@ export function createSessionEventStore(
     async news(
       seen: ReadonlyMap<string, number>,
     ): Promise<readonly (Pick<Kept, "last"> & { readonly userId: string })[]> {
-      const { rows } = await database.query<{ userId: string; last: number }>(
-        `SELECT c.user_id AS "userId", c.last
+      const { rows } = await database.query<{ userId: string; last: number | null }>(
+        `SELECT seen.user_id AS "userId", c.last
          FROM unnest($1::text[], $2::bigint[]) AS seen (user_id, last)
-         JOIN session_event_counters c ON c.user_id = seen.user_id AND c.last <> seen.last`,
+         LEFT JOIN session_event_counters c ON c.user_id = seen.user_id
+         WHERE c.last IS DISTINCT FROM seen.last`,
         [[...seen.keys()], [...seen.values()]],
       );
-      return rows;
+      return Promise.all(
+        rows.map(async ({ userId, last }) => ({
+          userId,
+          // Who was erased begins anew.
+          last: last ?? (await position(userId)).last,
+        })),
+      );
+    },
+
+    /** These are followed still, however little happens. */
+    async goOnFollowing(userIds: readonly string[]): Promise<void> {
+      await database.query(isFollowed("user_id = ANY($1::text[])"), [userIds]);
     },
 
     /** Nothing of a user's events stays; who follows them is told to begin anew. */
@@ -189,10 +212,21 @@ export function createSessionEventStore(
       await database.query(
         `DELETE FROM session_events WHERE created_at < now() - interval '${keptFor}'`,
       );
-      await database.query(
-        `DELETE FROM session_event_counters c WHERE changed_at < now() - interval '${keptFor}'
-         AND NOT EXISTS (SELECT 1 FROM session_events e WHERE e.user_id = c.user_id)`,
-      );
+      for (let left = purgedUsers; left === purgedUsers;) {
+        left = await database.transaction(async (tx) => {
+          const { rows } = await tx.query<{ userId: string }>(
+            `DELETE FROM session_event_counters WHERE user_id = ANY (ARRAY(
+               SELECT user_id FROM session_event_counters WHERE followed_at < now() - interval '${keptFor}'
+               ORDER BY followed_at LIMIT ${purgedUsers} FOR UPDATE SKIP LOCKED))
+             RETURNING user_id AS "userId"`,
+          );
+          // Behind the lock of its number, so none is left: what comes after it is not written down.
+          await tx.query("DELETE FROM session_events WHERE user_id = ANY($1::text[])", [
+            rows.map(({ userId }) => userId),
+          ]);
+          return rows.length;
+        });
+      }
     },
   };
 }

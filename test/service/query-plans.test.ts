@@ -141,11 +141,6 @@ const exceptions: readonly Exception[] = [
     reason: "goes on behind the few that nodes are at work on, in the order of what waits",
   },
   {
-    sql: /^DELETE FROM session_event_counters /,
-    scan: /^Seq Scan of session_event_counters /,
-    reason: "has a row for each user, and is looked through once in ten minutes on one node",
-  },
-  {
     sql: /^WITH wanted AS \( SELECT \*, .* FROM usage WHERE ended_at >= \$1::timestamptz AND ended_at < \$2::timestamptz\)/,
     scan: /usage_by_time|Bitmap Heap Scan of usage /,
     reason: "an administrator asks for the sum of everybody's, over as long as he likes",
@@ -237,6 +232,10 @@ const unasked: readonly { readonly sql: RegExp; readonly reason: string }[] = [
     reason: "one note, by its primary key",
   },
   { sql: /search-index\.ts: INSERT INTO search_backfill/, reason: "two rows; by hand" },
+  {
+    sql: /session-event-store\.ts: user_id = ANY/,
+    reason: "only after an hour: rows of those who are followed, by their keys",
+  },
 ];
 
 /** Places in the sources that send a statement and have not been run. */
