@@ -131,6 +131,13 @@ test("one that takes longer than a statement may does not take others with it, a
   expect(lines.map(({ level }) => level)).toEqual(["error"]);
 });
 
+test("notes go with their session", async () => {
+  const sessionId = await write("one", "two");
+  await write("three");
+  await database.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
+  expect(await countNotes(database)).toEqual({ waiting: 1, dead: 0 });
+});
+
 test("everything can be made searchable anew", async () => {
   await write("one", "two");
   await rounds(1, {});
@@ -159,6 +166,6 @@ test("what is asked of the database while nothing happens is little; what this n
   for (let ring = 0; ring < 100; ring += 1) index.ring();
   await expect.poll(entries).toBe(1);
   await expect.poll(() => asked.filter((text) => text.includes("given_up_rule <")).length).toBe(2);
-  expect(asked.filter((text) => text.includes("SKIP LOCKED"))).toHaveLength(3);
+  expect(asked.filter((text) => text.includes("SKIP LOCKED"))).toHaveLength(2);
   await index.stop();
 });

@@ -44,7 +44,7 @@ interface Text {
   readonly agentId: string;
 }
 
-const batchSize = 20;
+const batchSize = 50;
 /** For more than that (an import, say) nobody who searches waits. */
 const maxCaughtUp = 100;
 /** Then another node may do what this one has taken; twice as long after each try. */
@@ -106,11 +106,10 @@ export function createSearchIndex({
       // One that has failed may be to blame for those that were taken with it.
       await work(notes.filter(isFirstTry));
       for (const note of notes) if (!isFirstTry(note)) await work([note]);
-      if (notes.length > 0) {
-        // Half of the time is everybody else's, however much there is to do.
-        await delay(performance.now() - startedMs);
-        continue;
-      }
+      // Half of the time is everybody else's, however much there is to do.
+      if (notes.length > 0) await delay(performance.now() - startedMs);
+      // What has come meanwhile has rung, and comes with others.
+      if (notes.length === batchSize) continue;
       if ((await takeUpAgain(database, rule)) > 0) continue;
       if (!(await database.transaction(noteEarlier))) return;
     }
@@ -228,34 +227,40 @@ async function writeEntries(
   const messages = await entriesOf(ofMessages, await readMessages(database, ofMessages), makeTerms);
   const titles = await entriesOf(ofTitles, await readTitles(database, ofTitles), makeTerms);
   await database.transaction(async (tx) => {
-    // Whoever deletes one locks its row first, so he never waits for what is written here while this waits for him.
-    await tx.query(
-      "SELECT 1 FROM sessions WHERE session_id = ANY($1::uuid[]) ORDER BY session_id FOR KEY SHARE",
-      [[...new Set(notes.map(({ sessionId }) => sessionId))]],
-    );
-    if (ofMessages.length > 0) await writeMessages(tx, messages);
-    if (ofTitles.length > 0) await writeTitles(tx, titles);
-    // With those of what these texts were before, which may have been given up.
-    await tx.query(
-      `DELETE FROM search_queue q USING unnest($1::bigint[], $2::uuid[], $3::int[]) AS done (queue_id, session_id, seq)
-       WHERE q.session_id = done.session_id AND q.seq IS NOT DISTINCT FROM done.seq AND q.queue_id <= done.queue_id`,
-      [
-        notes.map(({ queueId }) => queueId),
-        notes.map(({ sessionId }) => sessionId),
-        notes.map(({ seq }) => seq),
-      ],
-    );
+    await Promise.all([
+      // Whoever deletes one locks its row first, so he never waits for what is written here while this waits for him.
+      tx.query(
+        "SELECT 1 FROM sessions WHERE session_id = ANY($1::uuid[]) ORDER BY session_id FOR KEY SHARE",
+        [[...new Set(notes.map(({ sessionId }) => sessionId))]],
+      ),
+      ofMessages.length > 0 && writeMessages(tx, messages),
+      ofTitles.length > 0 && writeTitles(tx, titles),
+      // With those of what these texts were before, which may have been given up.
+      tx.query(
+        `DELETE FROM search_queue q USING unnest($1::bigint[], $2::uuid[], $3::int[]) AS done (queue_id, session_id, seq)
+         WHERE q.session_id = done.session_id AND q.seq IS NOT DISTINCT FROM done.seq AND q.queue_id <= done.queue_id`,
+        [
+          notes.map(({ queueId }) => queueId),
+          notes.map(({ sessionId }) => sessionId),
+          notes.map(({ seq }) => seq),
+        ],
+      ),
+    ]);
   });
 }
+
+/** By keys, however small the planner has seen these tables: a plan is kept while they grow. */
+const messageOfNote = `LATERAL (
+       SELECT s.user_id, m.role, m.agent_id, m.created_at, m.content
+       FROM messages m JOIN sessions s ON s.session_id = m.session_id
+       WHERE m.session_id = n.session_id AND m.seq = n.seq LIMIT 1) AS m`;
 
 async function readMessages(database: Queryable, notes: readonly Note[]): Promise<Text[]> {
   if (notes.length === 0) return [];
   const { rows } = await database.query<Text>(
-    `SELECT m.session_id AS "sessionId", m.seq, s.user_id AS "userId", m.role, m.agent_id AS "agentId",
+    `SELECT n.session_id AS "sessionId", n.seq, m.user_id AS "userId", m.role, m.agent_id AS "agentId",
        left(m.content, ${maxReadLength}) AS text
-     FROM unnest($1::uuid[], $2::int[]) AS n (session_id, seq)
-     JOIN messages m ON m.session_id = n.session_id AND m.seq = n.seq
-     JOIN sessions s ON s.session_id = m.session_id`,
+     FROM unnest($1::uuid[], $2::int[]) AS n (session_id, seq), ${messageOfNote}`,
     [notes.map(({ sessionId }) => sessionId), notes.map(({ seq }) => seq)],
   );
   return rows;
@@ -303,9 +308,8 @@ function marksOf({ sessionId, seq, role, agentId }: Text): string[] {
 async function writeMessages(tx: Queryable, entries: string): Promise<void> {
   await tx.query(
     `INSERT INTO message_search AS e (session_id, seq, user_id, created_at, version, terms)
-     SELECT session_id, seq, s.user_id, m.created_at, r.version, array_to_tsvector(r.terms)
-     FROM jsonb_to_recordset($1::jsonb) AS r (session_id uuid, seq int, version bigint, terms text[])
-     JOIN messages m USING (session_id, seq) JOIN sessions s USING (session_id)
+     SELECT n.session_id, n.seq, m.user_id, m.created_at, n.version, array_to_tsvector(n.terms)
+     FROM jsonb_to_recordset($1::jsonb) AS n (session_id uuid, seq int, version bigint, terms text[]), ${messageOfNote}
      ON CONFLICT (session_id, seq) DO UPDATE SET version = excluded.version, terms = excluded.terms
      WHERE e.version < excluded.version`,
     [entries],
