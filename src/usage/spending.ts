@@ -42,7 +42,8 @@ export function spending(message: string, from: number, kind: UsageKind = "reply
   added AS (
     SELECT sum(input + output - coalesce(u.input_tokens + u.output_tokens, 0)) AS tokens,
       sum(coalesce(s.cost, 0) - coalesce(u.cost, 0)) AS cost
-    FROM spent s LEFT JOIN usage u ON u.message_id = ${message}::uuid AND u.model = s.model),
+    FROM spent s LEFT JOIN LATERAL (
+      SELECT * FROM usage WHERE message_id = ${message}::uuid AND model = s.model LIMIT 1) AS u ON true),
   totals AS (
     INSERT INTO usage_totals (scope, name, day, tokens, cost)
     SELECT scope, name, (now() AT TIME ZONE 'UTC')::date, tokens, cost
