@@ -56,7 +56,7 @@ const isFollowed = (whom: string) =>
 
 export type SessionEventStore = ReturnType<typeof createSessionEventStore>;
 
-/** What users' devices are told of their sessions: written by triggers (migrations 0020, 0033) for those who are followed, read here. */
+/** What users' devices are told of their sessions: written by triggers (migrations 0020, 0036) for those who are followed, read here. */
 export function createSessionEventStore(
   database: Database,
   sessions: Pick<SessionStore, "findAll">,
