@@ -226,4 +226,40 @@ describeInBrowser("where messages are written", () => {
       await context.close();
     }
   });
+
+  test("a text that is too long goes along as a file, and a question is asked of it", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "author" });
+    const long = "word ".repeat(2_100).trim();
+    await bottom(page).locator("input[type=file]").waitFor({ state: "attached" });
+    await composer(page).fill(long);
+    await bottom(page)
+      .getByText(`${long.length - 10_000} characters too many`)
+      .waitFor();
+    assert.deepEqual(await faults(page), []);
+    await bottom(page).getByRole("button", { name: "Attach it as a file" }).click();
+    await page.getByLabel("Remove message.txt").waitFor();
+    assert.equal(await composer(page).inputValue(), "");
+    await say(page, "sum it up");
+    await page.locator(".message.assistant.complete").waitFor();
+    const sent = stage.model.requests.findLast((each) => lastUserText(each).includes("sum it up"));
+    assert.ok(sent !== undefined && JSON.stringify(sent.body).includes(long));
+    assert.deepEqual(incidents, []);
+    await context.close();
+  });
+
+  test("what was said of files that are not taken goes with the next ones", async () => {
+    const { page, context } = await stage.visit({ user: "chooser of files" });
+    const input = bottom(page).locator("input[type=file]");
+    await input.waitFor({ state: "attached" });
+    await input.setInputFiles({
+      name: "empty.png",
+      mimeType: "image/png",
+      buffer: Buffer.alloc(0),
+    });
+    await page.locator(".notice.error", { hasText: "empty.png" }).waitFor();
+    await input.setInputFiles({ name: "red.png", mimeType: "image/png", buffer: redSquare });
+    await page.getByLabel("Remove red.png").waitFor();
+    assert.equal(await page.locator(".notice.error").count(), 0);
+    await context.close();
+  });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, test } from "vitest";
 import { readRecording } from "../agno/recording.ts";
@@ -158,9 +159,60 @@ describeInBrowser("conversations on the page", () => {
     await say(page, "code");
     // What is still growing is drawn anew when it is whole.
     await page.locator(".message.assistant.complete").waitFor();
-    await page.locator(".code-block").getByRole("button").click();
+    await page.locator(".code-block").getByLabel("Copy code (py)").click();
     await page.locator(".code-block").getByLabel("Copied").waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "print(1)\n  # two");
+  });
+
+  test("code is wrapped and saved; footnotes and nested tasks are drawn in the page's language", async () => {
+    const { page, context } = await visit({
+      locale: "zh-CN",
+      viewport: { width: 390, height: 844 },
+    });
+    const line = `print("${"long ".repeat(60)}")`;
+    const parts = [
+      "- [ ] outer",
+      "  - [x] inner",
+      "",
+      "See[^1].",
+      "",
+      "[^1]: A note.",
+      "",
+      "```py",
+      line,
+      "```",
+      "",
+      "```",
+      "bare",
+      "```",
+    ];
+    stage.model.enqueue({ tokens: [parts.join("\n")] });
+    await say(page, "everything");
+    const reply = page.locator(".message.assistant.complete");
+    await reply.waitFor();
+    const code = reply.locator(".code-block").first();
+    const overflow = () => code.locator("pre").evaluate((pre) => pre.scrollWidth - pre.clientWidth);
+    assert.ok((await overflow()) > 0);
+    await code.getByLabel("长行换行").click();
+    assert.equal(await overflow(), 0);
+    const saving = page.waitForEvent("download");
+    await code.getByLabel("另存为文件").click();
+    const download = await saving;
+    assert.equal(download.suggestedFilename(), "code.py");
+    assert.equal(await readFile(await download.path(), "utf8"), line);
+    assert.equal(
+      await reply.locator(".code-block").nth(1).locator(".code-head span").first().innerText(),
+      "代码",
+    );
+    assert.equal(await reply.locator(".footnotes h2, .footnotes h3").innerText(), "脚注");
+    await reply.locator(".footnotes").getByLabel("返回引用处").waitFor();
+    const left = (text: string) =>
+      reply
+        .locator("li.task-list-item", { hasText: text })
+        .last()
+        .evaluate((item) => item.getBoundingClientRect().left);
+    assert.ok((await left("inner")) > (await left("outer")) + 10);
+    await context.close();
   });
 
   test("Stop ends a reply and keeps what was said", async () => {

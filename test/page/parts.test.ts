@@ -4,6 +4,7 @@ import { excerpt } from "../../web/src/chat/highlight-words.ts";
 import { normaliseMaths } from "../../web/src/markdown/normalise-maths.ts";
 import { splitBlocks } from "../../web/src/markdown/split-blocks.ts";
 import { acceptedTypes, chooseFiles } from "../../web/src/state/attachable.ts";
+import { mergeMessages } from "../../web/src/state/merge-messages.ts";
 import { applyEvent, type MessageView } from "../../web/src/state/reply-view.ts";
 import type { ReplyEvent } from "../../src/replies/reply-event.ts";
 
@@ -91,6 +92,34 @@ describe("a reply from its events", () => {
     assert.equal(failed.status, "interrupted");
     assert.equal(failed.content, "a");
     assert.equal(failed.live?.lastEventId, 3);
+  });
+
+  test("what was read of a reply that dies stays, where less of it was kept", () => {
+    const started = { type: "user_message", message: "q", user_message_id: "u" };
+    const chunk = (text: string) => ({ type: "assistant_chunk", chunk: text, agent_id: "a" });
+    const died = (kept: string) => ({
+      type: "error",
+      error: "gone",
+      code: 500,
+      error_type: "interrupted",
+      full_response: kept,
+    });
+    const contentAfter = (...events: object[]) => after(started, ...events).content;
+    assert.equal(contentAfter(chunk("a b"), chunk(" c"), died("a")), "a b c");
+    const again = { type: "snapshot", content: "a" };
+    assert.equal(contentAfter(chunk("a b c"), started, again, died("a")), "a b c");
+    // What was kept is another text, or was taken back by the agent.
+    assert.equal(contentAfter(chunk("a b c"), died("b")), "b");
+    assert.equal(contentAfter(chunk("a b"), { type: "replaced", content: "a" }, died("a")), "a");
+    // Only of what has died.
+    const cancelled = { type: "cancelled", full_response: "a" };
+    assert.equal(contentAfter(chunk("a b"), cancelled), "a");
+    const [merged] = mergeMessages(
+      [{ ...after(started, chunk("a b c")) }],
+      [{ ...base, content: "a", status: "interrupted" }],
+      () => false,
+    );
+    assert.equal(merged?.content, "a b c");
   });
 
   test("sources are there once, however often they are told", () => {

@@ -16,6 +16,23 @@ const all = words.join("").trim();
 /** What the page shows as the reply. */
 const replyText = (page: Page) => page.locator(".message.assistant .markdown").last().innerText();
 
+/** Where the browser keeps files. */
+const keptPlaces = (page: Page) =>
+  page.evaluate(
+    () =>
+      new Promise<string[]>((resolve, reject) => {
+        const opening = indexedDB.open("chat-service");
+        opening.addEventListener("error", () => reject(new Error("no files are kept")));
+        opening.addEventListener("success", () => {
+          const keys = opening.result.transaction("files").objectStore("files").getAllKeys();
+          keys.addEventListener("success", () => {
+            opening.result.close();
+            resolve(keys.result.map(String));
+          });
+        });
+      }),
+  );
+
 describeInBrowser("nothing is lost", () => {
   let stage: Stage;
 
@@ -94,6 +111,8 @@ describeInBrowser("nothing is lost", () => {
       .locator("input[type=file]")
       .setInputFiles({ name: "red.png", mimeType: "image/png", buffer: redSquare });
     await page.getByLabel("Remove red.png").waitFor();
+    // What has never been kept cannot be lost on its way.
+    await until(async () => (await keptPlaces(page)).includes("draft.new"));
     await page.route("**/chat/message/stream", (route) => route.abort());
     // As if the browser was killed when its message's had not been kept yet.
     await page.evaluate(() => {
@@ -106,8 +125,7 @@ describeInBrowser("nothing is lost", () => {
     await say(page, "what is this?");
     await page.locator(".pending", { hasText: "what is this?" }).waitFor();
     await page.getByLabel("Remove red.png").waitFor({ state: "detached" });
-    await page.reload();
-    await page.getByLabel("Remove red.png").waitFor();
+    await until(async () => (await keptPlaces(page)).includes("draft.new"));
     await context.close();
   });
 
@@ -241,6 +259,29 @@ describeInBrowser("nothing is lost", () => {
     assert.match(await interrupted.innerText(), /word19[\s\S]*Interrupted/);
     await page.locator(".message.complete", { hasText: "You said: while it was away" }).waitFor();
     await page.getByText("The service cannot be reached").waitFor({ state: "detached" });
+    await context.close();
+    await service.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }, 60_000);
+
+  test("what was read before the node died stays to be read, also where less of it was kept", async () => {
+    const port = await freePort();
+    const dataDir = await createDataDir();
+    const env = { MODELS_API_URL: stage.model.url, PORT: String(port) };
+    let service = await startService({ env, dataDir });
+    const { page, context } = await visit(stage.browser, service.url);
+    const never = gate();
+    stage.model.enqueue({
+      tokens: words,
+      pace: (index) => (index === 20 ? never.opened : undefined),
+    });
+    await say(page, "before the end");
+    await page.locator(".message.streaming", { hasText: "word19" }).waitFor();
+    await service.kill();
+    service = await startService({ env, dataDir });
+    const interrupted = page.locator(".message.interrupted");
+    await interrupted.getByText("Interrupted").waitFor();
+    assert.match(await interrupted.innerText(), /word19[\s\S]*Interrupted/);
     await context.close();
     await service.stop();
     await rm(dataDir, { recursive: true, force: true });

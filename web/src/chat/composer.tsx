@@ -22,6 +22,7 @@ import {
   takeDraftFiles,
 } from "../state/draft-files.ts";
 import { outgoingFiles } from "../state/outbox.ts";
+import { takesText } from "../state/attachable.ts";
 import { isUnfinished } from "../state/reply-view.ts";
 import { readSaved, writeSaved } from "../state/saved.ts";
 import { sendMessage } from "../state/send.ts";
@@ -124,6 +125,11 @@ export function Composer() {
     event.preventDefault();
     attachFiles([...pasted]);
   };
+  const sendAsFile = () => {
+    const before = draftFiles.get().length;
+    attachFiles([new File([text], "message.txt", { type: "text/plain" })]);
+    if (draftFiles.get().length > before) write("");
+  };
   const stop = async (messageId: string) => {
     setStopping(true);
     await stopReply(messageId);
@@ -186,6 +192,11 @@ export function Composer() {
           {messages.some(isUnfinished) && <BusyPicker />}
           <span id="composer-hint" className={`hint ${over > 0 ? "over" : hint.kind}`}>
             {over > 0 ? texts.tooLong(over) : hint.text}
+            {over > 0 && takesText(agent) && (
+              <button type="button" className="link-button" onClick={sendAsFile}>
+                {texts.files.asFile}
+              </button>
+            )}
           </span>
           <span className="composer-buttons">
             <AttachButton agent={agent} />

@@ -1,5 +1,7 @@
 import { useEffect, useState, type ReactNode } from "react";
+import { saveFile } from "../state/save-file.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
+import { IconButton } from "../ui/icon-button.tsx";
 import { useTexts } from "../text/use-texts.ts";
 
 interface CodeBlockProps {
@@ -27,12 +29,26 @@ export function CodeBlock({ code, language }: CodeBlockProps) {
       isCurrent = false;
     };
   }, [code, language]);
+  const [isWrapped, setWrapped] = useState(false);
   // While code grows, what is coloured already stays so, and the rest follows plain.
   const isPrefix = coloured !== null && code.startsWith(coloured.code);
   return (
-    <div className="code-block">
+    <div className={isWrapped ? "code-block wrapped" : "code-block"}>
       <div className="code-head">
-        <span>{language ?? ""}</span>
+        <span>{language ?? texts.code}</span>
+        <IconButton
+          icon="wrap"
+          size={17}
+          label={texts.wrapLines}
+          aria-pressed={isWrapped}
+          onClick={() => setWrapped(!isWrapped)}
+        />
+        <IconButton
+          icon="down"
+          size={17}
+          label={texts.saveCode}
+          onClick={() => saveFile(new Blob([code], { type: "text/plain" }), nameOf(language))}
+        />
         <CopyButton
           text={code}
           label={language === null ? texts.copyCode : texts.copyCodeOf(language)}
@@ -53,3 +69,24 @@ export function CodeBlock({ code, language }: CodeBlockProps) {
     </div>
   );
 }
+
+/** Its ending is the language's, where that is one. */
+function nameOf(language: string | null): string {
+  const ending = language === null ? null : (endings[language.toLowerCase()] ?? language);
+  return `code.${ending !== null && /^[a-z0-9+]{1,12}$/i.test(ending) ? ending : "txt"}`;
+}
+
+const endings: Readonly<Record<string, string>> = {
+  bash: "sh",
+  csharp: "cs",
+  javascript: "js",
+  kotlin: "kt",
+  markdown: "md",
+  python: "py",
+  ruby: "rb",
+  rust: "rs",
+  shell: "sh",
+  text: "txt",
+  typescript: "ts",
+  yaml: "yml",
+};

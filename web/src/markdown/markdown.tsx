@@ -8,6 +8,7 @@ import { Maths } from "./maths.tsx";
 import { mayHaveMaths, normaliseMaths } from "./normalise-maths.ts";
 import { RemoteImage, webUrl } from "./remote-image.tsx";
 import { splitBlocks } from "./split-blocks.ts";
+import { useTexts } from "../text/use-texts.ts";
 import { isTooMuch } from "../../../src/lib/too-much.ts";
 
 interface MarkdownProps {
@@ -51,6 +52,7 @@ interface BlockProps {
 }
 
 const Block = memo(({ text, id, outline }: BlockProps) => {
+  const texts = useTexts();
   const hasMaths = mayHaveMaths(text);
   const [plugins, setPlugins] = useState(mathsPlugins);
   useEffect(() => {
@@ -73,7 +75,11 @@ const Block = memo(({ text, id, outline }: BlockProps) => {
     <ReactMarkdown
       rehypePlugins={[[headingLevels, { outline: above }]]}
       remarkPlugins={isMaths ? plugins : plainPlugins}
-      remarkRehypeOptions={{ clobberPrefix: `${id}-` }}
+      remarkRehypeOptions={{
+        clobberPrefix: `${id}-`,
+        footnoteLabel: texts.footnotes,
+        footnoteBackLabel: texts.toReference,
+      }}
       components={components}
     >
       {isMaths ? normaliseMaths(text) : text}

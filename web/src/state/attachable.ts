@@ -24,6 +24,11 @@ export function acceptedTypes(agent: Agent | null): readonly string[] | null {
   return Array.isArray(told) ? told.filter((type) => typeof type === "string") : null;
 }
 
+/** Whether a text may go along as a file. */
+export function takesText(agent: Agent | null): boolean {
+  return acceptedTypes(agent)?.some((type) => matches("text/plain", type)) ?? true;
+}
+
 /** Divides files into those that can go with a message that has `present` already, and those that cannot. */
 export function chooseFiles(
   files: readonly File[],

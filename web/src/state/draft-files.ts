@@ -4,7 +4,7 @@ import { acceptedTypes, chooseFiles, type FileLimits, type Refusal } from "./att
 import { addressedAgent, agents, chosenAgent, serviceConfig } from "./catalogue.ts";
 import { conversation } from "./conversation.ts";
 import { dropAllFiles, keepFiles, moveFiles, readFiles } from "./kept-files.ts";
-import { notify } from "./notices.ts";
+import { dismiss, notify } from "./notices.ts";
 import { savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
 
@@ -83,6 +83,9 @@ function fileLimits(): FileLimits {
   };
 }
 
+/** What was said of the files before is of no interest any more. */
+let told: readonly string[] = [];
+
 function tell(refused: readonly Refusal[], agent: Agent | null): void {
   const { files: texts } = currentTexts();
   const agentName = agent?.name ?? "";
@@ -95,7 +98,8 @@ function tell(refused: readonly Refusal[], agent: Agent | null): void {
     tooLarge: (name) => texts.tooLarge(name, fileSize(maxBytes)),
   };
   const notes = new Set(refused.map(({ reason, name }) => words[reason](name)));
-  for (const text of [...notes].slice(0, 3)) notify({ kind: "error", text });
+  for (const id of told) dismiss(id);
+  told = [...notes].slice(0, 3).map((text) => notify({ kind: "error", text }));
 }
 
 /** For people: 840 B, 12 kB, 3.4 MB. */

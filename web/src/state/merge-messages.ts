@@ -1,5 +1,5 @@
 import type { Message, ReplyEvent } from "../api/types.ts";
-import type { MessageView } from "./reply-view.ts";
+import { withRead, type MessageView } from "./reply-view.ts";
 
 /**
  * The messages shown, with newer knowledge of some and others behind them. What was added while that knowledge was on
@@ -29,7 +29,7 @@ export function mergeMessages(
           ...(siblings && { siblings }),
         };
       }
-      return before?.live === undefined ? message : { ...message, live: before.live };
+      return before?.live === undefined ? message : withRead({ ...message, live: before.live });
     }),
     ...shown.slice(later),
   ];

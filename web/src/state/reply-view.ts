@@ -34,6 +34,8 @@ export interface LiveDetails {
   readonly needsDecision: boolean;
   readonly durationMs: number | null;
   readonly timeToFirstTokenMs: number | null;
+  /** Text that was read here: a service that has died may have kept less of it. */
+  readonly read: string;
 }
 
 export interface MessageView extends Message {
@@ -47,21 +49,35 @@ const nothingLive: LiveDetails = {
   needsDecision: false,
   durationMs: null,
   timeToFirstTokenMs: null,
+  read: "",
 };
 
 /** The reply after one more event; events must come in order. */
 export function applyEvent(message: MessageView, id: number, event: ReplyEvent): MessageView {
-  return {
-    ...applyToMessage(message, event),
-    live: liveAfter({ ...nothingLive, ...message.live, lastEventId: id }, event),
-  };
+  const after = applyToMessage(message, event);
+  // Taken back by the agent is not lost.
+  const before = event.type === "replaced" ? "" : (message.live?.read ?? "");
+  const read = longerOf(before, after.content);
+  const live = { ...nothingLive, ...message.live, lastEventId: id, read };
+  return withRead({ ...after, live: liveAfter(live, event) });
+}
+
+/** What begins with the other, where one does; else what is told now. */
+function longerOf(read: string, told: string): string {
+  return read.startsWith(told) ? read : told;
+}
+
+/** Of a reply that has died with the service, what was read of it stays to be read, as far as it goes on from what was kept. */
+export function withRead(message: MessageView): MessageView {
+  if (message.status !== "interrupted" || message.live === undefined) return message;
+  return { ...message, content: longerOf(message.live.read, message.content) };
 }
 
 function liveAfter(live: LiveDetails, event: ReplyEvent): LiveDetails {
   switch (event.type) {
     case "user_message":
       // From the start again.
-      return { ...nothingLive, lastEventId: live.lastEventId };
+      return { ...nothingLive, lastEventId: live.lastEventId, read: live.read };
     case "queued":
       return { ...live, position: event.position, needsDecision: event.reason === "decision" };
     case "agent_event":

@@ -1,4 +1,5 @@
 import { client } from "../api/client.ts";
+import { saveFile } from "./save-file.ts";
 
 const namedFile = /filename\*=UTF-8''([^;]+)/;
 
@@ -9,11 +10,5 @@ export async function saveExport(
 ): Promise<void> {
   const response = await client.sessions.export(sessionId, sessionId === null ? {} : { format });
   const [, name] = namedFile.exec(response.headers.get("Content-Disposition") ?? "") ?? [];
-  const address = URL.createObjectURL(await response.blob());
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name === undefined ? "chat" : decodeURIComponent(name);
-  link.click();
-  // The browser takes what it is given after this turn.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  saveFile(await response.blob(), name === undefined ? "chat" : decodeURIComponent(name));
 }
