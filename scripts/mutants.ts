@@ -300,7 +300,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ],
       ["await Promise.allSettled(underway);\n      await supervisor", "await supervisor"],
       ["(graceMs);\n      await Promise.allSettled(underway);", "(graceMs);"],
-      ["        if (!admission.isOpen()) return recovered;\n", ""],
+      ["        if (!admission.isOpen()) return { recovered, isMore: false };\n", ""],
       ["admission.isOpen() ? roomOf(ticket) : () => false", "roomOf(ticket)"],
       ["admission.close();", ""],
       ["const ticket = held ?? admission.tryTake();", "const ticket = held;"],

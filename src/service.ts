@@ -67,7 +67,7 @@ async function open(
   closing.add("catalogue", () => catalogue.close());
   // An embedded database belongs to this process alone, so whatever is marked running was running before it started.
   // On a server others may be running theirs: whose lease is over shows soon enough.
-  if (floors.database.kind === "embedded") while ((await replies.recover(true)) > 0);
+  if (floors.database.kind === "embedded") while ((await replies.recover(true)).recovered > 0);
   const recovery = startRecovery({
     replies,
     reapMs: streams.reap_seconds * 1000,

@@ -264,7 +264,7 @@ describe.each(databases.kinds)("answers in words, on $kind", ({ open }) => {
       [replyId],
     );
     heart.upstream.release();
-    expect(await other.replies.recover(false)).toBe(1);
+    expect(await other.replies.recover(false)).toMatchObject({ recovered: 1 });
     await complete(sessionId);
     expect(await shown(sessionId)).toEqual(["say pause say", "complete", "yes"]);
     expect(heart.upstream.decided.get(replyId)).toEqual([{ id: "need 1", approved: true }]);

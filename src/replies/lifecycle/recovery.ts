@@ -25,7 +25,13 @@ export function startRecovery(options: RecoveryOptions): { stop(): void } {
   const look = async () => {
     try {
       if (performance.now() < notBeforeMs) return;
-      const recovered = await replies.recover(false);
+      // All of a dead node at once: their readers wait. Other nodes have their share, each reply is one transaction's.
+      let recovered = 0;
+      for (let isMore = true; isMore;) {
+        const round = await replies.recover(false);
+        recovered += round.recovered;
+        isMore = round.isMore && !stopped;
+      }
       if (recovered > 0) logger.warn({ recovered }, "replies of a dead node were taken over");
     } catch (error) {
       notBeforeMs = performance.now() + reapMs + (leaseMs * 2) / 3;

@@ -88,6 +88,13 @@ const resumePatienceMs = 15_000;
 /** Lost replies and stalled sessions looked at in one round. */
 const recoveryBatch = 20;
 
+export interface Recovered {
+  /** So many were taken over. */
+  readonly recovered: number;
+  /** There may be others: it looked at as many as it looks at in one round, and got on. */
+  readonly isMore: boolean;
+}
+
 /**
  * The replies of this node: accepted, stopped, handed on. Each method is one transition of the table and what follows
  * from it. At most one reply of a session is being made at any time, on whatever node; the next in the queue starts in
@@ -284,13 +291,13 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
 
     /**
      * Takes over what dead nodes have left and starts what waits although nothing runs; `everything` when no other
-     * process can be running replies. One that cannot be taken over is that one's matter alone. Resolves with how many
-     * were taken over.
+     * process can be running replies. One that cannot be taken over is that one's matter alone.
      */
-    async recover(everything: boolean): Promise<number> {
+    async recover(everything: boolean): Promise<Recovered> {
       let recovered = 0;
-      for (const lost of await lostReplies(database, claimant, recoveryBatch, everything)) {
-        if (!admission.isOpen()) return recovered;
+      const found = await lostReplies(database, claimant, recoveryBatch, everything);
+      for (const lost of found) {
+        if (!admission.isOpen()) return { recovered, isMore: false };
         try {
           if (await recoverOne(lost, everything)) recovered += 1;
         } catch (error) {
@@ -303,7 +310,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
           logger.error({ sessionId, err: error }, "what waits in a session could not be started"),
         );
       }
-      return recovered;
+      return { recovered, isMore: found.length === recoveryBatch && recovered > 0 };
     },
 
     stats: () => ({ running: supervisor.count(), places: admission.taken() }),
