@@ -21,12 +21,19 @@ const goOnMs = 3_600_000;
 
 /** The database does not answer: looking again at once would not help it. */
 const awayMs = 1_000;
+/** Users whose numbers are compared in one look; of more, so many that all have been compared after some looks. */
+const comparedUsers = 100;
+const looksForAll = 30;
+/** What took longer to commit is not seen as new, and found when the numbers of its user are compared. */
+const commitMs = 1_000;
 
 export type SessionFollowers = ReturnType<typeof createSessionFollowers>;
 
 /**
- * What happens to users' sessions, from whatever node. While somebody on this node follows, one statement for all of
- * them asks for new numbers, ten times a second; each event is then read once.
+ * What happens to users' sessions, from whatever node. While somebody on this node follows, one statement asks ten times
+ * a second who has had events since the last look, so that it costs what happens, and not how many follow. It also
+ * compares the numbers of some of those who are followed, in turn, so that nothing is missed for longer than some
+ * seconds. Each event is then read once.
  */
 export function createSessionFollowers(options: FollowOptions) {
   const { store, logger, lookMs = 100 } = options;
@@ -34,27 +41,47 @@ export function createSessionFollowers(options: FollowOptions) {
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   let saidMs = performance.now();
+  /** Whose numbers are compared next. */
+  let turns = feeds.entries();
+  /** When the last look that was answered began. */
+  let lookedMs = -Infinity;
 
   const schedule = (delayMs: number) => {
     if (timer !== undefined || feeds.size === 0 || isClosed) return;
     timer = setTimeout(() => void look(), delayMs);
   };
 
+  const nextCompared = (): Map<string, number> => {
+    const size = Math.min(feeds.size, Math.max(comparedUsers, Math.ceil(feeds.size / looksForAll)));
+    const compared = new Map<string, number>();
+    while (compared.size < size) {
+      const next = turns.next();
+      if (next.done === true) turns = feeds.entries();
+      else compared.set(next.value[0], next.value[1].last);
+    }
+    return compared;
+  };
+
   const look = async () => {
     let delayMs = lookMs;
+    const beganMs = performance.now();
     try {
-      if (performance.now() - saidMs > goOnMs) {
-        saidMs = performance.now();
+      if (beganMs - saidMs > goOnMs) {
+        saidMs = beganMs;
         await store.goOnFollowing([...feeds.keys()]);
       }
-      const seen = new Map([...feeds].map(([userId, { last }]) => [userId, last]));
-      for (const { userId, last } of await store.news(seen)) {
+      const compared = nextCompared();
+      // Who is compared anyway need not be looked for.
+      const sinceMs = Math.min(beganMs - lookedMs, looksForAll * lookMs);
+      const withinMs = compared.size === feeds.size ? 0 : sinceMs + commitMs;
+      for (const { userId, last, isNewest } of await store.news(compared, withinMs / 1_000)) {
         const feed = feeds.get(userId);
-        if (feed === undefined) continue;
+        if (feed === undefined || (!isNewest && last <= feed.last)) continue;
         feed.last = last;
         feed.page = null;
         for (const wake of feed.wake) wake();
       }
+      lookedMs = beganMs;
     } catch (error) {
       delayMs = awayMs;
       logger.debug({ err: error }, "what is new in sessions cannot be looked at");

@@ -96,7 +96,7 @@ describe.each(databases.kinds)("what is written down for devices on $kind", ({ o
   test("begins anew for whom somebody follows while he is erased", async () => {
     const { last } = await store.position("ann");
     await store.erase("ann");
-    const [news] = await store.news(new Map([["ann", last]]));
+    const [news] = await store.news(new Map([["ann", last]]), 0);
     expect(news?.userId).toBe("ann");
     await write(database);
     expect(await types()).toHaveLength(5);

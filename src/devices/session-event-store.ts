@@ -25,6 +25,14 @@ interface Page {
   readonly last: number;
 }
 
+export interface SessionNews {
+  readonly userId: string;
+  /** The number of an event … */
+  readonly last: number;
+  /** … which is the newest one; else there may be others. */
+  readonly isNewest: boolean;
+}
+
 interface EventRow {
   readonly seq: number;
   readonly type: string;
@@ -44,6 +52,8 @@ interface MessageRow {
 
 /** Events of one page: each brings its session with it. */
 const pageEvents = 50;
+/** Looked at in one look for whoever has had one. */
+const newsEvents = 10_000;
 /** Events, and that there are any where nobody follows any more. */
 const keptFor = "1 day";
 
@@ -173,22 +183,32 @@ export function createSessionEventStore(
       return { events: await described(userId, rows), last: next };
     },
 
-    /** Of these users, whose newest number is not that one. */
+    /**
+     * Of these users, whose newest number is not that one; and whoever has had an event in the last seconds, at most
+     * some thousands: transactions that took longer to commit are not among them.
+     */
     async news(
       seen: ReadonlyMap<string, number>,
-    ): Promise<readonly (Pick<Kept, "last"> & { readonly userId: string })[]> {
-      const { rows } = await database.query<{ userId: string; last: number | null }>(
-        `SELECT seen.user_id AS "userId", c.last
+      withinSeconds: number,
+    ): Promise<readonly SessionNews[]> {
+      const { rows } = await database.query<Omit<SessionNews, "last"> & { last: number | null }>(
+        `SELECT seen.user_id AS "userId", c.last, true AS "isNewest"
          FROM unnest($1::text[], $2::bigint[]) AS seen (user_id, last)
          LEFT JOIN session_event_counters c ON c.user_id = seen.user_id
-         WHERE c.last IS DISTINCT FROM seen.last`,
-        [[...seen.keys()], [...seen.values()]],
+         WHERE c.last IS DISTINCT FROM seen.last
+         UNION ALL
+         SELECT user_id, max(number), false FROM (
+           SELECT user_id, number FROM session_events
+           WHERE created_at > now() - make_interval(secs => $3)
+           ORDER BY created_at DESC LIMIT ${newsEvents}) AS lately
+         GROUP BY user_id`,
+        [[...seen.keys()], [...seen.values()], withinSeconds],
       );
       return Promise.all(
-        rows.map(async ({ userId, last }) => ({
-          userId,
+        rows.map(async ({ last, ...news }) => ({
+          ...news,
           // Who was erased begins anew.
-          last: last ?? (await position(userId)).last,
+          last: last ?? (await position(news.userId)).last,
         })),
       );
     },
