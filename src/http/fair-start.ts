@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { FairTurns } from "../lib/fair-turns.ts";
 import { network } from "./address-limit.ts";
 import { onceClosed } from "./gone-signal.ts";
@@ -18,15 +18,20 @@ export function installFairStart(app: FastifyInstance): void {
   /** What each connection that is being answered has brought beyond that. */
   const lines = new WeakMap<Socket, (() => void)[]>();
 
+  const beginNext = (socket: Socket) => {
+    const next = lines.get(socket)?.shift();
+    if (next === undefined) lines.delete(socket);
+    else if (!socket.destroyed) next();
+  };
+  // (Apart from what is begun: an answer may last for hours, and would keep that.)
+  const beginNextAfter = ({ raw }: FastifyReply, socket: Socket) =>
+    onceClosed(raw, () => beginNext(socket));
+
   // Answers go out in the order of the requests anyway; Node would hand on all that have arrived at once.
   app.addHook("onRequest", ({ raw: { socket } }, reply, done) => {
     if (socket.destroyed) return;
     const begin = () => {
-      onceClosed(reply.raw, () => {
-        const next = lines.get(socket)?.shift();
-        if (next === undefined) lines.delete(socket);
-        else if (!socket.destroyed) next();
-      });
+      beginNextAfter(reply, socket);
       done();
     };
     const line = lines.get(socket);

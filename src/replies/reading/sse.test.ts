@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { request as httpRequest, type ServerResponse } from "node:http";
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import Fastify from "fastify";
@@ -95,6 +95,20 @@ it("ends with a response that breaks", async () => {
   response?.emit("error", new Error("broken"));
   await handled;
   expect(viewers()).toBe(0);
+});
+
+it("keeps nothing that only its beginning has needed", async () => {
+  let response: ServerResponse | undefined;
+  const { asked } = await stage(async (_closed, raw) => {
+    raw.setHeader("X-Frame-Options", "DENY");
+    response = raw;
+  });
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
+  expect(answer.headers["x-frame-options"]).toBe("DENY");
+  expect(response?.headersSent).toBe(true);
+  expect(response?.getHeaderNames()).toEqual([]);
+  expect(JSON.stringify(response, ["_header"])).not.toContain("DENY");
+  await expect.poll(() => response?.req.readableEnded).toBe(true);
 });
 
 it("is one of so many of a user and of all, and gives back what it has taken of either", () => {

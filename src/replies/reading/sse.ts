@@ -127,8 +127,7 @@ export function createSseView(options: SseViewOptions): SseView {
     // By itself, so that the head is kept as one string: in front of another it stays the hundred pieces it was made of.
     raw.flushHeaders();
     if (isForBrowsers) raw.write(retryLine);
-    // They are sent, and a stream lives long.
-    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+    forgetBeginning(request, reply);
     const stopWatching = watchCaller(request, identity, leave);
     let isOver = false;
     try {
@@ -199,6 +198,21 @@ function holdUntilTurnEnds({ socket }: ServerResponse): void {
   if (socket === null) return;
   socket.cork();
   setImmediate(() => socket.uncork());
+}
+
+/** What only the beginning of a stream has needed: it lives long, and there are many. */
+function forgetBeginning(request: FastifyRequest, reply: FastifyReply): void {
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+  // Noted is what is there before anything is shown.
+  request.audit = undefined;
+  // A request that nobody reads to its end keeps those who wait for that.
+  request.raw.resume();
+  // Node keeps the head that it has sent, as one text and by its names: but for whether there is one, nobody asks again.
+  const kept = reply.raw as unknown as Record<string | symbol, unknown>;
+  for (const name of Object.getOwnPropertySymbols(kept)) {
+    if (name.description === "kOutHeaders") kept[name] = null;
+  }
+  if (typeof kept["_header"] === "string") kept["_header"] = "sent";
 }
 
 /** The readers of one reply are shown the same page one after the other: it is made once, and they share its bytes. */
