@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import sql, { empty, type Sql } from "sql-template-tag";
 import type { Database, Queryable } from "../database/database.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
@@ -67,31 +68,36 @@ export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 /** Keys are rows written in the transaction of what they stand for: a repeat finds either both or neither. */
 export function createIdempotencyStore(database: Database, keepHours: number) {
-  /** False when another request holds the key (it may be in flight: this waits for its commit). An expired key is taken over. */
+  /** Takes a key, or an expired one over, for each row of `from`; changes nothing while another request holds it. */
+  const claiming = (
+    userId: string,
+    { key, fingerprint, implied }: IdempotencyKey,
+    { sessionId, messageId }: EarlierResult,
+    from: Sql = empty,
+    answer: object | null = null,
+  ): Sql => {
+    // What comes first takes its place from any other.
+    const seconds = implied === "first" ? 0 : secondsOf(implied, keepHours);
+    return sql`
+      INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id, answer)
+      SELECT ${userId}, ${key}, ${fingerprint}, ${sessionId}::uuid, ${messageId}::uuid,
+        ${answer === null ? null : toJsonb(answer)}::jsonb ${from}
+      ON CONFLICT (user_id, key) DO UPDATE
+        SET fingerprint = excluded.fingerprint, session_id = excluded.session_id, message_id = excluded.message_id,
+          answer = excluded.answer, created_at = now(), readers = 1
+        WHERE ${seconds}::float8 = 0 OR k.created_at <= now() - make_interval(secs => ${seconds})`;
+  };
+
+  /** False when another request holds the key (it may be in flight: this waits for its commit). */
   const claim = async (
     tx: Queryable,
     userId: string,
-    { key, fingerprint, implied }: IdempotencyKey,
+    key: IdempotencyKey,
     result: EarlierResult,
     answer: object | null = null,
   ): Promise<boolean> => {
-    const { rowCount } = await tx.query(
-      `INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, session_id, message_id, answer)
-       VALUES ($1, $2, $3, $4, $5, $7::jsonb)
-       ON CONFLICT (user_id, key) DO UPDATE
-         SET fingerprint = $3, session_id = $4, message_id = $5, answer = $7::jsonb, created_at = now(), readers = 1
-         WHERE $6::float8 = 0 OR k.created_at <= now() - make_interval(secs => $6)`,
-      [
-        userId,
-        key,
-        fingerprint,
-        result.sessionId,
-        result.messageId,
-        // What comes first takes its place from any other.
-        implied === "first" ? 0 : secondsOf(implied, keepHours),
-        answer === null ? null : toJsonb(answer),
-      ],
-    );
+    const { text, values } = claiming(userId, key, result, empty, answer);
+    const { rowCount } = await tx.query(text, values);
     return rowCount > 0;
   };
 
@@ -133,6 +139,7 @@ export function createIdempotencyStore(database: Database, keepHours: number) {
     },
 
     claim,
+    claiming,
 
     /** As `claim`, in a transaction of its own. */
     claimAlone: (

@@ -1,4 +1,4 @@
-import sql, { empty, raw } from "sql-template-tag";
+import sql, { empty } from "sql-template-tag";
 import { describeAttachment, type AttachmentInfo } from "../../attachments/attachment-store.ts";
 import { settingsOf } from "../../agents/run-settings.ts";
 import type { Queryable } from "../../database/database.ts";
@@ -15,19 +15,19 @@ import {
   type StoredTree,
   type Tree,
 } from "../../tree/tree.ts";
-import type { ReplyEventBody } from "../reply-event.ts";
 import type { Turn } from "../turn.ts";
 import { storeBranches, unfinishedReplies, type UnfinishedReply } from "./branches.ts";
 import type { Acceptance, Accepted, AcceptParts, BeginningSession } from "./acceptance.ts";
+import { acceptAtOnce } from "./accept-at-once.ts";
 import { answerInWords, readInWords } from "./answer-in-words.ts";
 import { findAnchor, type Anchored, type Question } from "./anchor.ts";
-import { claimedColumns, conversationOf, leaseUntil, questionOf, type Claimant } from "./claim.ts";
+import { claimedColumns, conversationOf, questionOf, type Claimant } from "./claim.ts";
 import type { Effect } from "./effect.ts";
 import { findHost, join } from "./join.ts";
 import { makePlace, onBusyOf, type Place } from "./make-place.ts";
-import { openingEvent } from "./opening.ts";
-import { insertedColumns, questionRow } from "./question-row.ts";
-import { inFront, queuedEvent } from "./tell-waiting.ts";
+import { newReply, opening, titleOf } from "./new-reply.ts";
+import { insertedColumns, questionRow, replyRow } from "./question-row.ts";
+import { inFront } from "./tell-waiting.ts";
 import type { ClaimedReply } from "../reply.ts";
 import { takenInBy } from "./take-in.ts";
 import { statesBefore, type Change, type Transition } from "./transition.ts";
@@ -73,6 +73,7 @@ interface SessionRow {
 export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
   return {
     name: "accept",
+    atOnce: acceptAtOnce(parts),
     async apply(tx, request, isRepeat, unanswered) {
       const earlier = isRepeat ? await acceptedBefore(tx, parts, request, unanswered) : null;
       if (earlier !== null) return earlier;
@@ -86,6 +87,7 @@ export function accept(parts: AcceptParts): Transition<Acceptance, Accepted> {
       // Asked behind the lock, and so read under it: it takes no round trip of its own.
       const asked = newSession === null ? unfinishedReplies(tx, sessionId) : nothing;
       const [session, unfinished] = await Promise.all([locked, asked]);
+      parts.knownSessions.saw(sessionId, session);
       const agentId = request.agentId ?? session.agentId;
       const before = treeBefore(session, request);
       const wish = request.onBusy ?? onBusyOf(session.config);
@@ -274,7 +276,7 @@ async function insertMessages(
   request: Acceptance,
   standing: Standing,
 ): Promise<ClaimedReply> {
-  const { sessionId, userMessageId, replyId, message, turn: given } = request;
+  const { sessionId, userMessageId, message, turn: given } = request;
   const { session, anchored, tree, agentId, waits, steers } = standing;
   const { earlier } = anchored;
   const files = (message?.attachments ?? []).map((file) => ({
@@ -307,39 +309,25 @@ async function insertMessages(
     ...(merges && { merges }),
     ...(steers !== null && { steers }),
   };
-  const eventSeq = waits ? 2 : 1;
-  const attempt = waits ? 0 : 1;
-  const lease = waits ? sql`NULL, NULL` : sql`${parts.nodeId}, ${raw(leaseUntil(parts))}`;
+  const status = waits ? "queued" : "streaming";
+  const reply = newReply({
+    request,
+    question,
+    earlier,
+    agentId,
+    turn,
+    waits,
+    conversation: { lastSeq: tree.lastSeq, tree: storeTree(tree) },
+  });
+  const asked =
+    message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`;
   const { text, values } = sql`
-    INSERT INTO messages (${insertedColumns}) VALUES ${message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`}
-      (${sessionId}, ${replyId}, ${tree.lastSeq}, 'assistant', ${waits ? "queued" : "streaming"}, ${agentId},
-       '', '{}', NULL, NULL, ${question.messageId}, ${attempt}, ${lease}, ${eventSeq}, ${toJsonb(turn)}::jsonb)`;
+    INSERT INTO messages (${insertedColumns}) VALUES ${asked} ${replyRow(reply, status, parts)}`;
   // Its answer is that of the transaction.
   void tx.query(text, values);
   if (files.length > 0)
     await parts.attachments.insert(tx, { sessionId, messageId: question.messageId }, files);
-  return {
-    replyId,
-    sessionId,
-    userMessageId: question.messageId,
-    agentId,
-    attempt,
-    recoveries: 0,
-    eventSeq,
-    content: "",
-    reasoning: "",
-    turn,
-    backendState: null,
-    toolCalls: null,
-    media: null,
-    extras: null,
-    audio: null,
-    message: question.content,
-    messageSeq: question.seq,
-    joined: earlier.map(({ messageId, seq, content }) => ({ messageId, seq, content })),
-    seq: tree.lastSeq,
-    conversation: { lastSeq: tree.lastSeq, tree: storeTree(tree) },
-  };
+  return reply;
 }
 
 /** What the user's message shows of its files: those that came with it, or those of the message that it stands beside. */
@@ -440,35 +428,4 @@ async function takenInBefore(
 
 function counted({ sessionId }: BeginningSession, agentId: string): Effect {
   return { do: "count", what: "session-created", sessionId, agentId };
-}
-
-/** The reply is told from its first event on; it starts here unless it waits. */
-function opening(
-  reply: ClaimedReply,
-  request: Acceptance,
-  { queuePosition, waitsFor }: Pick<Place, "queuePosition" | "waitsFor">,
-): readonly Effect[] {
-  const { replyId, sessionId, agentId } = reply;
-  const events: ReplyEventBody[] = [openingEvent(reply)];
-  if (queuePosition !== null) events.push(queuedEvent(queuePosition, waitsFor));
-  return [
-    {
-      do: "count",
-      what: "turn-accepted",
-      sessionId,
-      replyId,
-      agentId,
-      type: request.message?.type ?? "text",
-      queued: queuePosition !== null,
-    },
-    { do: "tell", reply, after: 0, events },
-    ...(queuePosition === null ? [{ do: "start", reply, mode: { kind: "run" } } as const] : []),
-  ];
-}
-
-/** A session without a title is called by the beginning of its first message. */
-function titleOf(message: string): string {
-  const line = message.trim().replaceAll(/\s+/g, " ");
-  const characters = Array.from(line);
-  return characters.length <= 60 ? line : `${characters.slice(0, 59).join("")}…`;
 }

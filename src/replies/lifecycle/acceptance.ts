@@ -6,6 +6,7 @@ import type { ClaimedReply } from "../reply.ts";
 import type { Turn } from "../turn.ts";
 import type { Anchor } from "./anchor.ts";
 import type { Claimant } from "./claim.ts";
+import type { KnownSessions } from "./known-sessions.ts";
 import type { OnBusy } from "./make-place.ts";
 
 /** A session that begins with a message. */
@@ -80,7 +81,8 @@ export interface Acceptance {
 }
 
 export interface AcceptParts extends Claimant {
-  readonly idempotency: Pick<IdempotencyStore, "claim">;
+  readonly idempotency: Pick<IdempotencyStore, "claim" | "claiming">;
+  readonly knownSessions: KnownSessions;
   readonly attachments: Pick<AttachmentStore, "insert" | "copy">;
   /** With numbers for its first `messages` messages taken. */
   readonly insertSession: (

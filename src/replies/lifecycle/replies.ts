@@ -27,6 +27,7 @@ import { createLifecycle } from "./lifecycle.ts";
 import { openingEvent } from "./opening.ts";
 import type { ReplyStore } from "./reply-store.ts";
 import type { Handover } from "./effect.ts";
+import { createKnownSessions } from "./known-sessions.ts";
 import { createPerformEffects, type PerformEffects } from "./perform-effects.ts";
 import { remove } from "./remove.ts";
 import type { ClaimedReply } from "../reply.ts";
@@ -44,7 +45,7 @@ export interface ReplyParts extends RunnerParts {
   readonly store: ReplyStore;
   readonly database: Database;
   readonly jobs: Pick<Jobs, "insert" | "nudge">;
-  readonly idempotency: Pick<IdempotencyStore, "claim" | "find">;
+  readonly idempotency: Pick<IdempotencyStore, "claim" | "claiming" | "find">;
   readonly attachments: AcceptParts["attachments"];
   readonly insertSession: AcceptParts["insertSession"];
   /** Notes for other services what has become of a reply, in its own transaction. */
@@ -112,6 +113,7 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
     maxMessageLength: settings.maxMessageLength,
     maxUploadBytes: settings.maxUploadBytes,
     idempotency: parts.idempotency,
+    knownSessions: createKnownSessions(),
     attachments: parts.attachments,
     insertSession: parts.insertSession,
     answersInWords: (agentId) => catalogue.answersInWords(agentId),

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDatabases } from "../../../test/support/databases.ts";
 import type { Database, Queryable } from "../../database/database.ts";
 import { newId } from "../../lib/ids.ts";
+import { empty } from "sql-template-tag";
 import { accept } from "./accept.ts";
 import { cancel } from "./cancel.ts";
 import { goOn } from "./continue.ts";
+import { createKnownSessions } from "./known-sessions.ts";
 import { cutToHeard } from "./cut-to-heard.ts";
 import { finish } from "./finish.ts";
 import { forget } from "./forget.ts";
@@ -72,14 +74,16 @@ const finished = ({ sessionId, userMessageId, replyId }: Ids, status: ReplyEnd["
   prices: {},
 });
 
+const knownSessions = createKnownSessions();
 const acceptance = accept({
   ...claimant,
+  knownSessions,
   maxQueued: 1,
   maxMessageLength: 1_000,
   canSteer: () => false,
   answersInWords: () => true,
   maxUploadBytes: 1_000,
-  idempotency: { claim: async () => true },
+  idempotency: { claim: async () => true, claiming: () => empty },
   attachments: { insert: async () => {}, copy: async () => [] },
   insertSession: async () => {},
 });
@@ -114,6 +118,13 @@ const each: Record<
     {
       from: "complete",
       apply: (tx, { sessionId }) => acceptance.apply(tx, another(sessionId), false),
+    },
+    {
+      from: "complete",
+      async apply(tx, { sessionId }) {
+        knownSessions.saw(sessionId, { userId: "ann", agentId: "a", config: {} });
+        return (await acceptance.atOnce?.(another(sessionId))?.(tx)) ?? lockedOut;
+      },
     },
   ],
   join: [
