@@ -266,35 +266,54 @@ describe.skipIf(server === undefined)("on PostgreSQL", () => {
     },
   );
 
-  test("an end that is stored at once is not, where a message has come while it waited", async () => {
-    const ids = await stage(database, "streaming");
-    const ending = Promise.withResolvers<unknown>();
-    await database.transaction(async (tx) => {
-      await acceptance.apply(tx, another(ids.sessionId), false);
-      const simple = finishAtOnce(finished(ids, "complete"));
-      ending.resolve(
-        database.transaction((other) => {
-          const change = simple!(other);
-          other.commit();
-          return change;
-        }),
+  test.each([
+    [
+      "an end",
+      "streaming",
+      ["streaming", "queued"],
+      (ids: Ids) => finishAtOnce(finished(ids, "complete")),
+    ],
+    [
+      "a message",
+      "complete",
+      ["complete", "streaming"],
+      ({ sessionId }: Ids) => {
+        knownSessions.saw(sessionId, { userId: "ann", agentId: "a", config: {} });
+        return acceptance.atOnce?.(another(sessionId));
+      },
+    ],
+  ] as const)(
+    "%s that is stored at once is not, where a message has come while it waited",
+    async (_what, from, statuses, atOnce) => {
+      const ids = await stage(database, from);
+      const waiting = Promise.withResolvers<unknown>();
+      await database.transaction(async (tx) => {
+        await acceptance.apply(tx, another(ids.sessionId), false);
+        const simple = atOnce(ids);
+        waiting.resolve(
+          database.transaction(async (other) => {
+            const change = simple!(other);
+            other.commit();
+            return change;
+          }),
+        );
+        await expect
+          .poll(
+            async () =>
+              (
+                await database.query(
+                  "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+                )
+              ).rows,
+          )
+          .toHaveLength(1);
+      });
+      expect(await waiting.promise).toBeNull();
+      const { rows } = await database.query(
+        "SELECT status FROM messages WHERE session_id = $1 AND role = 'assistant' ORDER BY seq",
+        [ids.sessionId],
       );
-      await expect
-        .poll(
-          async () =>
-            (
-              await database.query(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-              )
-            ).rows,
-        )
-        .toHaveLength(1);
-    });
-    expect(await ending.promise).toBeNull();
-    const { rows } = await database.query(
-      "SELECT status FROM messages WHERE session_id = $1 AND role = 'assistant' ORDER BY seq",
-      [ids.sessionId],
-    );
-    expect(rows.map(({ status }) => status)).toEqual(["streaming", "queued"]);
-  });
+      expect(rows.map(({ status }) => status)).toEqual(statuses);
+    },
+  );
 });
