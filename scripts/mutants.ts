@@ -72,14 +72,36 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["request.admit(agentId, session.userId);", ""],
       ["m.lease_owner = $3, false)", "$3::text IS NOT NULL, false)"],
       ['what === "count" || goesOn', 'what === "count" || goesOn || true'],
-      ["const eventSeq = waits ? 2 : 1;", "const eventSeq = 1;"],
-      ["const attempt = waits ? 0 : 1;", "const attempt = 1;"],
       ["if (earlier !== null) return earlier;", ""],
       [
         "UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + $6,",
         "UPDATE sessions SET last_seq = last_seq + $6, message_count = message_count + 1,",
       ],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/new-reply.ts",
+    tests: heart(),
+    mutants: [
+      ["eventSeq: waits ? 2 : 1,", "eventSeq: 1,"],
+      ["attempt: waits ? 0 : 1,", "attempt: 1,"],
       ["if (queuePosition !== null) events.push(queuedEvent(queuePosition, waitsFor));", ""],
+    ],
+  },
+  {
+    file: "src/replies/lifecycle/accept-at-once.ts",
+    tests: ["src/replies/lifecycle/accept-at-once.test.ts"],
+    mutants: [
+      [" AND s.user_id = ${session.userId}", ""],
+      [" AND s.agent_id = ${session.agentId}", ""],
+      ["AND s.config = ${session.configJson}::jsonb ", ""],
+      ["AND s.status = 'active' ", ""],
+      [" AND s.tree IS NULL", ""],
+      ["q.status IN ('streaming', 'paused')", "q.status IN ('streaming')"],
+      ['AND q.status IN ${raw(statesBefore("start"))}', "AND false"],
+      ['"ready, claimed"', '"ready"'],
+      ["last_activity = now(),", ""],
+      ["ELSE s.auto_title END", "ELSE NULL END"],
     ],
   },
   {

@@ -8,7 +8,9 @@ import { createPostgresDatabase } from "../../src/database/postgres.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { startSecurityStage } from "../security/stage.ts";
 import { bigTables, fillBigTables } from "../support/big-tables.ts";
+import { createClient } from "../support/client.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { startService } from "../support/start-service.ts";
 import type { RecordedPlan, RecordedScan } from "../support/record-plans.ts";
 import { everythingEnv, useEverything } from "../support/use-everything.ts";
 
@@ -71,6 +73,7 @@ describe.skipIf(postgres === null)("what the service asks of tables that have gr
       await stage.stop();
       await second.stop();
     }
+    await talkShortly(env);
     const indexes = await postgres.query<{ index: string; column: string }>(
       `SELECT c.relname AS index, pg_get_indexdef(i.indexrelid, 1, true) AS column
        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid`,
@@ -104,6 +107,20 @@ describe.skipIf(postgres === null)("what the service asks of tables that have gr
     expect(neverAsked(coverage)).toEqual([]);
   });
 });
+
+/** Turns that are stored in one round trip, which those that others are told of are not. */
+async function talkShortly({ EVENTS_URL: _, ...env }: Readonly<Record<string, string>>) {
+  const service = await startService({ env });
+  const client = createClient(service.url);
+  const user = "somebody";
+  const sessionId = await client.session(user);
+  for (const headers of [{}, {}, { "idempotency-key": "one" }]) {
+    const turn = { session_id: sessionId, user_id: user, message: "Hello?" };
+    const { status } = await client.send("POST", "/chat/message", turn, headers);
+    expect(status).toBe(200);
+  }
+  await service.stop();
+}
 
 interface Exception {
   readonly sql: RegExp;
