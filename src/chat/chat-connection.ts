@@ -262,6 +262,8 @@ export class ChatConnection {
     const { user_id: named } = message;
     if (typeof named === "string") await noteForeign(caller, callerUser(caller, named));
     const { type = "chat" } = message;
+    // Where nobody is asked who he is, a token is not looked at: as over HTTP.
+    if (type === "auth" && caller.identity === null) return;
     if (isSpeech(type)) return this.#conversation.receive(message);
     const answer = answerOf(type);
     if (answer === undefined) {

@@ -103,12 +103,14 @@ async def converse(client, named, on, until):
                 samples = base64.b64decode(args[0])
                 for at in range(0, len(samples), 1_600):
                     await talk.sound(samples[at : at + 1_600])
+            elif name == "close":
+                await talk.aclose()
             else:
                 await getattr(talk, name)(*args)
         done.add(event["type"])
         if event["type"] == until:
             break
-    await talk.aclose()
+    # Whoever has left the loop has closed it.
     return [event async for event in talk]
 
 

@@ -1,5 +1,10 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 import {
   createChatClient,
   type TalkEvent,
@@ -24,9 +29,20 @@ interface Script {
   readonly until: string;
 }
 
+interface SpeakerOptions {
+  readonly url?: string;
+  readonly user?: string | null;
+  readonly token?: string;
+  /** In place of one that was refused; then the token is asked for. */
+  readonly freshToken?: string;
+  readonly apiKey?: string;
+}
+
 /** What a client does, in whatever language it is written. */
 interface Speaker {
-  connect(options: { readonly token?: string }): Promise<void>;
+  connect(options?: SpeakerOptions): Promise<void>;
+  /** With what the client has asked for its token since this was asked last. */
+  asked(): Promise<readonly (string | null)[]>;
   transcribe(wav: Uint8Array): Promise<string>;
   /** The events of the answer to a recording, and how much of it had gone. */
   send(wav: Uint8Array): Promise<{ events: TalkEvent[]; shares: number[] }>;
@@ -63,13 +79,28 @@ afterAll(async () => {
 });
 
 function typescript(): Speaker {
-  const connect = (options: object = {}) =>
-    createChatClient({ baseUrl: service.url, userId: "ann", ...options });
+  const asked: (string | null)[] = [];
+  const connect = (options: SpeakerOptions = {}) => {
+    const { url = service.url, user = "ann", token, freshToken, apiKey } = options;
+    let current = token;
+    const ask = (refused: string | null) => {
+      asked.push(refused);
+      if (refused !== null) current = freshToken;
+      return current;
+    };
+    return createChatClient({
+      baseUrl: url,
+      userId: user,
+      ...(apiKey !== undefined && { apiKey }),
+      ...(token !== undefined && { token: freshToken === undefined ? token : ask }),
+    });
+  };
   let client = connect();
   return {
     async connect(options) {
       client = connect(options);
     },
+    asked: async () => asked.splice(0),
     transcribe: async (wav) =>
       (await client.voice.transcribe(new Blob([wav.slice()]), { language: "en" })).text,
     async send(wav) {
@@ -113,8 +144,15 @@ function typescript(): Speaker {
 
 async function python(program: string, mode: "async" | "sync"): Promise<Speaker> {
   const py = await startPythonDriver(program, mode);
-  const connect = (options: object = {}) =>
-    py.connect("ann", service.url, { user_id: "ann", ...options });
+  const connect = (options: SpeakerOptions = {}) => {
+    const { url = service.url, user = "ann", token, freshToken, apiKey } = options;
+    return py.connect("ann", url, {
+      user_id: user,
+      api_key: apiKey,
+      token,
+      fresh_token: freshToken,
+    });
+  };
   await connect();
   const file = (wav: Uint8Array) => ({
     $file: ["question.wav", Buffer.from(wav).toString("base64")],
@@ -127,6 +165,7 @@ async function python(program: string, mode: "async" | "sync"): Promise<Speaker>
     async connect(options) {
       await connect(options);
     },
+    asked: async () => (await py.noted()).asked,
     transcribe: async (wav) =>
       (await py.call<{ text: string }>("ann", "voice.transcribe", [file(wav)], { language: "en" }))
         .text,
@@ -259,6 +298,157 @@ describe.each(Object.keys(speakers))("speech by the client in %s", (name) => {
       /^(ConnectionError: )?The spoken conversation was cut off$/,
     );
     await start();
-    await speaker.connect({});
+    await speaker.connect();
+  });
+
+  it("says what it is told to, word for word, and closes the connection when its loop is left", async () => {
+    const line = await startLine();
+    await speaker.connect({ url: line.url, token: "the token", apiKey: "the key" });
+    const samples = samplesToBytes(Int16Array.from([1, -2, 300]));
+    await speaker.converse({
+      named: { language: "en", voice_config: { speed: 1.5 } },
+      on: {
+        voice_started: [
+          ["sound", Buffer.from(samples).toString("base64")],
+          ["commit"],
+          ["played", "m", 100],
+          ["played", "m", 400, true],
+          ["interrupt", "m"],
+          ["interrupt", "m", 300],
+          ["resume", "m", 7],
+        ],
+      },
+      until: "voice_started",
+    });
+    await line.closed;
+    expect(line.credentials()).toEqual(["the token"]);
+    expect(line.user()).toBe("ann");
+    expect(line.heard).toEqual([
+      { type: "voice_start", language: "en", voice_config: { speed: 1.5 } },
+      Buffer.from(samples),
+      { type: "voice_commit" },
+      { type: "played", message_id: "m", played_ms: 100 },
+      { type: "played", message_id: "m", played_ms: 400, stopped: true },
+      { type: "interrupt", message_id: "m" },
+      { type: "interrupt", message_id: "m", played_ms: 300 },
+      { type: "resume", message_id: "m", after: 7 },
+    ]);
+    line.end();
+    await speaker.connect();
+  });
+
+  it("ends the loop without a fault when it is closed from within", async () => {
+    const on = { voice_started: [["close"]] } as const;
+    const events = await speaker.converse({ named: {}, on, until: "nothing" });
+    expect(events.map(({ type }) => type)).toEqual(["voice_started"]);
+  });
+
+  it("needs no token where nobody is asked for one, and does no harm with it", async () => {
+    await speaker.connect({ token: "of-somewhere-else" });
+    const events = await speaker.converse({ named: {}, on: {}, until: "voice_started" });
+    expect(events).toMatchObject([{ type: "voice_started" }]);
+    await speaker.connect();
+  });
+
+  describe("where everybody has to say who he is", () => {
+    const listen = () => speaker.converse({ named: {}, on: {}, until: "voice_started" });
+    const { url, tokenFor, apiKey } = lockedService();
+    const connect = (options: SpeakerOptions) =>
+      speaker.connect({ url: url(), user: null, ...options });
+    afterAll(() => speaker.connect());
+
+    it("listens with a token, and with an API key", async () => {
+      await connect({ token: await tokenFor("10m") });
+      expect(await listen()).toMatchObject([{ type: "voice_started" }]);
+      await connect({ apiKey });
+      expect(await listen()).toMatchObject([{ type: "voice_started" }]);
+    });
+
+    it("asks for another token once when the one it has has run out", async () => {
+      const token = await tokenFor("-1m");
+      await connect({ token, freshToken: await tokenFor("10m") });
+      expect(await listen()).toMatchObject([{ type: "voice_started" }]);
+      expect(await speaker.asked()).toEqual([null, token]);
+      await connect({ token, freshToken: await tokenFor("-2m") });
+      await expect(listen()).rejects.toMatchObject({ status: 401, type: "unauthorized" });
+      expect(await speaker.asked()).toEqual([null, token]);
+      await connect({ token, freshToken: token });
+      await expect(listen()).rejects.toMatchObject({ status: 401, type: "unauthorized" });
+      expect(await speaker.asked()).toEqual([null, token]);
+    });
+
+    it("says that it is refused with a wrong key, and with a token that has run out", async () => {
+      for (const options of [{ apiKey: "wrong" }, { token: await tokenFor("-1m") }]) {
+        await connect(options);
+        await expect(listen()).rejects.toMatchObject({ status: 401, type: "unauthorized" });
+      }
+    });
   });
 });
+
+/** A service that listens, with tokens and one API key. */
+function lockedService() {
+  const secret = "a secret of the tests, long enough for HS256";
+  const apiKey = "the-key-of-a-service";
+  const sha256 = createHash("sha256").update(apiKey).digest("hex");
+  let locked: TestService;
+  beforeAll(async () => {
+    locked = await startService({
+      env: {
+        AUTH_MODE: "jwt",
+        SECURITY_CLOCK_SKEW_SECONDS: "0",
+        SECURITY_SECRET_KEY: secret,
+        AUTH_API_KEYS: JSON.stringify([{ name: "robot", sha256, user_id: "robot" }]),
+        MODELS_API_URL: model.url,
+        VOICE_STT_COMMAND: recogniser,
+      },
+    });
+  });
+  afterAll(() => locked.stop());
+  return {
+    apiKey,
+    url: () => locked.url,
+    tokenFor: (life: string) =>
+      new SignJWT({ user_id: "ann", roles: [] })
+        .setProtectedHeader({ alg: "HS256" })
+        .setExpirationTime(life)
+        .sign(new TextEncoder().encode(secret)),
+  };
+}
+
+/** The other end of one spoken conversation, which writes down what comes and never hangs up. */
+async function startLine() {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const heard: (Buffer | { readonly type: string })[] = [];
+  const shown: (string | undefined)[] = [];
+  const closed = Promise.withResolvers<void>();
+  let user: string | null = null;
+  server.on("connection", (socket, { url, headers }) => {
+    user = new URL(url ?? "", "ws://line").searchParams.get("user_id");
+    const { authorization } = headers;
+    if (authorization !== undefined) shown.push(authorization.replace("Bearer ", ""));
+    const tell = (type: string) => socket.send(JSON.stringify({ type }));
+    // Who shows something in a header is let in at once, as by the service.
+    if (authorization !== undefined) tell("connection_established");
+    socket.on("message", (data: Buffer, isBinary) => {
+      if (isBinary) return void heard.push(data);
+      const said = JSON.parse(data.toString()) as { readonly type: string; token?: string };
+      if (said.type === "auth") {
+        shown.push(said.token);
+        return tell("connection_established");
+      }
+      heard.push(said);
+      if (said.type === "voice_start") tell("voice_started");
+    });
+    socket.on("close", () => closed.resolve());
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    heard,
+    closed: closed.promise,
+    credentials: () => shown,
+    user: () => user,
+    end: () => server.close(),
+  };
+}

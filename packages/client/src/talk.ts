@@ -99,7 +99,7 @@ export function talk(transport: Transport, { signal, ...start }: TalkOptions = {
   let isClosed = false;
   let socket: WebSocket | null = null;
   const end = (error: Error | null = null) => {
-    fault ??= error;
+    if (!isClosed) fault = error;
     isClosed = true;
     signal?.removeEventListener("abort", close);
     socket?.close();
@@ -119,27 +119,41 @@ export function talk(transport: Transport, { signal, ...start }: TalkOptions = {
     events.push(told as unknown as TalkEvent);
     wake();
   };
-  const open = async () => {
-    const token = await transport.token();
+  const open = async (token: string | null | undefined, isFresh = false) => {
     const userId = start.user_id ?? (await transport.userId());
     if (isClosed) return;
     const query = { session_id: start.session_id, user_id: userId };
     const url = transport.url("/chat/ws", query).replace(/^http/, "ws");
     const { location } = globalThis as unknown as { readonly location?: { href: string } };
-    socket = new Socket(new URL(url, location?.href.replace(/^http/, "ws")));
-    socket.addEventListener("open", () => {
-      if (token) say({ type: "auth", token });
+    const own = new Socket(new URL(url, location?.href.replace(/^http/, "ws")));
+    socket = own;
+    let isLetIn = false;
+    own.addEventListener("open", () => {
+      // No header can be sent everywhere. As over HTTP, a token is looked at before a key.
+      const credential = token || transport.apiKey;
+      if (credential) say({ type: "auth", token: credential });
     });
-    socket.addEventListener("message", ({ data }) => {
-      hear(JSON.parse(String(data)) as { type: string });
+    own.addEventListener("message", ({ data }) => {
+      const told = JSON.parse(String(data)) as { readonly type: string; readonly code?: unknown };
+      isLetIn ||= told.type === "connection_established";
+      if (isLetIn || isFresh || told.code !== 401) return hear(told);
+      // The service closes the connection on which it refuses.
+      socket = null;
+      reopen(token, faultOf(told)).catch(fail);
     });
-    socket.addEventListener("close", () => {
-      end(isClosed ? null : new ConnectionError("The spoken conversation was cut off"));
+    own.addEventListener("close", () => {
+      if (own === socket) end(new ConnectionError("The spoken conversation was cut off"));
     });
   };
+  const reopen = async (refused: string | null | undefined, why: ApiError) => {
+    const fresh = await transport.freshToken(refused);
+    if (fresh === null) throw why;
+    await open(fresh, true);
+  };
+  const fail = (error: unknown) => end(error as Error);
   signal?.addEventListener("abort", close);
   if (signal?.aborted === true) close();
-  else open().catch((error: unknown) => end(error as Error));
+  else (async () => open(await transport.token()))().catch(fail);
   return {
     sound: (samples) => {
       if (socket?.readyState === 1) socket.send(samples as Int16Array<ArrayBuffer>);

@@ -87,6 +87,13 @@ export function createTransport(options: ClientOptions) {
     return base + path + (text === "" ? "" : `?${text}`);
   };
 
+  /** In place of one that was refused; null: there is no other. */
+  const freshToken = async (refused: MaybeToken): Promise<string | null> => {
+    if (!refused || typeof options.token !== "function") return null;
+    const fresh = await tokenOf(options.token, refused);
+    return fresh && fresh !== refused ? fresh : null;
+  };
+
   /** One answer that is good; whatever it takes to read it is given to `read` in time. */
   const attempt = async <T>(
     call: Call,
@@ -132,12 +139,10 @@ export function createTransport(options: ClientOptions) {
     try {
       const token = await tokenOf(options.token, null);
       let response = await once(token);
-      if (response.status === 401 && token && typeof options.token === "function") {
-        const fresh = await tokenOf(options.token, token);
-        if (fresh && fresh !== token) {
-          void response.body?.cancel();
-          response = await once(fresh);
-        }
+      const fresh = response.status === 401 ? await freshToken(token) : null;
+      if (fresh !== null) {
+        void response.body?.cancel();
+        response = await once(fresh);
       }
       if (!response.ok) throw await readRefusal(response);
       return await read(response);
@@ -186,7 +191,9 @@ export function createTransport(options: ClientOptions) {
     url,
     silenceMs: given.silenceMs,
     WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    apiKey: options.apiKey,
     token: () => tokenOf(options.token, null),
+    freshToken,
     userId: () => valueOf(options.userId),
     patience: (callOptions: CallOptions & { readonly patienceMs?: number | undefined }) =>
       createPatience({

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
 
-from .._errors import ConnectionError
+from .._errors import ApiError, ConnectionError
 from .._socket import SocketClosed
 from .._talking import TalkEvent, TalkOptions, event_of, read_told, said, started
 from ._io import Socket, connect_socket
@@ -17,9 +17,8 @@ class AsyncTalk:
     Whoever leaves the loop ends the conversation; a reply that is being made goes on.
     """
 
-    def __init__(self, socket: Socket, options: TalkOptions) -> None:
+    def __init__(self, socket: Socket) -> None:
         self._socket = socket
-        self._options = options
         self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[TalkEvent]:
@@ -31,8 +30,6 @@ class AsyncTalk:
                     if self._is_closed:
                         return
                     raise ConnectionError("The spoken conversation was cut off") from error
-                if told["type"] == "connection_established":
-                    await self._say(started(self._options))
                 event = event_of(told)
                 if event is not None:
                     yield event
@@ -79,5 +76,25 @@ class AsyncTalk:
 
 async def talk(transport: AsyncTransport, options: TalkOptions) -> AsyncTalk:
     """Begins to listen. Raises ApiError and ConnectionError."""
-    call = await transport.socket_call(options.get("session_id"), options.get("user_id"))
-    return AsyncTalk(await connect_socket(call), options)
+    token = await transport.token()
+    try:
+        socket = await _open(transport, options, token)
+    except ApiError as error:
+        fresh = await transport.fresh_token(token) if error.status == 401 else None
+        if fresh is None:
+            raise
+        socket = await _open(transport, options, fresh)
+    await socket.send(started(options))
+    return AsyncTalk(socket)
+
+
+async def _open(transport: AsyncTransport, options: TalkOptions, token: str | None) -> Socket:
+    """A connection on which one has been let in."""
+    socket = await connect_socket(transport.socket_call(options.get("session_id"), options.get("user_id"), token))
+    try:
+        while read_told(await socket.receive())["type"] != "connection_established":
+            pass
+    except BaseException:
+        await socket.aclose()
+        raise
+    return socket

@@ -37,15 +37,14 @@ class AsyncTransport:
     async def open(self, call: Call[Any], options: CallOptions) -> httpx.Response:
         """One request; its answer is good, and not read yet."""
         described = describe(self.settings, call, options, self._user())
-        token = await self._current_token()
+        token = await self.token()
         on_progress = options.get("on_progress")
         try:
             response = await self._send(described, token, on_progress)
-            if response.status_code == 401 and token and callable(self._token):
-                fresh = await resolve(self._token(token))
-                if fresh and fresh != token:
-                    await response.aclose()
-                    response = await self._send(described, fresh, on_progress)
+            fresh = await self.fresh_token(token) if response.status_code == 401 else None
+            if fresh is not None:
+                await response.aclose()
+                response = await self._send(described, fresh, on_progress)
             if response.is_success:
                 return response
             content = await _content(response)
@@ -77,15 +76,22 @@ class AsyncTransport:
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
             raise ConnectionError("The stream broke off") from error
 
-    async def socket_call(self, session_id: str | None, user_id: str | None) -> SocketCall:
+    def socket_call(self, session_id: str | None, user_id: str | None, token: str | None) -> SocketCall:
         query = {"session_id": session_id, "user_id": user_id or self._user()}
-        return describe_socket(self.settings, query, await self._current_token())
+        return describe_socket(self.settings, query, token)
+
+    async def token(self) -> str | None:
+        return await resolve(self._token(None)) if callable(self._token) else self._token
+
+    async def fresh_token(self, refused: str | None) -> str | None:
+        """In place of one that was refused; None: there is no other."""
+        if not refused or not callable(self._token):
+            return None
+        fresh = await resolve(self._token(refused))
+        return fresh if fresh and fresh != refused else None
 
     def _user(self) -> str | None:
         return self._user_id() if callable(self._user_id) else self._user_id
-
-    async def _current_token(self) -> str | None:
-        return await resolve(self._token(None)) if callable(self._token) else self._token
 
     async def _repeated(self, call: Call[Any], options: CallOptions, read: Callable[..., Any]) -> Any:
         max_retries = options.get("max_retries", self.settings.max_retries)
