@@ -105,27 +105,51 @@ describeInBrowser("nothing is lost", () => {
     await context.close();
   });
 
-  test("files that are on their way from a draft to its message are kept in one of the two", async () => {
-    const { page, context } = await stage.visit({ user: "packer" });
+  test("files stay where they are kept, whatever becomes of their message and of the browser's store", async () => {
+    const { page, context, incidents } = await stage.visit({ user: "packer" });
+    const red = page.getByLabel("Remove red.png");
     await page
       .locator("input[type=file]")
       .setInputFiles({ name: "red.png", mimeType: "image/png", buffer: redSquare });
-    await page.getByLabel("Remove red.png").waitFor();
+    await red.waitFor();
     // What has never been kept cannot be lost on its way.
-    await until(async () => (await keptPlaces(page)).includes("draft.new"));
-    await page.route("**/chat/message/stream", (route) => route.abort());
-    // As if the browser was killed when its message's had not been kept yet.
-    await page.evaluate(() => {
-      const put = IDBObjectStore.prototype.put;
-      IDBObjectStore.prototype.put = function (value: unknown, key?: IDBValidKey) {
-        if (String(key).startsWith("outbox.")) throw new Error("killed");
-        return put.call(this, value, key);
-      };
-    });
+    await until(async () => (await keptPlaces(page)).length === 1);
+    let isAway = true;
+    const sending = /\/chat\/message(\/stream)?$/;
+    await context.route(sending, (route) => (isAway ? route.abort() : route.continue()));
+    // The disk is full from now on.
+    const fillDisk = () =>
+      page.evaluate(() => {
+        IDBObjectStore.prototype.put = () => {
+          throw new DOMException("full", "QuotaExceededError");
+        };
+      });
+    await fillDisk();
     await say(page, "what is this?");
-    await page.locator(".pending", { hasText: "what is this?" }).waitFor();
-    await page.getByLabel("Remove red.png").waitFor({ state: "detached" });
-    await until(async () => (await keptPlaces(page)).includes("draft.new"));
+    const pending = page.locator(".pending", { hasText: "what is this?" });
+    await pending.getByText("Not sent yet").waitFor();
+    await red.waitFor({ state: "detached" });
+    await page.reload();
+    await pending.getByText("red.png").waitFor();
+    assert.equal(await red.count(), 0);
+    // Its writer gets them back, text and files.
+    await pending.getByText("Not sent yet").waitFor();
+    await pending.getByRole("button", { name: "Edit" }).click();
+    await red.waitFor();
+    await pending.waitFor({ state: "detached" });
+    assert.equal(await composer(page).inputValue(), "what is this?");
+    await until(async () => (await keptPlaces(page)).length === 1);
+    await fillDisk();
+    await composer(page).press("Enter");
+    await pending.getByText("Not sent yet").waitFor();
+    isAway = false;
+    await page.reload();
+    await page.locator(".message.complete", { hasText: "You said: what is this?" }).waitFor();
+    await page.locator(".message.user .file-picture").waitFor();
+    // Nothing of it is left.
+    await until(async () => (await keptPlaces(page)).length === 0);
+    assert.equal(await red.count(), 0);
+    assert.deepEqual(incidents, []);
     await context.close();
   });
 

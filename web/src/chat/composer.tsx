@@ -21,7 +21,6 @@ import {
   openDraftFiles,
   takeDraftFiles,
 } from "../state/draft-files.ts";
-import { outgoingFiles } from "../state/outbox.ts";
 import { takesText } from "../state/attachable.ts";
 import { isUnfinished } from "../state/reply-view.ts";
 import { readSaved, writeSaved } from "../state/saved.ts";
@@ -99,14 +98,12 @@ export function Composer() {
 
   const send = () => {
     if (!canSend) return;
-    const key = crypto.randomUUID();
-    const taken = takeDraftFiles(outgoingFiles(key));
+    const taken = takeDraftFiles();
     if (taken === null) return;
     sendMessage(
       text.trim(),
       sessionId === null ? chosenAgent.get() || null : null,
       newConfig.get(),
-      key,
       taken,
     );
     write("");

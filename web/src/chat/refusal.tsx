@@ -1,10 +1,9 @@
 import { attachFiles } from "../state/draft-files.ts";
 import { putBack } from "../state/composer.ts";
 import { identity, signOut } from "../state/identity.ts";
-import { readFiles } from "../state/kept-files.ts";
 import { goTo } from "../state/navigation.ts";
 import { notifyError } from "../state/notices.ts";
-import { outgoingFiles, removeOutgoing, type Outgoing } from "../state/outbox.ts";
+import { filesOf, removeOutgoing, type Outgoing } from "../state/outbox.ts";
 import { isKnown, remediesFor, type Remedy } from "../state/remedies.ts";
 import { sendAgain, sendAnew } from "../state/send.ts";
 import { archiveSession } from "../state/sessions.ts";
@@ -77,7 +76,7 @@ function MessageRemedy({ remedy, entry }: { readonly remedy: Remedy; readonly en
 
 /** To where messages are written, with its files. */
 export async function takeBack(entry: Outgoing): Promise<void> {
-  const files = await readFiles(outgoingFiles(entry.key));
+  const files = await filesOf(entry);
   putBack(entry.text);
   if (files.length > 0) attachFiles(files);
   removeOutgoing(entry.key);

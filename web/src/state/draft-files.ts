@@ -3,33 +3,68 @@ import { currentTexts } from "../text/use-texts.ts";
 import { acceptedTypes, chooseFiles, type FileLimits, type Refusal } from "./attachable.ts";
 import { addressedAgent, agents, chosenAgent, serviceConfig } from "./catalogue.ts";
 import { conversation } from "./conversation.ts";
-import { dropAllFiles, keepFiles, moveFiles, readFiles } from "./kept-files.ts";
+import { dropAllFiles, keepFiles, readFiles } from "./kept-files.ts";
 import { dismiss, notify } from "./notices.ts";
-import { savedNames, writeSaved } from "./saved.ts";
+import { readSaved, savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
 
 /** What goes with the message that is being written. */
 export const draftFiles = createStore<readonly File[]>([]);
 
-let place = "draft.new";
+/** Files that belong to a message now, and where they are kept. */
+export interface TakenFiles {
+  readonly files: readonly File[];
+  readonly place: string | null;
+}
+
+let draft = "draft.new";
+/** Where the files of drafts are kept, where the browser does not remember it. */
+const unsaved = new Map<string, string>();
+/** Where those shown are kept; null: nowhere yet. Whoever sends them leaves them there. */
+let place: string | null = null;
+
+function placeOf(name: string): string | null {
+  const saved = unsaved.get(name) ?? readSaved(`${name}.files`);
+  return typeof saved === "string" ? saved : null;
+}
+
+function notePlace(name: string, at: string | null): void {
+  const isSaved = writeSaved(`${name}.files`, at);
+  if (isSaved || at === null) unsaved.delete(name);
+  else unsaved.set(name, at);
+}
+
+/** The draft's place, if it is still the draft's: another tab may have sent it, and then has the files there. */
+function ownPlace(): string | null {
+  return place !== null && placeOf(draft) === place ? place : null;
+}
 
 function setFiles(files: readonly File[]): void {
   draftFiles.set(files);
+  place = ownPlace() ?? `files.${crypto.randomUUID()}`;
+  notePlace(draft, files.length === 0 ? null : place);
   void keepFiles(place, files);
 }
 
 /** The files of the message that is being written there. */
-export async function openDraftFiles(newPlace: string): Promise<void> {
-  place = newPlace;
+export async function openDraftFiles(name: string): Promise<void> {
+  draft = name;
+  place = placeOf(name);
   draftFiles.set([]);
-  const files = await readFiles(newPlace);
-  if (place === newPlace && draftFiles.get().length === 0) draftFiles.set(files);
+  if (place === null) return;
+  const opened = place;
+  const files = await readFiles(opened);
+  if (place === opened && draftFiles.get().length === 0) draftFiles.set(files);
 }
 
 /** The same draft goes by another name from now on. */
-export function moveDraftFiles(newPlace: string): void {
-  void moveFiles(place, newPlace, draftFiles.get());
-  place = newPlace;
+export function moveDraftFiles(name: string): void {
+  const own = ownPlace();
+  if (own !== null) {
+    notePlace(name, own);
+    notePlace(draft, null);
+  }
+  draft = name;
 }
 
 /** Adds what the agent and the service take, and says what they do not. */
@@ -46,22 +81,28 @@ export function detachFile(file: File): void {
 }
 
 /**
- * Hands the files over to where they are kept next, unless the agent (it may be another one by now) does not take them:
- * null, and says so.
+ * Hands the files over as they lie, unless the agent (it may be another one by now) does not take them: null, and says
+ * so. They stay at their place, so that there is no moment at which they are on their way.
  */
-export function takeDraftFiles(newPlace: string): readonly File[] | null {
+export function takeDraftFiles(): TakenFiles | null {
   const files = draftFiles.get();
   const agent = currentAgent();
   const { refused } = chooseFiles(files, [], acceptedTypes(agent), fileLimits());
   tell(refused, agent);
   if (refused.length > 0) return null;
+  // Another tab has sent them as well: these are others.
+  if (files.length > 0 && ownPlace() === null) setFiles(files);
+  const taken = { files, place: files.length === 0 ? null : ownPlace() };
+  if (taken.place !== null) notePlace(draft, null);
+  place = null;
   draftFiles.set([]);
-  void moveFiles(place, newPlace, files);
-  return files;
+  return taken;
 }
 
 /** Removes everything that was written and not sent from this browser. */
 export function forgetDrafts(): void {
+  unsaved.clear();
+  place = null;
   for (const name of savedNames("draft.")) writeSaved(name, null);
   draftFiles.set([]);
   void dropAllFiles();

@@ -55,27 +55,9 @@ function asError(error: DOMException | null): Error {
 /** Resolves when they outlive the page; at once where nothing can. None removes what is kept there. */
 export async function keepFiles(place: string, files: readonly File[]): Promise<void> {
   if (files.length === 0) return dropFiles(place);
-  await put(place, files, (store, kept) => store.put(kept, place));
-}
-
-/** The same files belong elsewhere from now on: at any moment they are kept at one place or the other. */
-export async function moveFiles(from: string, to: string, files: readonly File[]): Promise<void> {
-  inMemory.delete(from);
-  if (files.length === 0) return dropFiles(from);
-  await put(to, files, (store, kept) => {
-    store.delete(from);
-    return store.put(kept, to);
-  });
-}
-
-async function put(
-  place: string,
-  files: readonly File[],
-  write: (store: IDBObjectStore, kept: Kept) => IDBRequest<IDBValidKey>,
-): Promise<void> {
   inMemory.set(place, files);
   const kept: Kept = { files, savedMs: Date.now() };
-  const work = inStore("readwrite", (store) => write(store, kept)).then(
+  const work = inStore("readwrite", (store) => store.put(kept, place)).then(
     () => undefined,
     () => undefined,
   );

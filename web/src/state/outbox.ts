@@ -1,5 +1,5 @@
 import type { OnBusy, SessionConfig, VoiceConfig } from "../api/types.ts";
-import { dropFiles } from "./kept-files.ts";
+import { dropFiles, readFiles } from "./kept-files.ts";
 import { readSaved, savedNames, writeSaved } from "./saved.ts";
 import { createStore } from "./store.ts";
 
@@ -17,8 +17,10 @@ export interface Outgoing {
   readonly onBusy: OnBusy | null;
   /** `voice_config`; null: the reply is not spoken. */
   readonly voice: VoiceConfig | null;
-  /** What goes with it; the bytes are kept apart, at `outgoingFiles`. */
+  /** What goes with it; the bytes are kept apart. */
   readonly files: readonly { readonly name: string; readonly size: number }[];
+  /** Where those are; null: there are none. */
+  readonly filesAt: string | null;
   readonly createdMs: number;
   /** `waiting`: it is tried again by itself. `refused`: its writer decides. */
   readonly state: "sending" | "waiting" | "refused";
@@ -44,6 +46,8 @@ function load(): Outgoing[] {
       voice: entry.voice ?? null,
       onBusy: entry.onBusy ?? null,
       files: entry.files ?? [],
+      // Those of pages before this one lie at its key.
+      filesAt: entry.filesAt ?? (entry.files?.length > 0 ? `outbox.${entry.key}` : null),
       errorType: entry.errorType ?? null,
       retryAtMs: entry.retryAtMs ?? null,
     }))
@@ -71,9 +75,9 @@ export function noteSent(key: string, share: number | null): void {
   });
 }
 
-/** Where the files of an entry are kept. */
-export function outgoingFiles(key: string): string {
-  return `outbox.${key}`;
+/** The files that go with an entry, as far as the browser still has them. */
+export async function filesOf({ filesAt }: Outgoing): Promise<readonly File[]> {
+  return filesAt === null ? [] : readFiles(filesAt);
 }
 
 /** Adds or replaces an entry. */
@@ -87,8 +91,9 @@ export function putOutgoing(entry: Outgoing): void {
 }
 
 export function removeOutgoing(key: string): void {
-  if (!outbox.get().some((entry) => entry.key === key)) return;
+  const removed = outbox.get().find((entry) => entry.key === key);
+  if (removed === undefined) return;
   writeSaved(`outbox.${key}`, null);
-  void dropFiles(outgoingFiles(key));
+  if (removed.filesAt !== null) void dropFiles(removed.filesAt);
   outbox.set((entries) => entries.filter((entry) => entry.key !== key));
 }

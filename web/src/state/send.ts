@@ -9,33 +9,26 @@ import { conversation } from "./conversation.ts";
 import { jumpToLatest } from "./open-conversation.ts";
 import { identity } from "./identity.ts";
 import { isUnfinished } from "./reply-view.ts";
-import { keepFiles, readFiles } from "./kept-files.ts";
-import {
-  noteSent,
-  outbox,
-  outgoingFiles,
-  putOutgoing,
-  removeOutgoing,
-  type Outgoing,
-} from "./outbox.ts";
+import type { TakenFiles } from "./draft-files.ts";
+import { keepFiles } from "./kept-files.ts";
+import { filesOf, noteSent, outbox, putOutgoing, removeOutgoing, type Outgoing } from "./outbox.ts";
 import { refreshSessions } from "./sessions.ts";
 import { tellTabs } from "./tabs.ts";
 import { expectSpeech } from "../voice/player.ts";
 import { currentTexts } from "../text/use-texts.ts";
 import { voiceConfig } from "../voice/speech-settings.ts";
 
-/** Sends a message into the open conversation; it is kept until the service has confirmed it. Its files are at its key's place. */
+/** Sends a message into the open conversation; it is kept until the service has confirmed it. */
 export function sendMessage(
   text: string,
   agentId: string | null,
   config: SessionConfig,
-  key: string = crypto.randomUUID(),
-  files: readonly File[] = [],
+  { files, place: filesAt }: TakenFiles = noFiles,
 ): void {
   const { sessionId, draftId, hasNewer, messages } = conversation.get();
   if (hasNewer) void jumpToLatest();
   putOutgoing({
-    key,
+    key: crypto.randomUUID(),
     sessionId,
     draftId: sessionId === null ? draftId : null,
     text,
@@ -45,6 +38,7 @@ export function sendMessage(
     onBusy: messages.some(isUnfinished) ? chosenOnBusy.get() : null,
     voice: voiceConfig(),
     files: files.map(({ name, size }) => ({ name, size })),
+    filesAt,
     createdMs: Date.now(),
     state: "sending",
     ...nothingWrong,
@@ -52,6 +46,7 @@ export function sendMessage(
   deliverAll();
 }
 
+const noFiles: TakenFiles = { files: [], place: null };
 const nothingWrong = { error: null, errorType: null, retryAtMs: null } as const;
 
 /** Tries a refused message again. */
@@ -62,10 +57,10 @@ export function sendAgain(entry: Outgoing): void {
 
 /** As another message: the service has had one of this key. */
 export async function sendAnew(entry: Outgoing): Promise<void> {
-  const key = crypto.randomUUID();
-  await keepFiles(outgoingFiles(key), await readFiles(outgoingFiles(entry.key)));
+  const filesAt = entry.filesAt === null ? null : `files.${crypto.randomUUID()}`;
+  if (filesAt !== null) await keepFiles(filesAt, await filesOf(entry));
   removeOutgoing(entry.key);
-  sendAgain({ ...entry, key });
+  sendAgain({ ...entry, key: crypto.randomUUID(), filesAt });
 }
 
 /** One at a time for each conversation, so that messages arrive in the order they were written. */
@@ -160,7 +155,7 @@ function whenDiscarded(key: string): { readonly signal: AbortSignal; forget(): v
 /** Raises when the browser has lost some of its files. */
 async function messageOf(entry: Outgoing): Promise<NewMessage> {
   const { sessionId, agentId, config, voice, text, onBusy } = entry;
-  const files = entry.files.length === 0 ? [] : await readFiles(outgoingFiles(entry.key));
+  const files = await filesOf(entry);
   if (files.length !== entry.files.length) throw new Error(currentTexts().files.lost);
   return {
     session_id: sessionId,
