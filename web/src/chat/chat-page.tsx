@@ -16,6 +16,7 @@ import { loadParts, onDemand } from "../ui/on-demand.tsx";
 import { TypedAhead } from "../ui/typed-ahead.tsx";
 import { Notices } from "../ui/notices.tsx";
 import { Composer } from "./composer.tsx";
+import { Missing } from "./missing.tsx";
 import { PrintDialog } from "./print-dialog.tsx";
 import { SideBar } from "./side-bar.tsx";
 import { SignIn } from "./sign-in.tsx";
@@ -156,7 +157,7 @@ function Workspace() {
         )}
         <div className="conversation">
           {state === "missing" ? (
-            <p className="empty">{texts.missing}</p>
+            <Missing sessionId={sessionId} />
           ) : state === "refused" ? (
             <div className="empty">
               <p>{texts.notOpened}</p>

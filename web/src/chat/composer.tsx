@@ -51,8 +51,10 @@ export function Composer() {
   const place = `draft.${sessionId ?? "new"}`;
 
   const write = (value: string) => {
+    // Another tab may be writing here too: what it has kept last is not this one's to remove.
+    if (value !== "") writeSaved(place, value);
+    else if (readSaved(place) === text) writeSaved(place, null);
     setText(value);
-    writeSaved(place, value === "" ? null : value);
   };
 
   const lastSuggestion = useRef<string | null>(null);
@@ -63,9 +65,10 @@ export function Composer() {
     if (before?.draftId === draftId) {
       // The same conversation has got its session: what is being written moves with it.
       if (before.place !== place) {
-        const moved = readSaved(before.place);
-        writeSaved(before.place, null);
-        writeSaved(place, moved);
+        if (text !== "") {
+          if (readSaved(before.place) === text) writeSaved(before.place, null);
+          writeSaved(place, text);
+        }
         moveDraftFiles(place);
       }
       return;

@@ -154,7 +154,9 @@ interface RenameFormProps {
 function RenameForm({ title, onDone }: RenameFormProps) {
   const texts = useTexts();
   const [value, setValue] = useState(title);
-  const finish = () => onDone(value.trim() === title || value.trim() === "" ? null : value);
+  // Another tab may have changed it meanwhile: who has typed nothing takes nothing back.
+  const [before] = useState(title);
+  const finish = () => onDone(value.trim() === before || value.trim() === "" ? null : value);
   return (
     <form
       className="rename"

@@ -67,6 +67,18 @@ export function moveDraftFiles(name: string): void {
   draft = name;
 }
 
+/** What was written for a conversation that is gone goes to the next one, before what is begun there. */
+export function carryDraft(sessionId: string): void {
+  const [from, to] = [`draft.${sessionId}`, "draft.new"];
+  const texts = [readSaved(from), readSaved(to)].filter((text) => typeof text === "string");
+  writeSaved(to, texts.join("\n\n") || null);
+  writeSaved(from, null);
+  const files = placeOf(from);
+  if (files === null || placeOf(to) !== null) return;
+  notePlace(to, files);
+  notePlace(from, null);
+}
+
 /** Adds what the agent and the service take, and says what they do not. */
 export function attachFiles(files: readonly File[]): void {
   const present = draftFiles.get();

@@ -352,6 +352,7 @@ export const en = {
   latest: "Go to the newest message",
   loading: "Loading…",
   notOpened: "This conversation cannot be opened.",
+  takeDraft: "Take what you wrote into a new one",
   missing: "This conversation does not exist (any more).",
   offline: "The service cannot be reached. Trying again…",
   searchEverything: "Search everything",

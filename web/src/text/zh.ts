@@ -338,6 +338,7 @@ export const zh: Texts = {
   latest: "跳到最新消息",
   loading: "正在加载…",
   notOpened: "无法打开此对话。",
+  takeDraft: "将您写的内容带到新对话",
   missing: "此对话不存在（或已删除）。",
   offline: "无法连接到服务，正在重试…",
   searchEverything: "搜索全部内容",
