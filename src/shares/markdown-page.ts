@@ -29,6 +29,8 @@ export function markdownToHtml(text: string): string | null {
       )
       .replaceAll(/<a href="(?!https?:|mailto:)[^"]*"(?: title="[^"]*")?>/gi, "<a>")
       .replaceAll('<a href="', '<a rel="noreferrer nofollow" href="')
+      // What scrolls can be scrolled with the keyboard.
+      .replaceAll(/<(pre|table)>/g, '<$1 tabindex="0">')
       .replaceAll(/<input type="checkbox" disabled="" (checked="" )?\/>/g, (_box, isDone) =>
         isDone === undefined ? "☐" : "☑",
       )

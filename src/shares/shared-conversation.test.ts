@@ -127,7 +127,7 @@ test.each([
   const page = (await whole(sharedPage(share, messages, "en"))).replace(/^[^]*<\/h1>/, "");
   const tags = [...page.matchAll(/<[a-z][^>]*>/gi)].map(([tag]) => tag);
   const plain =
-    /^<(article class="assistant"|h2|time datetime="[^"]*"|div class="text" dir="auto"|p|p dir="auto"|a|pre|code( class="language-[^"]*")?|footer|table|thead|tbody|tr|th|td)>$/;
+    /^<(article class="assistant"|h2|time datetime="[^"]*"|div class="text" dir="auto"|p|p dir="auto"|a|pre tabindex="0"|code( class="language-[^"]*")?|footer|table tabindex="0"|thead|tbody|tr|th|td)>$/;
   const link = /^<a rel="noreferrer nofollow" href="(https?:|mailto:)[^"]*"( title="[^"]*")?>$/;
   expect(tags.filter((tag) => !plain.test(tag) && !link.test(tag))).toEqual([]);
 });

@@ -70,10 +70,11 @@ const words = {
 } as const;
 
 const style =
-  ":root{color-scheme:light dark;font:16px/1.6 system-ui,sans-serif}" +
+  ":root{color-scheme:light dark;background:Canvas;color:CanvasText;font:16px/1.6 system-ui,sans-serif}" +
   "body{max-width:46rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.4rem}article{margin:1.5rem 0}" +
   "article h2{font-size:.9rem;margin:0;opacity:.8}article p{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3rem 0}" +
   ".text{overflow-wrap:anywhere}.text>*{margin-block:.5rem}pre,.text table{display:block;overflow-x:auto}" +
+  "a{color:light-dark(#0b57d0,#9ecaff)}" +
   "pre{padding:.6rem;border:1px solid}td,th{border:1px solid;padding:.2rem .5rem}table{border-collapse:collapse}" +
   "blockquote{margin-inline:0;padding-inline-start:.8rem;border-inline-start:2px solid}" +
   ".user{border-inline-start:3px solid;padding-inline-start:.8rem}footer{opacity:.8;font-size:.85rem}";

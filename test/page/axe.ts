@@ -16,8 +16,8 @@ export async function faults(page: Page): Promise<string[]> {
   return found;
 }
 
-async function faultsOf(page: Page, options: RunOptions): Promise<string[]> {
-  // Colours in the middle of a transition are not the page's.
+/** What is in the middle of a transition is not the page as it is. */
+export async function settled(page: Page): Promise<void> {
   await page.evaluate(() =>
     Promise.all(
       document
@@ -27,6 +27,10 @@ async function faultsOf(page: Page, options: RunOptions): Promise<string[]> {
         .map((animation) => animation.finished.catch(() => undefined)),
     ),
   );
+}
+
+async function faultsOf(page: Page, options: RunOptions): Promise<string[]> {
+  await settled(page);
   const results = await page.evaluate(
     (options) =>
       (Reflect.get(window, "axe") as { run(options: RunOptions): Promise<AxeResults> }).run(

@@ -23,7 +23,7 @@ export function FileCard({ name, size, children }: FileCardProps) {
       <Icon name="file" size={18} />
       <span className="file-name" dir="auto">
         {name}
-      </span>
+      </span>{" "}
       <small>{fileSize(size)}</small>
       {children}
     </span>
@@ -122,7 +122,8 @@ function Download({ file }: { readonly file: AttachmentInfo }) {
     <button
       type="button"
       className="file-button"
-      aria-label={texts.files.save(file.name)}
+      // What is seen is part of what is said.
+      aria-label={texts.files.save(`${file.name} ${fileSize(file.size)}`)}
       onClick={() => void save().catch(notifyError)}
     >
       <FileCard name={file.name} size={file.size} />

@@ -136,7 +136,12 @@ function Fold<Name extends Chapter>({ chapter, sheet }: FoldProps<Name>) {
       )}
       {shown?.hasMore === true && <p className="quiet">{words.more(shown.rows.length)}</p>}
       {(told !== null || fault !== null) && (
-        <button type="button" className="chip" disabled={isLoading} onClick={() => void load()}>
+        <button
+          type="button"
+          className="link-button"
+          disabled={isLoading}
+          onClick={() => void load()}
+        >
           {words.again}
         </button>
       )}
@@ -205,7 +210,7 @@ function feedback(told: Administrated["feedback"], texts: Texts, locale: string)
         each.user_id,
         each.agent_id,
         [each.rating === "up" ? "+" : "−", ...each.tags, each.comment ?? ""].join(" "),
-        <div className="said" key="said">
+        <div className="said" key="said" tabIndex={0}>
           <strong>{each.question}</strong>
           <p>{each.answer}</p>
         </div>,

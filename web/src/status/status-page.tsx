@@ -102,7 +102,7 @@ export function StatusPage() {
             {Object.entries(health.components).map(([name, { status, details }]) => (
               <li key={name} className={status}>
                 <span className="lamp" aria-hidden="true" />
-                <strong>{name.replaceAll("_", " ")}</strong>
+                <strong>{texts.health.parts[name] ?? name}</strong>
                 <span className="quiet">{stateName(status, texts)}</span>
                 <p className="quiet">{factsOf(details)}</p>
               </li>
