@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { describeInBrowser } from "./browser.ts";
 import { gate, openStage, say, type Stage } from "./stage.ts";
 
@@ -55,8 +56,8 @@ describeInBrowser("a reply that ends while nobody looks", () => {
   }, 120_000);
   afterAll(() => stage?.close());
 
-  const open = async (answer: NotificationPermission) => {
-    const visit = await stage.visit();
+  const open = async (answer: NotificationPermission, url = stage.service.url) => {
+    const visit = await stage.visit({ url });
     await visit.context.addInitScript(catchNotifications, answer);
     await visit.page.reload();
     await visit.page.locator(".agent-card").first().waitFor();
@@ -139,6 +140,40 @@ describeInBrowser("a reply that ends while nobody looks", () => {
     assert.deepEqual(incidents, []);
     await context.close();
   });
+
+  test("is told once where it ended while there was no network", async () => {
+    const proxy = await startCuttingProxy(stage.service.url);
+    const { page, context } = await open("granted", proxy.url);
+    await choose(page, "Notifications: how a reply begins");
+    const rest = gate();
+    stage.model.enqueue({
+      tokens: ["Ended in a tunnel.", " "],
+      pace: (at) => (at === 1 ? rest.opened : undefined),
+    });
+    await say(page, "take your time");
+    await page.locator(".message.streaming", { hasText: "Ended in" }).waitFor();
+    await look(page, false);
+    await context.setOffline(true);
+    proxy.cut();
+    await page.getByText("The service cannot be reached").waitFor();
+    rest.open();
+    assert.deepEqual(await told(page), []);
+    await context.setOffline(false);
+    await page.waitForFunction(() => (Reflect.get(window, "told") as unknown[]).length === 1);
+    assert.equal((await told(page))[0]?.body, "Ended in a tunnel.");
+    await page.locator(".message.assistant.complete").waitFor();
+    // Whatever else tells of it has done so before it tells of the next one.
+    stage.model.enqueue({ tokens: ["The next one."] });
+    await say(page, "and now");
+    await page.waitForFunction(() =>
+      (Reflect.get(window, "told") as { body: string }[]).some(
+        ({ body }) => body === "The next one.",
+      ),
+    );
+    assert.equal((await told(page)).length, 2);
+    await context.close();
+    proxy.close();
+  }, 60_000);
 
   test("is still heard of long after everybody has looked away", async () => {
     const { page, context } = await open("granted");

@@ -1,7 +1,7 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { client } from "../api/client.ts";
 import type { Share } from "../api/types.ts";
-import { notifyError } from "../state/notices.ts";
+import { wordsOf } from "../state/notices.ts";
 import { language } from "../state/preferences.ts";
 import { useStore } from "../state/store.ts";
 import { useTexts } from "../text/use-texts.ts";
@@ -25,30 +25,57 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
   const [hasFiles, setHasFiles] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [shares, setShares] = useState<readonly Share[] | null>(null);
+  // Said in here: what is behind an open dialog cannot be reached.
+  const [fault, setFault] = useState<string | null>(null);
+  /** A link that was asked for and may have been made: the same again is the same request. */
+  const tried = useRef<{ readonly terms: string; readonly key: string } | null>(null);
   useEffect(() => {
     const leaving = new AbortController();
     client.sessions
       .shares(sessionId, { signal: leaving.signal })
       .then(setShares, (error: unknown) => {
-        if (!leaving.signal.aborted) notifyError(error);
+        if (!leaving.signal.aborted) setFault(wordsOf(error));
       });
     return () => leaving.abort();
   }, [sessionId]);
 
-  /** And shows what there is then. */
-  const change = async (request: () => Promise<unknown>) => {
+  /** And shows what there is then: of what was done, the answer alone may have been lost. */
+  const change = async (
+    request: () => Promise<unknown>,
+    isDone: (now: readonly Share[]) => boolean,
+  ) => {
     setBusy(true);
+    const failed = await request().then(
+      () => null,
+      (error: unknown) => wordsOf(error),
+    );
     try {
-      await request();
-      setShares(await client.sessions.shares(sessionId));
+      const now = await client.sessions.shares(sessionId);
+      setShares(now);
+      const isOver = failed === null || isDone(now);
+      if (isOver) tried.current = null;
+      setFault(isOver ? null : failed);
     } catch (error) {
-      notifyError(error);
-    } finally {
-      setBusy(false);
+      setFault(failed ?? wordsOf(error));
     }
+    setBusy(false);
   };
-  const make = () =>
-    client.sessions.share(sessionId, { expires_in: days * daySeconds, include_files: hasFiles });
+  const make = () => {
+    const wanted = { expires_in: days * daySeconds, include_files: hasFiles };
+    const terms = JSON.stringify(wanted);
+    if (tried.current?.terms !== terms) tried.current = { terms, key: crypto.randomUUID() };
+    const { key } = tried.current;
+    const isNew = ({ share_id: id }: Share) => !shares?.some((known) => known.share_id === id);
+    void change(
+      () => client.sessions.share(sessionId, wanted, { idempotencyKey: key }),
+      (now) => shares !== null && now.some(isNew),
+    );
+  };
+  const end = ({ share_id: id }: Share) =>
+    void change(
+      () => client.sessions.endShare(sessionId, id),
+      (now) => now.every((each) => each.share_id !== id),
+    );
 
   return (
     <Dialog title={texts.share.title} onClose={onClose}>
@@ -56,7 +83,7 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
         className="settings-form"
         onSubmit={(event) => {
           event.preventDefault();
-          void change(make);
+          make();
         }}
       >
         <p>{texts.share.hint}</p>
@@ -84,7 +111,7 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
           <ul className="share-links" aria-label={texts.share.links}>
             {shares.map((share) => {
               const url = share.url.startsWith("/") ? client.url(share.url) : share.url;
-              const end = new Date(share.expires_at).toLocaleString(chosenLanguage);
+              const expiry = new Date(share.expires_at).toLocaleString(chosenLanguage);
               return (
                 <li key={share.share_id}>
                   <input readOnly value={url} aria-label={texts.share.link} />
@@ -94,18 +121,21 @@ export function ShareDialog({ sessionId, onClose }: ShareDialogProps) {
                     size={17}
                     label={texts.share.end}
                     disabled={isBusy}
-                    onClick={() =>
-                      void change(() => client.sessions.endShare(sessionId, share.share_id))
-                    }
+                    onClick={() => end(share)}
                   />
                   <span className="quiet">
-                    {texts.share.until(end)}
+                    {texts.share.until(expiry)}
                     {share.include_files && ` · ${texts.share.withFiles}`}
                   </span>
                 </li>
               );
             })}
           </ul>
+        )}
+        {fault !== null && (
+          <p className="error-text" role="alert">
+            {fault}
+          </p>
         )}
         <div className="form-buttons">
           <button type="submit" className="primary" disabled={isBusy}>

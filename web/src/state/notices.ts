@@ -38,7 +38,7 @@ export function notifyError(error: unknown, again?: () => void): void {
 }
 
 /** The service says it in the page's language; what browsers say of networks is for developers. */
-function wordsOf(error: unknown): string {
+export function wordsOf(error: unknown): string {
   if (error instanceof ConnectionError || error instanceof TypeError) {
     return currentTexts().notReached;
   }
