@@ -145,6 +145,11 @@ async function startOfReply(page: Page): Promise<void> {
   await page.locator(".katex").first().waitFor();
   await startOfReply(page);
   await take(page, "page-reply");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("dialog").locator("input").fill("stream");
+  await page.locator(".search-everything mark").first().waitFor();
+  await take(page, "page-search");
+  await page.keyboard.press("Escape");
 
   stage.model.enqueue({
     tokens: [
@@ -192,6 +197,12 @@ async function startOfReply(page: Page): Promise<void> {
   await page.locator(".chart canvas").first().waitFor();
   await page.waitForTimeout(15_000);
   await take(page, "page-status-dark");
+  for (const chapter of ["agents", "usage"]) {
+    await page.locator(`[data-chapter=${chapter}] summary`).click();
+    await page.locator(`[data-chapter=${chapter}] tbody tr`).first().waitFor();
+  }
+  await page.locator(".administration").evaluate((part) => part.scrollIntoView());
+  await take(page, "page-administration-dark");
   await context.close();
 }
 {
@@ -220,6 +231,22 @@ async function startOfReply(page: Page): Promise<void> {
   await page.locator(".code-block .hljs-string").first().waitFor();
   await startOfReply(page);
   await take(page, "page-phone-dark");
+  await context.close();
+}
+{
+  const { page, context } = await stage.visit({
+    user,
+    viewport: { width: 390, height: 800 },
+    deviceScaleFactor: 1.5,
+    isMobile: true,
+    hasTouch: true,
+  });
+  await page.locator(".agent-card").first().waitFor();
+  await say(page, question);
+  await answered(page);
+  await page.locator(".code-block .hljs-keyword").first().waitFor();
+  await composer(page).fill("And when the connection is lost?");
+  await take(page, "page-phone");
   await context.close();
 }
 await stage.close();
