@@ -108,8 +108,10 @@ describeInBrowser("hands-free", () => {
       await page.reload();
       await page.locator(".agent-card").first().waitFor();
       await begin(page);
+      // What was heard; the answer may be said already, and says it once more.
       await panel(page)
         .locator(".caption", { hasText: "what time is it" })
+        .first()
         .waitFor({ timeout: 30_000 });
       isCut = true;
       for (const cut of cuts) await cut();
