@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Database } from "../../database/database.ts";
+import type { Database, Queryable } from "../../database/database.ts";
 import { ignoreEvent, type BusinessEvent, type RecordEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import { newId } from "../../lib/ids.ts";
@@ -129,7 +129,7 @@ async function stage(recordEvent: RecordEvent = async (_tx, event) => void event
     );
     return rows.map(({ status }) => status);
   };
-  return { lifecycle, asked, sessionId, replyId, waiting, end, expire, statuses };
+  return { lifecycle, asked, sessionId, replyId, waiting, request, end, expire, statuses };
 }
 
 const complete = { status: "complete", finishReason: "stop", requirements: null } as const;
@@ -178,6 +178,32 @@ test("an end behind which something waits starts that, also where it could be st
 });
 
 const abandoned = () => jobs.flatMap((job) => (job.type === "abandon-run" ? [job.data.state] : []));
+
+test.each([
+  { age: "10 seconds", moves: false },
+  { age: "10.001 seconds", moves: true },
+])(
+  "an end moves the session among its user's: $moves, $age after what was last",
+  async ({ age, moves }) => {
+    const { sessionId, request } = await stage();
+    const { atOnce, apply } = finish(claimant);
+    const whole = { ...request, end: { ...request.end, ...complete } };
+    const isMoved = async (tx: Queryable) => {
+      const asked = "SELECT last_activity = now() AS moved FROM sessions WHERE session_id = $1";
+      return (await tx.query<{ moved: boolean }>(asked, [sessionId])).rows[0]?.moved;
+    };
+    // Within one transaction `now()` stands still.
+    for (const store of [apply, atOnce?.(whole)]) {
+      await database.transaction(async (tx) => {
+        const given =
+          "UPDATE sessions SET last_activity = now() - $2::interval WHERE session_id = $1";
+        await tx.query(given, [sessionId, age]);
+        await store?.(tx, whole, false);
+        expect(await isMoved(tx)).toBe(moves);
+      });
+    }
+  },
+);
 
 test("a reply that pauses, although somebody wanted it stopped, ends, and what waits goes on", async () => {
   const { lifecycle, sessionId, replyId, waiting, end, statuses } = await stage();
