@@ -1,5 +1,4 @@
 import cors from "@fastify/cors";
-import helmet from "@fastify/helmet";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyBaseLogger } from "fastify";
 import type { RateLimiter } from "../cache/rate-limiter.ts";
@@ -32,6 +31,7 @@ import { installOriginCheck } from "./origin-check.ts";
 import { installRequestContext, requestId } from "./request-context.ts";
 import { installRequestLimits, type Cost } from "./request-limits.ts";
 import { installRouteTable } from "./route-table.ts";
+import { installSecurityHeaders } from "./security-headers.ts";
 import { compileValidator } from "./validation.ts";
 
 export interface ServerOptions {
@@ -101,16 +101,7 @@ export async function createServer(options: ServerOptions) {
   const answerNothingThere = installErrorHandling(app, telemetry, routes, refusal);
   const origins = config.security.cors_origins;
   // Before whatever refuses: refusals have these headers too.
-  await app.register(helmet, {
-    // The pages set their own policy; JSON needs none.
-    contentSecurityPolicy: {
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-      useDefaults: false,
-    },
-    // Pages that may ask from elsewhere may show what they are given, too.
-    crossOriginResourcePolicy: { policy: origins.length > 0 ? "cross-origin" : "same-origin" },
-    hsts: false,
-  });
+  installSecurityHeaders(app, origins.length > 0);
   // Before authentication: browsers ask without credentials whether they may send them.
   if (origins.length > 0) {
     await app.register(cors, {
@@ -134,11 +125,12 @@ export async function createServer(options: ServerOptions) {
   installOriginCheck(app, origins);
   installAddressLimit(app, options.limiter, config.limits.address_rate_limit);
   // Before a body is read: nobody has said who that is.
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
     // The router looks among the routes of this method alone: a session may be called "batch" there.
     const isParameter = request.routeOptions.url?.includes(":") === true;
     const isElsewhere = isParameter && routes.isSpelledOut(pathOf(request.url));
-    if (request.is404 || isElsewhere) return answerNothingThere(request, reply);
+    if (request.is404 || isElsewhere) void answerNothingThere(request, reply);
+    else done();
   });
   installAuthentication(app, identity, options.audit);
   installRequestLimits(app, {
