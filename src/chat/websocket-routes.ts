@@ -96,7 +96,7 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
           createRequestAudit(options.audit, {
             identity: () => caller,
             action: "GET /chat/ws",
-            target: {},
+            target: () => ({}),
             requestId: request.id,
             address: request.ip,
             isRepeated: true,

@@ -39,20 +39,22 @@ export interface RequestAudit {
   failed(status: number): Promise<void>;
 }
 
-type About = Pick<AuditEntry, "action" | "target" | "requestId" | "address"> & {
+type About = Pick<AuditEntry, "action" | "requestId" | "address"> & {
+  readonly target: () => Target;
   readonly identity: () => Identity | null;
   /** It shows something, or is one of many of its kind: the same again within a minute says nothing new. */
   readonly isRepeated: boolean;
 };
 
 export function createRequestAudit(trail: AuditTrail, about: About): RequestAudit {
-  const noted = new Map<string, { readonly subject: string | null; readonly target: Target }>();
+  /** Most requests are the caller's own, and note nothing. */
+  let noted: Map<string, { readonly subject: string | null; readonly target: Target }> | undefined;
   const entryOf = (subject: string | null, target: Target) => ({
     actor: about.identity()?.userId ?? null,
     keyName: about.identity()?.keyName ?? null,
     action: about.action,
     subject,
-    target: { ...about.target, ...target },
+    target: { ...about.target(), ...target },
     requestId: about.requestId,
     address: about.address,
     outcome: "allowed" as const,
@@ -62,12 +64,13 @@ export function createRequestAudit(trail: AuditTrail, about: About): RequestAudi
     entry: (subject, target = {}) => entryOf(subject, target),
     async note(subject, target = {}) {
       const key = JSON.stringify([subject, target]);
-      if (noted.has(key)) return;
+      if (noted?.has(key) === true) return;
       await trail.record(entryOf(subject, target), about.isRepeated && subject !== null);
+      noted ??= new Map();
       noted.set(key, { subject, target });
     },
     async failed(status) {
-      for (const { subject, target } of noted.values()) {
+      for (const { subject, target } of noted?.values() ?? []) {
         await trail.record({ ...entryOf(subject, target), outcome: "failed", status }, false);
       }
     },

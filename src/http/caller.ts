@@ -158,12 +158,13 @@ export function auditOf(request: FastifyRequest, trail: AuditTrail): RequestAudi
   return createRequestAudit(trail, {
     identity: () => request.identity,
     action: `${method === "HEAD" ? "GET" : method} ${routeOptions.url}`,
-    target: Object.fromEntries(
-      Object.entries((params ?? {}) as Record<string, string>).filter(
-        // The one is the subject, the other opens what is shared.
-        ([name]) => name !== "user_id" && name !== "share_id",
+    target: () =>
+      Object.fromEntries(
+        Object.entries((params ?? {}) as Record<string, string>).filter(
+          // The one is the subject, the other opens what is shared.
+          ([name]) => name !== "user_id" && name !== "share_id",
+        ),
       ),
-    ),
     requestId,
     address,
     isRepeated: ["GET", "HEAD", "POST"].includes(method),

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { Rate, RateLimiter } from "../cache/rate-limiter.ts";
@@ -173,6 +174,19 @@ async function hold(
   { raw }: FastifyReply,
   refusal: () => Problem,
 ): Promise<() => void> {
+  const giveBack = shares.takeNow(who, amount) ?? (await takeLater(shares, who, amount, raw));
+  if (giveBack === null) throw refusal();
+  onceClosed(raw, giveBack);
+  return giveBack;
+}
+
+/** Null: its caller has gone, or has waited long enough. */
+async function takeLater(
+  shares: Shares,
+  who: string,
+  amount: number,
+  raw: ServerResponse,
+): Promise<(() => void) | null> {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), patienceMs);
   const leave = () => patience.abort();
@@ -180,8 +194,6 @@ async function hold(
   const giveBack = await shares.take(who, amount, patience.signal);
   clearTimeout(timer);
   raw.off("close", leave);
-  if (giveBack === null) throw refusal();
-  onceClosed(raw, giveBack);
   return giveBack;
 }
 

@@ -31,18 +31,29 @@ export class Shares {
     return this.#taken;
   }
 
+  /** What gives it back; null where it would have to be waited for. */
+  takeNow(owner: string, amount: number): (() => void) | null {
+    const own = this.#ownerOf(owner);
+    const bounded = this.#bounded(amount);
+    if (own.waiting.length === 0 && this.#fits(own, bounded))
+      return this.#begin(owner, own, bounded);
+    this.#forget(owner, own);
+    return null;
+  }
+
   /**
    * Resolves with what gives it back, at its first call; with null when too many wait already, or `signal` aborts before
    * it is there. More than one owner may have counts as all of that.
    */
   async take(owner: string, amount: number, signal: AbortSignal): Promise<(() => void) | null> {
-    const { total, each, maxWaiting } = this.#options;
-    const bounded = Math.min(amount, each, total);
-    const own = this.#owners.get(owner) ?? { taken: 0, waiting: [] };
-    this.#owners.set(owner, own);
-    if (own.waiting.length === 0 && this.#fits(own, bounded))
-      return this.#begin(owner, own, bounded);
-    if (own.waiting.length >= maxWaiting || signal.aborted) return null;
+    const begun = this.takeNow(owner, amount);
+    if (begun !== null) return begun;
+    const own = this.#ownerOf(owner);
+    if (own.waiting.length >= this.#options.maxWaiting || signal.aborted) {
+      this.#forget(owner, own);
+      return null;
+    }
+    const bounded = this.#bounded(amount);
     return new Promise((resolve) => {
       const begin = () => {
         signal.removeEventListener("abort", leave);
@@ -59,6 +70,17 @@ export class Shares {
       signal.addEventListener("abort", leave, { once: true });
       own.waiting.push(waiter);
     });
+  }
+
+  #ownerOf(owner: string): Owner {
+    const own = this.#owners.get(owner) ?? { taken: 0, waiting: [] };
+    this.#owners.set(owner, own);
+    return own;
+  }
+
+  #bounded(amount: number): number {
+    const { total, each } = this.#options;
+    return Math.min(amount, each, total);
   }
 
   #fits(own: Owner, amount: number): boolean {
