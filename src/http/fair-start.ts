@@ -42,8 +42,9 @@ export function installFairStart(app: FastifyInstance): void {
       socket.destroy();
     }
   });
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
     const wait = turns.take(network(request.ip));
-    if (wait !== null) await wait;
+    if (wait === null) done();
+    else void wait.then(() => done());
   });
 }

@@ -29,27 +29,29 @@ export function servedHosts({
  * nodes asks each by its address, and is told nothing of anybody's.
  */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
-  app.addHook("onRequest", async ({ raw }) => {
+  app.addHook("onRequest", ({ raw }, _reply, done) => {
     const [host = "", ...others] = valuesOf(raw.rawHeaders, "host");
-    if (others.length === 0 && isHost(host)) return;
-    throw new Problem("bad_request", {
+    if (others.length === 0 && isHost(host)) return done();
+    const refusal = new Problem("bad_request", {
       en: "The request needs one Host header: a name or an address, and a port if there is one.",
       zh: "请求须有且只有一个 Host 标头：主机名或地址，可带端口。",
     });
+    done(refusal);
   });
   if (allowed.includes("*")) return;
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   /** `*.example.com` is any name below, not that name itself. */
   const suffixes = [...names].filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
-  app.addHook("onRequest", async (request) => {
-    if (isApart(request) || request.routeOptions.config.watched === "state") return;
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (isApart(request) || request.routeOptions.config.watched === "state") return done();
     // Of an IPv6 address the brackets are no part.
     const host = request.hostname.toLowerCase().replace(/^\[(.*)\]$/, "$1");
-    if (names.has(host) || suffixes.some((suffix) => host.endsWith(suffix))) return;
-    throw new Problem("bad_request", {
+    if (names.has(host) || suffixes.some((suffix) => host.endsWith(suffix))) return done();
+    const refusal = new Problem("bad_request", {
       en: "This host name is not served here. If it should be, add it to security.allowed_hosts.",
       zh: "此主机名不在服务范围内。如需使用，请将其加入 security.allowed_hosts。",
     });
+    done(refusal);
   });
 }
 

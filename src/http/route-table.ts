@@ -9,9 +9,18 @@ export interface RouteTable {
   list(): { method: string; pattern: string }[];
 }
 
+interface Route {
+  readonly method: string;
+  readonly pattern: string;
+  readonly matches: RegExp;
+}
+
 /** Collects the routes as they are registered; install it before any of them. */
 export function installRouteTable(app: FastifyInstance): RouteTable {
-  const routes: { method: string; pattern: string; matches: RegExp }[] = [];
+  const routes: Route[] = [];
+  /** By the first segment, so that a path is held against a few of them; those that begin with a parameter or wildcard are in none. */
+  const byBeginning = new Map<string, Route[]>();
+  const anywhere: Route[] = [];
   const spelledOut = new Set<string>();
   app.addHook("onRoute", ({ method, url }: RouteOptions) => {
     // The catch-all for preflight requests says nothing about what is there.
@@ -23,20 +32,33 @@ export function installRouteTable(app: FastifyInstance): RouteTable {
       )
       .replaceAll(/:[^/]+/g, "[^/]+");
     for (const name of Array.isArray(method) ? method : [method]) {
-      routes.push({ method: name, pattern: url, matches: new RegExp(`^${source}/?$`) });
+      const route = { method: name, pattern: url, matches: new RegExp(`^${source}/?$`) };
+      routes.push(route);
+      const beginning = firstSegment(url);
+      if (/[:*]/.test(beginning)) anywhere.push(route);
+      else byBeginning.set(beginning, [...(byBeginning.get(beginning) ?? []), route]);
     }
   });
+  const matching = (path: string) =>
+    [...(byBeginning.get(firstSegment(path)) ?? []), ...anywhere].filter((route) =>
+      route.matches.test(path),
+    );
   return {
     isSpelledOut: (path) => spelledOut.has(path.replace(/(?<=.)\/$/, "")),
     methodsOf(path) {
-      const matching = routes.filter((route) => route.matches.test(path));
+      const found = matching(path);
       // As the router does: what is spelled out goes before what stands for anything.
-      const pattern = matching.map((route) => route.pattern).sort(bySpecificity)[0];
-      const methods = matching.filter((route) => route.pattern === pattern);
+      const pattern = found.map((route) => route.pattern).sort(bySpecificity)[0];
+      const methods = found.filter((route) => route.pattern === pattern);
       return [...new Set(methods.map((route) => route.method))];
     },
     list: () => routes.map(({ method, pattern }) => ({ method, pattern })),
   };
+}
+
+function firstSegment(path: string): string {
+  const end = path.indexOf("/", 1);
+  return end === -1 ? path : path.slice(0, end);
 }
 
 /** Segment by segment: a name before a parameter before a wildcard. */
