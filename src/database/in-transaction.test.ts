@@ -112,6 +112,59 @@ describe.each(databases)("a transaction on %s", (_, database) => {
     expect(await kept()).toEqual([1]);
   });
 
+  // At its second use a server knows the statements, and is told of no transaction.
+  test("committed at once answers each with its own, and leaves nothing of what fails", async () => {
+    const many = "SELECT g AS of FROM generate_series(1, $1::int) g";
+    for (let use = 0; use < 3; use += 1) {
+      await database.execute("TRUNCATE kept");
+      const answers = await database.transaction((tx) => {
+        const asked = Promise.all([
+          put(tx, 1),
+          tx.query(many, [2]),
+          tx.query("UPDATE kept SET id = id + $1", [1]),
+          tx.query(many, [0]),
+          tx.query("SELECT id, $1::text AS text FROM kept", ["x"]),
+        ]);
+        tx.commit();
+        return asked;
+      });
+      expect(answers.map(({ rowCount }) => rowCount)).toEqual([1, 2, 1, 0, 1]);
+      expect(answers.slice(1).map(({ rows }) => rows)).toEqual([
+        [{ of: 1 }, { of: 2 }],
+        [],
+        [],
+        [{ id: 2, text: "x" }],
+      ]);
+      const failing = database.transaction(async (tx) => {
+        const asked = [put(tx, 3), put(tx, 2), put(tx, 4)];
+        tx.commit();
+        await Promise.all(asked);
+      });
+      await expect(failing).rejects.toMatchObject({ code: "23505" });
+      expect(await kept()).toEqual([2]);
+    }
+  });
+
+  test("committed at once fails with what is found only at its end, and leaves nothing", async () => {
+    await database.execute(`
+      DROP TABLE IF EXISTS late; CREATE TABLE late (id int REFERENCES kept DEFERRABLE INITIALLY DEFERRED)`);
+    const late = (id: number) =>
+      database.transaction(async (tx) => {
+        const asked = tx.query("INSERT INTO late VALUES ($1)", [id]);
+        void put(tx, id + 10);
+        tx.commit();
+        await asked;
+      });
+    await put(database, 1);
+    for (let use = 0; use < 3; use += 1) {
+      await database.execute("DELETE FROM late; DELETE FROM kept WHERE id > 1");
+      await late(1);
+      await expect(late(5)).rejects.toMatchObject({ code: "23503" });
+      expect(await kept()).toEqual([1, 11]);
+    }
+    await database.execute("DROP TABLE late");
+  });
+
   test("that throws leaves nothing of what nobody waited for", async () => {
     const stop = new Error("stop");
     const failing = database.transaction(async (tx) => {
@@ -127,11 +180,11 @@ test.skipIf(postgres === null).each(["none", "pgbouncer"] as const)(
   "statements that do not wait for each other are one round trip and one packet (pooler: %s)",
   async (pooler) => {
     if (postgres === null) return;
-    const packets: number[] = [];
+    const packets: Buffer[] = [];
     const wire = createServer((client) => {
       const server = connect(postgres.port, "127.0.0.1");
       client.on("data", (data) => {
-        packets.push(data.length);
+        packets.push(data);
         server.write(data);
       });
       server.on("data", (data) => client.write(data));
@@ -155,6 +208,8 @@ test.skipIf(postgres === null).each(["none", "pgbouncer"] as const)(
       return answer;
     });
     expect(packets).toHaveLength(1);
+    // PgBouncer keeps no statements that a connection could know.
+    expect(packets[0]?.includes("BEGIN")).toBe(pooler === "pgbouncer");
     await database.close();
     wire.close();
   },

@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from "./database.ts";
+import type { Queryable, QueryResult, Row, Transaction } from "./database.ts";
 
 /** How far a transaction had come when it failed. */
 export class TransactionFailed extends Error {
@@ -12,14 +12,28 @@ export class TransactionFailed extends Error {
   }
 }
 
+type Statement = Parameters<Queryable["query"]>;
+
+/** Several statements that are a transaction by themselves. Null: they cannot be sent like that. */
+export type Together = (
+  statements: readonly Statement[],
+) => Promise<readonly QueryResult<Row>[]> | null;
+
+/** Asked before anything was sent. */
+interface Held {
+  readonly statement: Statement;
+  readonly answer: (result: Promise<QueryResult<Row>>) => void;
+}
+
 /**
- * Runs `work` between BEGIN and COMMIT. Statements go out as they are asked, without waiting for the answers of those
- * before them; one that nobody waits for fails the transaction all the same. Raises TransactionFailed, with what went
- * wrong as its cause; rolling back is left to the caller.
+ * Runs `work` between BEGIN and COMMIT, or `together` where it asks for everything and commits before it waits. Statements
+ * go out as they are asked, without waiting for the answers of those before them; one that nobody waits for fails the
+ * transaction all the same. Raises TransactionFailed, with what went wrong as its cause; rolling back is left to the caller.
  */
 export async function inTransaction<T>(
   on: Queryable,
   work: (tx: Transaction) => Promise<T>,
+  together: Together = () => null,
 ): Promise<T> {
   const unanswered = new Set<Promise<unknown>>();
   const tracked = <A>(answer: Promise<A>): Promise<A> => {
@@ -32,17 +46,48 @@ export async function inTransaction<T>(
     return answer;
   };
   let isOver = false;
-  try {
+  /** Null: BEGIN was sent. */
+  let held: Held[] | null = [];
+  const begin = () => {
+    if (held === null) return;
+    const first = held;
+    held = null;
     void tracked(on.query("BEGIN"));
-    const commit = () => {
-      if (!isOver) void tracked(on.query("COMMIT"));
-      isOver = true;
-    };
-    const result = await work({
-      query: (...statement) => tracked(on.query(...statement)),
-      execute: (sql) => tracked(on.execute(sql)),
+    for (const { statement, answer } of first) answer(on.query(...statement));
+  };
+  const query = (...statement: Statement): Promise<QueryResult<Row>> => {
+    if (held === null) return tracked(on.query(...statement));
+    const { promise, resolve } = Promise.withResolvers<QueryResult<Row>>();
+    held.push({ statement, answer: resolve });
+    return tracked(promise);
+  };
+  const commit = () => {
+    if (isOver) return;
+    const all = held ?? [];
+    const answers = all.length > 0 ? together(all.map(({ statement }) => statement)) : null;
+    if (answers === null) {
+      begin();
+      void tracked(on.query("COMMIT"));
+    } else {
+      held = null;
+      for (const [index, { answer }] of all.entries()) {
+        answer(answers.then((results) => results[index] as QueryResult<Row>));
+      }
+    }
+    isOver = true;
+  };
+  try {
+    const working = work({
+      query: query as Transaction["query"],
+      execute(sql) {
+        begin();
+        return tracked(on.execute(sql));
+      },
       commit,
     });
+    // It waits for something, or will not ask anything.
+    begin();
+    const result = await working;
     commit();
     // A COMMIT behind something that has failed rolls back, and says nothing of it.
     await Promise.all(unanswered);

@@ -11,7 +11,8 @@ import {
   type QueryResult,
   type Row,
 } from "./database.ts";
-import { inTransaction, TransactionFailed } from "./in-transaction.ts";
+import { inTransaction, TransactionFailed, type Together } from "./in-transaction.ts";
+import { runTogether, type Named } from "./run-together.ts";
 import { hasUnavailableState, storageUnavailable } from "./unavailable.ts";
 
 interface PostgresOptions {
@@ -35,7 +36,15 @@ type Query = (
 /** A connection of the pool that somebody has for a while. */
 interface Lent {
   readonly query: Query;
+  readonly together: Together;
   isLost: boolean;
+}
+
+interface Prepared {
+  /** Absent: it is parsed anew each time. */
+  readonly name?: string;
+  readonly text: string;
+  readonly values: unknown[];
 }
 
 const int8 = 20;
@@ -74,7 +83,7 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
 
   const names = new Map<string, string>();
   /** Named statements are parsed once a connection (3 × the throughput); SQL texts are constants, so the map stays small. */
-  const prepare = (sql: string, params: readonly unknown[]) => {
+  const prepare = (sql: string, params: readonly unknown[]): Prepared => {
     if (pooler !== "none" || params.length === 0) return { text: sql, values: [...params] };
     let name = names.get(sql);
     if (name === undefined) {
@@ -84,6 +93,14 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     return { name, text: sql, values: [...params] };
   };
 
+  /** Names of statements that a connection's server has parsed. */
+  const known = new WeakMap<pg.PoolClient, Set<string>>();
+  const knownOf = (client: pg.PoolClient): Set<string> => {
+    const names = known.get(client) ?? new Set();
+    known.set(client, names);
+    return names;
+  };
+
   /** A connection for as long as `work` takes. One that is of no use any more is closed instead of given back. */
   const lend = async <T>(work: (lent: Lent) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch((error: unknown) => {
@@ -91,18 +108,26 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
       const isFull = pool.totalCount >= options.maxConnections && poolTimeout.test(String(error));
       throw isFull ? storageUnavailable(allInUse(), "connections") : translate(error);
     });
+    const fail = (error: unknown): never => {
+      lent.isLost ||= endsConnection(error);
+      throw translate(error);
+    };
     const lent: Lent = {
       isLost: false,
       async query(text, params = [], timeoutMs) {
-        try {
-          return await client.query({
-            ...prepare(text, params),
-            ...(timeoutMs !== undefined && { query_timeout: timeoutMs }),
-          });
-        } catch (error) {
-          lent.isLost ||= endsConnection(error);
-          throw translate(error);
-        }
+        const statement = prepare(text, params);
+        const result = await client
+          .query({ ...statement, ...(timeoutMs !== undefined && { query_timeout: timeoutMs }) })
+          .catch(fail);
+        if (statement.name !== undefined) knownOf(client).add(statement.name);
+        return result;
+      },
+      together(statements) {
+        const prepared = statements.map(([text, params = []]) => prepare(text, params));
+        // One that is parsed for the first time could be refused: then nobody knows which of them the server has parsed.
+        const isKnown = ({ name }: Prepared) => name !== undefined && knownOf(client).has(name);
+        if (!prepared.every(isKnown)) return null;
+        return runTogether(client, prepared as Named[], statementTimeoutMs).catch(fail);
       },
     };
     try {
@@ -129,7 +154,7 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
     transaction: (work) =>
       lend(async (lent) => {
         try {
-          return await inTransaction(queryable(lent.query), work);
+          return await inTransaction(queryable(lent.query), work, lent.together);
         } catch (failure) {
           if (!(failure instanceof TransactionFailed)) throw failure;
           const { cause, isOver } = failure;
