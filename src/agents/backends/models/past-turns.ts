@@ -96,6 +96,8 @@ function inTurns(history: readonly HistoryMessage[]): { turns: Turn[]; skipped: 
 /** The ids of the files to be shown again: of the newest turns first, while there is room for turns and files. */
 function wantedFiles(turns: readonly Turn[], roomTokens: number): Set<string> {
   const wanted = new Set<string>();
+  // Mostly; and to estimate what the turns take costs more than all else here.
+  if (!turns.some((turn) => turn.some(({ files = [] }) => files.length > 0))) return wanted;
   let images = Math.min(maxImages, Math.floor((roomTokens * shareOfImages) / tokensOfImage));
   let imageBytes = maxImageBytes;
   let textBytes = maxTextBytes;
