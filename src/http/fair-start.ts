@@ -43,8 +43,6 @@ export function installFairStart(app: FastifyInstance): void {
     }
   });
   app.addHook("onRequest", (request, _reply, done) => {
-    const wait = turns.take(network(request.ip));
-    if (wait === null) done();
-    else void wait.then(() => done());
+    turns.take(network(request.ip), done);
   });
 }

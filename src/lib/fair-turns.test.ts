@@ -9,9 +9,7 @@ function stage(atOnce: number) {
   return {
     begun,
     begin(owner: string) {
-      const wait = turns.take(owner);
-      if (wait === null) begun.push(owner);
-      else void wait.then(() => begun.push(owner));
+      turns.take(owner, () => begun.push(owner));
     },
   };
 }

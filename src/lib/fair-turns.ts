@@ -13,18 +13,17 @@ export class FairTurns {
     this.#atOnce = atOnce;
   }
 
-  /** Null when it may begin at once. */
-  take(owner: string): Promise<void> | null {
+  /** Calls `begin` at once, or when it is the owner's turn. */
+  take(owner: string, begin: () => void): void {
     this.#schedule();
     if (this.#waiting.size === 0 && this.#begun < this.#atOnce) {
       this.#begun += 1;
-      return null;
+      begin();
+      return;
     }
-    return new Promise((resolve) => {
-      const own = this.#waiting.get(owner);
-      if (own === undefined) this.#waiting.set(owner, [resolve]);
-      else own.push(resolve);
-    });
+    const own = this.#waiting.get(owner);
+    if (own === undefined) this.#waiting.set(owner, [begin]);
+    else own.push(begin);
   }
 
   #schedule(): void {
