@@ -142,7 +142,7 @@ export function createKnownKeys(options: KnownKeysOptions): KnownKeys {
     },
 
     watch({ keyId }, onGone) {
-      if (keyId === undefined) return () => undefined;
+      if (keyId === undefined) return undefined;
       const ofKey = watchers.get(keyId) ?? new Set();
       watchers.set(keyId, ofKey.add(onGone));
       return () => {

@@ -10,7 +10,7 @@ import { problemResponses } from "../http/problem-docs.ts";
 import { createBodyCheck } from "../http/validation.ts";
 import { namedUsers, readCredentials } from "../identity/credentials.ts";
 import type { Credentials, Identity, IdentityProvider } from "../identity/identity.ts";
-import { watchAdmission } from "../identity/watch-admission.ts";
+import { createAdmissionWatch } from "../identity/watch-admission.ts";
 import type { PlacesByOwner } from "../lib/places.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -46,6 +46,7 @@ export interface WebSocketRoutes {
 /** The conversation over one socket: the same turns and events as over HTTP. */
 export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocketRoutes {
   const { identity, telemetry, heartbeatMs } = options;
+  const watchAdmission = createAdmissionWatch(identity);
   const open = new Set<WebSocket>();
   let isClosing = false;
   const places = new SocketPlaces(options.maxConnections, options.placesOfUsers);
@@ -111,7 +112,6 @@ export function createWebSocketRoutes(options: WebSocketRoutesOptions): WebSocke
         if (caller !== null) await identity.authorize(caller, "access_chat_session");
         takePlace(socket, caller);
         const stopWatching = watchAdmission({
-          provider: identity,
           identity: caller,
           credentials,
           log: request.log,

@@ -10,7 +10,7 @@ import {
   type Identity,
   type IdentityProvider,
 } from "../identity/identity.ts";
-import { watchAdmission } from "../identity/watch-admission.ts";
+import type { AdmissionWatch } from "../identity/watch-admission.ts";
 import { holdsUnseen } from "../lib/clean-text.ts";
 import { isRequired, Problem } from "../problems/problem.ts";
 import { createRequestAudit, type AuditTrail, type RequestAudit } from "./audit.ts";
@@ -200,17 +200,11 @@ export async function requireAction(
 /** Calls `onRefused` when the caller of a long answer would no longer be let in to read it; returns what stops that. */
 export function watchCaller(
   request: FastifyRequest,
-  provider: IdentityProvider,
+  watch: AdmissionWatch,
   onRefused: () => void,
 ): () => void {
-  return watchAdmission({
-    provider,
-    identity: request.identity,
-    credentials: request.credentials,
-    context: accessContext(request),
-    log: request.log,
-    onRefused,
-  });
+  const { identity, credentials, log } = request;
+  return watch({ identity, credentials, context: accessContext(request), log, onRefused });
 }
 
 function accessContext(request: FastifyRequest): AccessContext {

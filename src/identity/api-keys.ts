@@ -111,7 +111,7 @@ export function withApiKeys(
       }
       if (action === "manage_sessions" && !isAdmin(identity)) throw forbidden(action);
     },
-    watch: (identity, onChange) => stored?.watch(identity, onChange) ?? (() => undefined),
+    watch: (identity, onChange) => stored?.watch(identity, onChange),
     async close() {
       await stored?.close();
       await provider.close();

@@ -73,8 +73,8 @@ export interface IdentityProvider {
    * session is checked elsewhere.
    */
   authorize(identity: Identity, action: Action, context?: AccessContext): Promise<void>;
-  /** Calls `onChange` when the caller's proof may no longer hold before its time; returns what stops that. */
-  watch?(identity: Identity, onChange: () => void): () => void;
+  /** Calls `onChange` when the caller's proof may no longer hold before its time; returns what stops that, where there is such a proof. */
+  watch?(identity: Identity, onChange: () => void): (() => void) | undefined;
   /** Ends what runs in the background. May be called twice. */
   close(): Promise<void>;
 }
@@ -85,7 +85,7 @@ export interface StoredKeys {
   isForm(text: string): boolean;
   /** The identity behind a key, or null for one that is unknown, revoked or expired. Asks no database for those that are known. */
   find(key: string): Promise<Identity | null>;
-  watch(identity: Identity, onGone: () => void): () => void;
+  watch(identity: Identity, onGone: () => void): (() => void) | undefined;
   close(): Promise<void>;
 }
 

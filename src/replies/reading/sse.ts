@@ -5,6 +5,7 @@ import { limitedUser, watchCaller, type Caller } from "../../http/caller.ts";
 import { onceClosed } from "../../http/gone-signal.ts";
 import { processTime } from "../../http/request-context.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
+import { createAdmissionWatch } from "../../identity/watch-admission.ts";
 import { Places, type PlacesByOwner } from "../../lib/places.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
@@ -86,7 +87,8 @@ const readerGone = new DOMException("the reader is gone", "AbortError");
  * is fetched when the socket has taken the one before the last.
  */
 export function createSseView(options: SseViewOptions): SseView {
-  const { follow, telemetry, identity, heartbeatMs, stallMs = 30_000 } = options;
+  const { follow, telemetry, heartbeatMs, stallMs = 30_000 } = options;
+  const watchAdmission = createAdmissionWatch(options.identity);
   const places = new Places(options.maxViewers);
   const openWriter = createSseWriters({ heartbeatMs, stallMs });
   /** What ends each stream. */
@@ -128,7 +130,7 @@ export function createSseView(options: SseViewOptions): SseView {
     raw.flushHeaders();
     if (isForBrowsers) raw.write(retryLine);
     forgetBeginning(request, reply);
-    const stopWatching = watchCaller(request, identity, leave);
+    const stopWatching = watchCaller(request, watchAdmission, leave);
     let isOver = false;
     try {
       for await (const events of shown.follow(gone.signal)) {
