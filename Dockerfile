@@ -47,5 +47,5 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=40s --retries=3 \
 STOPSIGNAL SIGTERM
 # The young heap stays small, so that what many connections leave behind does not pile up before it is collected; one
 # thread is enough for it.
-ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=16", "--no-parallel-scavenge", "src/main.ts"]
+ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=16", "--no-parallel-scavenge", "bin/chat-service.mjs"]
 CMD ["serve"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Runs the service with a Node that can: this one if it is new enough, else the one that npm has installed beside it.
-// Plain JavaScript for old versions, which cannot read the service's own files.
+// Plain JavaScript for old versions, which cannot read the service's own files, and for the cache of what is read.
+import "./compile-cache.mjs";
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
@@ -30,7 +31,9 @@ if (isNewEnough && !isPackage) {
       new URL("strip-types.mjs", import.meta.url).href,
     );
   }
-  const child = spawn(node, [...options, main, ...process.argv.slice(2)], { stdio: "inherit" });
+  // Files of a package come in by way of the loader; others by way of this file, run by a Node that can.
+  const entry = isPackage ? main : fileURLToPath(import.meta.url);
+  const child = spawn(node, [...options, entry, ...process.argv.slice(2)], { stdio: "inherit" });
   // What is meant for the service must reach it; this process lives as long as the service does.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) {
     process.on(signal, () => {

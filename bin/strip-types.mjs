@@ -1,5 +1,6 @@
 // Node reads TypeScript everywhere but below node_modules, where this package lies once it is installed as one. Loaded
 // with --import, which worker threads and child processes inherit.
+import "./compile-cache.mjs";
 import { readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";

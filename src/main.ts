@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 import cluster from "node:cluster";
-import { enableCompileCache } from "node:module";
-import { join } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { parseCommand, UsageFault } from "./cli/usage.ts";
 import { describeFaults } from "./config/describe-faults.ts";
@@ -13,9 +11,6 @@ import { explainFile } from "./problems/explain-file.ts";
 import { StartFault } from "./problems/start-fault.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { version } from "./version.ts";
-
-// Beside the code, so that whoever may write it may write the code; where nobody may, there is none.
-enableCompileCache(join(import.meta.dirname, "../node_modules/.cache/chat-service"));
 
 const help = `chat-service [command] [options]
 

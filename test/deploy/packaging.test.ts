@@ -38,7 +38,7 @@ describe("Dockerfile", () => {
     expect(runtime).toMatch(/^USER node$/m);
     expect(runtime).toMatch(/^HEALTHCHECK /m);
     expect(runtime).toMatch(
-      /^ENTRYPOINT \["tini", "--", "node", "--max-semi-space-size=16", "--no-parallel-scavenge", "src\/main\.ts"\]$/m,
+      /^ENTRYPOINT \["tini", "--", "node", "--max-semi-space-size=16", "--no-parallel-scavenge", "bin\/chat-service\.mjs"\]$/m,
     );
     const settings = /^ENV ([^]*?[^\\])\n/m.exec(runtime)?.[1] ?? "";
     expectKnown(

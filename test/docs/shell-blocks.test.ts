@@ -137,7 +137,7 @@ function filledIn(text: string): string {
  */
 const terminal = `
 set -u -o pipefail
-main=${JSON.stringify(join(root, "src/main.ts"))}
+main=${JSON.stringify(join(root, "bin/chat-service.mjs"))}
 curl() { command curl --fail-with-body --silent --show-error "$@"; }
 chat-service() { node "$main" "$@"; }
 npx() { "$@"; }

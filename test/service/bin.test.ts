@@ -42,6 +42,18 @@ describe("bin/chat-service.mjs", () => {
     expect(stdout).toMatch(/4321/);
   });
 
+  it("loads no compiler of TypeScript once its files have been read", async () => {
+    const tell = `process.on("exit", () => console.error(process.moduleLoadList.some((name) => name.includes("amaro"))))`;
+    const run = () =>
+      promisify(execFile)(
+        process.execPath,
+        ["--import", `data:text/javascript,${encodeURIComponent(tell)}`, bin, "config"],
+        { env: {} },
+      );
+    await run();
+    expect((await run()).stderr).toBe("false\n");
+  });
+
   it("runs where it is installed as a package, its threads too", async () => {
     const parent = await mkdtemp(join(tmpdir(), "chat-package-"));
     const installed = join(parent, "node_modules", "chat-service");

@@ -12,7 +12,7 @@ import { startRedis, type TestRedis } from "../support/redis.ts";
 import { startService } from "../support/start-service.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
 
 const authority: TestAuthority | null = await createAuthority();
 

@@ -73,7 +73,7 @@ it("a console on a full disk, and SIGHUP during the start, end nothing", async (
   const path = join(dataDir, "chat.log");
   const read = () => readFile(path, "utf8").catch(() => "");
   const full = openSync("/dev/full", "w");
-  const main = join(import.meta.dirname, "../../src/main.ts");
+  const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
   const child = spawn(process.execPath, [main, "serve"], {
     env: { SERVICE_DATA_DIR: dataDir, PORT: "0", LOGGING_FILE_PATH: path },
     stdio: ["ignore", full, "ignore"],

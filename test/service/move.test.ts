@@ -11,7 +11,7 @@ import { createDataDir, startService } from "../support/start-service.ts";
 
 const postgres = await startPostgres();
 afterAll(() => postgres?.stop());
-const main = join(import.meta.dirname, "../../src/main.ts");
+const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
 
 /** Exit code and what was said. */
 function command(

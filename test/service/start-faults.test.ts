@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { startService } from "../support/start-service.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
 const closedPort = "127.0.0.1:9";
 
 let directory: string;

@@ -9,7 +9,7 @@ export async function setup(): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "chat-service-template-"));
   await promisify(execFile)(
     process.execPath,
-    [join(import.meta.dirname, "../../src/main.ts"), "migrate"],
+    [join(import.meta.dirname, "../../bin/chat-service.mjs"), "migrate"],
     {
       cwd: directory,
       env: { PATH: process.env["PATH"], SERVICE_DATA_DIR: directory, SERVICE_ENVIRONMENT: "test" },

@@ -37,7 +37,7 @@ export const withoutRates = {
   LIMITS_UPLOAD_RATE_LIMIT: "0",
 };
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
 
 /** A directory with an empty, migrated embedded database in it, for services that are started more than once. */
 export async function createDataDir(): Promise<string> {
