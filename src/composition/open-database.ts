@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../database/database.ts";
-import { createEmbeddedDatabase } from "../database/embedded.ts";
 import { explainFacts, explainServer, inspectServer } from "../database/explain-server.ts";
 import { migrate, migrationState, MigrationMismatch } from "../database/migrate.ts";
 import { createPostgresDatabase } from "../database/postgres.ts";
@@ -98,6 +97,8 @@ async function openEmbedded({ service }: Config, logger: Logger): Promise<Databa
         `${dataDir} holds a database of PostgreSQL ${major}, and this version has ${embeddedMajor}. Run the version of the service that made it, export its users (chat-service export), and choose another SERVICE_DATA_DIR for this one`,
       );
     }
+    // Who has a server needs none of it.
+    const { createEmbeddedDatabase } = await import("../database/embedded.ts");
     return await createEmbeddedDatabase({
       dataDir,
       log: logger,

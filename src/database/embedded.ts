@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { PGlite } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
@@ -35,6 +36,8 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       : await lockDataDirectory(dataDir, { onLost: options.onLockLost ?? (() => {}), log });
   try {
     if (dataDir !== null) await createStore(dataDir);
+    // What threads take to compile its functions stays theirs, up to 30 MB each; one does it as well.
+    setFlagsFromString("--wasm-num-compilation-tasks=1");
     const client = new PGlite({
       startParams: [...PGlite.defaultStartParams, "-c", `shared_buffers=${sharedBuffers}`],
       ...(dataDir === null ? { relaxedDurability: true } : { dataDir: join(dataDir, "pgdata") }),

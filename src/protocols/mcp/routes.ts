@@ -1,6 +1,5 @@
 import { Readable } from "node:stream";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { createMcpHandler } from "@modelcontextprotocol/server";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { requireAction } from "../../http/caller.ts";
@@ -12,17 +11,10 @@ import { baseUrl } from "../base-url.ts";
 import { userOf } from "../caller.ts";
 import { rpcResultSchema } from "../json-rpc.ts";
 import { metadataPath, protectedResource } from "./metadata.ts";
-import {
-  callKey,
-  cancelledCalls,
-  clientIdOf,
-  isInitialize,
-  webRequest,
-  type Exchange,
-} from "./request.ts";
+import { callKey, cancelledCalls, clientIdOf, isInitialize, type Exchange } from "./request.ts";
 import { errorResponses, metadataSchema } from "./documented.ts";
-import { createMcpServer } from "./server.ts";
-import { createTools, type ToolParts } from "./tools.ts";
+import type { Answer } from "./answer.ts";
+import type { ToolParts } from "./tools.ts";
 
 export interface McpRoutesOptions extends Omit<ToolParts, "commands"> {
   readonly commands: Pick<ToolParts["commands"], "state" | "cancel">;
@@ -41,22 +33,13 @@ const security = [{ bearer: [] }, { apiKey: [] }, {}];
 
 /** Agents and the history as tools of the Model Context Protocol. */
 export function mcpRoutes(options: McpRoutesOptions): FastifyPluginAsyncTypebox {
-  const { idempotency, commands, publicUrl, issuer, logger } = options;
-  const tools = createTools(options);
-  const exchanges = new WeakMap<Request, Exchange>();
-  const handler = createMcpHandler(
-    (context) => {
-      const exchange = context.requestInfo && exchanges.get(context.requestInfo);
-      if (exchange === undefined) throw new Error("a request came in by another way");
-      return createMcpServer({ ...options, tools }, exchange, context);
-    },
-    {
-      keepAliveMs: options.heartbeatMs,
-      // Nothing here ever changes while one listens.
-      maxSubscriptions: 0,
-      onerror: (error) => logger.debug({ err: error }, "a message of MCP was refused"),
-    },
-  );
+  const { idempotency, commands, publicUrl, issuer } = options;
+  let loading: Promise<Answer> | undefined;
+  /** The protocol's library and its schemas are several megabytes, which only those have whose clients speak it. */
+  const answer: Answer = async (exchange) => {
+    loading ??= import("./answer.ts").then(({ createAnswer }) => createAnswer(options));
+    return (await loading)(exchange);
+  };
 
   /** Who takes a call back may reach another node than the call itself has. */
   const cancel = async ({ request, userId }: Exchange): Promise<void> => {
@@ -130,9 +113,7 @@ export function mcpRoutes(options: McpRoutesOptions): FastifyPluginAsyncTypebox 
         const signal = goneSignal(reply);
         const exchange = { request, reply, userId: userOf(request), signal };
         await cancel(exchange);
-        const web = webRequest(exchange);
-        exchanges.set(web, exchange);
-        const response = await handler.fetch(web, { parsedBody: request.body });
+        const response = await answer(exchange);
         request.forgetBody();
         if (response.status === 200 && isInitialize(request.body)) {
           // A name for their calls, which they bring again; nothing is kept of it.

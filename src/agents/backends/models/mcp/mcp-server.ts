@@ -15,7 +15,8 @@ import { outageOf } from "../../../../telemetry/outage.ts";
 import { ToolFault } from "../tool.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { createErrorOutput } from "./error-output.ts";
-import { faultOf, inWords, remedyFor, type McpFault } from "./mcp-fault.ts";
+import { faultOf } from "./fault-of.ts";
+import { inWords, remedyFor, type McpFault } from "./mcp-fault.ts";
 import {
   defaultConnectTimeoutSeconds,
   defaultTimeoutSeconds,

@@ -6,7 +6,8 @@ import { functionNameOf } from "../colleagues.ts";
 import type { ModelAgent } from "../default-agents.ts";
 import { ToolFault, type Tool } from "../tool.ts";
 import { inWords, remedyFor } from "./mcp-fault.ts";
-import { createMcpServer, type McpServer } from "./mcp-server.ts";
+import { mcpServerLater } from "./mcp-server-later.ts";
+import type { McpServer } from "./mcp-server.ts";
 import { connectionKey, type McpServerSettings } from "./mcp-settings.ts";
 import { toolNameOf } from "./tool-names.ts";
 import { toolOutputOf } from "./tool-output.ts";
@@ -64,7 +65,7 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
       id,
       mcp.map((settings) => {
         const key = connectionKey(settings);
-        const server = servers.get(key) ?? createMcpServer({ ...options, settings });
+        const server = servers.get(key) ?? mcpServerLater({ ...options, settings });
         servers.set(key, server);
         return { settings, server };
       }),
