@@ -39,6 +39,8 @@ export interface Database extends Queryable {
    * round trips. Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** One statement that must be in no transaction, for as long as it takes. */
+  executeAlone(sql: string): Promise<void>;
   /** A round trip, for health probes. Raises storage_unavailable, also where nothing may be written. */
   ping(): Promise<void>;
   /** What a probe may show: driver, server version, pool figures. No addresses, no credentials. */

@@ -60,6 +60,7 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       kind: "embedded",
       query,
       execute,
+      executeAlone: execute,
       transaction: (work) =>
         alone(async () => {
           try {

@@ -11,6 +11,13 @@ interface Migration {
   readonly name: string;
   readonly sql: string;
   readonly checksum: string;
+  /** What it builds beside those who write, and on what: then that is all of it. */
+  readonly index: { readonly name: string; readonly table: string } | null;
+  /**
+   * Whether it is one statement that is run again and again: `$1` is where it has come to (null at first), and it returns
+   * a `position` to go on from, or no row when nothing is left.
+   */
+  readonly isInBatches: boolean;
 }
 
 export interface MigrationState {
@@ -36,6 +43,8 @@ const advisoryLock = 4_812_001;
 const lockTimeoutMs = 400;
 /** Then everybody else gets as long a turn. */
 const lockPauseMs = 2_000;
+/** So often is looked whether another node has built an index. */
+const buildPauseMs = 200;
 /** `lock_not_available`, `deadlock_detected`. */
 const tableIsInUse: ReadonlySet<string | undefined> = new Set(["55P03", "40P01"]);
 
@@ -46,7 +55,8 @@ interface MigrateOptions {
 }
 
 /**
- * Applies what is missing, each in a transaction of its own under a lock, so that nodes starting together do it once.
+ * Applies what is missing, each in a transaction of its own under a lock, so that nodes starting together do it once; of a
+ * table that may be large, a batch in each, and its indexes outside of any.
  * Takes as long as it takes, and lets the nodes that serve meanwhile go on: a table that is in use is asked for again
  * and again, never queued for. Raises MigrationMismatch when an applied file was changed, or when the database is newer
  * than this service; what was applied before a fault stays.
@@ -68,8 +78,15 @@ export async function migrate(
   // A login that may not make tables can still run what others have migrated.
   while ((await migrationState(database, from)).pending.length > 0) {
     try {
-      const name = await database.transaction((tx) => applyNext(tx, migrations, tell, applying));
-      if (name !== null) applied.push(name);
+      const startedMs = performance.now();
+      const { migration, state } = await database.transaction((tx) =>
+        applyNext(tx, migrations, tell, applying),
+      );
+      if (migration === null) continue;
+      if (state === "applied") applied.push(migration.name);
+      if (state === "to be built") await build(database, migration, tell);
+      // Half of the time is everybody else's.
+      if (state === "begun") await delay(performance.now() - startedMs);
     } catch (error) {
       if (!tableIsInUse.has(sqlState(error))) throw error;
       tell("a migration waits for a table that others are using; the service goes on meanwhile");
@@ -81,13 +98,17 @@ export async function migrate(
 
 type Tell = (message: string, fields?: object) => void;
 
-/** Null when nothing is missing. */
+/** How far the next one has come; null when nothing is missing. */
+type Step =
+  | { readonly migration: null; readonly state?: undefined }
+  | { readonly migration: Migration; readonly state: "applied" | "begun" | "to be built" };
+
 async function applyNext(
   tx: Queryable,
   migrations: readonly Migration[],
   tell: Tell,
   applying: Tell,
-): Promise<string | null> {
+): Promise<Step> {
   // A large table, or a node that is at it, may take longer than any statement of a request.
   await tx.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
   const { rows } = await tx.query<{ mine: boolean }>(
@@ -108,16 +129,76 @@ async function applyNext(
   );
   const { pending } = await compare(tx, migrations);
   const next = pending[0];
-  if (next === undefined) return null;
+  if (next === undefined) return { migration: null };
   applying(`applying migration ${next.name}`, { left: pending.length - 1 });
   await tx.execute(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
-  await tx.execute(next.sql);
+  if (next.index !== null) {
+    if (!(await isBuilt(tx, next.index))) return { migration: next, state: "to be built" };
+  } else if (next.isInBatches) {
+    if (!(await applyBatch(tx, next))) return { migration: next, state: "begun" };
+  } else {
+    await tx.execute(next.sql);
+  }
   await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
     next.version,
     next.name,
     next.checksum,
   ]);
-  return next.name;
+  return { migration: next, state: "applied" };
+}
+
+/** True when nothing was left. How far it has come is committed with it. */
+async function applyBatch(tx: Queryable, { version, sql }: Migration): Promise<boolean> {
+  await tx.execute(
+    "CREATE TABLE IF NOT EXISTS migration_progress (version integer PRIMARY KEY, position text NOT NULL)",
+  );
+  const before = await tx.query<{ position: string }>(
+    "SELECT position FROM migration_progress WHERE version = $1",
+    [version],
+  );
+  const { rows } = await tx.query<{ position: string }>(sql, [before.rows[0]?.position ?? null]);
+  const position = rows[0]?.position;
+  if (position === undefined) {
+    await tx.execute("DROP TABLE migration_progress");
+    return true;
+  }
+  await tx.query(
+    `INSERT INTO migration_progress (version, position) VALUES ($1, $2)
+     ON CONFLICT (version) DO UPDATE SET position = excluded.position`,
+    [version, position],
+  );
+  return false;
+}
+
+/** What a node has left that died while it built goes. */
+async function isBuilt(tx: Queryable, { name, table }: { name: string; table: string }) {
+  const building = await isBeingBuilt(tx, table);
+  const { rows } = await tx.query<{ whole: boolean }>(
+    "SELECT indisvalid AS whole FROM pg_index WHERE indexrelid = to_regclass($1)",
+    [name],
+  );
+  const [found] = rows;
+  if (found?.whole === true) return true;
+  if (found !== undefined && !building) await tx.execute(`DROP INDEX "${name}"`);
+  return false;
+}
+
+/** Holds nothing that others wait for: they only look. Two who begin at once, of whom one is ended, try again. */
+async function build(database: Database, { index, sql }: Migration, tell: Tell): Promise<void> {
+  if (index !== null && (await isBeingBuilt(database, index.table))) {
+    tell("waiting for another node, which builds an index");
+    await delay(buildPauseMs);
+  } else {
+    await database.executeAlone(sql);
+  }
+}
+
+async function isBeingBuilt(database: Queryable, table: string): Promise<boolean> {
+  const { rowCount } = await database.query(
+    "SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database() AND relid = to_regclass($1)",
+    [table],
+  );
+  return rowCount > 0;
 }
 
 /** What would be applied; changes nothing. Raises MigrationMismatch as `migrate` does. */
@@ -181,7 +262,15 @@ async function loadMigrations(from: string): Promise<Migration[]> {
         name,
         sql,
         checksum: createHash("sha256").update(sql).digest("hex"),
+        index: builtBy(sql),
+        isInBatches: sql.startsWith("-- In batches"),
       };
     }),
   );
+}
+
+function builtBy(sql: string): Migration["index"] {
+  const built = /^CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\w+) ON (\w+)/m.exec(sql);
+  const [, name, table] = built ?? [];
+  return name === undefined || table === undefined ? null : { name, table };
 }

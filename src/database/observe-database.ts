@@ -60,6 +60,7 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     kind: database.kind,
     query: (sql, params) => timed("query", () => database.query(sql, params)),
     execute: (sql) => timed("execute", () => database.execute(sql)),
+    executeAlone: (sql) => timed("execute", () => database.executeAlone(sql)),
     transaction: (work) => timed("transaction", () => database.transaction(work)),
     async ping() {
       await watched(database.ping());

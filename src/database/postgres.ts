@@ -167,6 +167,17 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
           throw cause;
         }
       }),
+    executeAlone: (sql) =>
+      lend(async (lent) => {
+        // A pooler keeps it for no one, and is sent no limit that would have to be lifted.
+        if (pooler === "none") await lent.query("SET statement_timeout = 0");
+        try {
+          await lent.query(sql, [], noTimeoutMs);
+        } finally {
+          // Nobody else gets a connection without a limit.
+          lent.isLost = true;
+        }
+      }),
     async ping() {
       const { rows } = await lend((lent) =>
         lent.query(

@@ -351,6 +351,7 @@ test("a database that is away is waited for, and its return is noticed without a
     kind: "postgres",
     query,
     execute: () => Promise.resolve(),
+    executeAlone: () => Promise.resolve(),
     transaction: () => Promise.reject(new Error("not used")),
     ping: () => Promise.resolve(),
     describe: () => ({}),

@@ -16,6 +16,7 @@ describe("observeDatabase", () => {
       query: (sql) =>
         sql === "bad" ? Promise.reject(fault) : Promise.resolve({ rows: [], rowCount: 7 }),
       execute: async () => {},
+      executeAlone: async () => {},
       transaction: (work) => work({ ...database, commit() {} }),
       ping: async () => {},
       describe: () => ({ driver: "x" }),
@@ -49,6 +50,7 @@ describe("a database that refuses writes", () => {
       kind: "postgres",
       query: async () => ({ rows: [], rowCount: 0 }),
       execute: async () => {},
+      executeAlone: async () => {},
       transaction: (work) => write(() => work({ ...database, commit() {} })),
       ping: async () => {},
       describe: () => ({ driver: "x" }),

@@ -1,1 +1,1 @@
-CREATE INDEX usage_by_session ON usage (session_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS usage_by_session ON usage (session_id);

@@ -1,7 +1,6 @@
 -- Devices are told from when the first of a user's begins to follow: of whoever has no row here nothing is written. Since
 -- when nobody has followed, a row goes (src/devices/session-event-store.ts); `changed_at` is for older nodes.
 ALTER TABLE session_event_counters ADD COLUMN followed_at timestamptz NOT NULL DEFAULT now();
-CREATE INDEX session_event_counters_by_use ON session_event_counters (followed_at);
 
 -- Held until the end of the transaction, so whoever begins to follow can wait for all that have not seen it.
 CREATE FUNCTION has_followers(owner text) RETURNS boolean LANGUAGE plpgsql AS $$
