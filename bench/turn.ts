@@ -9,11 +9,15 @@ const tokens = 20;
 const rounds = 5;
 const turnsOfRound = 300;
 const atATime = 8;
-const warmUps = 600;
+/** Until what is called often has been compiled. */
+const warmUps = 2_000;
 /** One after the other, to count what goes between service and database. */
 const counted = 40;
 
-/** What a turn of an existing conversation costs: CPU of the service and of PostgreSQL, statements, round trips; both databases in one run. */
+/**
+ * What a turn of an existing conversation costs: CPU of the service and of PostgreSQL, statements, round trips; both
+ * databases in one run, beside the least that a process can do for a turn.
+ */
 export async function benchTurn(): Promise<void> {
   const upstream = await startScript("upstream.ts", 0);
   const env = { OPENAI_BASE_URL: `http://127.0.0.1:${upstream.port}/v1` };
@@ -40,10 +44,16 @@ export async function benchTurn(): Promise<void> {
       .map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6)
       .reduce((sum, each) => sum + each, 0);
   };
+  const bare = await startScript("bare-turn.ts", upstream.port, await postgres.freshDatabase());
   console.log(`turn: ${tokens} tokens, ${atATime} at a time, ${rounds} rounds of ${turnsOfRound}`);
   for (const { service } of stores) await turns(service, warmUps);
+  await bareTurns(bare.port, warmUps);
+  const bareMs: number[] = [];
   const spent: { own: number[]; server: number[] }[] = stores.map(() => ({ own: [], server: [] }));
   for (let round = 0; round < rounds; round += 1) {
+    const bareBefore = cpuMs(bare.process);
+    await bareTurns(bare.port, turnsOfRound);
+    bareMs.push((cpuMs(bare.process) - bareBefore) / turnsOfRound);
     for (const [index, { service }] of stores.entries()) {
       const before = [cpuMs(service.process), await backendsMs()] as const;
       await turns(service, turnsOfRound);
@@ -60,8 +70,13 @@ export async function benchTurn(): Promise<void> {
   for (const [index, { name: store }] of stores.entries()) {
     const { own = [], server = [] } = spent[index] ?? {};
     const inServer = index === 0 ? `, PostgreSQL ${median(server).toFixed(2)} ms` : "";
-    console.log(`  ${store}: CPU of a turn: service ${median(own).toFixed(2)} ms${inServer}`);
+    console.log(
+      `  ${store}: CPU of a turn: service ${median(own).toFixed(2)} ms${inServer}, ${(median(own) / median(bareMs)).toFixed(1)} times a bare one`,
+    );
   }
+  console.log(
+    `  bare, the answer as it comes and three statements that do nothing: ${median(bareMs).toFixed(2)} ms`,
+  );
   console.log(
     `  PostgreSQL, one after the other: ${(statements / counted).toFixed(1)} statements and ${(trips / counted).toFixed(1)} round trips a turn`,
   );
@@ -69,6 +84,19 @@ export async function benchTurn(): Promise<void> {
   await postgres.stop();
   wire.close();
   upstream.process.kill();
+  bare.process.kill();
+}
+
+async function bareTurns(port: number, many: number): Promise<void> {
+  let left = many;
+  const talk = async () => {
+    while (left > 0) {
+      left -= 1;
+      const body = JSON.stringify({ message: String(tokens) });
+      await (await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body })).text();
+    }
+  };
+  await Promise.all(Array.from({ length: atATime }, talk));
 }
 
 /** So many turns, in conversations of ten turns each. */
