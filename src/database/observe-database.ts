@@ -31,28 +31,27 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     takesWrites = true;
     outage.back();
   };
-  const watched = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      const result = await work;
-      if (takesWrites) outage.back();
-      else if (performance.now() >= nextTryMs) void writeAgain().catch(() => undefined);
-      return result;
-    } catch (error) {
-      if (error instanceof Problem && error.type === "storage_unavailable") {
-        if (refusesWrites.test(sqlState(error.cause) ?? "")) takesWrites = false;
-        outage.lost(whyOf(error), error);
-      }
-      throw error;
-    }
+  const answered = () => {
+    if (takesWrites) outage.back();
+    else if (performance.now() >= nextTryMs) void writeAgain().catch(() => undefined);
+  };
+  const failed = (error: unknown) => {
+    if (!(error instanceof Problem) || error.type !== "storage_unavailable") return;
+    if (refusesWrites.test(sqlState(error.cause) ?? "")) takesWrites = false;
+    outage.lost(whyOf(error), error);
   };
   const timed = async <T>(kind: string, work: () => Promise<T>): Promise<T> => {
-    const end = metrics.databaseDuration.startTimer({ kind });
+    const startedMs = performance.now();
+    const end = (outcome: "ok" | "error") =>
+      metrics.databaseDuration.observe({ kind, outcome }, (performance.now() - startedMs) / 1_000);
     try {
-      const result = await watched(work());
-      end({ outcome: "ok" });
+      const result = await work();
+      answered();
+      end("ok");
       return result;
     } catch (error) {
-      end({ outcome: "error" });
+      failed(error);
+      end("error");
       throw error;
     }
   };
@@ -63,7 +62,13 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     executeAlone: (sql) => timed("execute", () => database.executeAlone(sql)),
     transaction: (work) => timed("transaction", () => database.transaction(work)),
     async ping() {
-      await watched(database.ping());
+      try {
+        await database.ping();
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
+      answered();
       if (!takesWrites) await writeAgain();
     },
     describe: () => database.describe(),
