@@ -75,7 +75,8 @@ export function branchRoutes(options: BranchRoutesOptions): FastifyPluginAsyncTy
     // Attachments may be large, are stored by now, and a request lives as long as its stream.
     request.body = undefined;
     request.forgetBody();
-    return viewer.stream(request, response, { ...sent, after: 0 });
+    viewer.stream(request, response, { ...sent, after: 0 });
+    return undefined;
   };
 
   return async (app) => {

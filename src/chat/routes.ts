@@ -132,7 +132,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
       async (request, reply) => {
         using viewer = sse.admit(request);
         const sent = await send(request, "POST /chat/message/stream");
-        await viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
+        viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
       },
     );
 
@@ -192,7 +192,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         await requireAction(request, identity, "access_chat_session");
         const shown = await commands.owner(request, named(request));
         using viewer = sse.admit(request);
-        await viewer.stream(request, reply, { ...shown, after });
+        viewer.stream(request, reply, { ...shown, after });
       },
     );
 
@@ -244,7 +244,7 @@ export function chatRoutes(options: ChatRoutesOptions): FastifyPluginAsyncTypebo
         await requireAction(request, identity, "send_message");
         using viewer = sse.admit(request);
         const shown = await commands.continue(request, named(request), request.body.decisions);
-        await viewer.stream(request, reply, shown);
+        viewer.stream(request, reply, shown);
       },
     );
   };

@@ -1,3 +1,10 @@
+import {
+  eachPage,
+  type NextPage,
+  type OpenPages,
+  type Pages,
+  type Reader,
+} from "../replies/reading/pages.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { told, type SessionEvent, type SessionEventStore } from "./session-event-store.ts";
 
@@ -12,7 +19,8 @@ interface FollowOptions {
 interface Feed {
   last: number;
   followers: number;
-  readonly wake: Set<() => void>;
+  /** Who is to be woken, because there was nothing left to read. */
+  readonly waiting: Set<Reader>;
   page: { readonly after: number; readonly read: ReturnType<SessionEventStore["read"]> } | null;
 }
 
@@ -79,7 +87,9 @@ export function createSessionFollowers(options: FollowOptions) {
         if (feed === undefined || (!isNewest && last <= feed.last)) continue;
         feed.last = last;
         feed.page = null;
-        for (const wake of feed.wake) wake();
+        const waiting = [...feed.waiting];
+        feed.waiting.clear();
+        for (const reader of waiting) reader.wake();
       }
       lookedMs = beganMs;
     } catch (error) {
@@ -91,7 +101,7 @@ export function createSessionFollowers(options: FollowOptions) {
   };
 
   const open = (userId: string): Feed => {
-    const feed = feeds.get(userId) ?? { last: 0, followers: 0, wake: new Set(), page: null };
+    const feed = feeds.get(userId) ?? { last: 0, followers: 0, waiting: new Set(), page: null };
     feed.followers += 1;
     feeds.set(userId, feed);
     return feed;
@@ -112,52 +122,28 @@ export function createSessionFollowers(options: FollowOptions) {
     }
   };
 
-  /** Resolves when something has come, or `signal` aborts. */
-  const news = (feed: Feed, signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      const wake = () => {
-        feed.wake.delete(wake);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      feed.wake.add(wake);
-      signal.addEventListener("abort", wake, { once: true });
-    });
+  /** What all followers have in common. */
+  const shared: Shared = { store, open, leave, readOnce, began: () => schedule(lookMs) };
+  const opener =
+    (userId: string, after: number | null): OpenPages<SessionEvent> =>
+    (reader) =>
+      new Follower(shared, userId, after, reader);
 
   return {
     /**
      * A user's events after a number (null: from now on), beginning with `ready`: who reads the list of sessions after it
-     * misses nothing. Where something is kept no longer there is a `reset`: the list is to be read anew. Ends when
-     * `signal` aborts.
+     * misses nothing. Where something is kept no longer there is a `reset`: the list is to be read anew.
      */
+    open: (userId: string, after: number | null, reader: Reader): Pages<SessionEvent> =>
+      opener(userId, after)(reader),
+
+    /** The same for those who wait for each page; ends when `signal` aborts. */
     async *follow(
       userId: string,
       after: number | null,
       signal: AbortSignal,
     ): AsyncGenerator<readonly SessionEvent[], void, void> {
-      const feed = open(userId);
-      try {
-        const { first, last } = await store.position(userId);
-        const isKept = after === null || (after >= first - 1 && after <= last);
-        let cursor = after !== null && isKept ? after : last;
-        const say = (type: "ready" | "reset") => told(cursor, type, new Date(), {});
-        yield isKept ? [say("ready")] : [say("ready"), say("reset")];
-        feed.last = Math.max(feed.last, last);
-        schedule(lookMs);
-        while (!signal.aborted) {
-          if (feed.last === cursor) {
-            await news(feed, signal);
-            continue;
-          }
-          const page = await readOnce(feed, userId, cursor);
-          cursor = page.last;
-          feed.last = Math.max(feed.last, cursor);
-          if (page.events === null) yield [say("reset")];
-          else if (page.events.length > 0) yield page.events;
-        }
-      } finally {
-        leave(userId, feed);
-      }
+      for await (const page of eachPage(opener(userId, after), signal)) if (page) yield page;
     },
 
     /** Devices that follow on this node, and users that they are of. */
@@ -171,4 +157,71 @@ export function createSessionFollowers(options: FollowOptions) {
       clearTimeout(timer);
     },
   };
+}
+
+interface Shared {
+  readonly store: Pick<SessionEventStore, "position">;
+  open(userId: string): Feed;
+  leave(userId: string, feed: Feed): void;
+  readOnce(feed: Feed, userId: string, after: number): ReturnType<SessionEventStore["read"]>;
+  /** Somebody knows where a user's events stand. */
+  began(): void;
+}
+
+/** One device. While nothing happens it is its place in a feed. */
+class Follower implements Pages<SessionEvent> {
+  readonly #shared: Shared;
+  readonly #userId: string;
+  readonly #reader: Reader;
+  readonly #feed: Feed;
+  /** The last event that was read; before the first page, what was asked for. */
+  #cursor: number | null;
+  #isReady = false;
+  #isClosed = false;
+
+  constructor(shared: Shared, userId: string, after: number | null, reader: Reader) {
+    this.#shared = shared;
+    this.#userId = userId;
+    this.#cursor = after;
+    this.#reader = reader;
+    this.#feed = shared.open(userId);
+  }
+
+  next(): NextPage<SessionEvent> | Promise<NextPage<SessionEvent>> {
+    if (this.#isClosed) return "over";
+    if (!this.#isReady) return this.#begin();
+    if (this.#feed.last !== this.#cursor) return this.#read(this.#cursor ?? 0);
+    this.#feed.waiting.add(this.#reader);
+    return "later";
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#feed.waiting.delete(this.#reader);
+    this.#shared.leave(this.#userId, this.#feed);
+  }
+
+  async #begin(): Promise<NextPage<SessionEvent>> {
+    const { first, last } = await this.#shared.store.position(this.#userId);
+    const after = this.#cursor;
+    const isKept = after === null || (after >= first - 1 && after <= last);
+    const cursor = after !== null && isKept ? after : last;
+    this.#cursor = cursor;
+    this.#isReady = true;
+    this.#feed.last = Math.max(this.#feed.last, last);
+    this.#shared.began();
+    return isKept ? [say("ready", cursor)] : [say("ready", cursor), say("reset", cursor)];
+  }
+
+  async #read(after: number): Promise<NextPage<SessionEvent>> {
+    const { events, last } = await this.#shared.readOnce(this.#feed, this.#userId, after);
+    this.#cursor = last;
+    this.#feed.last = Math.max(this.#feed.last, last);
+    if (events === null) return [say("reset", last)];
+    return events.length > 0 ? events : this.next();
+  }
+}
+
+function say(type: "ready" | "reset", seq: number): SessionEvent {
+  return told(seq, type, new Date(), {});
 }

@@ -9,7 +9,7 @@ import type { SseView } from "../replies/reading/sse.ts";
 import type { SessionFollowers } from "./follow-sessions.ts";
 
 interface DeviceRoutesOptions {
-  readonly followers: Pick<SessionFollowers, "follow">;
+  readonly followers: Pick<SessionFollowers, "open">;
   readonly sse: SseView;
   readonly identity: IdentityProvider;
 }
@@ -64,10 +64,10 @@ export function deviceRoutes(options: DeviceRoutesOptions): FastifyPluginAsyncTy
         const after = eventNumber(request.headers["last-event-id"] ?? query.after);
         await requireAction(request, identity, "access_chat_session");
         using viewer = sse.admit(request);
-        await viewer.show(request, reply, {
+        viewer.show(request, reply, {
           fields: { userId },
           isForBrowsers: true,
-          follow: (signal) => followers.follow(userId, after, signal),
+          open: (reader) => followers.open(userId, after, reader),
         });
       },
     );

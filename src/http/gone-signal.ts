@@ -3,9 +3,10 @@ import { Problem } from "../problems/problem.ts";
 
 /** Calls `callback` when the connection of an answer has closed or the answer is complete; at once if that has been. */
 export function onceClosed(response: ServerResponse, callback: () => void): void {
-  // While a body was read, the caller looked up, or a message stored: the event does not come again.
+  // While a body was read, the caller looked up, or a message stored: the event does not come again. (It comes once by
+  // itself; to say so would cost an open stream another closure.)
   if (response.destroyed || response.closed) callback();
-  else response.once("close", callback);
+  else response.on("close", callback);
 }
 
 /** Aborts when the caller goes away before the answer is complete. */

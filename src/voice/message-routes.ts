@@ -151,7 +151,7 @@ export function voiceMessageRoutes(options: VoiceMessageRoutesOptions): FastifyP
     const question = sent.made?.userMessageId ?? (await found(sent.replyId)).replyTo;
     if (audioId !== null) await store.attach(audioId, sent.sessionId, question);
     if (viewer !== null) {
-      await viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
+      viewer.stream(request, reply, { ...sent, after: sent.after ?? 0 });
       return reply;
     }
     if (prefersAsync(request)) {

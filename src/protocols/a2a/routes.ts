@@ -16,6 +16,7 @@ import { Type } from "typebox";
 import { maxMessageBytes } from "../../chat/message-body.ts";
 import { problemResponses } from "../../http/problem-docs.ts";
 import { goneSignal } from "../../http/gone-signal.ts";
+import { pagesOf } from "../../replies/reading/pages.ts";
 import type { FramedEvent, SseView } from "../../replies/reading/sse.ts";
 import { baseUrl } from "../base-url.ts";
 import { userOf } from "../caller.ts";
@@ -148,15 +149,14 @@ export function a2aRoutes(options: A2aRoutesOptions): FastifyPluginAsyncTypebox 
     // Files are stored by now, and a request lives as long as its stream.
     request.body = undefined;
     request.forgetBody();
-    await viewer.show(request, reply, {
+    viewer.show(request, reply, {
       fields: { agentId },
       hasEndLine: false,
-      follow: (signal) => {
+      open: pagesOf((signal) => {
         signal.addEventListener("abort", () => done.abort(), { once: true });
         return framed(first, answered);
-      },
+      }),
     });
-    done.abort();
     return undefined;
   };
 

@@ -6,6 +6,7 @@ import { requireAction } from "../../http/caller.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import type { FollowReply } from "../../replies/reading/follow-reply.ts";
+import { pagesOf } from "../../replies/reading/pages.ts";
 import type { SseView } from "../../replies/reading/sse.ts";
 import { headOf, pathTo } from "../../tree/tree.ts";
 import { userOf } from "../caller.ts";
@@ -159,11 +160,11 @@ export function createRunAgent(options: RunOptions) {
       isOld,
       storedCalls: (stored?.toolCalls ?? []) as StoredCall[],
     });
-    await viewer.show(request, reply, {
+    viewer.show(request, reply, {
       headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
       fields: { replyId },
       hasEndLine: false,
-      follow: (signal) => view(follow(replyId, 0, signal), projection, { after: resumed }),
+      open: pagesOf((signal) => view(follow(replyId, 0, signal), projection, { after: resumed })),
     });
   };
 }

@@ -6,6 +6,7 @@ import { requireAction } from "../../http/caller.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
 import type { FollowReply } from "../../replies/reading/follow-reply.ts";
+import { pagesOf } from "../../replies/reading/pages.ts";
 import type { SseView } from "../../replies/reading/sse.ts";
 import { userOf } from "../caller.ts";
 import type { ExternalIds } from "../conversation-name.ts";
@@ -123,19 +124,19 @@ export function createOpenChat(parts: ChatParts) {
       ...(answered && { answered }),
       ...(stored && { stored: storedOf(stored) }),
     });
-    await viewer.show(request, reply, {
+    viewer.show(request, reply, {
       headers: {
         "X-Session-ID": sessionId,
         "X-Message-ID": replyId,
         "X-Vercel-AI-UI-Message-Stream": "v1",
       },
       fields: { replyId },
-      follow: async function* (signal) {
+      open: pagesOf(async function* (signal) {
         // Whoever comes back gets all of it: behind an event nobody goes on.
         for await (const page of view(follow(replyId, 0, signal), projection)) {
           yield page && page.map(({ json }) => ({ seq: null, json }));
         }
-      },
+      }),
     });
   };
 

@@ -13,6 +13,7 @@ import type { Message } from "../ag-ui/run/messages.ts";
 import { errorResponses, security, tags } from "../ag-ui/schemas.ts";
 import { userOf } from "../caller.ts";
 import { createThreadHistory } from "./history.ts";
+import { pagesOf } from "../../replies/reading/pages.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 
 interface CopilotKitRoutesOptions extends Pick<
@@ -112,12 +113,14 @@ export function copilotKitRoutes(options: CopilotKitRoutesOptions): FastifyPlugi
         };
         (request as FastifyRequest).body = undefined;
         request.forgetBody();
-        await viewer.show(request, reply, {
+        viewer.show(request, reply, {
           headers: session === null ? {} : { "X-Session-ID": session.sessionId },
           fields: { sessionId: session?.sessionId },
           hasEndLine: false,
           // Of a thread that has not begun there is nothing to tell.
-          follow: (signal) => (session === null ? nothing() : history(session, opening, signal)),
+          open: pagesOf((signal) =>
+            session === null ? nothing() : history(session, opening, signal),
+          ),
         });
         return undefined;
       },

@@ -8,7 +8,8 @@ import type { IdentityProvider } from "../../identity/identity.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
 import { PlacesByOwner } from "../../lib/places.ts";
-import { createSseView } from "./sse.ts";
+import { pagesOf, type OpenPages } from "./pages.ts";
+import { createSseView, type FramedEvent } from "./sse.ts";
 
 const ended: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -23,10 +24,12 @@ async function stage(
     yield* [];
   },
   stallMs = 30_000,
-  show: "stream" | "show" = "stream",
+  /** What is shown in place of a reply. */
+  show: "stream" | "show" | OpenPages<FramedEvent> = "stream",
   heartbeatMs = 15_000,
 ) {
   let viewers = 0;
+  const handled = Promise.withResolvers<void>();
   const sse = createSseView({
     stallMs,
     heartbeatMs,
@@ -34,13 +37,17 @@ async function stage(
     isThere: () => Promise.resolve(false),
     maxViewers: 1,
     placesOfUsers: new PlacesByOwner(0),
-    telemetry: { viewers: (change: number) => (viewers += change) } as unknown as Telemetry,
+    telemetry: {
+      viewers(change: number) {
+        viewers += change;
+        if (viewers === 0) handled.resolve();
+      },
+    } as unknown as Telemetry,
     identity: {} as IdentityProvider,
   });
   const app = Fastify({ forceCloseConnections: true });
   app.decorateRequest("identity", null);
   app.decorateRequest("startedMs", 0);
-  const handled = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   app.get("/", async (request, reply) => {
     using viewer = sse.admit({ identity: null });
@@ -48,10 +55,13 @@ async function stage(
     const closed = new Promise((resolve) => reply.raw.once("close", resolve));
     await before(closed, reply.raw);
     if (show === "stream") {
-      await viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
-    } else
-      await viewer.show(request, reply, { fields: {}, follow: (signal) => follow("r", 0, signal) });
-    handled.resolve();
+      viewer.stream(request, reply, { replyId: "r", sessionId: "s", after: 0 });
+    } else {
+      viewer.show(request, reply, {
+        fields: {},
+        open: show === "show" ? pagesOf((signal) => follow("r", 0, signal)) : show,
+      });
+    }
   });
   await app.listen({ host: "127.0.0.1", port: 0 });
   ended.push(() => app.close());
@@ -241,6 +251,49 @@ it("sends its head and what is there already in one write", async () => {
   await handled;
   expect(text).toMatch(/^retry.*id: 1\n.*id: 2\n.*id: 3\n/s);
   expect(writes).toBe(2);
+});
+
+it("is not left waiting by pages that come while it looks for some, and closes them when it has gone", async () => {
+  const looked = Promise.withResolvers<void>();
+  let nexts = 0;
+  let closed = 0;
+  const open: OpenPages<FramedEvent> = (reader) => ({
+    async next() {
+      nexts += 1;
+      if (nexts === 2) return [{ seq: 1, json: "{}" }];
+      if (nexts === 1) {
+        await looked.promise;
+        reader.wake();
+      }
+      return "later";
+    },
+    close: () => void (closed += 1),
+  });
+  const { asked, handled } = await stage(async () => looked.resolve(), undefined, 30_000, open);
+  const [response] = await once(asked, "response");
+  for await (const chunk of response) if (String(chunk).includes("id: 1")) break;
+  await handled;
+  expect({ nexts, closed }).toEqual({ nexts: 3, closed: 1 });
+});
+
+it.each([
+  ["waits", false],
+  ["has gone before they began", true],
+])("closes the pages of one who %s, once", async (_name, hasGone) => {
+  let closed = 0;
+  const open: OpenPages<FramedEvent> = () => ({
+    next: () => "later",
+    close: () => void (closed += 1),
+  });
+  const leave = Promise.withResolvers<void>();
+  const { sse, asked, handled } = await stage(() => leave.promise, undefined, 30_000, open);
+  if (hasGone) sse.closeAll();
+  leave.resolve();
+  await once(asked, "response");
+  expect(closed).toBe(hasGone ? 1 : 0);
+  sse.closeAll();
+  await handled;
+  expect(closed).toBe(1);
 });
 
 it("begins no stream any more that would keep the server from closing", async () => {

@@ -11,7 +11,8 @@ import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
 import { followSent, type Answering } from "./follow-sent.ts";
-import { createSseWriters } from "./sse-writers.ts";
+import { pagesOf, type OpenPages } from "./pages.ts";
+import { createSseStreams } from "./sse-streams.ts";
 import type { LoggedEvent } from "../log/reply-log.ts";
 
 interface SseViewOptions {
@@ -32,7 +33,7 @@ interface SseViewOptions {
 export interface SseView {
   /**
    * A place among the viewers of this node; take it before anything is stored. Raises `overloaded` when there is none,
-   * `rate_limited` when the caller has too many. It is given back at the end of its scope.
+   * `rate_limited` when the caller has too many. It is given back at the end of its scope, unless a stream has it then.
    */
   admit(caller: Caller): Viewer;
   /** Ends every stream, and those that are about to begin, so that the server can close; readers reconnect elsewhere. */
@@ -41,9 +42,9 @@ export interface SseView {
 
 interface Viewer extends Disposable {
   /** The same of any numbered events. */
-  show(request: FastifyRequest, reply: FastifyReply, shown: ShownEvents): Promise<void>;
-  /** Streams every event after `after`; resolves when the stream has ended, whoever ended it. */
-  stream(request: FastifyRequest, reply: FastifyReply, shown: Shown): Promise<void>;
+  show(request: FastifyRequest, reply: FastifyReply, shown: ShownEvents): void;
+  /** Begins to stream every event after `after`. The place is the stream's from then on, until that ends. */
+  stream(request: FastifyRequest, reply: FastifyReply, shown: Shown): void;
 }
 
 interface Shown extends Answering {
@@ -69,8 +70,7 @@ interface ShownEvents {
    * for an event, whatever is in it (OpenAI's for Python).
    */
   readonly isForBrowsers?: boolean;
-  /** Null: nothing has happened for a while, which the stream says by itself. */
-  follow(signal: AbortSignal): AsyncIterable<readonly FramedEvent[] | null>;
+  readonly open: OpenPages<FramedEvent>;
   /** Where the protocol has no word for its end, the stream just ends. */
   readonly hasEndLine?: boolean;
 }
@@ -78,9 +78,8 @@ interface ShownEvents {
 /** Browsers and clients reconnect after this; sent once. */
 const retryLine = "retry: 1000\n\n";
 const heartbeatLine = ": heartbeat\n";
+const blockHeartbeat = `${heartbeatLine}\n`;
 const endLine = "data: [DONE]\n\n";
-/** Made once: an error of its own for each stream would be one with a stack. */
-const readerGone = new DOMException("the reader is gone", "AbortError");
 
 /**
  * Shows replies as server-sent events. A viewer that goes away changes nothing for the reply. No queue per viewer: a page
@@ -90,30 +89,36 @@ export function createSseView(options: SseViewOptions): SseView {
   const { follow, telemetry, heartbeatMs, stallMs = 30_000 } = options;
   const watchAdmission = createAdmissionWatch(options.identity);
   const places = new Places(options.maxViewers);
-  const openWriter = createSseWriters({ heartbeatMs, stallMs });
-  /** What ends each stream. */
-  const open = new Set<() => void>();
-  const encode = createEncoder();
-  /** To be told that nothing happens would wake up, for nothing, what waits for each of many. */
-  const quietly: FollowReply = (replyId, after, signal) => follow(replyId, after, signal, true);
+  const streams = createSseStreams({ heartbeatMs, stallMs, encode: createEncoder() });
   let isClosing = false;
 
-  const show: Viewer["show"] = async (request, reply, shown) => {
+  const show = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shown: ShownEvents,
+    giveBack: () => void,
+  ) => {
     reply.hijack();
     const { raw } = reply;
-    const gone = new AbortController();
     const { isForBrowsers = false } = shown;
-    const heartbeat = isForBrowsers ? `${heartbeatLine}\n` : heartbeatLine;
-    const leave = () => {
-      gone.abort(readerGone);
-      writer.release();
-    };
-    const writer = openWriter(raw, heartbeat, leave);
-    open.add(leave);
+    let stopWatching = (): void => undefined;
+    const stream = streams.add(raw, {
+      heartbeat: isForBrowsers ? blockHeartbeat : heartbeatLine,
+      onFault(error) {
+        // The client comes back with its cursor; what it has seen so far stays right.
+        request.log.warn({ err: error, ...shown.fields }, "stream ended early");
+      },
+      onEnd(isWhole) {
+        stopWatching();
+        if (isWhole && shown.hasEndLine !== false) raw.write(endLine);
+        // Readers without a cursor take a proper end for the end of the reply.
+        if (isWhole || isForBrowsers || request.method === "HEAD") raw.end();
+        else breakOff(raw);
+        telemetry.viewers(-1);
+        giveBack();
+      },
+    });
     telemetry.viewers(1);
-    raw.on("error", leave);
-    onceClosed(raw, leave);
-    if (isClosing) leave();
 
     raw.writeHead(200, {
       ...(reply.getHeaders() as OutgoingHttpHeaders),
@@ -123,49 +128,25 @@ export function createSseView(options: SseViewOptions): SseView {
       ...shown.headers,
       "X-Process-Time": processTime(request),
     });
-    // Of what may have no end, the head alone has one.
-    if (request.method === "HEAD") leave();
     holdUntilTurnEnds(raw);
     // By itself, so that the head is kept as one string: in front of another it stays the hundred pieces it was made of.
     raw.flushHeaders();
     if (isForBrowsers) raw.write(retryLine);
     forgetBeginning(request, reply);
-    const stopWatching = watchCaller(request, watchAdmission, leave);
-    let isOver = false;
-    try {
-      for await (const events of shown.follow(gone.signal)) {
-        if (gone.signal.aborted) break;
-        if (events === null) continue;
-        const full = writer.send(encode(events));
-        // To wait for nothing costs time too, for each token.
-        if (full !== undefined) await full;
-      }
-      isOver = !gone.signal.aborted;
-      if (isOver && shown.hasEndLine !== false) raw.write(endLine);
-    } catch (error) {
-      // The client comes back with its cursor; what it has seen so far stays right.
-      request.log.warn({ err: error, ...shown.fields }, "stream ended early");
-    } finally {
-      stopWatching();
-      writer.close();
-      // Readers without a cursor take a proper end for the end of the reply.
-      if (isOver || isForBrowsers || request.method === "HEAD") raw.end();
-      else breakOff(raw);
-      open.delete(leave);
-      telemetry.viewers(-1);
-    }
+    stopWatching = watchCaller(request, watchAdmission, stream.leave);
+    raw.on("error", stream.leave);
+    onceClosed(raw, stream.leave);
+    // Of what may have no end, the head alone has one.
+    if (isClosing || request.method === "HEAD") stream.leave();
+    stream.begin(shown.open);
   };
 
-  const stream: Viewer["stream"] = (request, reply, { sessionId, after, ...answering }) =>
-    show(request, reply, {
-      headers: { "X-Session-ID": sessionId, "X-Message-ID": answering.replyId },
-      fields: { replyId: answering.replyId },
-      isForBrowsers: true,
-      follow: (signal) =>
-        answering.waiting === undefined
-          ? quietly(answering.replyId, after, signal)
-          : followSent(quietly, options.isThere, answering, after, signal),
-    });
+  const pagesOfReply = ({ after, ...answering }: Shown): OpenPages<FramedEvent> =>
+    pagesOf((signal) =>
+      answering.waiting === undefined
+        ? follow(answering.replyId, after, signal, true)
+        : followSent(follow, options.isThere, answering, after, signal),
+    );
 
   return {
     admit({ identity: caller }) {
@@ -178,19 +159,34 @@ export function createSseView(options: SseViewOptions): SseView {
         ofUser();
         throw new Problem("overloaded", {}, { retryAfterSeconds: 2 });
       }
+      const giveAllBack = () => {
+        giveBack();
+        ofUser();
+      };
+      let isShown = false;
       return {
-        show,
-        stream,
+        show(request, reply, shown) {
+          show(request, reply, shown, giveAllBack);
+          isShown = true;
+        },
+        stream(request, reply, shown) {
+          const { sessionId, replyId } = shown;
+          this.show(request, reply, {
+            headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
+            fields: { replyId },
+            isForBrowsers: true,
+            open: pagesOfReply(shown),
+          });
+        },
         [Symbol.dispose]() {
-          giveBack();
-          ofUser();
+          if (!isShown) giveAllBack();
         },
       };
     },
 
     closeAll() {
       isClosing = true;
-      for (const leave of open) leave();
+      streams.leaveAll();
     },
   };
 }

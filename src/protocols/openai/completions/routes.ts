@@ -11,6 +11,7 @@ import type { IdentityProvider } from "../../../identity/identity.ts";
 import { timeOfId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
+import { pagesOf } from "../../../replies/reading/pages.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
 import { keyOf, userMembers, userOf } from "../../caller.ts";
 import { conversationName } from "../../conversation-name.ts";
@@ -163,10 +164,10 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
         const about = { messageId: replyId, created, model, includesUsage, shown: shownText };
         const projection = completionProjection(about);
         if (viewer !== null) {
-          await viewer.show(request, reply, {
+          viewer.show(request, reply, {
             headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
             fields: { replyId },
-            follow: (signal) => view(follow(replyId, after, signal), projection),
+            open: pagesOf((signal) => view(follow(replyId, after, signal), projection)),
           });
           return undefined;
         }

@@ -11,6 +11,7 @@ import { idempotencyHeaders } from "../../../idempotency/idempotency-header.ts";
 import type { IdentityProvider } from "../../../identity/identity.ts";
 import { Problem } from "../../../problems/problem.ts";
 import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
+import { pagesOf } from "../../../replies/reading/pages.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
 import { userMembers, userOf } from "../../caller.ts";
 import type { TurnOpener } from "../../open-turn.ts";
@@ -108,10 +109,12 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
         const headers = { "X-Session-ID": turn.sessionId, "X-Message-ID": turn.replyId };
         const told = await reader.about(name);
         if (viewer !== null) {
-          await viewer.show(request, reply, {
+          viewer.show(request, reply, {
             headers,
             fields: { replyId: turn.replyId },
-            follow: (signal) => view(follow(turn.replyId, 0, signal), responseProjection(told)),
+            open: pagesOf((signal) =>
+              view(follow(turn.replyId, 0, signal), responseProjection(told)),
+            ),
           });
           return undefined;
         }
@@ -161,11 +164,12 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
         }
         const after = request.query.starting_after ?? -1;
         using viewer = sse.admit(request);
-        await viewer.show(request, reply, {
+        viewer.show(request, reply, {
           headers: { "X-Session-ID": told.sessionId, "X-Message-ID": told.messageId },
           fields: { replyId: told.messageId },
-          follow: (signal) =>
+          open: pagesOf((signal) =>
             view(follow(told.messageId, 0, signal), responseProjection(told), { after }),
+          ),
         });
         return undefined;
       },

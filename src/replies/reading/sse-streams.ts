@@ -1,0 +1,195 @@
+import type { ServerResponse } from "node:http";
+import type { OpenPages, Pages, Reader } from "./pages.ts";
+
+interface StreamsOptions<Event> {
+  /** A stream on which nothing is sent for this long gets a sign of life. */
+  readonly heartbeatMs: number;
+  /** A viewer that takes nothing for this long is cut. */
+  readonly stallMs: number;
+  readonly encode: (page: readonly Event[]) => Buffer;
+}
+
+/** What one viewer is shown, and what becomes of that. */
+interface StreamFate {
+  readonly heartbeat: string;
+  onFault(error: unknown): void;
+  /** Called once, when nothing more is shown. `isWhole`: because there is nothing more. */
+  onEnd(isWhole: boolean): void;
+}
+
+/** What all streams have in common. */
+interface Shared<Event> {
+  readonly nowMs: number;
+  readonly encode: (page: readonly Event[]) => Buffer;
+  readonly onEnd: (stream: SseStream<Event>) => void;
+}
+
+/** Of the shorter of both times: nothing is later by more than that. */
+const looks = 10;
+
+/**
+ * Streams to viewers. One timer looks after all of them: most wait for hours, and each one's own timers, and what they wake
+ * up, would cost more memory than the stream itself.
+ */
+export function createSseStreams<Event>({ heartbeatMs, stallMs, encode }: StreamsOptions<Event>) {
+  const streams = new Set<SseStream<Event>>();
+  let timer: NodeJS.Timeout | undefined;
+  const shared = {
+    nowMs: performance.now(),
+    encode,
+    onEnd(stream: SseStream<Event>) {
+      streams.delete(stream);
+      if (streams.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+  const look = () => {
+    shared.nowMs = performance.now();
+    for (const stream of streams) {
+      const silentMs = shared.nowMs - stream.sinceMs;
+      if (stream.isWaiting) {
+        if (silentMs >= stallMs) stream.cut();
+      } else if (silentMs >= heartbeatMs) {
+        stream.beat();
+      }
+    }
+  };
+
+  return {
+    add(raw: ServerResponse, fate: StreamFate): SseStream<Event> {
+      timer ??= setInterval(look, Math.min(heartbeatMs, stallMs) / looks).unref();
+      if (streams.size === 0) shared.nowMs = performance.now();
+      const stream = new SseStream(raw, fate, shared);
+      streams.add(stream);
+      return stream;
+    },
+
+    leaveAll(): void {
+      for (const stream of streams) stream.leave();
+    },
+  };
+}
+
+/**
+ * One viewer. It runs while there is something to show, and keeps nothing of a run while it waits. At most two writes are
+ * under way: where the kernel takes no more, Node keeps each of them at several times its size.
+ */
+class SseStream<Event> implements Reader {
+  readonly #raw: ServerResponse;
+  readonly #fate: StreamFate;
+  readonly #shared: Shared<Event>;
+  #pages: Pages<Event> | undefined;
+  #isRunning = false;
+  #isWoken = false;
+  #isGone = false;
+  #isEnded = false;
+  /** When something was sent, or taken, last. */
+  sinceMs: number;
+  #underWay = 0;
+  #goOn: (() => void) | undefined;
+  /** Or refused: then the response says so itself. */
+  readonly #onTaken = () => {
+    this.#underWay -= 1;
+    this.sinceMs = this.#shared.nowMs;
+    this.#release();
+  };
+  /** The viewer has gone, or may read no more. May be called again. */
+  readonly leave = () => {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#release();
+    this.#close();
+    if (!this.#isRunning) this.#end(false);
+  };
+
+  constructor(raw: ServerResponse, fate: StreamFate, shared: Shared<Event>) {
+    this.#raw = raw;
+    this.#fate = fate;
+    this.#shared = shared;
+    this.sinceMs = shared.nowMs;
+  }
+
+  /** Something that was sent has not been taken yet. */
+  get isWaiting(): boolean {
+    return this.#underWay > 0;
+  }
+
+  /** Shows them, page by page. */
+  begin(open: OpenPages<Event>): void {
+    this.#pages = open(this);
+    if (this.#isGone) this.#close();
+    else this.wake();
+  }
+
+  wake(): void {
+    if (this.#isRunning) this.#isWoken = true;
+    else if (this.#pages !== undefined) void this.#run(this.#pages);
+  }
+
+  beat(): void {
+    void this.#send(this.#fate.heartbeat);
+  }
+
+  cut(): void {
+    this.leave();
+    this.#raw.destroy();
+  }
+
+  async #run(pages: Pages<Event>): Promise<void> {
+    this.#isRunning = true;
+    let isWhole = false;
+    try {
+      while (!this.#isGone && !isWhole) {
+        this.#isWoken = false;
+        const coming = pages.next();
+        // To wait for nothing costs time too, for each token.
+        const page = coming instanceof Promise ? await coming : coming;
+        if (this.#isGone) break;
+        if (page === "later") {
+          if (this.#isWoken) continue;
+          this.#isRunning = false;
+          return;
+        }
+        isWhole = page === "over";
+        if (page === "over") break;
+        const full = this.#send(this.#shared.encode(page));
+        if (full !== undefined) await full;
+      }
+    } catch (error) {
+      this.#fate.onFault(error);
+    }
+    this.#end(isWhole);
+  }
+
+  /** Undefined when the next may follow at once; else resolves when something was taken, or when the viewer has gone. */
+  #send(bytes: string | Buffer): Promise<void> | undefined {
+    if (this.#underWay === 0) this.sinceMs = this.#shared.nowMs;
+    this.#underWay += 1;
+    this.#raw.write(bytes, this.#onTaken);
+    if (this.#underWay < 2) return undefined;
+    return new Promise((resolve) => {
+      this.#goOn = resolve;
+    });
+  }
+
+  #release(): void {
+    this.#goOn?.();
+    this.#goOn = undefined;
+  }
+
+  #close(): void {
+    const pages = this.#pages;
+    this.#pages = undefined;
+    pages?.close();
+  }
+
+  #end(isWhole: boolean): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#isGone = true;
+    this.#close();
+    this.#shared.onEnd(this);
+    this.#fate.onEnd(isWhole);
+  }
+}
