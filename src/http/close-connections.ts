@@ -15,9 +15,13 @@ const sweepMs = 50;
 export function prepareToClose(server: Server, graceMs = defaultGraceMs): () => void {
   // Browsers connect ahead of need. Node takes a connection that has not brought a request yet for a busy one.
   const unused = new Set<Socket>();
-  server.on("connection", (socket) => {
+  // One for all of them: a connection may be open for hours.
+  function forget(this: Socket): void {
+    unused.delete(this);
+  }
+  server.on("connection", (socket: Socket) => {
     unused.add(socket);
-    socket.once("close", () => unused.delete(socket));
+    socket.on("close", forget);
   });
   const used = ({ socket }: IncomingMessage) => {
     unused.delete(socket);
