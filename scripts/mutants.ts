@@ -333,10 +333,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
         "if (await recoverOne(lost, everything)) recovered += 1;",
         "await recoverOne(lost, everything);",
       ],
-      [
-        '          logger.error({ replyId, sessionId, err: error }, "a lost reply could not be taken over");',
-        "          throw error;",
-      ],
+      ['logger.error(fields, "a lost reply could not be taken over");', "throw error;"],
       ["if (after >= eventSeq) return;", "return;"],
       ["if (after >= eventSeq) return;", ""],
       [

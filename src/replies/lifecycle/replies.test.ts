@@ -704,6 +704,27 @@ describe("what a dead node has left", () => {
     expect(other.replies.stats()).toEqual({ running: 3, places: 3 });
   });
 
+  test("keeps none that was lost later from its end while it is left to others", async () => {
+    const nodes = Array.from({ length: 7 }, () => heart.startNode());
+    const sent: string[] = [];
+    for (const on of nodes) {
+      await on.ready;
+      for (let each = 0; each < 3; each += 1) {
+        const { replyId, sessionId } = await send("say mark say", { on });
+        sent.push(replyId);
+        heart.upstream.allow(sessionId, 2);
+      }
+    }
+    const { replyId } = await send("say", { agent: "passing" });
+    await heart.quiet();
+    for (const on of [...nodes, node]) on.die();
+    for (const _ of [1, 2, 3]) await send("say", { on: other });
+    for (const lost of [...sent, replyId]) await expireNow(lost);
+    expect(await other.replies.recover(false)).toEqual({ recovered: 1, isMore: false });
+    expect((await follow(replyId, other)).end()).toMatchObject({ error_type: "interrupted" });
+    for (const lost of sent) expect(await statusOf(lost)).toBe("streaming");
+  });
+
   test("ends at once where it was cancelled, whether there is room or not", async () => {
     const { replyId, sessionId } = await crash("say mark say", "lasting", 2);
     for (const _ of [1, 2, 3]) await send("say", { on: other });

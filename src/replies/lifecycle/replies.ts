@@ -92,7 +92,7 @@ const recoveryBatch = 20;
 export interface Recovered {
   /** So many were taken over. */
   readonly recovered: number;
-  /** There may be others: it looked at as many as it looks at in one round, and got on. */
+  /** There may be others: it got on, and looked at as many as it looks at in one round. */
   readonly isMore: boolean;
 }
 
@@ -297,22 +297,30 @@ export function createReplies(parts: ReplyParts, settings: ReplySettings) {
      */
     async recover(everything: boolean): Promise<Recovered> {
       let recovered = 0;
-      const found = await lostReplies(database, claimant, recoveryBatch, everything);
-      for (const lost of found) {
-        if (!admission.isOpen()) return { recovered, isMore: false };
-        try {
-          if (await recoverOne(lost, everything)) recovered += 1;
-        } catch (error) {
-          const { replyId, sessionId } = lost;
-          logger.error({ replyId, sessionId, err: error }, "a lost reply could not be taken over");
+      let isMore = true;
+      // What is left to others, or cannot be taken over, is found first each time: it keeps nothing that was lost later.
+      const lookedAt: string[] = [];
+      while (isMore && recovered === 0) {
+        const found = await lostReplies(database, claimant, recoveryBatch, everything, lookedAt);
+        for (const lost of found) {
+          if (!admission.isOpen()) return { recovered, isMore: false };
+          lookedAt.push(lost.replyId);
+          try {
+            if (await recoverOne(lost, everything)) recovered += 1;
+          } catch (error) {
+            const { replyId, sessionId } = lost;
+            const fields = { replyId, sessionId, err: error };
+            logger.error(fields, "a lost reply could not be taken over");
+          }
         }
+        isMore = found.length === recoveryBatch;
       }
       for (const sessionId of await stalledSessions(database, recoveryBatch)) {
         await wake(sessionId).catch((error: unknown) =>
           logger.error({ sessionId, err: error }, "what waits in a session could not be started"),
         );
       }
-      return { recovered, isMore: found.length === recoveryBatch && recovered > 0 };
+      return { recovered, isMore };
     },
 
     stats: () => ({ running: supervisor.count(), places: admission.taken() }),

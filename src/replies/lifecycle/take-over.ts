@@ -32,20 +32,22 @@ const maxRecoveries = 3;
 /** However far it gets each time: one that ends its nodes does not go round for ever. */
 const maxAttempts = 100;
 
-/** Replies whose owner has been silent for the time of its lease, the longest first. */
+/** Replies whose owner has been silent for the time of its lease, the longest first, without those that were looked at. */
 export async function lostReplies(
   database: Database,
   { nodeId }: Claimant,
   limit: number,
   everything: boolean,
+  lookedAt: readonly string[] = [],
 ): Promise<LostReply[]> {
   const { rows } = await database.query<LostReply>(
     `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", m.agent_id AS "agentId",
        m.turn ->> 'userId' AS "userId",
        m.backend_state IS NOT NULL AND m.cancel_reason IS NULL AS "canResume",
        (extract(epoch FROM now() - m.lease_until) * 1000)::float8 AS "overdueMs"
-     FROM messages m WHERE ${isLost("$2", "$3")} ORDER BY m.lease_until LIMIT $1`,
-    [limit, nodeId, everything],
+     FROM messages m WHERE ${isLost("$2", "$3")} AND m.message_id <> ALL($4::uuid[])
+     ORDER BY m.lease_until LIMIT $1`,
+    [limit, nodeId, everything, lookedAt],
   );
   return rows;
 }
