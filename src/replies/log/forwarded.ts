@@ -287,9 +287,11 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
 
   return {
     kind: "forwarded",
-    async append(replyId, epoch, events) {
-      await memory.append(replyId, epoch, events);
-      ring(replyId);
+    append(replyId, epoch, events) {
+      // The memory has them at once, or refuses them.
+      const refused = memory.append(replyId, epoch, events);
+      if (refused === undefined) ring(replyId);
+      return refused;
     },
     async read(replyId, after, limit, maxBytes) {
       const page = await memory.read(replyId, after, limit, maxBytes);

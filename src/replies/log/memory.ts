@@ -117,8 +117,9 @@ export function createMemoryReplyLog(options: MemoryLogOptions): ReplyLog {
       }
       if (entry.bytes > options.maxReplyBytes) trim(entry, options.maxReplyBytes * 0.75);
       makeRoom();
-      for (const listener of bells.get(replyId) ?? []) listener();
-      return Promise.resolve();
+      const listeners = bells.get(replyId);
+      if (listeners !== undefined) for (const listener of listeners) listener();
+      return undefined;
     },
     read(replyId, after, limit, maxBytes) {
       const kept = entries.get(replyId)?.events ?? [];

@@ -303,7 +303,9 @@ describe("a Redis that is slow", () => {
   test("holds up an event for a quarter of a second, those after it not at all", async () => {
     const { log, sent } = stage(false);
     let isShown = false;
-    const shown = log.append("reply", 1, [textEvent(1)]).then(() => (isShown = true));
+    const shown = Promise.resolve(log.append("reply", 1, [textEvent(1)])).then(
+      () => (isShown = true),
+    );
     await vi.advanceTimersByTimeAsync(249);
     expect(isShown).toBe(false);
     await vi.advanceTimersByTimeAsync(1);

@@ -145,8 +145,8 @@ export const replyLogContract: readonly ReplyLogCase[] = [
     async run({ log, peer }) {
       await log.append(reply, 1, texts(1, 5));
       await peer.append(reply, 2, texts(6, 8));
-      await assert.rejects(log.append(reply, 1, [textEvent(6, "zombie")]), ReplyFenced);
-      await assert.rejects(log.append(reply, 1, [textEvent(9, "zombie")]), ReplyFenced);
+      await assert.rejects(async () => log.append(reply, 1, [textEvent(6, "zombie")]), ReplyFenced);
+      await assert.rejects(async () => log.append(reply, 1, [textEvent(9, "zombie")]), ReplyFenced);
       for (const node of [log, peer]) {
         assert.deepEqual(await seqs(node), numbers(1, 8));
         assert.deepEqual(await seqs(node, 5), numbers(6, 8));
@@ -198,7 +198,7 @@ export const replyLogContract: readonly ReplyLogCase[] = [
       );
       const all = Promise.all(rings.map(({ rung }) => rung));
       // A bell may be missed while a node has only begun to listen.
-      await repeatUntil(all, (attempt) => log.append(reply, 1, [textEvent(attempt)]));
+      await repeatUntil(all, async (attempt) => log.append(reply, 1, [textEvent(attempt)]));
       let silent = 0;
       const quiet = peer.onBell(other, () => (silent += 1));
       for (const { end } of rings) end();

@@ -43,9 +43,10 @@ export interface ReplyLog {
   /**
    * Appends `events`, which continue the log without a gap. Idempotent: events that this epoch has appended before are
    * skipped. Raises ReplyFenced when a later epoch has written. One call at a time per reply. A log that cannot be
-   * reached takes the events all the same, within a moment, and makes up for it later.
+   * reached takes the events all the same, within a moment, and makes up for it later. Undefined when it has them already:
+   * to wait for nothing costs time, for each token.
    */
-  append(replyId: string, epoch: number, events: readonly LoggedEvent[]): Promise<void>;
+  append(replyId: string, epoch: number, events: readonly LoggedEvent[]): Promise<void> | undefined;
   /**
    * Events after `after` (exclusive; 0 for all), at most `limit` and about `maxBytes`, at least one if there is one.
    * A log that cannot be reached answers as if it kept nothing.

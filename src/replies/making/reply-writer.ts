@@ -127,25 +127,44 @@ export class ReplyWriter implements Flushable {
     const event = this.#stamp(this.#last, type, fields);
     this.#queue.push(event);
     this.#queuedLength += event.json.length;
-    this.#appending ??= this.#drain();
+    if (this.#appending === null) this.#drain();
   }
 
-  async #drain(): Promise<void> {
+  /** Until there is something to wait for. */
+  #drain(): void {
     const { replyId, epoch, log, feeds } = this.#options;
     try {
       while (this.#queue.length > 0) {
         const batch = this.#queue;
         this.#queue = [];
         this.#queuedLength = 0;
-        await log.append(replyId, epoch, batch);
+        const underWay = log.append(replyId, epoch, batch);
+        if (underWay !== undefined) {
+          this.#appending = this.#goOnAfter(underWay, batch);
+          return;
+        }
         feeds.publish(replyId, batch);
       }
     } catch (error) {
-      this.#lost = true;
-      this.#queue = [];
-      this.#options.onLost(error);
-    } finally {
-      this.#appending = null;
+      this.#lose(error);
     }
+  }
+
+  async #goOnAfter(underWay: Promise<void>, batch: readonly LoggedEvent[]): Promise<void> {
+    const { replyId, feeds } = this.#options;
+    try {
+      await underWay;
+      feeds.publish(replyId, batch);
+    } catch (error) {
+      this.#lose(error);
+    }
+    this.#appending = null;
+    this.#drain();
+  }
+
+  #lose(error: unknown): void {
+    this.#lost = true;
+    this.#queue = [];
+    this.#options.onLost(error);
   }
 }
