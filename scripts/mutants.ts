@@ -664,8 +664,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["this.#last += 1;", "this.#last += 2;"],
       ["if (this.#lost) return;", ""],
-      ["feeds.publish(replyId, batch);", ""],
-      ["await log.append(replyId, epoch, batch);", "void log.append(replyId, epoch, batch);"],
+      ["await underWay;\n      feeds.publish(replyId, batch);", "await underWay;"],
+      ["}\n        feeds.publish(replyId, batch);", "}"],
+      ["await underWay;", ""],
       ["while (this.#appending !== null) await this.#appending;", ""],
       [">= maxPendingLength", "> maxPendingLength * 2"],
     ],

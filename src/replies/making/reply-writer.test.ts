@@ -5,8 +5,11 @@ import type { ReplyFeeds } from "../reading/reply-feeds.ts";
 import type { Flushable } from "./flush-beat.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 
-/** A writer whose beat and log the test moves by hand; `holds`: the log takes nothing until it is told. */
-function stage({ holds = false, last = 0 } = {}) {
+/**
+ * A writer whose beat and log the test moves by hand; `holds`: the log takes nothing until it is told; `isAtOnce`: it has
+ * taken everything when it returns.
+ */
+function stage({ holds = false, isAtOnce = false, last = 0 } = {}) {
   const waiting = new Set<Flushable>();
   const appended: LoggedEvent[][] = [];
   const published: LoggedEvent[] = [];
@@ -21,6 +24,7 @@ function stage({ holds = false, last = 0 } = {}) {
       append: (replyId: string, epoch: number, events: LoggedEvent[]) => {
         expect([replyId, epoch]).toEqual(["r", 7]);
         appended.push([...events]);
+        if (isAtOnce) return undefined;
         if (!holds) return Promise.resolve();
         return new Promise<void>((resolve, reject) => (held = { resolve, reject }));
       },
@@ -93,6 +97,16 @@ test("events stand behind the text before them, texts of different kinds and age
     [17, "assistant_chunk", "four"],
     [18, "snapshot", null],
   ]);
+});
+
+test("what the log has at once is shown at once", () => {
+  const { say, think, published, writer } = stage({ isAtOnce: true });
+  say("one");
+  expect(published).toHaveLength(1);
+  think("hm");
+  say("two");
+  writer.flush();
+  expect(published.map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
 test("2 KiB do not wait for the beat", () => {
