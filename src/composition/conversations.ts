@@ -13,6 +13,7 @@ import { createSessionFollowers } from "../devices/follow-sessions.ts";
 import { createSessionEventStore } from "../devices/session-event-store.ts";
 import { createEvents } from "../events/create-events.ts";
 import { createIdempotencyStore } from "../idempotency/idempotency-store.ts";
+import { gather } from "../lib/gather.ts";
 import { createSharedKnowledge } from "../knowledge/knowledge.ts";
 import { createForgetMemories, createUserMemories } from "../memories/memories.ts";
 import { createJobs } from "../jobs/jobs.ts";
@@ -171,7 +172,13 @@ export async function openConversations(
       },
     },
   );
-  const follow = createFollowReply({ feeds, log, store, runnerOf: replies.running });
+  const follow = createFollowReply({
+    feeds,
+    log,
+    // The readers of a reply that its node has left ask at once, and those of many do after that node has died.
+    store: { find: gather((replyIds) => store.findAll(replyIds)) },
+    runnerOf: replies.running,
+  });
   const sessions = createSessions({
     database,
     store: sessionStore,

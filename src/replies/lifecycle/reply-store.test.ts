@@ -100,3 +100,22 @@ test("a reply is let go of by its owner alone, and only while it runs", async ()
   await store.letGo({ sessionId: running, replyId, attempt: 2 });
   expect(await row()).toEqual({ owner: null, isLost: true });
 });
+
+test("many replies are found at once as each is by itself, and those that are not there are not", async () => {
+  const store = createReplyStore(database);
+  const [asked, question, first, second] = [newId(), newId(), newId(), newId()];
+  await database.query(
+    "INSERT INTO sessions (session_id, user_id, agent_id) VALUES ($1, 'ann', 'a')",
+    [asked],
+  );
+  await database.query(
+    `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to)
+     VALUES ($1, $2, 1, 'user', 'complete', 'a', 'hello', NULL),
+       ($1, $3, 2, 'assistant', 'complete', 'a', 'one', $2),
+       ($1, $4, 3, 'assistant', 'failed', 'a', 'two', $2)`,
+    [asked, question, first, second],
+  );
+  const found = await store.findAll([first, second, newId(), question]);
+  expect([...found.keys()].toSorted()).toEqual([first, second].toSorted());
+  for (const [replyId, reply] of found) expect(reply).toEqual(await store.find(replyId));
+});

@@ -16,6 +16,19 @@ const maxHistoryBytes = 1024 * 1024;
 
 export type ReplyStore = ReturnType<typeof createReplyStore>;
 
+const selectState = `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId",
+    m.agent_id AS "agentId", m.status, m.attempt, m.event_seq AS "eventSeq", m.content,
+    coalesce(m.reasoning, '') AS reasoning, m.extras, m.finish_reason AS "finishReason", m.usage, m.context,
+    m.output_format AS "outputFormat", m.error,
+    m.requirements, m.duration_ms AS "durationMs",
+    m.time_to_first_token_ms AS "timeToFirstTokenMs", m.turn, m.backend_state AS "backendState",
+    m.created_at AS "createdAt", m.cancel_reason AS "cancelReason",
+    u.message_id AS "userMessageId", u.content AS "userMessage"
+  FROM messages m
+  JOIN sessions s ON s.session_id = m.session_id
+  JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
+  WHERE m.role = 'assistant'`;
+
 /** What is read of replies, and the leases of those who make them; everything else is a transition. */
 export function createReplyStore(database: Database) {
   return {
@@ -129,22 +142,19 @@ export function createReplyStore(database: Database) {
 
     /** Null when there is no such reply (any more). */
     async find(replyId: string): Promise<ReplyState | null> {
-      const { rows } = await database.query<ReplyState>(
-        `SELECT m.message_id AS "replyId", m.session_id AS "sessionId", s.user_id AS "userId",
-           m.agent_id AS "agentId", m.status, m.attempt, m.event_seq AS "eventSeq", m.content,
-           coalesce(m.reasoning, '') AS reasoning, m.extras, m.finish_reason AS "finishReason", m.usage, m.context,
-           m.output_format AS "outputFormat", m.error,
-           m.requirements, m.duration_ms AS "durationMs",
-           m.time_to_first_token_ms AS "timeToFirstTokenMs", m.turn, m.backend_state AS "backendState",
-           m.created_at AS "createdAt", m.cancel_reason AS "cancelReason",
-           u.message_id AS "userMessageId", u.content AS "userMessage"
-         FROM messages m
-         JOIN sessions s ON s.session_id = m.session_id
-         JOIN messages u ON u.session_id = m.session_id AND u.message_id = m.reply_to
-         WHERE m.message_id = $1 AND m.role = 'assistant'`,
-        [replyId],
-      );
+      const { rows } = await database.query<ReplyState>(`${selectState} AND m.message_id = $1`, [
+        replyId,
+      ]);
       return rows[0] ?? null;
+    },
+
+    /** Those of them that there are (still). */
+    async findAll(replyIds: readonly string[]): Promise<Map<string, ReplyState>> {
+      const { rows } = await database.query<ReplyState>(
+        `${selectState} AND m.message_id = ANY($1::uuid[])`,
+        [replyIds],
+      );
+      return new Map(rows.map((row) => [row.replyId, row]));
     },
 
     /**
