@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { PGlite } from "@electric-sql/pglite";
+import { PGlite, type Results } from "@electric-sql/pglite";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Database, Queryable, QueryResult, Row } from "./database.ts";
-import { inTransaction, TransactionFailed } from "./in-transaction.ts";
+import { inTransaction, TransactionFailed, type Together } from "./in-transaction.ts";
 import { startEmbeddedUpkeep } from "./embedded-upkeep.ts";
 import { createStore } from "./create-store.ts";
 import { createPreparedStatements } from "./prepared-statements.ts";
@@ -64,7 +64,7 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
       transaction: (work) =>
         alone(async () => {
           try {
-            return await inTransaction(direct, work);
+            return await inTransaction(direct, work, direct.together);
           } catch (failure) {
             if (!(failure instanceof TransactionFailed)) throw failure;
             if (!failure.isOver) await direct.query("ROLLBACK");
@@ -87,17 +87,25 @@ export async function createEmbeddedDatabase(options: EmbeddedOptions): Promise<
   }
 }
 
-function queryable(client: PGlite): Queryable {
+function queryable(client: PGlite): Queryable & { readonly together: Together } {
   const prepared = createPreparedStatements(client);
   return {
     async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
       const result = await prepared.query<R & object>(sql, params).catch(raiseTranslated);
-      return { rows: result.rows, rowCount: result.rows.length || (result.affectedRows ?? 0) };
+      return resultOf(result);
     },
     async execute(sql) {
       await client.exec(sql).catch(raiseTranslated);
     },
+    async together(statements) {
+      const results = await prepared.together(statements).catch(raiseTranslated);
+      return results.map((result) => resultOf<Row>(result as Results<Row>));
+    },
   };
+}
+
+function resultOf<R>({ rows, affectedRows }: Results<R>): QueryResult<R> {
+  return { rows, rowCount: rows.length || (affectedRows ?? 0) };
 }
 
 /** The same as a server's: a full disk, no memory. */

@@ -1,3 +1,4 @@
+import type { Queryable } from "./database.ts";
 import { messages, parse, protocol, type PGlite, type Results } from "@electric-sql/pglite";
 
 const { serialize } = protocol;
@@ -38,6 +39,20 @@ export function createPreparedStatements(client: PGlite) {
     return prepared;
   };
 
+  const asked = ({ name, parameterTypes }: Prepared, params: readonly unknown[]) => {
+    const values = params.map((value, index) => {
+      if (value === null || value === undefined) return null;
+      const serialized = client.serializers[parameterTypes[index] ?? 0]?.(value);
+      return serialized ?? String(value);
+    });
+    return [serialize.bind({ statement: name, values }), serialize.execute()];
+  };
+
+  const resultOf = ({ columns }: Prepared, answer: readonly messages.BackendMessage[]) => {
+    const described = columns === null ? [...answer] : [columns, ...answer];
+    return parse.parseResults(described, client.parsers)[0] as Results<object>;
+  };
+
   return {
     /** Within the transaction that is open, if one is. */
     query: <R extends object>(sql: string, params: readonly unknown[]): Promise<Results<R>> =>
@@ -52,15 +67,24 @@ export function createPreparedStatements(client: PGlite) {
           );
           return parse.parseResults(answer, client.parsers)[0] as Results<R>;
         }
-        const { name, parameterTypes, columns } = known.get(sql) ?? (await prepare(sql));
-        const values = params.map((value, index) => {
-          if (value === null || value === undefined) return null;
-          const serialized = client.serializers[parameterTypes[index] ?? 0]?.(value);
-          return serialized ?? String(value);
+        const prepared = known.get(sql) ?? (await prepare(sql));
+        return resultOf(prepared, await send(...asked(prepared, params))) as Results<R>;
+      }),
+
+    /** As one transaction of their own, and one call. */
+    together: (
+      statements: readonly Parameters<Queryable["query"]>[],
+    ): Promise<readonly Results<object>[]> =>
+      client.runExclusive(async () => {
+        const prepared: Prepared[] = [];
+        for (const [sql] of statements) prepared.push(known.get(sql) ?? (await prepare(sql)));
+        const answer = await send(
+          ...prepared.flatMap((each, index) => asked(each, statements[index]?.[1] ?? [])),
+        );
+        return prepared.map((each) => {
+          const end = answer.findIndex(({ name }) => name === "commandComplete") + 1;
+          return resultOf(each, answer.splice(0, end));
         });
-        const answer = await send(serialize.bind({ statement: name, values }), serialize.execute());
-        const described = columns === null ? answer : [columns, ...answer];
-        return parse.parseResults(described, client.parsers)[0] as Results<R>;
       }),
   };
 }
