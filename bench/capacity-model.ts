@@ -46,7 +46,7 @@ export const measured = {
   },
   worker: {
     what: "memory of a worker with PostgreSQL, without load",
-    value: 175,
+    value: 142,
     unit: "MiB",
     bench: "memory",
   },
