@@ -81,10 +81,10 @@ export async function benchTurn(): Promise<void> {
     `  PostgreSQL, one after the other: ${(statements / counted).toFixed(1)} statements and ${(trips / counted).toFixed(1)} round trips a turn`,
   );
   for (const { service } of stores) await service.stop();
+  bare.process.kill();
   await postgres.stop();
   wire.close();
   upstream.process.kill();
-  bare.process.kill();
 }
 
 async function bareTurns(port: number, many: number): Promise<void> {
