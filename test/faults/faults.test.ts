@@ -66,8 +66,9 @@ const faults: Fault[] = [
       for (let round = 0; round < (isLong ? 10 : 2); round += 1) {
         const node = on.node(round % on.nodes.length);
         await pause(1_500);
+        await eventually("its workers are told of", () => workersOf(node).length > 0);
         const before = workersOf(node);
-        process.kill(before.at(-1)?.pid ?? 0, "SIGKILL");
+        process.kill(before.at(-1)!.pid, "SIGKILL");
         await eventually(
           "another has taken its place",
           () => workersOf(node).length > before.length,
