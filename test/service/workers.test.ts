@@ -41,9 +41,9 @@ describe.skipIf(started === null)("three workers behind one port", () => {
       .split("\n")
       .filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line) as { msg: string; pid: number; worker?: number });
+  /** Raises where nothing is known of it: process 0 would be everybody of the test's own group. */
   const pidOf = (worker: number) =>
-    lines().findLast((line) => line.worker === worker && line.msg === "a worker is ready")?.pid ??
-    0;
+    lines().findLast((line) => line.worker === worker && line.msg === "a worker is ready")!.pid;
   const scrape = async () => {
     const { body } = await stage.client(0).get<string>("/metrics");
     return (name: string) =>
