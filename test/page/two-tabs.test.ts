@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, test, vi } from "vitest";
 import { describeInBrowser } from "./browser.ts";
 import { composer, gate, openStage, say, type Stage } from "./stage.ts";
 
@@ -232,7 +232,10 @@ describeInBrowser("what one tab does while another shows the conversation", () =
     await page.locator(".message.complete", { hasText: "You said: from the first" }).waitFor();
     await other.reload();
     await other.getByText("What can I do for you?").waitFor();
-    assert.equal(await composer(other).inputValue(), "from the second");
+    await vi.waitFor(
+      async () => assert.equal(await composer(other).inputValue(), "from the second"),
+      10_000,
+    );
     assert.equal(await composer(page).inputValue(), "");
     await page.reload();
     await page.locator(".message.complete", { hasText: "You said: from the first" }).waitFor();
