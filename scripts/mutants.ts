@@ -360,7 +360,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ],
       ['runner.stop(new ReplyStopped("cancelled", state.cancelReason));', ""],
       ["isClosed = true;", ""],
-      ["          ticket?.release();\n          if", "          if"],
+      ["            ticket?.release();\n            if", "            if"],
       ["if (!start.isTold) look(replyId);", ""],
       ['new ReplyStopped("shutdown")', 'new ReplyStopped("timeout")'],
       [
@@ -909,7 +909,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/chat/inbox.ts",
     tests: ["src/chat/inbox.test.ts"],
     mutants: [
-      ["if (isFirst) void this.#work(pending);", "void this.#work([{ bytes, handle }]);"],
+      ["if (isFirst) unwaited(this.#work(pending));", "unwaited(this.#work([{ bytes, handle }]));"],
       ["if (this.#isFull()) this.#socket.pause();", ""],
       ["if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();", ""],
       [".catch(this.#onError)", ""],

@@ -6,6 +6,7 @@ import { createGatewayRegistration } from "./gateway/gateway-registration.ts";
 import type { Served } from "./served.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { version } from "./version.ts";
+import { unwaited } from "./lib/unwaited.ts";
 
 /**
  * The service in several processes behind one port, which this one keeps. What is done once for all of them is done
@@ -30,13 +31,15 @@ export async function startWorkers(config: Config, log: LoggerHandle): Promise<S
     const url = await workers.ready;
     gateway?.start(Number(new URL(url).port));
     let isClosing = false;
-    void workers.ended.then(async (exitCode) => {
-      if (isClosing) return;
-      // They were given up.
-      await gateway?.stop();
-      await log.close();
-      process.exit(exitCode);
-    });
+    unwaited(
+      workers.ended.then(async (exitCode) => {
+        if (isClosing) return;
+        // They were given up.
+        await gateway?.stop();
+        await log.close();
+        process.exit(exitCode);
+      }),
+    );
     return {
       url,
       async close(reason) {

@@ -1,4 +1,5 @@
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
+import { unwaited } from "./lib/unwaited.ts";
 
 interface UntilStoppedOptions {
   readonly log: LoggerHandle;
@@ -37,7 +38,7 @@ export function untilStopped({ log, drainSeconds, close, leave }: UntilStoppedOp
   const crash = (error: unknown) => {
     logger.error({ err: error }, "an error that nobody has caught: leaving");
     setTimeout(() => process.exit(1), crashDrainMs).unref();
-    if (!stopping) void stop("uncaught error", 1);
+    if (!stopping) unwaited(stop("uncaught error", 1));
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);

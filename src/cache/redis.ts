@@ -3,6 +3,7 @@ import { RedisUnavailable, type RedisClient } from "../redis/redis-client.ts";
 import { redisScript } from "../redis/redis-script.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { fillWindowMs, type Cache, type CacheRead } from "./cache.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface RedisCacheOptions {
   readonly client: RedisClient;
@@ -61,7 +62,7 @@ export function createRedisCache({ client, keyPrefix, logger }: RedisCacheOption
     for (const key of doubts.keys()) if (!(await remove(key))) break;
     deleting = false;
   };
-  client.onReady(() => void deleteDoubtful());
+  client.onReady(() => unwaited(deleteDoubtful()));
 
   const remove = async (key: string): Promise<boolean> => {
     try {
@@ -86,7 +87,7 @@ export function createRedisCache({ client, keyPrefix, logger }: RedisCacheOption
       if (isDoubtful(key)) return miss(token);
       try {
         const held = String(await client.run(readScript, [keyOf(key)], [token, fillWindowMs]));
-        if (doubts.size > 0) void deleteDoubtful();
+        if (doubts.size > 0) unwaited(deleteDoubtful());
         return held.startsWith("v") ? { hit: true, value: held.slice(1) } : miss(held.slice(1));
       } catch (error) {
         tell(error);

@@ -2,6 +2,7 @@ import type { Wire } from "../nodes/wire.ts";
 import { cellsOf } from "./gcra.ts";
 import type { MemoryRateLimiter } from "./memory-rate-limiter.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface ToldRateLimiterOptions {
   /** Tells its keys from those of other limiters. */
@@ -31,7 +32,7 @@ export function createToldRateLimiter(options: ToldRateLimiterOptions): RateLimi
     const all = [...taken];
     taken = new Map();
     for (let start = 0; start < all.length; start += batchKeys) {
-      void wire.send(null, `taken ${name}`, all.slice(start, start + batchKeys));
+      unwaited(wire.send(null, `taken ${name}`, all.slice(start, start + batchKeys)));
     }
   };
   const stop = wire.on(`taken ${name}`, (body) => {

@@ -1,4 +1,5 @@
 import type { WebSocket } from "@fastify/websocket";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface Pending {
   readonly bytes: number;
@@ -30,7 +31,7 @@ export class Inbox {
     const pending = this.#lanes[lane];
     const isFirst = pending.push({ bytes, handle }) === 1;
     if (this.#isFull()) this.#socket.pause();
-    if (isFirst) void this.#work(pending);
+    if (isFirst) unwaited(this.#work(pending));
   }
 
   async #work(pending: Pending[]): Promise<void> {

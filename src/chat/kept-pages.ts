@@ -3,6 +3,7 @@ import type { FoundSession } from "../sessions/session-store.ts";
 import type { Ranges } from "../tree/ranges.ts";
 import { messageInfo } from "./message-info.ts";
 import type { HistoryPage, HistoryRange, MessageStore, StoredMessage } from "./message-store.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 /** A part of a history as it goes out: its messages are JSON already. */
 export interface SentPage extends Pick<HistoryPage, "hasMore" | "last"> {
@@ -48,7 +49,7 @@ export function createKeptPages(parts: {
       const found = await cache.read(key);
       if (found.hit) return decode(found.value);
       const { page, isSettled } = await readStored(...which);
-      if (isSettled) void cache.fill(key, found.fillToken, encode(page), ttlMs);
+      if (isSettled) unwaited(cache.fill(key, found.fillToken, encode(page), ttlMs));
       return page;
     },
   };

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "@fastify/websocket";
 import type { Shares } from "../lib/shares.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface LargeMessagesOptions {
   readonly socket: WebSocket;
@@ -63,7 +64,7 @@ export class LargeMessages {
     const { connection } = this.#options;
     if (this.#isWaiting) connection.pause();
     else if (this.#giveBack === null && connection.bytesRead - this.#from > smallBytes) {
-      void this.#wait();
+      unwaited(this.#wait());
     }
   };
 

@@ -21,7 +21,13 @@ export interface Queryable {
   execute(sql: string): Promise<void>;
 }
 
-export interface Transaction extends Queryable {
+/** A transaction, for those who do not end it. */
+export interface OpenTransaction extends Queryable {
+  /** The same as `query` for a statement whose answer nobody needs; its failure is that of the transaction. */
+  ask(sql: string, params?: readonly unknown[]): void;
+}
+
+export interface Transaction extends OpenTransaction {
   /**
    * What was asked so far is all of it: the COMMIT goes out behind it, in the same round trip, and nothing may be asked any
    * more. For statements that are to be kept whatever they come to; what one of them raises rolls back all the same.
@@ -35,8 +41,7 @@ export interface Database extends Queryable {
    * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Keep it short and
    * never await anything but `tx` inside: embedded storage has a single connection, and a server's pool is small.
    * Statements are sent as they are asked, in that order: those whose answers do not depend on each other may be asked
-   * together, and one whose answer nobody needs need not be awaited (its failure fails the transaction). That saves
-   * round trips. Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
+   * together. That saves round trips. Where the answer to the COMMIT was lost, the problem's cause is CommitUnanswered.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** One statement that must be in no transaction, for as long as it takes. */

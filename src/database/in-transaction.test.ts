@@ -2,7 +2,7 @@ import { createServer, connect, type AddressInfo } from "node:net";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../telemetry/logger.ts";
 import { startPostgres } from "../../test/support/postgres.ts";
-import type { Database, Queryable } from "./database.ts";
+import type { Database, OpenTransaction, Queryable } from "./database.ts";
 import { createEmbeddedDatabase } from "./embedded.ts";
 import { createPostgresDatabase } from "./postgres.ts";
 
@@ -60,8 +60,16 @@ describe.each(databases)("a transaction on %s", (_, database) => {
     ]);
   });
 
-  test.each<[string, (tx: Queryable) => Promise<unknown>]>([
+  test.each<[string, (tx: OpenTransaction) => Promise<unknown>]>([
     ["last", async (tx) => void put(tx, 1)],
+    ["with no answer", async (tx) => tx.ask("INSERT INTO kept VALUES ($1)", [1])],
+    [
+      "with no answer, before others",
+      async (tx) => {
+        tx.ask("INSERT INTO kept VALUES ($1)", [1]);
+        await put(tx, 2);
+      },
+    ],
     [
       "before others",
       async (tx) => {

@@ -1,4 +1,10 @@
-import type { Queryable, QueryResult, Row, Transaction } from "./database.ts";
+import {
+  sqlState,
+  type Queryable,
+  type QueryResult,
+  type Row,
+  type Transaction,
+} from "./database.ts";
 
 /** How far a transaction had come when it failed. */
 export class TransactionFailed extends Error {
@@ -11,6 +17,9 @@ export class TransactionFailed extends Error {
     this.isOver = isOver;
   }
 }
+
+/** SQLSTATE of all that is asked behind what failed. */
+const inFailedTransaction = "25P02";
 
 type Statement = Parameters<Queryable["query"]>;
 
@@ -36,12 +45,14 @@ export async function inTransaction<T>(
   together: Together = () => null,
 ): Promise<T> {
   const unanswered = new Set<Promise<unknown>>();
+  /** In order: whatever is asked behind the first fails because of it. */
+  const failures: unknown[] = [];
   const tracked = <A>(answer: Promise<A>): Promise<A> => {
     unanswered.add(answer);
     // What has failed stays.
     answer.then(
       () => unanswered.delete(answer),
-      () => undefined,
+      (error: unknown) => failures.push(error),
     );
     return answer;
   };
@@ -50,10 +61,10 @@ export async function inTransaction<T>(
   let held: Held[] | null = [];
   const begin = () => {
     if (held === null) return;
-    const first = held;
+    const before = held;
     held = null;
-    void tracked(on.query("BEGIN"));
-    for (const { statement, answer } of first) answer(on.query(...statement));
+    ask("BEGIN");
+    for (const { statement, answer } of before) answer(on.query(...statement));
   };
   const query = (...statement: Statement): Promise<QueryResult<Row>> => {
     if (held === null) return tracked(on.query(...statement));
@@ -61,13 +72,17 @@ export async function inTransaction<T>(
     held.push({ statement, answer: resolve });
     return tracked(promise);
   };
+  const ask = (...statement: Statement): void => {
+    // Whoever fails the transaction has kept it.
+    query(...statement).catch(() => undefined);
+  };
   const commit = () => {
     if (isOver) return;
     const all = held ?? [];
     const answers = all.length > 0 ? together(all.map(({ statement }) => statement)) : null;
     if (answers === null) {
       begin();
-      void tracked(on.query("COMMIT"));
+      ask("COMMIT");
     } else {
       held = null;
       for (const [index, { answer }] of all.entries()) {
@@ -79,6 +94,7 @@ export async function inTransaction<T>(
   try {
     const working = work({
       query: query as Transaction["query"],
+      ask,
       execute(sql) {
         begin();
         return tracked(on.execute(sql));
@@ -93,6 +109,7 @@ export async function inTransaction<T>(
     await Promise.all(unanswered);
     return result;
   } catch (error) {
-    throw new TransactionFailed(error, isOver);
+    const cause = sqlState(error) === inFailedTransaction ? failures[0] : error;
+    throw new TransactionFailed(cause, isOver);
   }
 }

@@ -88,7 +88,7 @@ export function createSessionEventStore(
       if (found !== null) return found;
       // From now on all is written down that happens: whoever has found that nobody follows has committed before.
       await database.transaction(async (tx) => {
-        void tx.query("SELECT pg_advisory_xact_lock(4812004, hashtext($1))", [userId]);
+        tx.ask("SELECT pg_advisory_xact_lock(4812004, hashtext($1))", [userId]);
         await tx.query(
           "INSERT INTO session_event_counters (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
           [userId],

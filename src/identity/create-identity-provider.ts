@@ -10,6 +10,7 @@ import { createKeySet } from "./jwks.ts";
 import { createJwtVerifier, type JwtVerifier } from "./jwt-verifier.ts";
 import { createJwtIdentity } from "./jwt.ts";
 import { createOpenIdentity } from "./open.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 type IdentityConfig = Pick<Config, "auth" | "base_service" | "security" | "service">;
 
@@ -79,7 +80,7 @@ function createVerifier({ security, service }: IdentityConfig, log: Logger): Jwt
     }
   }
   const keySet = jwksUrl === null ? null : createKeySet({ url: jwksUrl, log });
-  void keySet?.warm();
+  if (keySet !== null) unwaited(keySet.warm());
   return createJwtVerifier({
     secretKey,
     keySet,

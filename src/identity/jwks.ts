@@ -3,6 +3,7 @@ import { fetchJson, PeerFault } from "../lib/fetch-json.ts";
 import { isJsonObject } from "../lib/json-shape.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { outageOf, whyOf } from "../telemetry/outage.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface KeyHint {
   readonly alg: string;
@@ -96,7 +97,7 @@ export function createKeySet({
     const due = now() >= nextRefreshAtMs;
     // A little out of date: use them while they are fetched anew.
     if (ageMs <= 2 * refreshMs) {
-      if (due) void refresh();
+      if (due) unwaited(refresh());
       return false;
     }
     if (pending === null && !due) return false;

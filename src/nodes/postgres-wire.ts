@@ -7,6 +7,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import { outageOf, whyOf } from "../telemetry/outage.ts";
 import { createAssembler, toFrames } from "./frames.ts";
 import type { Wire } from "./wire.ts";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface PostgresWireOptions {
   /** Of a connection that stays: not through a pooler that lends it for one transaction. */
@@ -78,7 +79,7 @@ export function createPostgresWire(options: PostgresWireOptions): Wire {
         if (!isUp) continue;
         if (kind === "bye") peers.delete(from);
         else heard(from, kind === "hello" && body === true);
-        if (kind === "hello" && body === true) void send(from, "hello", false);
+        if (kind === "hello" && body === true) unwaited(send(from, "hello", false));
         for (const listener of listeners.get(kind) ?? []) listener(body, from);
       }
     } catch (error) {
@@ -147,7 +148,7 @@ export function createPostgresWire(options: PostgresWireOptions): Wire {
     return new Promise((settle) => {
       waiting.push({ to, json: JSON.stringify([kind, body]), settle });
       // What the same turn of the loop tells goes along.
-      setImmediate(() => void flush());
+      setImmediate(() => unwaited(flush()));
     });
   };
 

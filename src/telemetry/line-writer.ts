@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
+import { unwaited } from "../lib/unwaited.ts";
 
 interface LineWriterOptions {
   /** For people: what is written to. */
@@ -158,7 +159,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
       const former = stream;
       stream = null;
       // Whatever was given to it already is written first.
-      void end(former);
+      unwaited(end(former));
     },
     takeWaiting() {
       const text = waiting.slice(underWay).map(({ line }) => line);

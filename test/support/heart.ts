@@ -140,11 +140,13 @@ export function createHeart(database: Database, options: HeartOptions) {
       };
       const living = <T>(work: () => Promise<T>): Promise<T> =>
         isGone ? fail(new NodeDied()) : work();
+      const query: Queryable["query"] = (sql, params = []) =>
+        refuses?.(sql, params) === true
+          ? fail(new Error("refused"))
+          : living(() => tx.query(sql, params));
       return {
-        query: (sql, params = []) =>
-          refuses?.(sql, params) === true
-            ? fail(new Error("refused"))
-            : living(() => tx.query(sql, params)),
+        query,
+        ask: (sql, params) => void query(sql, params).catch((error: Error) => fail(error)),
         execute: (sql) => living(() => tx.execute(sql)),
         // It comes when it is known what happens to it.
         commit() {},

@@ -87,7 +87,7 @@ export function createConversation(client: ChatClient, options: ConversationOpti
     show({ session, sessionId, hasOlder: offset > 0, isLoading: false });
     const active = session.active_message_id;
     if (active !== null && session.active_message_status === "streaming" && !followed.has(active)) {
-      void follow(client.messages.follow(active, { signal }), active);
+      unwaited(follow(client.messages.follow(active, { signal }), active));
     }
   };
 
@@ -112,6 +112,11 @@ export function createConversation(client: ChatClient, options: ConversationOpti
       loading = null;
     });
     return loading;
+  };
+
+  /** What goes wrong in it is shown. */
+  const unwaited = (work: Promise<unknown>): void => {
+    work.catch((error: unknown) => set({ error: error as Error }));
   };
 
   /** What is being sent; equal texts are several. */
@@ -171,7 +176,7 @@ export function createConversation(client: ChatClient, options: ConversationOpti
     try {
       const { sessionId, messageId } = await reply.accepted;
       if (state.sessionId === null) set({ sessionId });
-      void follow(reply, messageId, atEnd);
+      unwaited(follow(reply, messageId, atEnd));
       // Others may hang elsewhere than at the end.
       if (stored.length > 0) await sync();
     } catch (error) {
@@ -185,7 +190,7 @@ export function createConversation(client: ChatClient, options: ConversationOpti
       const events = client.sessions.events({ signal, patienceMs: Number.POSITIVE_INFINITY });
       for await (const event of events) {
         const isOurs = event.session_id === state.sessionId && event.session_id !== undefined;
-        if (isOurs || event.type === "ready" || event.type === "reset") void sync();
+        if (isOurs || event.type === "ready" || event.type === "reset") unwaited(sync());
       }
     } catch {
       // Without it the conversation goes on; what other devices do is seen when it is read anew.
@@ -203,8 +208,8 @@ export function createConversation(client: ChatClient, options: ConversationOpti
     open(): () => void {
       open = new AbortController();
       const { signal } = open;
-      void listen(signal);
-      void sync();
+      unwaited(listen(signal));
+      unwaited(sync());
       return () => {
         if (signal === open.signal) open.abort();
       };

@@ -141,7 +141,8 @@ export function createTransport(options: ClientOptions) {
       let response = await once(token);
       const fresh = response.status === 401 ? await freshToken(token) : null;
       if (fresh !== null) {
-        void response.body?.cancel();
+        // It may have broken off meanwhile, which is nobody's any more.
+        response.body?.cancel().catch(() => undefined);
         response = await once(fresh);
       }
       if (!response.ok) throw await readRefusal(response);

@@ -5,6 +5,7 @@ import { askHealth } from "../../http/ask-health.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import type { Finding } from "./finding.ts";
 import { sayDetails } from "./say-details.ts";
+import { unwaited } from "../../lib/unwaited.ts";
 
 const timeoutMs = 15_000;
 const name = "running service";
@@ -60,7 +61,7 @@ function checkSameSettings(config: Config, { dependencies }: Detailed, told: Tol
     gateway: connected(config.gateway.url !== null),
     base_service: connected(config.base_service.url !== null),
   };
-  void Promise.all(configuredBackends(backends).map((backend) => backend.close()));
+  unwaited(Promise.all(configuredBackends(backends).map((backend) => backend.close())));
   const driver = dependencies["database"]?.details["driver"];
   const there: Readonly<Record<string, string>> = {
     ...Object.fromEntries(

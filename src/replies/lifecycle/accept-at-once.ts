@@ -4,7 +4,7 @@ import type { Acceptance, Accepted, AcceptParts } from "./acceptance.ts";
 import type { KnownSession } from "./known-sessions.ts";
 import { newReply, opening, titleOf } from "./new-reply.ts";
 import { insertedColumns, questionRow, replyRow } from "./question-row.ts";
-import { lockSession, statesBefore, type Transition } from "./transition.ts";
+import { askForSession, statesBefore, type Transition } from "./transition.ts";
 
 /** Of a turn at the end of a conversation, without files, in a session that this node knows. */
 type Simple = Acceptance & {
@@ -49,7 +49,7 @@ export function acceptAtOnce(
         conversation: { lastSeq, tree: null },
       });
     return async (tx) => {
-      void lockSession(tx, sessionId);
+      askForSession(tx, sessionId);
       const rows = [
         questionRow(sessionId, { ...question, seq: raw("ready.last_seq + 1") }, agentId, message),
         replyRow({ ...replyAt(0), seq: raw("ready.last_seq + 2") }, "streaming", parts),

@@ -1,7 +1,7 @@
 import sql, { empty } from "sql-template-tag";
 import { describeAttachment, type AttachmentInfo } from "../../attachments/attachment-store.ts";
 import { settingsOf } from "../../agents/run-settings.ts";
-import type { Queryable } from "../../database/database.ts";
+import type { OpenTransaction, Queryable } from "../../database/database.ts";
 import { checkObjectSize } from "../../http/member-size.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { newId } from "../../lib/ids.ts";
@@ -271,7 +271,7 @@ interface Standing {
 }
 
 async function insertMessages(
-  tx: Queryable,
+  tx: OpenTransaction,
   parts: AcceptParts,
   request: Acceptance,
   standing: Standing,
@@ -323,8 +323,7 @@ async function insertMessages(
     message === null ? empty : sql`${questionRow(sessionId, question, agentId, message)},`;
   const { text, values } = sql`
     INSERT INTO messages (${insertedColumns}) VALUES ${asked} ${replyRow(reply, status, parts)}`;
-  // Its answer is that of the transaction.
-  void tx.query(text, values);
+  tx.ask(text, values);
   if (files.length > 0)
     await parts.attachments.insert(tx, { sessionId, messageId: question.messageId }, files);
   return reply;

@@ -53,6 +53,10 @@ async function stage(recordEvent: RecordEvent = async (_tx, event) => void event
             asked.push(sql);
             return tx.query(sql, params);
           },
+          ask(sql, params) {
+            asked.push(sql);
+            tx.ask(sql, params);
+          },
         }),
       ),
   };

@@ -1,4 +1,4 @@
-import { sqlState, type Queryable } from "../../database/database.ts";
+import { sqlState, type OpenTransaction, type Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -229,7 +229,7 @@ const hasTitle = " AND s.auto_title IS NULL";
 
 /** Asks all of it before it waits. Null: the attempt is not the owner's any more, or `condition` does not hold. */
 async function store(
-  tx: Queryable,
+  tx: OpenTransaction,
   request: Finish,
   form: Form,
   condition = "",
@@ -238,7 +238,7 @@ async function store(
   const details = form === "whole" ? { progress, end } : null;
   // Locks the session: what follows sees all that was committed before. Its place among the user's sessions stays where its
   // message has just put it: a row whose indexes stay as they are costs half as much.
-  void tx.query(
+  tx.ask(
     `UPDATE sessions SET last_activity =
        CASE WHEN last_activity < now() - interval '10 seconds' THEN now() ELSE last_activity END
      WHERE session_id = $1`,

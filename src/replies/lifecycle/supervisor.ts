@@ -9,6 +9,7 @@ import type { Ticket } from "./admission.ts";
 import type { Handover, StartMode } from "./effect.ts";
 import type { ReplyStore } from "./reply-store.ts";
 import type { ClaimedReply } from "../reply.ts";
+import { unwaited } from "../../lib/unwaited.ts";
 
 interface SupervisorParts {
   readonly log: ReplyLog;
@@ -48,7 +49,7 @@ export function createSupervisor(parts: SupervisorParts) {
   /** Somebody has changed the row of a reply that may run here. */
   const look = (replyId: string): void => {
     const runner = running.get(replyId);
-    if (runner !== undefined) void obey(runner);
+    if (runner !== undefined) unwaited(obey(runner));
   };
   const stopListening = log.onSignal(look);
 
@@ -130,11 +131,13 @@ export function createSupervisor(parts: SupervisorParts) {
         running.get(replyId)?.stop(new ReplyStopped("fenced"));
         running.set(replyId, runner);
         ticket?.hold();
-        void make(runner, mode).finally(() => {
-          ticket?.release();
-          if (running.get(replyId) === runner) running.delete(replyId);
-          tellIdle();
-        });
+        unwaited(
+          make(runner, mode).finally(() => {
+            ticket?.release();
+            if (running.get(replyId) === runner) running.delete(replyId);
+            tellIdle();
+          }),
+        );
       } finally {
         ticket?.release();
         if (starting.get(replyId) === claimed.attempt) starting.delete(replyId);

@@ -1,4 +1,4 @@
-import type { Queryable } from "../../database/database.ts";
+import type { OpenTransaction, Queryable } from "../../database/database.ts";
 import type { BusinessEvent } from "../../events/business-event.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Effect } from "./effect.ts";
@@ -83,7 +83,7 @@ export interface Transition<Input, Result> {
    * transitions that leave nothing to tell it by.
    */
   apply(
-    tx: Queryable,
+    tx: OpenTransaction,
     input: Input,
     isRepeat: boolean,
     before?: Change<Result> | null,
@@ -93,7 +93,9 @@ export interface Transition<Input, Result> {
    * to. Resolves with null where they have changed nothing, because it is not that simple: then `apply` is next. No jobs,
    * and no events. Absent, or null for this input: it never is, or not here.
    */
-  readonly atOnce?: (input: Input) => ((tx: Queryable) => Promise<Change<Result> | null>) | null;
+  readonly atOnce?: (
+    input: Input,
+  ) => ((tx: OpenTransaction) => Promise<Change<Result> | null>) | null;
 }
 
 /** What has to be deleted is gone: by the try before this one, if there was any, whose effects nobody has performed. */
@@ -106,8 +108,13 @@ export function goneBefore(
 
 /** Every transition of a session's replies waits here for the one before it. False when the session is gone. */
 export async function lockSession(tx: Queryable, sessionId: string): Promise<boolean> {
-  const { rowCount } = await tx.query("SELECT 1 FROM sessions WHERE session_id = $1 FOR UPDATE", [
-    sessionId,
-  ]);
+  const { rowCount } = await tx.query(locking, [sessionId]);
   return rowCount > 0;
 }
+
+/** The same for what is asked behind it and sees by itself whether the session is there. */
+export function askForSession(tx: OpenTransaction, sessionId: string): void {
+  tx.ask(locking, [sessionId]);
+}
+
+const locking = "SELECT 1 FROM sessions WHERE session_id = $1 FOR UPDATE";

@@ -5,6 +5,7 @@ import { isTerminal, type ReplyEventType } from "../reply-event.ts";
 import { createMemoryReplyLog, type MemoryLogOptions } from "./memory.ts";
 import { pageBytes, pageEvents, ReplyFenced, type ReplyLog } from "./reply-log.ts";
 import type { AskStanding } from "./standing.ts";
+import { unwaited } from "../../lib/unwaited.ts";
 
 interface ForwardedLogOptions extends MemoryLogOptions {
   /** Closed by its owner, after this log. */
@@ -79,7 +80,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
   const signals = new Set<(replyId: string) => void>();
 
   const tell = (kind: string, body: unknown) => {
-    if (wire.hasPeers()) void wire.send(null, kind, body);
+    if (wire.hasPeers()) unwaited(wire.send(null, kind, body));
   };
   const lastOf = async (replyId: string) => (await memory.stat(replyId))?.last ?? 0;
   const forget = (replyId: string) => {
@@ -145,7 +146,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
     watch.answered.resolve();
     if (watch.isTold) tell("unwatch", [replyId]);
     // From here on nobody would add to it.
-    if (mirrored.has(replyId) && !owned.has(replyId)) void forget(replyId);
+    if (mirrored.has(replyId) && !owned.has(replyId)) unwaited(forget(replyId));
   };
 
   const take = ([replyId, epoch, after, told]: EventsBody) => {
@@ -203,7 +204,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
       tell("watch", [isNew, replies] satisfies WatchBody);
     }
   };
-  const timer = setInterval(() => void renew(), renewMs);
+  const timer = setInterval(() => unwaited(renew()), renewMs);
   timer.unref();
 
   // Of this node as one that is followed.
@@ -221,7 +222,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
       watcher.sent = isAsking ? after : Math.max(watcher.sent, after);
       if (!isAsking) continue;
       watcher.isAsking = true;
-      void pump(replyId, node, watcher);
+      unwaited(pump(replyId, node, watcher));
     }
   };
 
@@ -249,7 +250,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
   const ring = (replyId: string) => {
     const nodes = watchers.get(replyId);
     if (nodes === undefined) return;
-    for (const [node, watcher] of nodes) void pump(replyId, node, watcher);
+    for (const [node, watcher] of nodes) unwaited(pump(replyId, node, watcher));
   };
 
   const leave = (replyId: string, node: string) => {
@@ -281,7 +282,7 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
     wire.onDown(() => watchers.clear()),
     wire.onDown(() => {
       // So that readers go by the database for as long as it takes.
-      for (const replyId of watches.keys()) if (mirrored.has(replyId)) void forget(replyId);
+      for (const replyId of watches.keys()) if (mirrored.has(replyId)) unwaited(forget(replyId));
     }),
   ];
 

@@ -2,6 +2,7 @@ import type { RedisArgument, RedisClient } from "../../redis/redis-client.ts";
 import { RedisRefused } from "../../redis/redis-client.ts";
 import { isAtRest } from "../reply-event.ts";
 import { ReplyFenced, type LoggedEvent, type LogPage } from "./reply-log.ts";
+import { unwaited } from "../../lib/unwaited.ts";
 
 interface ProducerOptions {
   readonly client: RedisClient;
@@ -106,7 +107,7 @@ export class ReplyProducer {
       // A quarter at once, so that a long reply is not shifted event by event.
       this.trim(this.#options.maxBytes * 0.75);
     }
-    void this.#flush();
+    unwaited(this.#flush());
   }
 
   /** Drops the oldest events until at most `bytes` are held; the newest event always stays. */

@@ -37,7 +37,8 @@ export function pagesOf<Event>(
       },
       close() {
         gone.abort(readerGone);
-        void events.return?.();
+        // What it raises when nobody reads it any more is nobody's.
+        events.return?.().catch(() => undefined);
       },
     };
   };

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { OpenPages, Pages, Reader } from "./pages.ts";
+import { unwaited } from "../../lib/unwaited.ts";
 
 interface StreamsOptions<Event> {
   /** A stream on which nothing is sent for this long gets a sign of life. */
@@ -124,11 +125,12 @@ class SseStream<Event> implements Reader {
 
   wake(): void {
     if (this.#isRunning) this.#isWoken = true;
-    else if (this.#pages !== undefined) void this.#run(this.#pages);
+    else if (this.#pages !== undefined) unwaited(this.#run(this.#pages));
   }
 
   beat(): void {
-    void this.#send(this.#fate.heartbeat);
+    const taken = this.#send(this.#fate.heartbeat);
+    if (taken !== undefined) unwaited(taken);
   }
 
   cut(): void {

@@ -13,6 +13,7 @@ import { readResumableState } from "./run-state.ts";
 import { forgetSession, sessionPlaces } from "./sessions.ts";
 import { createUnknownEvents } from "./unknown-events.ts";
 import { createWorkflowSteps } from "./workflow-steps.ts";
+import { unwaited } from "../../../lib/unwaited.ts";
 
 /** Names are unique, and put before ids that several servers have. */
 export type AgnoServerOptions = Pick<
@@ -76,7 +77,7 @@ export function createAgnoBackend(options: AgnoBackendOptions): AgentBackend {
         log.warn({ err: error }, "a run was not left in order"),
       );
       goodbyes.add(kept);
-      void kept.finally(() => goodbyes.delete(kept));
+      unwaited(kept.finally(() => goodbyes.delete(kept)));
     },
     log,
   });

@@ -25,6 +25,7 @@ import {
 import type { RunTranslator } from "./run-translator.ts";
 import { signOf, watchSilence, type Sign } from "./silence.ts";
 import { asRecord, asText, parseJson } from "./wire.ts";
+import { unwaited } from "../../../lib/unwaited.ts";
 
 /** One run on its way, however it was begun: anew, by `continue`, or by `resume`. */
 export interface RunStream {
@@ -378,7 +379,7 @@ async function stop(
       // A queue gives runs an id of its own, which the first event tells.
       await source?.drain((frame) => {
         stream.translator.translate(asRecord(parseJson(frame.data)), []);
-        if (stream.translator.runId !== cancelled) void cancel();
+        if (stream.translator.runId !== cancelled) unwaited(cancel());
       });
     } else if (!stream.run.background) {
       // Closing the connection would stop it too, but keep AgentOS from storing how far it came.

@@ -1,5 +1,6 @@
 import type { AgentOs } from "./agent-os.ts";
 import { asCount, asText, type Wire } from "./wire.ts";
+import { unwaited } from "../../../lib/unwaited.ts";
 
 /** Somebody who says nothing, and whoever waits for a word of him. */
 export interface Silence {
@@ -26,10 +27,12 @@ export function watchSilence({ timeoutMs, isWaiting, look }: Silence): SilenceWa
     const silentMs = performance.now() - heardMs;
     if (silentMs < timeoutMs || looking) return again();
     looking = true;
-    void look(silentMs).finally(() => {
-      looking = false;
-      again();
-    });
+    unwaited(
+      look(silentMs).finally(() => {
+        looking = false;
+        again();
+      }),
+    );
   };
   let timer = setTimeout(onTimeout, timeoutMs);
 

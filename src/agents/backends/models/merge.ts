@@ -1,3 +1,4 @@
+import { unwaited } from "../../../lib/unwaited.ts";
 interface Step<T> {
   readonly generator: AsyncGenerator<T, void, void>;
   readonly outcome: { readonly result: IteratorResult<T, void> } | { readonly error: unknown };
@@ -33,7 +34,7 @@ export async function* merge<T>(
       while (running.size < limit) {
         const next = waiting.shift();
         if (!next) break;
-        void advance(next);
+        unwaited(advance(next));
       }
       if (running.size === 0) return;
       if (ready.length === 0) {
@@ -48,7 +49,7 @@ export async function* merge<T>(
       if (step.outcome.result.done) {
         running.delete(step.generator);
       } else {
-        void advance(step.generator);
+        unwaited(advance(step.generator));
         yield step.outcome.result.value;
       }
     }

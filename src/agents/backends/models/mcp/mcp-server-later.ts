@@ -1,4 +1,5 @@
 import type { McpServer, McpServerOptions } from "./mcp-server.ts";
+import { unwaited } from "../../../../lib/unwaited.ts";
 
 /**
  * A server whose connection is loaded when it is to begin: the protocol's library is several megabytes, which those who
@@ -15,9 +16,11 @@ export function mcpServerLater(options: McpServerOptions): McpServer {
     }));
   return {
     start() {
-      void load().then((loaded) => {
-        if (!isClosed) loaded.start();
-      });
+      unwaited(
+        load().then((loaded) => {
+          if (!isClosed) loaded.start();
+        }),
+      );
     },
     settled: async () => (await load()).settled(),
     call: async (...given) => (await load()).call(...given),

@@ -23,6 +23,7 @@ import {
   type McpServerSettings,
 } from "./mcp-settings.ts";
 import { createStdioTransport } from "./stdio-transport.ts";
+import { unwaited } from "../../../../lib/unwaited.ts";
 
 export interface McpServerOptions {
   readonly settings: McpServerSettings;
@@ -132,7 +133,7 @@ export function createMcpServer(options: McpServerOptions): McpServer {
       onerror(error) {
         log.debug({ err: error }, "MCP");
         // The stream of its notices has broken: it may be away, or have forgotten the session.
-        if (client === fresh) void look(fresh, closing.signal);
+        if (client === fresh) unwaited(look(fresh, closing.signal));
       },
     };
     Object.assign(fresh, handlers);
@@ -209,7 +210,7 @@ export function createMcpServer(options: McpServerOptions): McpServer {
     else {
       failures = 1;
       log.debug({ fault: what, err: error }, "the connection to an MCP server was lost");
-      void connect();
+      unwaited(connect());
     }
   }
 
@@ -307,7 +308,7 @@ export function createMcpServer(options: McpServerOptions): McpServer {
     start() {
       if (isStarted) return;
       isStarted = true;
-      void connect();
+      unwaited(connect());
     },
     async settled() {
       await connecting;

@@ -9,6 +9,7 @@ import {
 import { getDefaultEnvironment } from "@modelcontextprotocol/client/stdio";
 import { signalGroup } from "../../../../lib/signal-group.ts";
 import { orphanWatch } from "./orphan-watch.ts";
+import { unwaited } from "../../../../lib/unwaited.ts";
 
 interface StdioTransportOptions {
   readonly command: string;
@@ -97,10 +98,12 @@ export function createStdioTransport(options: StdioTransportOptions): Transport 
           setTimeout(end, lastWordsMs);
         });
       });
-      void ended.then(() => {
-        started.stdout.destroy();
-        transport.onclose?.();
-      });
+      unwaited(
+        ended.then(() => {
+          started.stdout.destroy();
+          transport.onclose?.();
+        }),
+      );
       started.stdout.on("data", read);
       started.stderr.on("data", options.onErrorOutput);
       for (const stream of [started.stdin, started.stdout, started.stderr]) {
