@@ -6,11 +6,16 @@ import { startService, type TestService } from "../test/support/start-service.ts
 import { cpuMs, median, startScript } from "./processes.ts";
 
 const tokens = 20;
+/** What the model is asked for (upstream.ts): its tokens a millisecond apart, or all in one write. */
+const forms = [
+  { form: "token by token", message: `${tokens}` },
+  { form: "at once", message: `${tokens} 0` },
+] as const;
 const rounds = 5;
 const turnsOfRound = 300;
 const atATime = 8;
-/** Until what is called often has been compiled. */
-const warmUps = 2_000;
+/** Until V8 has compiled what is called often: a turn costs half as much again among the first thousands. */
+const warmUps = 10_000;
 /** One after the other, to count what goes between service and database. */
 const counted = 40;
 
@@ -46,37 +51,43 @@ export async function benchTurn(): Promise<void> {
   };
   const bare = await startScript("bare-turn.ts", upstream.port, await postgres.freshDatabase());
   console.log(`turn: ${tokens} tokens, ${atATime} at a time, ${rounds} rounds of ${turnsOfRound}`);
-  for (const { service } of stores) await turns(service, warmUps);
-  await bareTurns(bare.port, warmUps);
-  const bareMs: number[] = [];
-  const spent: { own: number[]; server: number[] }[] = stores.map(() => ({ own: [], server: [] }));
-  for (let round = 0; round < rounds; round += 1) {
-    const bareBefore = cpuMs(bare.process);
-    await bareTurns(bare.port, turnsOfRound);
-    bareMs.push((cpuMs(bare.process) - bareBefore) / turnsOfRound);
-    for (const [index, { service }] of stores.entries()) {
-      const before = [cpuMs(service.process), await backendsMs()] as const;
-      await turns(service, turnsOfRound);
-      spent[index]?.own.push((cpuMs(service.process) - before[0]) / turnsOfRound);
-      spent[index]?.server.push(((await backendsMs()) - before[1]) / turnsOfRound);
+  for (const { form, message } of forms) {
+    for (const { service } of stores) await turns(service, message, warmUps);
+    await bareTurns(bare.port, message, warmUps);
+    const bareMs: number[] = [];
+    const spent: { own: number[]; server: number[] }[] = stores.map(() => ({
+      own: [],
+      server: [],
+    }));
+    for (let round = 0; round < rounds; round += 1) {
+      const bareBefore = cpuMs(bare.process);
+      await bareTurns(bare.port, message, turnsOfRound);
+      bareMs.push((cpuMs(bare.process) - bareBefore) / turnsOfRound);
+      for (const [index, { service }] of stores.entries()) {
+        const before = [cpuMs(service.process), await backendsMs()] as const;
+        await turns(service, message, turnsOfRound);
+        spent[index]?.own.push((cpuMs(service.process) - before[0]) / turnsOfRound);
+        spent[index]?.server.push(((await backendsMs()) - before[1]) / turnsOfRound);
+      }
     }
+    for (const [index, { name: store }] of stores.entries()) {
+      const { own = [], server = [] } = spent[index] ?? {};
+      const inServer = index === 0 ? `, PostgreSQL ${median(server).toFixed(2)} ms` : "";
+      console.log(
+        `  ${form}, ${store}: CPU of a turn: service ${median(own).toFixed(2)} ms${inServer}, ${(median(own) / median(bareMs)).toFixed(1)} times a bare one`,
+      );
+    }
+    console.log(
+      `  ${form}, bare, the answer as it comes and three statements that do nothing: ${median(bareMs).toFixed(2)} ms`,
+    );
   }
   const [first] = stores;
   if (first === undefined) return;
-  await turns(first.service, 1, 1);
+  const [{ message }] = forms;
+  await turns(first.service, message, 1, 1);
   wire.reset();
-  await turns(first.service, counted, 1);
+  await turns(first.service, message, counted, 1);
   const { statements, trips } = wire.seen();
-  for (const [index, { name: store }] of stores.entries()) {
-    const { own = [], server = [] } = spent[index] ?? {};
-    const inServer = index === 0 ? `, PostgreSQL ${median(server).toFixed(2)} ms` : "";
-    console.log(
-      `  ${store}: CPU of a turn: service ${median(own).toFixed(2)} ms${inServer}, ${(median(own) / median(bareMs)).toFixed(1)} times a bare one`,
-    );
-  }
-  console.log(
-    `  bare, the answer as it comes and three statements that do nothing: ${median(bareMs).toFixed(2)} ms`,
-  );
   console.log(
     `  PostgreSQL, one after the other: ${(statements / counted).toFixed(1)} statements and ${(trips / counted).toFixed(1)} round trips a turn`,
   );
@@ -87,12 +98,12 @@ export async function benchTurn(): Promise<void> {
   upstream.process.kill();
 }
 
-async function bareTurns(port: number, many: number): Promise<void> {
+async function bareTurns(port: number, message: string, many: number): Promise<void> {
   let left = many;
   const talk = async () => {
     while (left > 0) {
       left -= 1;
-      const body = JSON.stringify({ message: String(tokens) });
+      const body = JSON.stringify({ message });
       await (await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body })).text();
     }
   };
@@ -100,7 +111,12 @@ async function bareTurns(port: number, many: number): Promise<void> {
 }
 
 /** So many turns, in conversations of ten turns each. */
-async function turns(service: TestService, many: number, together = atATime): Promise<void> {
+async function turns(
+  service: TestService,
+  message: string,
+  many: number,
+  together = atATime,
+): Promise<void> {
   let left = many;
   const talk = async () => {
     const user = `user-${crypto.randomUUID()}`;
@@ -112,7 +128,7 @@ async function turns(service: TestService, many: number, together = atATime): Pr
         const stream = await client.stream({
           session_id: sessionId,
           user_id: user,
-          message: `${tokens}`,
+          message,
         });
         await stream.all();
       }
