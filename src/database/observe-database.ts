@@ -21,11 +21,12 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
   let nextTryMs = 0;
   /** Fails as long as the disk does; that is noted, and whoever needs to know asks for it. */
   const writeAgain = async () => {
-    nextTryMs = performance.now() + tryWritingMs;
+    const askedMs = performance.now();
+    nextTryMs = askedMs + tryWritingMs;
     try {
       await tryWriting(database);
     } catch (error) {
-      outage.lost(whyOf(error), error);
+      outage.lost(whyOf(error), error, askedMs);
       throw error;
     }
     takesWrites = true;
@@ -35,10 +36,10 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     if (takesWrites) outage.back();
     else if (performance.now() >= nextTryMs) void writeAgain().catch(() => undefined);
   };
-  const failed = (error: unknown) => {
+  const failed = (error: unknown, askedMs: number) => {
     if (!(error instanceof Problem) || error.type !== "storage_unavailable") return;
     if (refusesWrites.test(sqlState(error.cause) ?? "")) takesWrites = false;
-    outage.lost(whyOf(error), error);
+    outage.lost(whyOf(error), error, askedMs);
   };
   const timed = async <T>(kind: string, work: () => Promise<T>): Promise<T> => {
     const startedMs = performance.now();
@@ -50,7 +51,7 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
       end("ok");
       return result;
     } catch (error) {
-      failed(error);
+      failed(error, startedMs);
       end("error");
       throw error;
     }
@@ -62,10 +63,11 @@ export function observeDatabase(database: Database, metrics: Metrics, logger: Lo
     executeAlone: (sql) => timed("execute", () => database.executeAlone(sql)),
     transaction: (work) => timed("transaction", () => database.transaction(work)),
     async ping() {
+      const askedMs = performance.now();
       try {
         await database.ping();
       } catch (error) {
-        failed(error);
+        failed(error, askedMs);
         throw error;
       }
       answered();

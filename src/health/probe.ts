@@ -57,6 +57,7 @@ export function createWatchedProbe(options: WatchedProbeOptions): () => Promise<
   let lookingSinceMs: number | null = null;
 
   const look = async (): Promise<ProbeReport> => {
+    const askedMs = performance.now();
     const startedMs = now();
     lookingSinceMs = startedMs;
     const timeout = new AbortController();
@@ -81,7 +82,7 @@ export function createWatchedProbe(options: WatchedProbeOptions): () => Promise<
     }
     const next = { ...outcome, latency_ms: Math.round((now() - startedMs) * 10) / 10 };
     if (next.status === "healthy") outage.back();
-    else if (options.isToldElsewhere !== true) outage.lost(wordsOf(next, cause), cause);
+    else if (options.isToldElsewhere !== true) outage.lost(wordsOf(next, cause), cause, askedMs);
     report = next;
     reportedMs = now();
     options.onReport?.(next);

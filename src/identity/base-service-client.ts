@@ -130,16 +130,17 @@ async function call(
   request: JsonRequest,
 ): Promise<JsonAnswer> {
   const permit = enter(breaker);
+  const askedMs = performance.now();
   try {
     const answer = await fetchJson(url, request);
     const working = answer.status < 500 || isMissing(answer);
     permit.settle(working ? "success" : "failure");
     if (working) outage.back();
-    else outage.lost(`it answers ${answer.status}`);
+    else outage.lost(`it answers ${answer.status}`, undefined, askedMs);
     return answer;
   } catch (error) {
     permit.settle("failure");
-    outage.lost(whyOf(error), error);
+    outage.lost(whyOf(error), error, askedMs);
     throw error;
   }
 }

@@ -31,6 +31,22 @@ test("an outage is one line, its end another, whoever notices them and however o
   expect(lines).toEqual(["warn redis is away: refused; trying again", "info redis is back"]);
 });
 
+test("what failed because it was away is no news once it is back, however late it comes", () => {
+  const { logger, lines } = told();
+  const outage = outageOf(logger, "redis");
+  const askedMs = performance.now();
+  vi.advanceTimersByTime(10);
+  outage.lost("refused", undefined, askedMs);
+  vi.advanceTimersByTime(10);
+  outage.back();
+  outage.lost("no answer", undefined, askedMs);
+  vi.advanceTimersByTime(1_000);
+  outage.lost("no answer", undefined, askedMs);
+  expect(lines).toEqual(["warn redis is away: refused; trying again", "info redis is back"]);
+  outage.lost("refused", undefined, performance.now());
+  expect(lines).toHaveLength(3);
+});
+
 test("a success that is none ends nothing", () => {
   const { logger, lines } = told();
   const outage = outageOf(logger, "redis");

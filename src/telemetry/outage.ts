@@ -4,8 +4,11 @@ import type { Logger } from "./logger.ts";
 /** Whether something that the service depends on is there, told to the log: one line when it goes, one when it is back. */
 export interface Outage {
   readonly name: string;
-  /** It cannot be used; `error` is its cause, told in full at DEBUG. However often: one line an outage. */
-  lost(why: string, error?: unknown): void;
+  /**
+   * It cannot be used; `error` is its cause, told in full at DEBUG. However often: one line an outage. `askedMs`: when that
+   * was asked of it (`performance.now()`); what failed because it was away before is no news once it is back.
+   */
+  lost(why: string, error?: unknown, askedMs?: number): void;
   /** It can be used. Cheap while nothing is wrong. */
   back(): void;
   readonly isAway: boolean;
@@ -32,6 +35,8 @@ export function outageOf(logger: Logger, name: string): Outage {
 function createOutage(logger: Logger, dependency: string): Outage {
   let sinceMs: number | null = null;
   let backMs = Number.NEGATIVE_INFINITY;
+  /** When it could be used again, for the first time after an outage. */
+  let usableMs = Number.NEGATIVE_INFINITY;
   let waitMs = settleMs;
   let settling: NodeJS.Timeout | undefined;
 
@@ -49,8 +54,9 @@ function createOutage(logger: Logger, dependency: string): Outage {
     get isAway() {
       return sinceMs !== null;
     },
-    lost(why, error) {
+    lost(why, error, askedMs = Number.POSITIVE_INFINITY) {
       if (error !== undefined) logger.debug({ dependency, err: error }, `${dependency}: ${why}`);
+      if (askedMs <= usableMs) return;
       clearTimeout(settling);
       settling = undefined;
       if (sinceMs !== null) return;
@@ -62,7 +68,8 @@ function createOutage(logger: Logger, dependency: string): Outage {
     },
     back() {
       if (sinceMs === null || settling !== undefined) return;
-      settling = setTimeout(tellBack, waitMs, performance.now());
+      usableMs = performance.now();
+      settling = setTimeout(tellBack, waitMs, usableMs);
       settling.unref();
     },
   };
