@@ -21,7 +21,7 @@ import { createReplies } from "../replies/lifecycle/replies.ts";
 import { createReplyStore } from "../replies/lifecycle/reply-store.ts";
 import { createCheckpoints } from "../replies/making/checkpoints.ts";
 import { createFlushBeat } from "../replies/making/flush-beat.ts";
-import { createFollowReply } from "../replies/reading/follow-reply.ts";
+import { createReplyReaders } from "../replies/reading/follow-reply.ts";
 import { createReplyFeeds } from "../replies/reading/reply-feeds.ts";
 import { createSearchIndex } from "../search/search-index.ts";
 import { createSearchStore } from "../search/search-store.ts";
@@ -172,12 +172,13 @@ export async function openConversations(
       },
     },
   );
-  const follow = createFollowReply({
+  const { open: openReply, follow } = createReplyReaders({
     feeds,
     log,
     // The readers of a reply that its node has left ask at once, and those of many do after that node has died.
     store: { find: gather((replyIds) => store.findAll(replyIds)) },
     runnerOf: replies.running,
+    heartbeatMs: config.server.heartbeat_seconds * 1000,
   });
   const sessions = createSessions({
     database,
@@ -218,6 +219,7 @@ export async function openConversations(
     idempotency,
     replies,
     replyStore: store,
+    openReply,
     follow,
     sessions,
     sessionStore,

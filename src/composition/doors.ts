@@ -65,7 +65,7 @@ export async function openDoors(
   closing: Closing,
 ) {
   const { config, identity, telemetry, pace } = floors;
-  const { speech, sessionStore, catalogue, backends, follow, messages, search } = conversations;
+  const { speech, sessionStore, catalogue, backends, openReply, messages, search } = conversations;
   const { limits } = config;
   const configured = configuredBackends(backends);
   const room = new Shares({
@@ -76,7 +76,7 @@ export async function openDoors(
 
   const placesOfUsers = new PlacesByOwner(limits.max_viewers_per_user);
   const sse = createSseView({
-    follow,
+    open: openReply,
     isThere: async (replyId) => (await conversations.replyStore.owner(replyId)) !== null,
     telemetry,
     identity,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { view } from "../../src/protocols/view.ts";
-import type { Followed } from "../../src/replies/reading/follow-reply.ts";
+import { openView } from "../../src/protocols/view.ts";
+import type { LoggedEvent } from "../../src/replies/log/reply-log.ts";
+import { eachPage, pagesOf } from "../../src/replies/reading/pages.ts";
 import type { ShownEvent } from "../../src/replies/reading/sse.ts";
 import { scripts } from "../support/acted-scripts.ts";
 import { startActedService, type ActedService } from "../support/acted-service.ts";
@@ -80,7 +81,7 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
 }
 
-async function* followed(events: readonly SeenEvent[]): AsyncGenerator<Followed> {
+async function* followed(events: readonly SeenEvent[]): AsyncGenerator<readonly LoggedEvent[]> {
   for (const { id: seq, ...event } of events) {
     yield [{ seq, type: event.type as never, json: JSON.stringify(event) }];
   }
@@ -93,9 +94,13 @@ async function shown(
   after?: number,
 ): Promise<readonly ShownEvent[]> {
   const all: ShownEvent[] = [];
-  const options = after === undefined ? {} : { after };
-  for await (const page of view(followed(events), projection(log), options))
-    all.push(...(page ?? []));
+  const { signal } = new AbortController();
+  const open = openView(
+    pagesOf(() => followed(events)),
+    projection(log),
+    after,
+  );
+  for await (const page of eachPage(open, signal)) all.push(...(page ?? []));
   return all;
 }
 

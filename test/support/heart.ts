@@ -23,7 +23,7 @@ import { createMemoryReplyLog } from "../../src/replies/log/memory.ts";
 import type { LoggedEvent, ReplyLog } from "../../src/replies/log/reply-log.ts";
 import { createCheckpoints } from "../../src/replies/making/checkpoints.ts";
 import { createFlushBeat } from "../../src/replies/making/flush-beat.ts";
-import { createFollowReply } from "../../src/replies/reading/follow-reply.ts";
+import { createReplyReaders } from "../../src/replies/reading/follow-reply.ts";
 import { createReplyFeeds } from "../../src/replies/reading/reply-feeds.ts";
 import { createActiveLimit } from "../../src/sessions/active-limit.ts";
 import { createInsertSession } from "../../src/sessions/insert-session.ts";
@@ -313,7 +313,13 @@ export function createHeart(database: Database, options: HeartOptions) {
         limits: options.limits,
       },
     );
-    const follow = createFollowReply({ feeds, log, store, runnerOf: replies.running });
+    const { follow } = createReplyReaders({
+      feeds,
+      log,
+      store,
+      runnerOf: replies.running,
+      heartbeatMs: 200,
+    });
     const commands = createCommands({
       identity: createOpenIdentity(),
       sessions: {

@@ -5,8 +5,7 @@ import type { MessageStore } from "../../chat/message-store.ts";
 import { requireAction } from "../../http/caller.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
-import type { FollowReply } from "../../replies/reading/follow-reply.ts";
-import { pagesOf } from "../../replies/reading/pages.ts";
+import type { OpenReply } from "../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../replies/reading/sse.ts";
 import { headOf, pathTo } from "../../tree/tree.ts";
 import { userOf } from "../caller.ts";
@@ -15,7 +14,7 @@ import type { WatchDisconnect } from "../disconnect.ts";
 import { faulty } from "../faulty.ts";
 import type { OpenedTurn, ProtocolTurn, TurnOpener } from "../open-turn.ts";
 import type { PlaceTurn } from "../place-turn.ts";
-import { view } from "../view.ts";
+import { openView } from "../view.ts";
 import { readResume } from "./interrupts.ts";
 import { runProjection } from "./project.ts";
 import {
@@ -34,7 +33,7 @@ import type { StoredCall } from "./run/telling.ts";
 export interface RunOptions {
   readonly turns: TurnOpener;
   readonly disconnect: WatchDisconnect;
-  readonly follow: FollowReply;
+  readonly openReply: OpenReply;
   readonly messages: Pick<MessageStore, "find" | "history">;
   readonly idempotency: Pick<IdempotencyStore, "find">;
   readonly externalIds: ExternalIds;
@@ -62,7 +61,7 @@ export type RunAgent = ReturnType<typeof createRunAgent>;
 
 /** Makes and shows runs: the one way behind every path on which clients ask for one. */
 export function createRunAgent(options: RunOptions) {
-  const { turns, disconnect, follow, messages, catalogue, sse, identity } = options;
+  const { turns, disconnect, openReply, messages, catalogue, sse, identity } = options;
 
   /** A client without a history goes on in the thread; nothing can be compared then but its message's id. */
   const placeOf = async (
@@ -164,7 +163,7 @@ export function createRunAgent(options: RunOptions) {
       headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
       fields: { replyId },
       hasEndLine: false,
-      open: pagesOf((signal) => view(follow(replyId, 0, signal), projection, { after: resumed })),
+      open: openView(openReply(replyId, 0), projection, resumed),
     });
   };
 }

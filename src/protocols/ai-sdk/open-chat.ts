@@ -5,14 +5,14 @@ import type { MessageStore } from "../../chat/message-store.ts";
 import { requireAction } from "../../http/caller.ts";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import { idempotencyKey } from "../../idempotency/idempotency-header.ts";
-import type { FollowReply } from "../../replies/reading/follow-reply.ts";
-import { pagesOf } from "../../replies/reading/pages.ts";
+import type { OpenReply } from "../../replies/reading/follow-reply.ts";
+import { mapPages } from "../../replies/reading/pages.ts";
 import type { SseView } from "../../replies/reading/sse.ts";
 import { userOf } from "../caller.ts";
 import type { ExternalIds } from "../conversation-name.ts";
 import type { WatchDisconnect } from "../disconnect.ts";
 import type { OpenedTurn, TurnOpener } from "../open-turn.ts";
-import { view } from "../view.ts";
+import { openView } from "../view.ts";
 import type { KnownMessages } from "./known-messages.ts";
 import { noteOf, storedOf } from "./message.ts";
 import { placeChat } from "./place-chat.ts";
@@ -30,7 +30,7 @@ import {
 export interface ChatParts {
   readonly turns: TurnOpener;
   readonly disconnect: WatchDisconnect;
-  readonly follow: FollowReply;
+  readonly openReply: OpenReply;
   readonly messages: Pick<MessageStore, "find">;
   readonly externalIds: ExternalIds;
   readonly knownMessages: KnownMessages;
@@ -58,7 +58,7 @@ export function agentOf(
 
 /** From requests of the AI SDK to replies, and from replies to its streams. */
 export function createOpenChat(parts: ChatParts) {
-  const { turns, disconnect, follow, messages, externalIds, catalogue, identity } = parts;
+  const { turns, disconnect, openReply, messages, externalIds, catalogue, identity } = parts;
 
   const begin = async (
     request: FastifyRequest<{ Body: ChatBody }>,
@@ -131,12 +131,11 @@ export function createOpenChat(parts: ChatParts) {
         "X-Vercel-AI-UI-Message-Stream": "v1",
       },
       fields: { replyId },
-      open: pagesOf(async function* (signal) {
-        // Whoever comes back gets all of it: behind an event nobody goes on.
-        for await (const page of view(follow(replyId, 0, signal), projection)) {
-          yield page && page.map(({ json }) => ({ seq: null, json }));
-        }
-      }),
+      // Whoever comes back gets all of it: behind an event nobody goes on.
+      open: mapPages(openView(openReply(replyId, 0), projection), ({ json }) => ({
+        seq: null,
+        json,
+      })),
     });
   };
 

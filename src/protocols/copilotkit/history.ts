@@ -14,7 +14,7 @@ import { stride, view } from "../view.ts";
 /** Of a thread the newest messages, fewer where they are very long: opening it costs the same however long it is. */
 export const maxMessages = 100;
 
-interface HistoryParts {
+export interface HistoryParts {
   readonly messages: Pick<MessageStore, "history">;
   readonly follow: FollowReply;
 }
@@ -97,7 +97,7 @@ export function createThreadHistory({ messages, follow }: HistoryParts) {
       const projection = runProjection({ ...optionsOf(turn), held: [...held], goesOn: true });
       const onState = (state: RunState) => (last = state);
       const followed = follow(turn.reply.messageId, 0, signal);
-      for await (const page of view(followed, projection, { onState })) {
+      for await (const page of view(followed, projection, onState)) {
         yield page && page.map(({ json }) => ({ seq: null, json }));
       }
       if (last !== null) held.push(...messagesOf(last));

@@ -12,14 +12,14 @@ import { runRoute } from "../ag-ui/routes.ts";
 import type { Message } from "../ag-ui/run/messages.ts";
 import { errorResponses, security, tags } from "../ag-ui/schemas.ts";
 import { userOf } from "../caller.ts";
-import { createThreadHistory } from "./history.ts";
+import { createThreadHistory, type HistoryParts } from "./history.ts";
 import { pagesOf } from "../../replies/reading/pages.ts";
 import type { IdempotencyStore } from "../../idempotency/idempotency-store.ts";
 
-interface CopilotKitRoutesOptions extends Pick<
-  RunOptions,
-  "externalIds" | "sse" | "identity" | "messages" | "follow" | "maxBodyBytes" | "maxUploadBytes"
-> {
+interface CopilotKitRoutesOptions
+  extends
+    HistoryParts,
+    Pick<RunOptions, "externalIds" | "sse" | "identity" | "maxBodyBytes" | "maxUploadBytes"> {
   readonly runAgent: RunAgent;
   readonly commands: Pick<Commands, "cancel">;
   readonly catalogue: Pick<Catalogue, "seenBy">;

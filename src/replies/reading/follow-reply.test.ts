@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { silentLogger } from "../../telemetry/logger.ts";
-import { createFollowReply } from "./follow-reply.ts";
+import { createReplyReaders } from "./follow-reply.ts";
 import { createMemoryReplyLog } from "../log/memory.ts";
 import { createReplyFeeds } from "./reply-feeds.ts";
 import { textEvent } from "../log/reply-log.contract.ts";
 import type { LoggedEvent, ReplyLog } from "../log/reply-log.ts";
+import { noExtras } from "../extras.ts";
 import type { ReplyState } from "../reply.ts";
 
 const running: ReplyState = {
@@ -48,11 +49,12 @@ function remoteReply(
   });
   const feeds = createReplyFeeds({ log, heartbeatMs, sweepMs: 10, logger: silentLogger });
   let calls = 0;
-  const follow = createFollowReply({
+  const { follow } = createReplyReaders({
     feeds,
     log,
     store: { find: () => onFind(log, (calls += 1)) },
     runnerOf: () => undefined,
+    heartbeatMs,
   });
   return {
     async seen(after: number) {
@@ -205,4 +207,107 @@ test("of a reply that is gone, what its node has told is shown", async () => {
     return running;
   }, 50);
   expect(await reply.seen(0)).toEqual(["1 assistant_chunk", "2 assistant_chunk", "3 cancelled"]);
+});
+
+describe("a reader", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  /** A reply that is made here, unless `isRemote`. */
+  const stage = (isRemote = false) => {
+    const log = createMemoryReplyLog({
+      maxReplyBytes: 64 * 1024,
+      maxTotalBytes: 64 * 1024,
+      retentionMs: 60_000,
+    });
+    const feeds = createReplyFeeds({
+      log,
+      heartbeatMs: 60_000,
+      sweepMs: 60_000,
+      logger: silentLogger,
+    });
+    if (!isRemote) feeds.own("reply", 1, 0);
+    const asked = { rows: 0 };
+    const { open } = createReplyReaders({
+      feeds,
+      log,
+      store: {
+        find() {
+          asked.rows += 1;
+          return Promise.resolve(running);
+        },
+      },
+      runnerOf: () =>
+        isRemote
+          ? undefined
+          : { snapshot: () => ({ content: "", reasoning: "", extras: noExtras, eventSeq: 0 }) },
+      heartbeatMs: 60_000,
+    });
+    const woken = { times: 0 };
+    const pages = (after: number) =>
+      open(
+        "reply",
+        after,
+      )({
+        wake() {
+          woken.times += 1;
+        },
+      });
+    return { log, feeds, asked, woken, pages };
+  };
+
+  test("of a reply that is made here is woken by each event, and has it at once", () => {
+    const { feeds, woken, pages, asked } = stage();
+    const reader = pages(0);
+    expect(reader.next()).toBe("later");
+    for (let seq = 1; seq <= 3; seq += 1) {
+      feeds.publish("reply", [textEvent(seq)]);
+      expect(woken.times).toBe(seq);
+      expect(reader.next()).toMatchObject([{ seq }]);
+      expect(reader.next()).toBe("later");
+    }
+    feeds.publish("reply", [end]);
+    expect(reader.next()).toEqual([end]);
+    expect(reader.next()).toBe("over");
+    expect(asked.rows).toBe(0);
+  });
+
+  test("that has gone is woken no more, and has nothing more", () => {
+    const { feeds, woken, pages } = stage();
+    const reader = pages(0);
+    expect(reader.next()).toBe("later");
+    reader.close();
+    feeds.publish("reply", [textEvent(1)]);
+    expect(woken.times).toBe(0);
+    expect(reader.next()).toBe("over");
+    expect(feeds.stats().followers).toBe(0);
+  });
+
+  test("whose events are nowhere asks the row once in a moment, all at the same time, and is cut in the end", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "setInterval"] });
+    const { log, asked, woken, pages } = stage(true);
+    // Its first event is lost.
+    await log.append("reply", 1, [textEvent(2)]);
+    const [first, second] = [pages(0), pages(0)];
+    // What the log has is not known here yet.
+    for (const reader of [first, second]) expect(await reader.next()).toBe("later");
+    await log.append("reply", 1, [textEvent(3)]);
+    await vi.waitFor(() => {
+      expect(woken.times).toBe(2);
+    });
+    for (let pause = 1; pause <= 60; pause += 1) {
+      for (const reader of [first, second]) {
+        expect(await reader.next()).toBe("later");
+        const { rows } = asked;
+        expect(reader.next()).toBe("later");
+        expect(asked.rows).toBe(rows);
+      }
+      await vi.advanceTimersByTimeAsync(999);
+      expect(woken.times).toBe(2 * pause);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(woken.times).toBe(2 * pause + 2);
+    }
+    await expect(first.next()).rejects.toThrow("the events after the cursor are lost");
+    second.close();
+  });
 });

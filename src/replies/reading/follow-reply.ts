@@ -1,7 +1,7 @@
-import { setTimeout } from "node:timers/promises";
 import type { ReplyEventBody } from "../reply-event.ts";
 import { isTerminal } from "../reply-event.ts";
-import type { Cursor, ReplyFeeds } from "./reply-feeds.ts";
+import { eachPage, type NextPage, type OpenPages, type Pages, type Reader } from "./pages.ts";
+import type { FeedItem, Follower, ReplyFeeds } from "./reply-feeds.ts";
 import { wireExtras } from "../extras.ts";
 import { logTail } from "../log/log-tail.ts";
 import { pageBytes, pageEvents, type LoggedEvent, type ReplyLog } from "../log/reply-log.ts";
@@ -14,30 +14,43 @@ interface RunningReply {
   snapshot(): Pick<ReplyProgress, "content" | "reasoning" | "extras" | "eventSeq">;
 }
 
-interface FollowerOptions {
+interface ReaderOptions {
   readonly feeds: ReplyFeeds;
   readonly log: ReplyLog;
   /** Null when there is no such reply (any more). */
   readonly store: { find(replyId: string): Promise<ReplyState | null> };
   readonly runnerOf: (replyId: string) => RunningReply | undefined;
+  /** Who follows is told that nothing has happened for so long. */
+  readonly heartbeatMs: number;
 }
-
-/** The next events, or null when nothing happened for the heartbeat time. */
-export type Followed = readonly LoggedEvent[] | null;
-
-export type FollowReply = ReturnType<typeof createFollowReply>;
-
-/** While the events after a viewer's cursor are nowhere to be had, the row is asked this often … */
-const gapPauseMs = 1_000;
-/** … and after so many times the viewer is cut; it comes back with its cursor. */
-const maxFruitlessGaps = 60;
 
 /**
  * Every event of a reply after `after`, once and in order, from whatever node, while it runs and after it has ended.
  * Ends after the terminal event, after a `paused` event that nothing follows yet, and when the reply was deleted.
  * Where events are no longer kept, a `snapshot` stands for them.
  */
-export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptions) {
+export type OpenReply = (replyId: string, after: number) => OpenPages<LoggedEvent>;
+
+/** The next events, or null when nothing happened for the heartbeat time. */
+export type Followed = readonly LoggedEvent[] | null;
+
+/** The same for those who wait for each page; ends when `signal` aborts. */
+export type FollowReply = (
+  replyId: string,
+  after: number,
+  signal: AbortSignal,
+) => AsyncGenerator<Followed, void, void>;
+
+/** While the events after a viewer's cursor are nowhere to be had, the row is asked this often … */
+const gapPauseMs = 1_000;
+/** … and after so many times the viewer is cut; it comes back with its cursor. */
+const maxFruitlessGaps = 60;
+
+export function createReplyReaders(options: ReaderOptions): {
+  readonly open: OpenReply;
+  readonly follow: FollowReply;
+} {
+  const { feeds, log, store, runnerOf } = options;
   /** The events after `after` of a running reply, or what stands for those that are not kept; empty when there are none. */
   const catchUp = async (state: ReplyState, after: number, runner: RunningReply | undefined) => {
     if (runner !== undefined) {
@@ -81,64 +94,140 @@ export function createFollowReply({ feeds, log, store, runnerOf }: FollowerOptio
     return [createStamp(sessionId, replyId)(seq, "cancelled", gone)];
   };
 
-  return async function* followReply(
-    replyId: string,
-    after: number,
-    signal: AbortSignal,
-    /** No null while the reply is made here. */
-    isQuiet = false,
-  ): AsyncGenerator<Followed, void, void> {
-    const cursor: Cursor = { seq: after };
-    const follower = feeds.follow(replyId, cursor, signal, isQuiet);
-    let fruitless = 0;
-    let shown: LoggedEvent | undefined;
-    try {
-      for (let item = await follower.next(); item !== null; item = await follower.next()) {
-        let events: readonly LoggedEvent[];
-        if (item.kind === "events") {
-          fruitless = 0;
-          events = item.events;
-        } else {
-          // The row is asked at every heartbeat too: it knows the end even if the log has lost it.
-          const runner = runnerOf(replyId);
-          if (item.kind === "idle" && runner !== undefined) {
-            yield null;
-            continue;
-          }
-          const state = await store.find(replyId);
-          if (state === null) {
-            if (shown === undefined) return;
-            events = await lastWords(replyId, shown);
-          } else {
-            events =
-              ending(state, cursor.seq) ??
-              (item.kind === "gap" ? await catchUp(state, cursor.seq, runner) : []);
-            if (events.length === 0 && isOver(state)) return;
-          }
-          const last = events.at(-1);
-          if (last !== undefined) {
-            cursor.seq = last.seq;
-          } else if (item.kind === "gap" && item.isAhead) {
-            fruitless += 1;
-            if (fruitless > maxFruitlessGaps) {
-              throw new Error("the events after the cursor are lost");
-            }
-            await setTimeout(gapPauseMs, undefined, { signal }).catch(() => undefined);
-            if (fruitless % 5 === 0) yield null;
-            continue;
-          }
-        }
-        yield events.length === 0 ? null : events;
-        const last = events.at(-1);
-        if (last === undefined) continue;
-        shown = last;
-        if (isTerminal(last.type)) return;
-        if (last.type === "paused" && (await store.find(replyId))?.status === "paused") return;
-      }
-    } finally {
-      follower.close();
-    }
+  /** Who asks again in a moment: one timer for all of them. */
+  let pausing: ReplyReader[] = [];
+  const goOn = () => {
+    const readers = pausing;
+    pausing = [];
+    for (const reader of readers) reader.goOn();
   };
+
+  const shared: Shared = {
+    find: (replyId) => store.find(replyId),
+    runnerOf,
+    catchUp,
+    lastWords,
+    pause(reader) {
+      if (pausing.push(reader) === 1) setTimeout(goOn, gapPauseMs).unref();
+    },
+  };
+  const open: OpenReply = (replyId, after) => (reader) =>
+    new ReplyReader(shared, replyId, feeds.follow(replyId, after, reader), reader);
+
+  return {
+    open,
+    follow: (replyId, after, signal) => eachPage(open(replyId, after), signal, options.heartbeatMs),
+  };
+}
+
+/** What all readers of a node have in common. */
+interface Shared {
+  find(replyId: string): Promise<ReplyState | null>;
+  runnerOf(replyId: string): RunningReply | undefined;
+  catchUp(
+    state: ReplyState,
+    after: number,
+    runner: RunningReply | undefined,
+  ): Promise<readonly LoggedEvent[]>;
+  lastWords(replyId: string, shown: LoggedEvent): Promise<readonly LoggedEvent[]>;
+  pause(reader: ReplyReader): void;
+}
+
+/** One reader of a reply. While nothing happens it is its follower's place in a feed. */
+class ReplyReader implements Pages<LoggedEvent> {
+  readonly #shared: Shared;
+  readonly #replyId: string;
+  readonly #reader: Reader;
+  readonly #follower: Follower;
+  #shown: LoggedEvent | undefined;
+  #fruitless = 0;
+  /** Nothing may follow for now: the reply is paused, unless it has gone on. */
+  #mayRest = false;
+  #isPausing = false;
+  #isOver = false;
+
+  constructor(shared: Shared, replyId: string, follower: Follower, reader: Reader) {
+    this.#shared = shared;
+    this.#replyId = replyId;
+    this.#reader = reader;
+    this.#follower = follower;
+  }
+
+  next(): NextPage<LoggedEvent> | Promise<NextPage<LoggedEvent>> {
+    if (this.#isOver) return "over";
+    if (this.#isPausing) return "later";
+    if (this.#mayRest) return this.#unlessAtRest();
+    const item = this.#follower.next();
+    return item instanceof Promise ? this.#whenHere(item) : this.#take(item);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#follower.close();
+  }
+
+  /** What it lacks may be to be had now. */
+  goOn(): void {
+    this.#isPausing = false;
+    if (!this.#isOver) this.#reader.wake();
+  }
+
+  async #whenHere(item: Promise<FeedItem>): Promise<NextPage<LoggedEvent>> {
+    return this.#take(await item);
+  }
+
+  #take(item: FeedItem): NextPage<LoggedEvent> | Promise<NextPage<LoggedEvent>> {
+    if (item === "later") return item;
+    if (typeof item === "string") return this.#askRow(item);
+    this.#fruitless = 0;
+    return this.#show(item);
+  }
+
+  #show(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
+    const last = events.at(-1) as LoggedEvent;
+    this.#shown = last;
+    this.#isOver = isTerminal(last.type);
+    this.#mayRest = last.type === "paused";
+    return events;
+  }
+
+  /** It knows the end even if the log has lost it; so it is asked too when nothing has happened for a while. */
+  async #askRow(item: "absent" | "behind" | "idle"): Promise<NextPage<LoggedEvent>> {
+    const { find, runnerOf, catchUp, lastWords } = this.#shared;
+    const replyId = this.#replyId;
+    const runner = runnerOf(replyId);
+    if (item === "idle" && runner !== undefined) return this.next();
+    const state = await find(replyId);
+    let events: readonly LoggedEvent[];
+    if (state === null) {
+      if (this.#shown === undefined) return "over";
+      events = await lastWords(replyId, this.#shown);
+    } else {
+      const { seq } = this.#follower;
+      events = ending(state, seq) ?? (item === "idle" ? [] : await catchUp(state, seq, runner));
+      if (events.length === 0 && isOver(state)) return "over";
+    }
+    const last = events.at(-1);
+    if (last !== undefined) {
+      this.#follower.seq = last.seq;
+      return this.#show(events);
+    }
+    if (item === "behind") {
+      this.#fruitless += 1;
+      if (this.#fruitless > maxFruitlessGaps) {
+        throw new Error("the events after the cursor are lost");
+      }
+      this.#isPausing = true;
+      this.#shared.pause(this);
+    }
+    return this.next();
+  }
+
+  async #unlessAtRest(): Promise<NextPage<LoggedEvent>> {
+    this.#mayRest = false;
+    const state = await this.#shared.find(this.#replyId);
+    return state?.status === "paused" ? "over" : this.next();
+  }
 }
 
 /**

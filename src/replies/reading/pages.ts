@@ -47,44 +47,66 @@ export function pagesOf<Event>(
 /** Made once: an error of its own for each stream would be one with a stack. */
 const readerGone = new DOMException("the reader is gone", "AbortError");
 
+/** The same pages with something else made of each event. */
+export function mapPages<From, To>(
+  open: OpenPages<From>,
+  made: (event: From) => To,
+): OpenPages<To> {
+  const take = (page: NextPage<From>): NextPage<To> =>
+    typeof page === "string" ? page : page.map(made);
+  return (reader) => {
+    const pages = open(reader);
+    return {
+      next() {
+        const page = pages.next();
+        return page instanceof Promise ? page.then(take) : take(page);
+      },
+      close: () => pages.close(),
+    };
+  };
+}
+
 /**
- * The same for those who wait for each page; ends when `signal` aborts. With `quietMs`, null says that nothing has happened
- * for so long.
+ * The same for those who wait for each page; ends when `signal` aborts. With `quietMs`, null says that there has been no
+ * page for so long.
  */
 export async function* eachPage<Event>(
   open: OpenPages<Event>,
   signal: AbortSignal,
   quietMs = Infinity,
 ): AsyncGenerator<readonly Event[] | null, void, void> {
-  let wake = (_isNews: boolean): void => undefined;
+  let goOn = (): void => undefined;
   let isWoken = false;
-  const reader: Reader = {
+  let isQuiet = false;
+  const pages = open({
     wake() {
       isWoken = true;
-      wake(true);
+      goOn();
     },
+  });
+  const beat = () => {
+    isQuiet = true;
+    goOn();
   };
-  const stop = () => wake(false);
-  const pages = open(reader);
-  const timer = quietMs === Infinity ? undefined : setTimeout(stop, quietMs);
+  const timer = quietMs === Infinity ? undefined : setTimeout(beat, quietMs);
+  const stop = () => goOn();
   signal.addEventListener("abort", stop);
   try {
     while (!signal.aborted) {
       isWoken = false;
       const page = await pages.next();
       if (page === "over") return;
-      if (page !== "later") {
-        yield page;
-        continue;
+      if (page === "later") {
+        if (!isWoken && !isQuiet && !signal.aborted) {
+          await new Promise<void>((resolve) => {
+            goOn = resolve;
+          });
+        }
+        if (isWoken || !isQuiet) continue;
       }
-      const isNews =
-        isWoken ||
-        (await new Promise<boolean>((resolve) => {
-          wake = resolve;
-          timer?.refresh();
-          if (signal.aborted) stop();
-        }));
-      if (!isNews && !signal.aborted) yield null;
+      yield page === "later" ? null : page;
+      isQuiet = false;
+      timer?.refresh();
     }
   } finally {
     clearTimeout(timer);

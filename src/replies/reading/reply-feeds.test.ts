@@ -1,10 +1,38 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { createMemoryReplyLog } from "../log/memory.ts";
-import { createReplyFeeds, type FeedItem } from "./reply-feeds.ts";
+import { createReplyFeeds, type FeedItem, type ReplyFeeds } from "./reply-feeds.ts";
 import { textEvent } from "../log/reply-log.contract.ts";
 
-test("who is quiet hears nothing of a silent reply that is made here, until it is not made here any more", async () => {
+/** What it is handed, as those see it who wait for each item. */
+function followed(feeds: ReplyFeeds, after: number) {
+  const woken = { times: 0 };
+  let wake = (): void => undefined;
+  const follower = feeds.follow("reply", after, {
+    wake() {
+      woken.times += 1;
+      wake();
+    },
+  });
+  return {
+    follower,
+    woken,
+    async next(): Promise<FeedItem> {
+      for (;;) {
+        const heard = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const item = await follower.next();
+        if (item !== "later") return item;
+        await heard;
+      }
+    },
+    close: () => follower.close(),
+  };
+}
+
+test("who follows a silent reply that is made here hears nothing of it, until it is not made here any more", async () => {
   const log = createMemoryReplyLog({
     maxReplyBytes: 1024,
     maxTotalBytes: 1024,
@@ -13,18 +41,17 @@ test("who is quiet hears nothing of a silent reply that is made here, until it i
   const feeds = createReplyFeeds({ log, heartbeatMs: 20, sweepMs: 10, logger: silentLogger });
   await log.append("reply", 1, [textEvent(1)]);
   feeds.own("reply", 1, 1);
-  const { signal } = new AbortController();
-  const quiet = feeds.follow("reply", { seq: 1 }, signal, true).next();
-  const other = feeds.follow("reply", { seq: 1 }, signal);
-  for (let beat = 0; beat < 4; beat += 1) expect(await other.next()).toEqual({ kind: "idle" });
-  expect(await Promise.race([quiet, Promise.resolve("nothing")])).toBe("nothing");
+  const reader = followed(feeds, 1);
+  const next = reader.next();
+  await delay(100);
+  expect(reader.woken.times).toBe(0);
   feeds.disown("reply", 1);
-  expect(await quiet).toEqual({ kind: "idle" });
+  expect(await next).toBe("idle");
   feeds.close();
   await log.close();
 });
 
-test("who follows a silent reply of another node hears its heartbeat, however often the log is looked at", async () => {
+test("who follows a silent reply of another node hears so, however often the log is looked at, or he himself looks", async () => {
   const log = createMemoryReplyLog({
     maxReplyBytes: 64 * 1024,
     maxTotalBytes: 64 * 1024,
@@ -32,14 +59,17 @@ test("who follows a silent reply of another node hears its heartbeat, however of
   });
   const feeds = createReplyFeeds({ log, heartbeatMs: 150, sweepMs: 10, logger: silentLogger });
   await log.append("reply", 1, [textEvent(1)]);
-  const stop = new AbortController();
-  const followed = feeds.follow("reply", { seq: 0 }, stop.signal);
-  expect(await followed.next()).toMatchObject({ kind: "events" });
-  expect(await followed.next()).toEqual({ kind: "idle" });
-  expect(await followed.next()).toEqual({ kind: "idle" });
-  stop.abort();
-  expect(await followed.next()).toBeNull();
-  followed.close();
+  const reader = followed(feeds, 0);
+  expect(await reader.next()).toHaveLength(1);
+  expect(await reader.next()).toBe("idle");
+  const next = reader.next();
+  const impatient = setInterval(() => void reader.follower.next(), 10);
+  await expect.poll(() => reader.woken.times).toBe(2);
+  clearInterval(impatient);
+  reader.close();
+  await delay(300);
+  expect(reader.woken.times).toBe(2);
+  void next;
   feeds.close();
   await log.close();
 });
@@ -66,13 +96,11 @@ describe("a follower", () => {
       ...(options.ringEvents !== undefined && { ringEvents: options.ringEvents }),
       logger: silentLogger,
     });
-    const stop = new AbortController();
     afterThis.push(async () => {
-      stop.abort();
       feeds.close();
       await log.close();
     });
-    const follow = (after: number) => feeds.follow("reply", { seq: after }, stop.signal);
+    const follow = (after: number) => followed(feeds, after);
     return { log, feeds, reads, follow };
   };
   const afterThis: (() => Promise<void>)[] = [];
@@ -81,8 +109,7 @@ describe("a follower", () => {
   });
   const texts = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, index) => textEvent(from + index));
-  const seqs = (item: FeedItem | null) =>
-    item?.kind === "events" ? item.events.map(({ seq }) => seq) : item;
+  const seqs = (item: FeedItem) => (typeof item === "string" ? item : item.map(({ seq }) => seq));
 
   test("of a reply made here is handed what is published, and the log is not asked", async () => {
     const { feeds, reads, follow } = stage();
@@ -117,7 +144,7 @@ describe("a follower", () => {
     feeds.publish("reply", texts(1, 1));
     expect(seqs(await follower.next())).toEqual([1]);
     feeds.publish("reply", texts(5, 6));
-    expect(await follower.next()).toEqual({ kind: "gap", isAhead: true });
+    expect(await follower.next()).toBe("behind");
     // Who has come past it goes on.
     expect(seqs(await follow(4).next())).toEqual([5, 6]);
   });
@@ -126,9 +153,9 @@ describe("a follower", () => {
     const { log, feeds, follow } = stage();
     feeds.own("reply", 1, 2);
     feeds.publish("reply", texts(3, 4));
-    expect(await follow(1).next()).toEqual({ kind: "gap", isAhead: true });
+    expect(await follow(1).next()).toBe("behind");
     await log.append("reply", 1, texts(3, 4));
-    expect(await follow(1).next()).toEqual({ kind: "gap", isAhead: true });
+    expect(await follow(1).next()).toBe("behind");
     expect(seqs(await follow(2).next())).toEqual([3, 4]);
   });
 
@@ -142,7 +169,7 @@ describe("a follower", () => {
     const next = follower.next();
     await log.append("reply", 2, texts(1_026, 1_026));
     feeds.publish("reply", texts(1_026, 1_026));
-    expect(await next).toEqual({ kind: "gap", isAhead: true });
+    expect(await next).toBe("behind");
     expect(seqs(await follow(1_025).next())).toEqual([1_026]);
   });
 
@@ -177,7 +204,7 @@ describe("a follower", () => {
     const next = follower.next();
     // Whoever appends to another reply rings no bell here: this one is rung by hand.
     await log.append("reply", 1, []);
-    expect(await next).toEqual({ kind: "gap", isAhead: false });
+    expect(await next).toBe("absent");
     expect(feeds.stats()).toEqual({ feeds: 1, followers: 1 });
   });
 

@@ -6,17 +6,19 @@ import {
   type LogPage,
   type ReplyLog,
 } from "../log/reply-log.ts";
+import type { Reader } from "./pages.ts";
 
 /** What a follower is handed next. */
 export type FeedItem =
-  | { readonly kind: "events"; readonly events: readonly LoggedEvent[] }
-  /**
-   * The events after the cursor are no longer kept, or were never here: ask for a snapshot and go on after it.
-   * `isAhead`: there are such events, and asking again at once brings the same answer.
-   */
-  | { readonly kind: "gap"; readonly isAhead: boolean }
-  /** Nothing happened for the heartbeat time. A quiet follower hears it of replies of other nodes alone, which may have died. */
-  | { readonly kind: "idle" };
+  | readonly LoggedEvent[]
+  /** The events after the cursor, if there are any, are no longer kept, or were never here: the row knows what there is. */
+  | "absent"
+  /** The same where there are such events: asking again at once brings the same answer. */
+  | "behind"
+  /** Nothing has come for the heartbeat time of a reply that is not made here: who makes it may have died. */
+  | "idle"
+  /** Nothing by now; the reader is woken. */
+  | "later";
 
 interface FeedsOptions {
   readonly log: ReplyLog;
@@ -34,8 +36,7 @@ interface Feed {
   bytes: number;
   /** Newest event known here; 0 when none. */
   last: number;
-  followers: number;
-  readonly wake: Set<() => void>;
+  readonly followers: Set<FeedFollower>;
   /** The attempt that is being made on this node: its events arrive by `publish`, the log need not be read. */
   attempt: number | null;
   reading: Promise<void> | undefined;
@@ -53,30 +54,29 @@ export interface ReplyFeeds {
   /** The attempt is over; one that has followed it here is not. */
   disown(replyId: string, attempt: number): void;
   /**
-   * Every event after `cursor`, once and in order, in pages of at most 64 KiB. A page is made only when it is asked for,
-   * so a slow follower costs its cursor and nothing else.
+   * Every event after a number, once and in order, in pages of at most 64 KiB. A page is made only when it is asked for,
+   * so a slow follower costs its cursor and nothing else; the reader is woken when there may be another one.
    */
-  follow(replyId: string, cursor: Cursor, signal: AbortSignal, isQuiet?: boolean): Follower;
+  follow(replyId: string, after: number, reader: Reader): Follower;
   /** Replies watched on this node, and their followers. */
   stats(): { feeds: number; followers: number };
   close(): void;
 }
 
-/** One reader of a reply. No generator: each costs time for each token. */
+/** One reader of a reply. */
 export interface Follower {
-  /** Null when `signal` has aborted. One call at a time. */
-  next(): Promise<FeedItem | null>;
-  /** To be called when it is not read any more. */
-  close(): void;
-}
-
-/** The last event a follower has; the follower may move it forward (past a snapshot). */
-export interface Cursor {
+  /** The last event that it has; its reader may move it forward (past a snapshot). */
   seq: number;
+  /** One call at a time. */
+  next(): FeedItem | Promise<FeedItem>;
+  /** To be called when it is not read any more; nobody is woken then. */
+  close(): void;
 }
 
 /** Followers of a reply that the log does not have look at its row this often. */
 const lostMs = 2_000;
+/** Within the heartbeat time: nobody is told that nothing happens later by more than one of them. */
+const looks = 10;
 
 /**
  * One feed for each watched reply, however many watch: followers read from its ring; only who has fallen behind the
@@ -96,8 +96,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
         ring: [],
         bytes: 0,
         last: 0,
-        followers: 0,
-        wake: new Set(),
+        followers: new Set(),
         attempt: null,
         reading: undefined,
         lost: false,
@@ -110,7 +109,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   };
 
   const release = (replyId: string, feed: Feed) => {
-    if (feed.followers > 0 || feed.attempt !== null) return;
+    if (feed.followers.size > 0 || feed.attempt !== null) return;
     feed.unsubscribe?.();
     if (feeds.get(replyId) === feed) feeds.delete(replyId);
   };
@@ -148,9 +147,7 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   };
 
   const wakeAll = (feed: Feed) => {
-    const waiting = [...feed.wake];
-    feed.wake.clear();
-    for (const wake of waiting) wake();
+    for (const follower of feed.followers) if (follower.isWaiting) follower.hear("news");
   };
 
   /** Fetches what other nodes have appended; one read at a time, and once more if a bell rang meanwhile. */
@@ -182,37 +179,29 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
   }, options.sweepMs ?? 1_000);
   sweep.unref();
 
-  /** For one follower: resolves at news, at the heartbeat, or when the signal aborts; true only for news. */
-  const createWaiter = (feed: Feed, signal: AbortSignal, isQuiet: boolean) => {
-    let settle: ((isNews: boolean) => void) | undefined;
-    const finish = (isNews: boolean) => {
-      feed.wake.delete(wake);
-      settle?.(isNews);
-      settle = undefined;
-    };
-    const wake = () => finish(true);
-    const stop = () => finish(false);
-    const pass = () => {
-      if (isQuiet && feed.attempt !== null) timer.refresh();
-      else stop();
-    };
-    // Set once and for all: to wait is what a follower does for every token.
-    const timer = setTimeout(pass, options.heartbeatMs);
-    signal.addEventListener("abort", stop);
-    return {
-      news: () =>
-        new Promise<boolean>((resolve) => {
-          settle = resolve;
-          feed.wake.add(wake);
-          timer.refresh();
-          if (signal.aborted) stop();
-        }),
-      close() {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", stop);
-      },
-    };
+  /** What all followers have in common. One timer looks after all that wait: they are many, and each waits for long. */
+  const shared: Shared = {
+    nowMs: performance.now(),
+    read: (replyId, after) => log.read(replyId, after, pageEvents, pageBytes),
+    push,
+    leave(follower) {
+      follower.feed.followers.delete(follower);
+      release(follower.replyId, follower.feed);
+    },
   };
+  const look = () => {
+    shared.nowMs = performance.now();
+    for (const feed of feeds.values()) {
+      for (const follower of feed.followers) {
+        if (!follower.isWaiting) continue;
+        // Who makes it here says so when it is over.
+        if (feed.attempt !== null) follower.sinceMs = shared.nowMs;
+        else if (shared.nowMs - follower.sinceMs >= options.heartbeatMs) follower.hear("idle");
+      }
+    }
+  };
+  const looking = setInterval(look, options.heartbeatMs / looks);
+  looking.unref();
 
   return {
     own(replyId, attempt, last) {
@@ -232,51 +221,21 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       log.release(replyId);
       release(replyId, feed);
     },
-    follow(replyId, cursor, signal, isQuiet = false) {
+    follow(replyId, after, reader) {
       const feed = feedOf(replyId);
-      feed.followers += 1;
       feed.unsubscribe ??= log.onBell(replyId, () => refresh(replyId, feed));
-      const waiter = createWaiter(feed, signal, isQuiet);
-      let primed = feed.attempt !== null;
-      return {
-        async next() {
-          while (!signal.aborted) {
-            const first = feed.ring[0]?.seq ?? feed.last + 1;
-            if (feed.last > cursor.seq && first <= cursor.seq + 1) {
-              const events = page(feed.ring, cursor.seq + 1 - first);
-              cursor.seq = (events.at(-1) as LoggedEvent).seq;
-              return { kind: "events", events };
-            }
-            if (feed.last > cursor.seq || !primed) {
-              primed = true;
-              const { events } = await log.read(replyId, cursor.seq, pageEvents, pageBytes);
-              if (events[0]?.seq !== cursor.seq + 1) {
-                // Trimmed, forgotten, or nothing was written yet: the row knows.
-                return { kind: "gap", isAhead: feed.last > cursor.seq };
-              }
-              cursor.seq = (events.at(-1) as LoggedEvent).seq;
-              if (feed.last < cursor.seq && feed.attempt === null) push(feed, events);
-              return { kind: "events", events };
-            }
-            if (!(await waiter.news())) return signal.aborted ? null : { kind: "idle" };
-            if (feed.lost && feed.last <= cursor.seq) return { kind: "gap", isAhead: false };
-          }
-          return null;
-        },
-        close() {
-          waiter.close();
-          feed.followers -= 1;
-          release(replyId, feed);
-        },
-      };
+      const follower = new FeedFollower(shared, replyId, feed, after, reader);
+      feed.followers.add(follower);
+      return follower;
     },
     stats() {
       let followers = 0;
-      for (const feed of feeds.values()) followers += feed.followers;
+      for (const feed of feeds.values()) followers += feed.followers.size;
       return { feeds: feeds.size, followers };
     },
     close() {
       clearInterval(sweep);
+      clearInterval(looking);
       for (const feed of feeds.values()) {
         feed.unsubscribe?.();
         wakeAll(feed);
@@ -284,6 +243,85 @@ export function createReplyFeeds(options: FeedsOptions): ReplyFeeds {
       feeds.clear();
     },
   };
+}
+
+/** What all followers of a node have in common. */
+interface Shared {
+  /** As of the last look. */
+  nowMs: number;
+  read(replyId: string, after: number): Promise<LogPage>;
+  push(feed: Feed, events: readonly LoggedEvent[]): void;
+  leave(follower: FeedFollower): void;
+}
+
+/** While it waits it is its place in a feed. */
+class FeedFollower implements Follower {
+  readonly #shared: Shared;
+  readonly #reader: Reader;
+  readonly replyId: string;
+  readonly feed: Feed;
+  seq: number;
+  isWaiting = false;
+  /** Since when it has been waiting. */
+  sinceMs = 0;
+  #heard: "news" | "idle" | null = null;
+  /** Until it has asked the log once what there is. */
+  #isPrimed: boolean;
+
+  constructor(shared: Shared, replyId: string, feed: Feed, after: number, reader: Reader) {
+    this.#shared = shared;
+    this.#reader = reader;
+    this.replyId = replyId;
+    this.feed = feed;
+    this.seq = after;
+    this.#isPrimed = feed.attempt !== null;
+  }
+
+  hear(what: "news" | "idle"): void {
+    this.isWaiting = false;
+    this.#heard = what;
+    this.#reader.wake();
+  }
+
+  next(): FeedItem | Promise<FeedItem> {
+    const { feed } = this;
+    const heard = this.#heard;
+    this.#heard = null;
+    const first = feed.ring[0]?.seq ?? feed.last + 1;
+    if (feed.last > this.seq && first <= this.seq + 1) {
+      this.isWaiting = false;
+      return this.#moved(page(feed.ring, this.seq + 1 - first));
+    }
+    if (feed.last > this.seq || !this.#isPrimed) return this.#read();
+    if (heard === "idle") return "idle";
+    if (heard === "news" && feed.lost) return "absent";
+    // Who looks again by himself has waited all the same.
+    if (!this.isWaiting) this.sinceMs = this.#shared.nowMs;
+    this.isWaiting = true;
+    return "later";
+  }
+
+  close(): void {
+    this.isWaiting = false;
+    this.#shared.leave(this);
+  }
+
+  async #read(): Promise<FeedItem> {
+    const { feed, replyId } = this;
+    this.isWaiting = false;
+    this.#isPrimed = true;
+    const { events } = await this.#shared.read(replyId, this.seq);
+    // Trimmed, forgotten, or nothing was written yet.
+    if (events[0]?.seq !== this.seq + 1) return feed.last > this.seq ? "behind" : "absent";
+    this.#moved(events);
+    if (feed.last < this.seq && feed.attempt === null) this.#shared.push(feed, events);
+    return events;
+  }
+
+  #moved(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
+    this.seq = (events.at(-1) as LoggedEvent).seq;
+    return events;
+  }
 }
 
 function page(ring: readonly LoggedEvent[], start: number): LoggedEvent[] {

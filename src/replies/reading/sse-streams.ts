@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
-import type { OpenPages, Pages, Reader } from "./pages.ts";
 import { unwaited } from "../../lib/unwaited.ts";
+import type { NextPage, OpenPages, Pages, Reader } from "./pages.ts";
 
 interface StreamsOptions<Event> {
   /** A stream on which nothing is sent for this long gets a sign of life. */
@@ -81,6 +81,7 @@ class SseStream<Event> implements Reader {
   readonly #fate: StreamFate;
   readonly #shared: Shared<Event>;
   #pages: Pages<Event> | undefined;
+  /** It shows what there is, waits for a page that is on its way, or for the viewer to take something. */
   #isRunning = false;
   #isWoken = false;
   #isGone = false;
@@ -88,20 +89,22 @@ class SseStream<Event> implements Reader {
   /** When something was sent, or taken, last. */
   sinceMs: number;
   #underWay = 0;
-  #goOn: (() => void) | undefined;
+  /** It goes on when something was taken. */
+  #isFull = false;
   /** Or refused: then the response says so itself. */
   readonly #onTaken = () => {
     this.#underWay -= 1;
     this.sinceMs = this.#shared.nowMs;
-    this.#release();
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    this.#run();
   };
   /** The viewer has gone, or may read no more. May be called again. */
   readonly leave = () => {
     if (this.#isGone) return;
     this.#isGone = true;
-    this.#release();
     this.#close();
-    if (!this.#isRunning) this.#end(false);
+    if (!this.#isRunning || this.#isFull) this.#end(false);
   };
 
   constructor(raw: ServerResponse, fate: StreamFate, shared: Shared<Event>) {
@@ -125,12 +128,11 @@ class SseStream<Event> implements Reader {
 
   wake(): void {
     if (this.#isRunning) this.#isWoken = true;
-    else if (this.#pages !== undefined) unwaited(this.#run(this.#pages));
+    else this.#run();
   }
 
   beat(): void {
-    const taken = this.#send(this.#fate.heartbeat);
-    if (taken !== undefined) unwaited(taken);
+    this.#send(this.#fate.heartbeat);
   }
 
   cut(): void {
@@ -138,46 +140,59 @@ class SseStream<Event> implements Reader {
     this.#raw.destroy();
   }
 
-  async #run(pages: Pages<Event>): Promise<void> {
+  /** Until there is something to wait for: to wait for nothing costs time too, for each token. */
+  #run(): void {
+    const pages = this.#pages;
+    if (pages === undefined) return;
     this.#isRunning = true;
-    let isWhole = false;
     try {
-      while (!this.#isGone && !isWhole) {
+      let goesOn = true;
+      while (goesOn) {
         this.#isWoken = false;
-        const coming = pages.next();
-        // To wait for nothing costs time too, for each token.
-        const page = coming instanceof Promise ? await coming : coming;
-        if (this.#isGone) break;
-        if (page === "later") {
-          if (this.#isWoken) continue;
-          this.#isRunning = false;
+        const page = pages.next();
+        if (page instanceof Promise) {
+          unwaited(this.#runAfter(page));
           return;
         }
-        isWhole = page === "over";
-        if (page === "over") break;
-        const full = this.#send(this.#shared.encode(page));
-        if (full !== undefined) await full;
+        goesOn = this.#take(page);
       }
     } catch (error) {
-      this.#fate.onFault(error);
+      this.#fail(error);
     }
-    this.#end(isWhole);
   }
 
-  /** Undefined when the next may follow at once; else resolves when something was taken, or when the viewer has gone. */
-  #send(bytes: string | Buffer): Promise<void> | undefined {
+  async #runAfter(page: Promise<NextPage<Event>>): Promise<void> {
+    try {
+      if (this.#take(await page)) this.#run();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Whether the next one may follow at once. */
+  #take(page: NextPage<Event>): boolean {
+    if (this.#isGone || page === "over") {
+      this.#end(!this.#isGone);
+      return false;
+    }
+    if (page === "later") {
+      this.#isRunning = this.#isWoken;
+      return this.#isWoken;
+    }
+    this.#send(this.#shared.encode(page));
+    this.#isFull = this.#underWay >= 2;
+    return !this.#isFull;
+  }
+
+  #send(bytes: string | Buffer): void {
     if (this.#underWay === 0) this.sinceMs = this.#shared.nowMs;
     this.#underWay += 1;
     this.#raw.write(bytes, this.#onTaken);
-    if (this.#underWay < 2) return undefined;
-    return new Promise((resolve) => {
-      this.#goOn = resolve;
-    });
   }
 
-  #release(): void {
-    this.#goOn?.();
-    this.#goOn = undefined;
+  #fail(error: unknown): void {
+    this.#fate.onFault(error);
+    this.#end(false);
   }
 
   #close(): void {

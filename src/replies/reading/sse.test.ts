@@ -3,12 +3,12 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import Fastify from "fastify";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import type { IdentityProvider } from "../../identity/identity.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { FollowReply } from "./follow-reply.ts";
 import { PlacesByOwner } from "../../lib/places.ts";
-import { pagesOf, type OpenPages } from "./pages.ts";
+import { pagesOf, type OpenPages, type Reader } from "./pages.ts";
 import { createSseView, type FramedEvent } from "./sse.ts";
 
 const ended: (() => Promise<void>)[] = [];
@@ -33,7 +33,7 @@ async function stage(
   const sse = createSseView({
     stallMs,
     heartbeatMs,
-    follow,
+    open: (replyId, after) => pagesOf((signal) => follow(replyId, after, signal)),
     isThere: () => Promise.resolve(false),
     maxViewers: 1,
     placesOfUsers: new PlacesByOwner(0),
@@ -121,10 +121,43 @@ it("keeps nothing that only its beginning has needed", async () => {
   await expect.poll(() => response?.req.readableEnded).toBe(true);
 });
 
+it("writes what is here before whoever has woken it goes on, and asks for no more than two that are not taken", async () => {
+  let response: ServerResponse | undefined;
+  const waiting: FramedEvent[][] = [];
+  let asked = 0;
+  const reader = Promise.withResolvers<Reader>();
+  const { asked: request } = await stage(
+    async (_closed, raw) => (response = raw),
+    undefined,
+    undefined,
+    (woken) => {
+      reader.resolve(woken);
+      return {
+        next() {
+          asked += 1;
+          return waiting.shift() ?? "later";
+        },
+        close() {},
+      };
+    },
+  );
+  await once(request, "response");
+  const { wake } = await reader.promise.then((woken) => ({ wake: () => woken.wake() }));
+  const write = vi.spyOn(response as ServerResponse, "write");
+  const before = asked;
+  waiting.push(...[1, 2, 3].map((seq) => [{ seq, json: "{}" }]));
+  wake();
+  wake();
+  expect(write).toHaveBeenCalledTimes(2);
+  expect(asked).toBe(before + 2);
+  await expect.poll(() => waiting).toEqual([]);
+  expect(write).toHaveBeenCalledTimes(3);
+});
+
 it("is one of so many of a user and of all, and gives back what it has taken of either", () => {
   const admission = (maxViewers: number, ofUser: number) => {
     const { admit } = createSseView({
-      follow: async function* none() {},
+      open: () => pagesOf(async function* none() {}),
       isThere: () => Promise.resolve(false),
       maxViewers,
       heartbeatMs: 15_000,

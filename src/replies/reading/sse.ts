@@ -9,14 +9,14 @@ import { createAdmissionWatch } from "../../identity/watch-admission.ts";
 import { Places, type PlacesByOwner } from "../../lib/places.ts";
 import { Problem } from "../../problems/problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
-import type { FollowReply } from "./follow-reply.ts";
-import { followSent, type Answering } from "./follow-sent.ts";
-import { pagesOf, type OpenPages } from "./pages.ts";
+import type { OpenReply } from "./follow-reply.ts";
+import { openSent, type Answering } from "./follow-sent.ts";
+import type { OpenPages } from "./pages.ts";
 import { createSseStreams } from "./sse-streams.ts";
 import type { LoggedEvent } from "../log/reply-log.ts";
 
 interface SseViewOptions {
-  readonly follow: FollowReply;
+  readonly open: OpenReply;
   /** Whether there is such a reply (still). */
   readonly isThere: (replyId: string) => Promise<boolean>;
   readonly telemetry: Telemetry;
@@ -86,7 +86,7 @@ const endLine = "data: [DONE]\n\n";
  * is fetched when the socket has taken the one before the last.
  */
 export function createSseView(options: SseViewOptions): SseView {
-  const { follow, telemetry, heartbeatMs, stallMs = 30_000 } = options;
+  const { telemetry, heartbeatMs, stallMs = 30_000 } = options;
   const watchAdmission = createAdmissionWatch(options.identity);
   const places = new Places(options.maxViewers);
   const streams = createSseStreams({ heartbeatMs, stallMs, encode: createEncoder() });
@@ -141,13 +141,6 @@ export function createSseView(options: SseViewOptions): SseView {
     stream.begin(shown.open);
   };
 
-  const pagesOfReply = ({ after, ...answering }: Shown): OpenPages<FramedEvent> =>
-    pagesOf((signal) =>
-      answering.waiting === undefined
-        ? follow(answering.replyId, after, signal, true)
-        : followSent(follow, options.isThere, answering, after, signal),
-    );
-
   return {
     admit({ identity: caller }) {
       const user = limitedUser(caller);
@@ -175,7 +168,7 @@ export function createSseView(options: SseViewOptions): SseView {
             headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
             fields: { replyId },
             isForBrowsers: true,
-            open: pagesOfReply(shown),
+            open: openSent(options, shown, shown.after),
           });
         },
         [Symbol.dispose]() {

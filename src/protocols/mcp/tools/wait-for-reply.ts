@@ -32,9 +32,7 @@ export function createWaitForReply({ follow, waitMs, closing }: WaitParts) {
       stopped.signal,
     ]);
     try {
-      const shown = view(follow(replyId, 0, signal), projection, {
-        onState: (next) => (state = next),
-      });
+      const shown = view(follow(replyId, 0, signal), projection, (next) => (state = next));
       for await (const notices of shown) {
         // What there is of a reply already comes at once: its last notice says it all.
         const last = notices?.at(-1);

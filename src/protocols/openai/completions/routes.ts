@@ -10,15 +10,14 @@ import { idempotencyHeaders } from "../../../idempotency/idempotency-header.ts";
 import type { IdentityProvider } from "../../../identity/identity.ts";
 import { timeOfId } from "../../../lib/ids.ts";
 import { Problem } from "../../../problems/problem.ts";
-import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
-import { pagesOf } from "../../../replies/reading/pages.ts";
+import type { FollowReply, OpenReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
 import { keyOf, userMembers, userOf } from "../../caller.ts";
 import { conversationName } from "../../conversation-name.ts";
 import type { WatchDisconnect } from "../../disconnect.ts";
 import type { OpenedTurn, TurnOpener } from "../../open-turn.ts";
 import { turnRefusals } from "../../refusals.ts";
-import { folded, view } from "../../view.ts";
+import { folded, openView } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import { settingsFor } from "../settings.ts";
 import { completionProjection, wholeCompletion } from "./project.ts";
@@ -28,6 +27,7 @@ import { completionBody, completionSchema } from "./schemas.ts";
 export interface CompletionRoutesOptions {
   readonly turns: TurnOpener;
   readonly disconnect: WatchDisconnect;
+  readonly openReply: OpenReply;
   readonly follow: FollowReply;
   readonly messages: Pick<MessageStore, "find">;
   readonly catalogue: Pick<Catalogue, "seenBy">;
@@ -55,7 +55,7 @@ data: [DONE]
 
 /** Chat completions, over the same replies as everything else. */
 export function completionRoutes(options: CompletionRoutesOptions): FastifyPluginAsyncTypebox {
-  const { turns, disconnect, follow, messages, catalogue, sse, identity } = options;
+  const { turns, disconnect, openReply, follow, messages, catalogue, sse, identity } = options;
 
   const open = async (
     request: FastifyRequest<{ Body: CompletionBody }>,
@@ -167,7 +167,7 @@ export function completionRoutes(options: CompletionRoutesOptions): FastifyPlugi
           viewer.show(request, reply, {
             headers: { "X-Session-ID": sessionId, "X-Message-ID": replyId },
             fields: { replyId },
-            open: pagesOf((signal) => view(follow(replyId, after, signal), projection)),
+            open: openView(openReply(replyId, after), projection),
           });
           return undefined;
         }

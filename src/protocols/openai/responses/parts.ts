@@ -16,7 +16,7 @@ export function createParts(follow: FollowReply) {
     const all = responseProjection({ ...told, segment: Number.MAX_SAFE_INTEGER });
     let { segment } = all.initial;
     const onState = (state: ResponseState) => (segment = Math.min(state.segment, 10_000));
-    for await (const _ of view(follow(told.messageId, 0, signal), all, { onState }));
+    for await (const _ of view(follow(told.messageId, 0, signal), all, onState));
     signal.throwIfAborted();
     return segment;
   };

@@ -10,13 +10,12 @@ import { goneSignal } from "../../../http/gone-signal.ts";
 import { idempotencyHeaders } from "../../../idempotency/idempotency-header.ts";
 import type { IdentityProvider } from "../../../identity/identity.ts";
 import { Problem } from "../../../problems/problem.ts";
-import type { FollowReply } from "../../../replies/reading/follow-reply.ts";
-import { pagesOf } from "../../../replies/reading/pages.ts";
+import type { FollowReply, OpenReply } from "../../../replies/reading/follow-reply.ts";
 import type { SseView } from "../../../replies/reading/sse.ts";
 import { userMembers, userOf } from "../../caller.ts";
 import type { TurnOpener } from "../../open-turn.ts";
 import { turnRefusals } from "../../refusals.ts";
-import { view } from "../../view.ts";
+import { openView, view } from "../../view.ts";
 import { conversationHeaders, errorResponses, security, tags } from "../schemas.ts";
 import type { ExternalIds } from "../../conversation-name.ts";
 import { createResponseOpener } from "./open-response.ts";
@@ -28,6 +27,7 @@ interface ResponseRoutesOptions {
   readonly externalIds: Pick<ExternalIds, "isKept">;
   readonly turns: TurnOpener;
   readonly commands: Pick<Commands, "state" | "cancel" | "remove">;
+  readonly openReply: OpenReply;
   readonly follow: FollowReply;
   readonly messages: Pick<MessageStore, "find">;
   readonly catalogue: Pick<Catalogue, "seenBy">;
@@ -63,7 +63,7 @@ data: [DONE]
 
 /** Responses of OpenAI's, each a reply or, where that waits for decisions, a part of one. */
 export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsyncTypebox {
-  const { commands, follow, sse, identity } = options;
+  const { commands, openReply, follow, sse, identity } = options;
   const reader = createResponseReader(options);
   const { asItIs, found, owned } = reader;
   const open = createResponseOpener(options, reader);
@@ -112,9 +112,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
           viewer.show(request, reply, {
             headers,
             fields: { replyId: turn.replyId },
-            open: pagesOf((signal) =>
-              view(follow(turn.replyId, 0, signal), responseProjection(told)),
-            ),
+            open: openView(openReply(turn.replyId, 0), responseProjection(told)),
           });
           return undefined;
         }
@@ -167,9 +165,7 @@ export function responseRoutes(options: ResponseRoutesOptions): FastifyPluginAsy
         viewer.show(request, reply, {
           headers: { "X-Session-ID": told.sessionId, "X-Message-ID": told.messageId },
           fields: { replyId: told.messageId },
-          open: pagesOf((signal) =>
-            view(follow(told.messageId, 0, signal), responseProjection(told), { after }),
-          ),
+          open: openView(openReply(told.messageId, 0), responseProjection(told), after),
         });
         return undefined;
       },
