@@ -358,7 +358,15 @@ export interface RunRequest {
    * then part of this reply. Never raises for a store that is away.
    */
   steered?(): Promise<readonly SteeringMessage[]>;
+  /**
+   * What a run says may be told here at the moment of its arrival instead of being yielded: to wait for each of several
+   * generators costs more than the token. Only between two steps of the generator, whose events are told by then. A promise
+   * where the log is behind: nothing more should be told, or yielded, until it is fulfilled.
+   */
+  tell?(event: ToldEvent): Promise<void> | undefined;
 }
+
+export type ToldEvent = Extract<AgentEvent, { readonly type: "text" | "reasoning" }>;
 
 /** What a probe found out. Everybody may read it: no addresses, no credentials, not the source's own words. */
 export interface BackendHealth {

@@ -34,13 +34,23 @@ export interface EventReaderLimits {
   readonly maxEventLength: number;
 }
 
+export type TakeEvents<Event> = (events: readonly Event[]) => boolean;
+
 /** Reads the events of one exchange. */
 export interface EventReader<Event> {
   readonly sent: boolean;
-  /** All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. One call at a time. */
-  next(): Promise<readonly Event[] | null>;
+  /**
+   * All events that have arrived, in order, at least one; null at the end. Raises what broke the exchange. One call at a time.
+   * `take` is shown them first, at the moment of their arrival: those that it has done with (true) are not waited for, which
+   * costs more than most of them are worth. What it raises is raised here.
+   */
+  next(take?: TakeEvents<Event>): Promise<readonly Event[] | null>;
   /** Closes the socket if the answer has not ended. */
   close(): void;
+}
+
+interface Waiting<Event> extends Omit<PromiseWithResolvers<readonly Event[] | null>, "promise"> {
+  readonly take: TakeEvents<Event> | undefined;
 }
 
 /** Beyond this much unread data the socket is not read. */
@@ -91,7 +101,7 @@ export function openEventReader<Event>(
   let paused = false;
   let ended = false;
   let failure: Error | null = null;
-  let waiting: PromiseWithResolvers<readonly Event[] | null> | null = null;
+  let waiting: Waiting<Event> | null = null;
   let timer: NodeJS.Timeout | undefined = setTimeout(onTimeout, limits.firstEventTimeoutMs);
 
   // UTF-8 sequences may be cut between two pieces.
@@ -141,7 +151,7 @@ export function openEventReader<Event>(
   if (signal.aborted) onAbort();
   else if (!ended) signal.addEventListener("abort", onAbort, { once: true });
 
-  function take(): readonly Event[] {
+  function drain(): readonly Event[] {
     if (!begun) {
       begun = true;
       clearTimeout(timer);
@@ -161,20 +171,39 @@ export function openEventReader<Event>(
   function settle(): void {
     if (!waiting) return;
     const { resolve, reject } = waiting;
-    if (queue.length > 0) resolve(take());
-    else if (failure) reject(failure);
+    if (queue.length > 0) {
+      const events = show(waiting);
+      if (events !== null) resolve(events);
+      else return;
+    } else if (failure) reject(failure);
     else if (ended) resolve(null);
     else return;
     waiting = null;
+  }
+
+  /** Null where they are done with, or it has been answered otherwise: what is done with them may end the exchange. */
+  function show(asked: Waiting<Event>): readonly Event[] | null {
+    const events = drain();
+    try {
+      if (asked.take?.(events) !== true) return waiting === asked ? events : null;
+    } catch (error) {
+      asked.reject(error);
+      if (waiting === asked) waiting = null;
+      return null;
+    }
+    if (!ended) timer?.refresh();
+    // They were the last, and what follows them is the end.
+    else if (waiting === asked) settle();
+    return null;
   }
 
   return {
     get sent() {
       return exchange.sent;
     },
-    next() {
-      waiting = Promise.withResolvers();
-      const { promise } = waiting;
+    next(take) {
+      const { promise, ...settlers } = Promise.withResolvers<readonly Event[] | null>();
+      waiting = { ...settlers, take };
       if (begun && !ended && queue.length === 0) timer?.refresh();
       settle();
       return promise;

@@ -4,6 +4,7 @@ import {
   StillPaused,
   type AgentBackend,
   type AgentEvent,
+  type RunRequest,
 } from "../../agents/agent-backend.ts";
 import { Problem } from "../../problems/problem.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
@@ -21,7 +22,11 @@ import { claimedReply } from "../../../test/support/claimed-reply.ts";
 
 const claimed = claimedReply();
 
-type Script = (signal: AbortSignal, how: string) => AsyncGenerator<AgentEvent, void, void>;
+type Script = (
+  signal: AbortSignal,
+  how: string,
+  request: Pick<RunRequest, "tell">,
+) => AsyncGenerator<AgentEvent, void, void>;
 
 interface Setting {
   readonly reply?: Partial<ClaimedReply>;
@@ -61,10 +66,10 @@ function stage(script: Script, setting: Setting = {}) {
   const ends: { progress: ReplyProgress; end: ReplyEnd }[] = [];
   const backend: Partial<AgentBackend> = {
     source: "builtin",
-    run: (_request, signal) => script(signal, "run"),
-    continue: (_request, state, decisions, signal) =>
-      script(signal, `continue ${JSON.stringify([state, decisions])}`),
-    resume: (_request, state, signal) => script(signal, `resume ${JSON.stringify(state)}`),
+    run: (request, signal) => script(signal, "run", request),
+    continue: (request, state, decisions, signal) =>
+      script(signal, `continue ${JSON.stringify([state, decisions])}`, request),
+    resume: (request, state, signal) => script(signal, `resume ${JSON.stringify(state)}`, request),
   };
   let spoken = "";
   const reply = { ...claimed, ...setting.reply };
@@ -235,6 +240,62 @@ test.each([
   expect(how).toEqual([called]);
 });
 
+test("words that are told at once stand where they were told, and are spoken", async () => {
+  const script: Script = async function* (_signal, _how, { tell }) {
+    yield text("one ");
+    void tell?.({ type: "reasoning", text: "hm" });
+    void tell?.({ type: "text", text: "two " });
+    yield text("three");
+    yield finish;
+  };
+  const { progress, end, told } = await stage(script, { speaks: true }).run();
+  expect(progress).toMatchObject({ content: "one two three", reasoning: "hm" });
+  expect(end).toMatchObject({ status: "complete", audio: { said: "one two three" } });
+  expect(told.map(({ type }) => type).slice(0, 3)).toEqual([
+    "assistant_chunk",
+    "reasoning_chunk",
+    "assistant_chunk",
+  ]);
+});
+
+test("words that are told beyond the limit end the reply, and more is not heard", async () => {
+  const script: Script = async function* (signal, _how, { tell }) {
+    yield text("x");
+    void tell?.({ type: "text", text: "y".repeat(20) });
+    expect(signal.aborted).toBe(true);
+    void tell?.({ type: "text", text: "z" });
+  };
+  const { progress, end } = await stage(script).run();
+  expect(end?.finishReason).toBe("length");
+  expect(progress?.content).toBe(`x${"y".repeat(20)}`);
+});
+
+test("who tells faster than the log takes it is told to wait", async () => {
+  const gate = Promise.withResolvers<void>();
+  const waits: boolean[] = [];
+  const script: Script = async function* (_signal, _how, { tell }) {
+    waits.push(tell?.({ type: "reasoning", text: "short" }) !== undefined);
+    const behind = tell?.({ type: "reasoning", text: "long ".repeat(300_000) });
+    waits.push(behind !== undefined);
+    gate.resolve();
+    await behind;
+    yield finish;
+  };
+  const { end } = await stage(script, { gate: gate.promise }).run();
+  expect(waits).toEqual([false, true]);
+  expect(end?.status).toBe("complete");
+});
+
+test("a run that is taken up again has its words counted before they are told", async () => {
+  const given: unknown[] = [];
+  const script: Script = async function* (_signal, _how, { tell }) {
+    given.push(tell);
+    yield finish;
+  };
+  await stage(script, { reply: { backendState: {} } }).run({ kind: "resume", stateLength: 0 });
+  expect(given).toEqual([undefined]);
+});
+
 test("a run that is taken up again tells nothing twice", async () => {
   const { run, stored } = stage(says(text("two thr"), text("ee"), finish), {
     reply: { content: "one two ", backendState: {} },
@@ -348,9 +409,9 @@ test("ended without a run", async () => {
   expect(progress?.content).toBe("from the tail");
 });
 
-const works: Script = async function* (signal) {
+const works: Script = async function* (signal, how, request) {
   yield { type: "tool", toolCallId: "t", name: "n", status: "started" };
-  yield* hangs(signal, "");
+  yield* hangs(signal, how, request);
 };
 
 test("a checkpoint says that somebody has cancelled", async () => {

@@ -7,6 +7,7 @@ import {
   type FoundAgent,
   type Requirement,
   type SteeringMessage,
+  type ToldEvent,
 } from "../../agents/agent-backend.ts";
 import { settledWithin } from "../../lib/settled-within.ts";
 import type { AttachmentInfo } from "../../attachments/attachment-store.ts";
@@ -339,8 +340,15 @@ export class ReplyRunner {
     const asked = [...joined.map(({ messageId }) => messageId), userMessageId];
     const attachments =
       turn.hasAttachments === true ? await this.#options.attachmentsOf(asked) : [];
-    const events = this.#call(mode, this.#agent, attachments);
     const { content } = this.reply;
+    const tell = (event: ToldEvent) => {
+      if (signal.aborted) return undefined;
+      if (this.#apply(event, onText)?.kind === "too_long") this.stop(new ReplyStopped("too_long"));
+      return writer.backlog > maxBacklogLength ? writer.flushed() : undefined;
+    };
+    // What is to be skipped first has to come by its events.
+    const around = { attachments, ...(mode.kind !== "resume" && { tell }) };
+    const events = this.#call(mode, this.#agent, around);
     const fresh =
       mode.kind === "resume"
         ? skipText(events, { content, stateLength: mode.stateLength })
@@ -369,12 +377,12 @@ export class ReplyRunner {
   #call(
     mode: RunMode,
     agent: FoundAgent,
-    attachments: readonly Attachment[],
+    around: Pick<Parameters<typeof runRequestOf>[2], "attachments" | "tell">,
   ): AsyncGenerator<AgentEvent, void, void> {
     const { reply } = this;
     const { store, historyMessages } = this.#options;
     const request = runRequestOf(reply, agent, {
-      attachments,
+      ...around,
       userToken: this.#userToken,
       find: (agentId) => this.#options.catalogue.find(agentId),
       history: (sessionId, path, { messages = historyMessages, ...bounds } = {}) =>

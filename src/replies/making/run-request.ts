@@ -28,13 +28,14 @@ interface Surroundings {
     ids: readonly string[],
   ) => ReturnType<NonNullable<RunRequest["files"]>>;
   readonly steered?: NonNullable<RunRequest["steered"]>;
+  readonly tell?: NonNullable<RunRequest["tell"]>;
 }
 
 /** What an agent is called with, whether a reply begins, goes on or is taken up again. */
 export function runRequestOf(
   reply: ClaimedReply,
   { agentId, backend }: FoundAgent,
-  { attachments, userToken, find, history, files, steered }: Surroundings,
+  { attachments, userToken, find, history, files, steered, tell }: Surroundings,
 ): RunRequest {
   const { replyId, attempt, sessionId, message, messageSeq, joined, seq, conversation, turn } =
     reply;
@@ -78,6 +79,7 @@ export function runRequestOf(
       }),
     files: (ids) => files(sessionId, ids),
     ...(steered && { steered }),
+    ...(tell && { tell }),
   };
 }
 

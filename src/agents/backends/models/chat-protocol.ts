@@ -102,10 +102,17 @@ export interface ModelChoice {
   readonly parameters: Readonly<Record<string, number>>;
 }
 
+export type ModelWords = Extract<ModelDelta, { readonly type: "text" | "reasoning" }>;
+export type HearWords = (words: ModelWords) => boolean;
+
 /** A model's answer, as it comes. No generator: each costs time for each token. */
 export interface Completion {
-  /** The next deltas, at least one; null when the last was had. Raises problems as `Upstream.stream` does. */
-  next(): Promise<readonly ModelDelta[] | null>;
+  /**
+   * The next deltas; null when the last was had. Raises problems as `Upstream.stream` does. `hear` is given words at the
+   * moment of their arrival, in place of being waited for; when it returns false, nothing is read until `next` is called
+   * again, and there may be no deltas to return.
+   */
+  next(hear?: HearWords): Promise<readonly ModelDelta[] | null>;
   /** To be called in any case: ends what is still coming. */
   close(): void;
 }

@@ -3,7 +3,7 @@ import type { Logger } from "../../../telemetry/logger.ts";
 import type { EventStream, Upstream } from "../../upstream/upstream.ts";
 import { toProblem, upstreamErrorOf } from "../../upstream/upstream-error.ts";
 import { createAnswerParser, type AnswerDocument } from "./answer-parser.ts";
-import type { Completion, ModelCall, ModelDelta } from "./chat-protocol.ts";
+import type { Completion, HearWords, ModelCall, ModelDelta, ModelWords } from "./chat-protocol.ts";
 import { createCompletionReader, type CompletionReader } from "./completion-stream.ts";
 import { refusedSetting } from "./model-settings.ts";
 import { toResponsesRequest, unknownToResponses } from "./responses-request.ts";
@@ -138,29 +138,40 @@ function readCompletion(
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
 
-  /** The deltas of the next event that has any; null after the last one that has arrived. */
-  const read = (arrived: readonly AnswerDocument[]): readonly ModelDelta[] | null => {
+  /** The deltas of the next event that has any for who waits in `next`; null after the last one that has arrived. */
+  const read = (
+    arrived: readonly AnswerDocument[],
+    hear: HearWords | undefined,
+  ): readonly ModelDelta[] | null => {
     while (position < arrived.length) {
       const document = arrived[position] as AnswerDocument;
       position += 1;
       const deltas = reader.read(document);
-      clearTimeout(timer);
       const { ended } = reader;
-      if (ended !== null) timer = setTimeout(() => enough.abort(), waitMs[ended]);
-      if (deltas.length > 0) return deltas;
+      if (timer !== undefined) clearTimeout(timer);
+      timer = ended === null ? undefined : setTimeout(() => enough.abort(), waitMs[ended]);
+      if (deltas.length === 0) continue;
+      const [words] = deltas;
+      if (hear === undefined || deltas.length > 1 || !isWords(words)) return deltas;
+      if (!hear(words)) return nothing;
     }
     return null;
   };
 
   return {
-    async next() {
+    async next(hear) {
       if (isOver) return null;
       try {
         while (batch !== null) {
-          const deltas = read(batch);
+          const deltas = read(batch, hear);
           if (deltas !== null) return deltas;
-          batch = await rest.next();
-          position = 0;
+          let found: readonly ModelDelta[] | null = null;
+          batch = await rest.next((arrived) => {
+            position = 0;
+            found = read(arrived, hear);
+            return found === null;
+          });
+          if (found !== null) return found;
         }
       } catch (error) {
         // After the last word it does not matter how the connection ends.
@@ -180,6 +191,12 @@ function readCompletion(
       rest.close();
     },
   };
+}
+
+const nothing: readonly ModelDelta[] = [];
+
+function isWords(delta: ModelDelta | undefined): delta is ModelWords {
+  return delta?.type === "text" || delta?.type === "reasoning";
 }
 
 /** What was asked for, and the model cannot do; null: it is refused for something else. */

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   startOpenAiServer,
@@ -46,9 +47,12 @@ afterEach(async () => {
   await server.close();
 });
 
+/** What is told and what is yielded, in one order. */
 async function run(agentId: string, changes: Partial<RunRequest> = {}): Promise<AgentEvent[]> {
   const events: AgentEvent[] = [];
-  for await (const event of backend.run(runRequest(agentId, changes), never)) events.push(event);
+  const tell = (event: AgentEvent) => void events.push(event);
+  const request = runRequest(agentId, { tell, ...changes });
+  for await (const event of backend.run(request, never)) events.push(event);
   return events.filter(({ type }) => type !== "context");
 }
 
@@ -77,6 +81,53 @@ const agent = (id: string, handoffs: readonly string[] = [], more: object = {}):
 });
 
 describe("a turn", () => {
+  test("is the same for who is told its words and for who waits for them", async () => {
+    const turns: Turn[] = [
+      {
+        reasoning: ["So", " …"],
+        tokens: ["Let me", " see"],
+        toolCalls: [{ name: "current_time", arguments: {} }],
+      },
+      { tokens: ["It is", " late", "."] },
+    ];
+    server.enqueue(...turns);
+    const told: AgentEvent[] = [];
+    const tell = (event: AgentEvent) => void told.push(event);
+    const events = await run("analyst", { tell });
+    server.enqueue(...turns);
+    const { tell: _none, ...alone } = runRequest("analyst");
+    const yielded: AgentEvent[] = [];
+    for await (const event of backend.run(alone, never)) yielded.push(event);
+    const wordsOf = (all: readonly AgentEvent[]) =>
+      all.filter(({ type }) => type === "text" || type === "reasoning");
+    expect(textOf(yielded)).toBe("Let me see\n\nIt is late.");
+    expect(wordsOf([...told, ...events])).toHaveLength(wordsOf(yielded).length);
+    // What comes with the beginning of an answer is waited for all the same.
+    expect(told.map((event) => (event.type === "text" ? event.text : event.type))).toEqual(
+      expect.arrayContaining([" late", "."]),
+    );
+  });
+
+  test("waits where the log is behind, and loses nothing", async () => {
+    server.enqueue({ tokens: ["a", "b", "c", "d"], pace: () => setImmediate() });
+    const events: AgentEvent[] = [];
+    let isBehind = false;
+    const tell = async (event: AgentEvent) => {
+      expect(isBehind).toBe(false);
+      events.push(event);
+      isBehind = true;
+      await setTimeout(20);
+      isBehind = false;
+    };
+    const request = runRequest("analyst", { tell });
+    for await (const event of backend.run(request, never)) {
+      expect(isBehind).toBe(false);
+      events.push(event);
+    }
+    expect(textOf(events)).toBe("abcd");
+    expect(events.at(-1)?.type).toBe("finish");
+  });
+
   test("is told as roles: instructions, history, and the message once", async () => {
     const history: HistoryMessage[] = [
       { role: "user", content: "Hi", agentId: null },

@@ -1,7 +1,7 @@
 import { Problem } from "../../../problems/problem.ts";
-import type { AgentEvent, Decision, RunRequest } from "../../agent-backend.ts";
+import type { AgentEvent, Decision, RunRequest, ToldEvent } from "../../agent-backend.ts";
 import { askModel } from "./ask-model.ts";
-import type { ChatMessage, ModelDelta, ModelToolCall } from "./chat-protocol.ts";
+import type { ChatMessage, ModelDelta, ModelToolCall, ModelWords } from "./chat-protocol.ts";
 import { colleaguesOf } from "./colleagues.ts";
 import { wireSettings } from "./model-settings.ts";
 import { isImage, withFiles } from "./files-in-prompt.ts";
@@ -173,13 +173,23 @@ async function* speak(
           return null;
       }
     };
+    let behind: Promise<void> | undefined;
+    const { tell } = request;
+    const hearWords =
+      addressed && tell !== undefined
+        ? (words: ModelWords): boolean => {
+            behind = tell(hear(words) as ToldEvent);
+            return behind === undefined;
+          }
+        : undefined;
     try {
       if (addressed) yield { type: "context", context };
-      for (let deltas = first; deltas; deltas = await completion.next()) {
+      for (let deltas = first; deltas; deltas = await completion.next(hearWords)) {
         for (const delta of deltas) {
           const event = hear(delta);
           if (event !== null) yield event;
         }
+        if (behind !== undefined) await behind;
       }
       // It is known all the same who has answered.
       if (addressed && !hasToldUsage)

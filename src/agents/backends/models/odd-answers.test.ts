@@ -69,9 +69,10 @@ async function replyTo(...pieces: readonly string[]): Promise<Reply> {
 
 async function reply(): Promise<Reply> {
   const events: AgentEvent[] = [];
+  const tell = (event: AgentEvent) => void events.push(event);
   let end = "nothing";
   try {
-    for await (const event of backend.run(runRequest("general-chat"), never)) {
+    for await (const event of backend.run(runRequest("general-chat", { tell }), never)) {
       events.push(event);
       if (event.type === "finish") end = event.reason;
     }
