@@ -42,18 +42,48 @@ test("a full disk behind the console is told once and ends nothing", async () =>
   closeSync(fd);
 });
 
-test("what waits when the process ends is written then", async () => {
-  path = join(directory, "out");
+test.each([
+  ["blocks", ""],
+  ["does not block, as those that Node has looked at", "process.stdout.isTTY;"],
+])("what waits when the process ends is written then, to a pipe that %s", (_how, look) => {
   const script = `
     import { createLogConsole } from ${JSON.stringify(join(import.meta.dirname, "log-console.ts"))};
+    ${look}
     const console = createLogConsole({ fd: 1, isTerminal: false, onFault() {}, onRecovery() {} });
-    for (let number = 0; number < 1000; number += 1) console.write(number + "\\n");
+    for (let number = 0; number < 3000; number += 1) console.write(number + " ".repeat(1000) + "\\n");
     process.exit(0);
   `;
   const text = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
+    maxBuffer: 10_000_000,
   });
-  expect(text.trim().split("\n").map(Number)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
+  expect(text.trim().split("\n").map(Number)).toEqual(Array.from({ length: 3000 }, (_, n) => n));
+});
+
+test("a pipe that is full for a moment and does not block is no fault: each line is there once", async () => {
+  execFileSync("mkfifo", [path]);
+  const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  const { console, told } = openConsole(fd);
+  const lines = Array.from({ length: 3_000 }, (_, n) => `${n}${" ".repeat(1_000)}\n`);
+  for (const line of lines) console.write(line);
+  const closing = console.close();
+  const whole = lines.join("");
+  let text = "";
+  const buffer = Buffer.alloc(10_000);
+  await vi.waitFor(
+    async () => {
+      const { bytesRead } = await reader.read(buffer, 0, buffer.length);
+      text += buffer.toString("latin1", 0, bytesRead);
+      expect(text).toHaveLength(whole.length);
+    },
+    { timeout: 20_000, interval: 1 },
+  );
+  await closing;
+  expect(told).toEqual([]);
+  expect(text).toBe(whole);
+  await reader.close();
+  closeSync(fd);
 });
 
 test("a reader that has stopped reading: what waits is bounded, the rest is lost and counted", async () => {
