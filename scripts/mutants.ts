@@ -1028,7 +1028,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
     mutants: [
       ["client.release(lent.isLost);", "client.release(true);"],
       ["client.release(lent.isLost);", "client.release(false);"],
-      ["return state === undefined || lostStates.test(state);", "return true;"],
+      ["return state === undefined || lostStates.test(state) || isStale(error);", "return true;"],
+      ["57P|25006|26000)/", "57P|25006)/"],
+      [" || isStale(error);", ";"],
     ],
   },
   {

@@ -240,6 +240,37 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     expect((await database.query("INSERT INTO kept VALUES ($1)", [1])).rowCount).toBe(1);
   });
 
+  test.each([
+    ["was forgotten", () => "DISCARD ALL"],
+    [
+      "would answer otherwise since its table was changed",
+      (round: number) => `ALTER TABLE plans ADD COLUMN added_${round} int`,
+    ],
+  ])("a connection on which a parsed statement %s is not used again", async (_why, spoil) => {
+    const own = (await postgres?.freshDatabase()) ?? "";
+    const database = open(own, { maxConnections: 1 });
+    await database.execute("CREATE TABLE plans (a int); INSERT INTO plans VALUES (1)");
+    const read = "SELECT * FROM plans WHERE a = $1";
+    const ways = {
+      alone: () => database.query(read, [1]),
+      inTurn: () => database.transaction((tx) => tx.query(read, [1])),
+      together: () =>
+        database.transaction((tx) => {
+          tx.ask(read, [1]);
+          const answer = tx.query(read, [1]);
+          tx.commit();
+          return answer;
+        }),
+    };
+    for (const [round, ask] of Object.values(ways).entries()) {
+      await ways.alone();
+      await database.execute(spoil(round));
+      // Of the statements that were under way nobody knows whether they may be repeated.
+      await expect(ask()).rejects.toThrow();
+      expect((await ask()).rowCount).toBe(1);
+    }
+  });
+
   test("a server without free connections is unavailable", async () => {
     const limited = await startPostgres({
       own: true,

@@ -273,8 +273,11 @@ function isUnavailable(error: unknown): boolean {
   return unavailableMessages.test(error.message);
 }
 
-/** Of a connection that has failed, that the server closes, or that leads to a server which has become a stand-by. */
-const lostStates = /^(08|57P|25006)/;
+/**
+ * Of a connection that has failed, that the server closes, that leads to a server which has become a stand-by, or on which
+ * the server has forgotten a statement that it had parsed: only on a new one is it parsed again.
+ */
+const lostStates = /^(08|57P|25006|26000)/;
 
 /**
  * Whether the connection is of no use after this error. What the server answers to a statement leaves it as it was; to
@@ -282,7 +285,12 @@ const lostStates = /^(08|57P|25006)/;
  */
 function endsConnection(error: unknown): boolean {
   const state = sqlState(error);
-  return state === undefined || lostStates.test(state);
+  return state === undefined || lostStates.test(state) || isStale(error);
+}
+
+/** A table has changed under a statement that was parsed before. By its state alone it could be much else. */
+function isStale(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.routine === "RevalidateCachedQuery";
 }
 
 function translate(error: unknown): unknown {
