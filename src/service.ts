@@ -15,6 +15,7 @@ import { createMonitoringDoor } from "./http/monitoring-door.ts";
 import { stopListening } from "./http/close-connections.ts";
 import { startRecovery } from "./replies/lifecycle/recovery.ts";
 import { startRetention } from "./sessions/retention.ts";
+import { settleSessionCounts } from "./sessions/session-counts.ts";
 import type { LoggerHandle } from "./telemetry/create-logger.ts";
 import { version } from "./version.ts";
 
@@ -98,6 +99,7 @@ async function open(
       await conversations.shares.purge();
       await floors.audit.purge(config.audit.retention_days);
       await settleStoredBytes(floors.database);
+      await settleSessionCounts(floors.database);
     },
     logger,
   });

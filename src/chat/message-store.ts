@@ -1,5 +1,6 @@
 import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { AttachmentInfo } from "../attachments/attachment-store.ts";
+import { boundedCount, countedAtMost } from "../database/bounded-count.ts";
 import type { Database } from "../database/database.ts";
 import { jsonBytes, maxPageBytes, selectPage } from "../database/select-page.ts";
 import { earlierIds, type AnswerTurn } from "../replies/asked.ts";
@@ -359,9 +360,10 @@ export function createMessageStore(database: Database, search: Pick<SearchStore,
     /** Messages that wait for an earlier reply of their session, in all sessions. */
     async countQueued(): Promise<{ readonly queued: number; readonly oldestSeconds: number }> {
       const { rows } = await database.query<{ queued: number; oldestSeconds: number }>(
-        `SELECT count(*)::int AS queued,
-                coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS "oldestSeconds"
-           FROM messages WHERE status = 'queued'`,
+        `WITH queued AS (
+           SELECT created_at FROM messages WHERE status = 'queued' ORDER BY session_id, seq LIMIT ${countedAtMost})
+         SELECT ${boundedCount("messages_queued", "queued")} AS queued,
+           (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM queued)::float8 AS "oldestSeconds"`,
       );
       return rows[0] ?? { queued: 0, oldestSeconds: 0 };
     },

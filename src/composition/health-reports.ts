@@ -21,7 +21,7 @@ import { fetchJson } from "../lib/fetch-json.ts";
 import type { Wire } from "../nodes/wire.ts";
 import type { Replies } from "../replies/lifecycle/replies.ts";
 import type { ReplyFeeds } from "../replies/reading/reply-feeds.ts";
-import type { SessionStore } from "../sessions/session-store.ts";
+import { countSessions } from "../sessions/session-counts.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createMetricsReport } from "../telemetry/metrics-report.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -45,7 +45,6 @@ interface HealthReportsOptions {
   readonly gateway: GatewayRegistration | null;
   /** Null where this process is the whole service. */
   readonly siblings: Siblings | null;
-  readonly sessionStore: SessionStore;
   readonly messages: MessageStore;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -126,7 +125,7 @@ export function createHealthReports(options: HealthReportsOptions): {
     logger,
   });
   const sessionsOverview = createSessionsOverview({
-    sessions: () => options.sessionStore.overview(),
+    sessions: () => countSessions(database),
     queued: () => options.messages.countQueued(),
     outboxes: async () => {
       const [events, jobs, search] = await Promise.all([

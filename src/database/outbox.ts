@@ -1,3 +1,4 @@
+import { boundedCount, countedAtMost } from "./bounded-count.ts";
 import type { Queryable } from "./database.ts";
 import { idOfMoment, newId } from "../lib/ids.ts";
 import type { JsonObject } from "../lib/json-shape.ts";
@@ -23,6 +24,12 @@ export interface OutboxFigures {
 
 /** What was given up, or is for nobody any more, is kept for so long. */
 const keptMs = 7 * 24 * 60 * 60_000;
+
+/** What waits, in the order in which it is due, and what was given up. */
+const indexes = {
+  outbox: { due: "outbox_due", dead: "outbox_dead" },
+  jobs: { due: "jobs_due_at_event_id_idx", dead: "jobs_dead_at_idx" },
+} as const;
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
@@ -177,13 +184,17 @@ export function createOutbox(
       );
     },
 
+    /** Exact up to `countedAtMost` of each, about right beyond. */
     async count(database: Queryable): Promise<OutboxFigures> {
+      const { due, dead } = indexes[table];
       const { rows } = await database.query<OutboxFigures>(
-        `SELECT count(*) FILTER (WHERE dead_at IS NULL AND created_at <= now())::int AS waiting,
-                count(dead_at)::int AS dead,
-                greatest(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL)), 0)::float8
-                  AS "oldestSeconds"
-           FROM ${table}`,
+        `WITH waiting AS (
+           SELECT created_at FROM ${table} WHERE dead_at IS NULL ORDER BY due_at, event_id LIMIT ${countedAtMost}),
+         dead AS (
+           SELECT FROM ${table} WHERE dead_at IS NOT NULL ORDER BY dead_at LIMIT ${countedAtMost})
+         SELECT ${boundedCount(due, "waiting", "created_at <= now()")} AS waiting,
+           ${boundedCount(dead, "dead")} AS dead,
+           (SELECT greatest(extract(epoch FROM now() - min(created_at)), 0) FROM waiting)::float8 AS "oldestSeconds"`,
       );
       return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
     },

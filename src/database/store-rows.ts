@@ -10,6 +10,7 @@ const ownTables = new Set([
   "session_event_counters",
   "search_backfill",
   "search_queue",
+  "session_counts",
   "session_search",
   "store_import",
   "stored_bytes",

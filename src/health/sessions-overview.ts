@@ -18,11 +18,7 @@ export interface SessionFigures {
   readonly outboxes: Readonly<Record<string, Waiting>>;
 }
 
-/** The pause after a count, in times that it took. */
-const pauseFactor = 100;
-
 interface SessionsOverviewOptions {
-  /** Counts in the database, which takes longer the more sessions there are. */
   readonly sessions: () => Promise<readonly SessionCount[]>;
   /** Messages waiting for an earlier reply. */
   readonly queued: () => Promise<SessionFigures["queued"]>;
@@ -33,8 +29,8 @@ interface SessionsOverviewOptions {
 }
 
 /**
- * The figures of the database for metrics: counted at most every 15 s however many ask, in no more than a hundredth of the
- * time however many there are, and never waited for longer than 2 s; until a new count is there, and when counting fails, the last one is given.
+ * The figures of the database for metrics: asked for at most every 15 s however many ask, and never waited for longer than
+ * 2 s; until new ones are there, and when asking fails, the last ones are given.
  */
 export function createSessionsOverview(options: SessionsOverviewOptions) {
   const { cacheMs = 15_000, waitMs = 2_000, logger } = options;
@@ -44,11 +40,9 @@ export function createSessionsOverview(options: SessionsOverviewOptions) {
     outboxes: {},
   };
   let countedMs = Number.NEGATIVE_INFINITY;
-  let pauseMs = cacheMs;
   let counting: Promise<void> | null = null;
 
   const count = async () => {
-    const startedMs = performance.now();
     try {
       const [counts, queued, outboxes] = await Promise.all([
         options.sessions(),
@@ -60,12 +54,11 @@ export function createSessionsOverview(options: SessionsOverviewOptions) {
       logger.debug({ err: error }, "sessions cannot be counted");
     }
     countedMs = performance.now();
-    pauseMs = Math.max(cacheMs, (countedMs - startedMs) * pauseFactor);
     counting = null;
   };
 
   return async (): Promise<SessionFigures> => {
-    if (counting === null && performance.now() - countedMs < pauseMs) return figures;
+    if (counting === null && performance.now() - countedMs < cacheMs) return figures;
     counting ??= count();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, waitMs);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { boundedCount, countedAtMost } from "../database/bounded-count.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
@@ -160,13 +161,17 @@ export function createSearchIndex({
   };
 }
 
-/** How many texts have yet to be made searchable, and how many were given up. */
+/** How many texts have yet to be made searchable, and how many were given up: exact up to `countedAtMost`, about right beyond. */
 export async function countNotes(
   database: Queryable,
 ): Promise<{ readonly waiting: number; readonly dead: number }> {
   const { rows } = await database.query<{ waiting: number; dead: number }>(
-    `SELECT count(*) FILTER (WHERE given_up_rule IS NULL)::int AS waiting, count(given_up_rule)::int AS dead
-     FROM search_queue`,
+    `WITH waiting AS (
+       SELECT FROM search_queue WHERE given_up_rule IS NULL ORDER BY queue_id LIMIT ${countedAtMost}),
+     dead AS (
+       SELECT FROM search_queue WHERE given_up_rule IS NOT NULL ORDER BY given_up_rule LIMIT ${countedAtMost})
+     SELECT ${boundedCount("search_queue_waiting", "waiting")} AS waiting,
+       ${boundedCount("search_queue_given_up", "dead")} AS dead`,
   );
   return rows[0] ?? { waiting: 0, dead: 0 };
 }

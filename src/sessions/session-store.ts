@@ -361,15 +361,6 @@ export function createSessionStore(database: Database) {
       };
     },
 
-    /** Sessions by status and agent, for the metrics report. */
-    async overview(): Promise<{ status: string; agentId: string; sessions: number }[]> {
-      const { rows } = await database.query<{ status: string; agentId: string; sessions: number }>(
-        `SELECT status, agent_id AS "agentId", count(*)::int AS sessions
-         FROM sessions WHERE NOT temporary GROUP BY status, agent_id`,
-      );
-      return rows;
-    },
-
     /** Sessions without activity for `days` that nobody has pinned, the longest-idle first; `after` continues behind that position. */
     async inactive(
       days: number,

@@ -104,7 +104,7 @@ export function createMetrics(version = "unknown") {
     }),
     messagesQueued: new Gauge({
       name: "chat_messages_queued",
-      help: "Messages that wait for an earlier reply of their session; the same on every node",
+      help: "Messages that wait for an earlier reply of their session, exactly up to 1,000; the same on every node",
       aggregator: "first",
       registers,
     }),
@@ -116,7 +116,7 @@ export function createMetrics(version = "unknown") {
     }),
     outboxEntries: new Gauge({
       name: "chat_outbox_entries",
-      help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); texts that have yet to be made searchable (search), and those that cannot be (dead); the same on every node",
+      help: "Business events (events) and tasks at other services (jobs) that wait, and those given up in the last week (dead); texts that have yet to be made searchable (search), and those that cannot be (dead); each exactly up to 1,000; the same on every node",
       labelNames: ["outbox", "state"] as const,
       aggregator: "first",
       registers,

@@ -24,7 +24,7 @@ async function dumpStatement(postgres: TestPostgres, databaseUrl: string): Promi
          AS members
      FROM information_schema.columns
      WHERE table_schema = 'public' AND column_name NOT IN ('lease_until', 'last_used_at')
-       AND table_name NOT LIKE '%search%' AND table_name NOT IN ('rounds', 'stored_bytes', 'jobs', 'audit_log') GROUP BY 1 ORDER BY 1`,
+       AND table_name NOT LIKE '%search%' AND table_name NOT IN ('rounds', 'stored_bytes', 'session_counts', 'jobs', 'audit_log') GROUP BY 1 ORDER BY 1`,
     [],
     databaseUrl,
   );

@@ -53,6 +53,8 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
        CASE n % 10 WHEN 0 THEN 'archived' ELSE 'active' END, ${messagesOfEach}, ${messagesOfEach}, ${at("n")}, ${at("n")},
        n % 40 = 0, CASE n % 7 WHEN 0 THEN ARRAY['work'] ELSE '{}' END
      FROM ${each(sessions)}`,
+    `INSERT INTO session_counts (status, agent_id, sessions)
+     SELECT status, agent_id, count(*) FROM sessions GROUP BY status, agent_id`,
   );
   await fill(
     `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to, created_at)
