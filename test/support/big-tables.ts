@@ -39,6 +39,25 @@ const timeIdOf = (n: string) =>
 /** All of it in the last hours: nothing of it is old yet. */
 const at = (n: string) => `now() - (${n} % 36000) * interval '1 second'`;
 
+const putAside = `
+  CREATE TABLE put_aside AS
+  SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS made
+  FROM pg_index i
+  WHERE i.indrelid = ANY(ARRAY['${bigTables.join("','")}']::regclass[])
+    AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid);
+  DO $$
+  DECLARE it text;
+  BEGIN
+    FOR it IN SELECT name FROM put_aside LOOP EXECUTE 'DROP INDEX ' || it; END LOOP;
+  END $$`;
+const makeAgain = `
+  DO $$
+  DECLARE it text;
+  BEGIN
+    FOR it IN SELECT made FROM put_aside LOOP EXECUTE it; END LOOP;
+  END $$;
+  DROP TABLE put_aside`;
+
 /** What others have, so many sessions of them: everybody's tables are as large as in a service that is much used. */
 export async function fillBigTables(run: Run, sessions: number): Promise<void> {
   const messages = sessions * messagesOfEach;
@@ -47,7 +66,8 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
   // One statement a table: triggers and foreign keys rest, as in a restore.
   const fill = (...statements: string[]) =>
     run(`BEGIN; SET LOCAL session_replication_role = replica; ${statements.join(";")}; COMMIT`);
-  await fill(
+  const parts: string[][] = [];
+  parts.push([
     `INSERT INTO sessions (session_id, user_id, agent_id, title, status, last_seq, message_count, created_at, last_activity, pinned, tags)
      SELECT ${sessionOf("n")}, ${userOf("n")}, CASE n % 3 WHEN 0 THEN 'other-agent' ELSE 'general-chat' END, 'Title ' || n,
        CASE n % 10 WHEN 0 THEN 'archived' ELSE 'active' END, ${messagesOfEach}, ${messagesOfEach}, ${at("n")}, ${at("n")},
@@ -55,15 +75,15 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
      FROM ${each(sessions)}`,
     `INSERT INTO session_counts (status, agent_id, sessions)
      SELECT status, agent_id, count(*) FROM sessions GROUP BY status, agent_id`,
-  );
-  await fill(
+  ]);
+  parts.push([
     `INSERT INTO messages (session_id, message_id, seq, role, status, agent_id, content, reply_to, created_at)
      SELECT ${sessionOf("n")}, ${messageOf("n", "seq")}, seq, CASE seq % 2 WHEN 1 THEN 'user' ELSE 'assistant' END, 'complete',
        'general-chat', 'What was said as number ' || seq || ' in ' || n,
        CASE seq % 2 WHEN 0 THEN ${messageOf("n", "(seq - 1)")} END, ${at("n")}
      FROM ${eachMessage}`,
-  );
-  await fill(
+  ]);
+  parts.push([
     `INSERT INTO message_search (session_id, seq, user_id, created_at, version, terms)
      SELECT ${sessionOf("n")}, seq, ${userOf("n")}, ${at("n")}, 0,
        ('abcde' || ' ' || 'fghij' || n % 1000 || ' w' || n % 500 || ' v' || seq)::tsvector
@@ -73,8 +93,8 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
     // Those that nothing can be made of, and those that are not due.
     `INSERT INTO search_queue (user_id, session_id, seq, due_at, attempts, given_up_rule)
      SELECT ${userOf("n")}, ${sessionOf("n")}, 1, 'infinity', 9, 1 FROM ${each(sessions)}`,
-  );
-  await fill(
+  ]);
+  parts.push([
     `INSERT INTO attachments (attachment_id, session_id, message_id, position, name, media_type, size, bytes, created_at)
      SELECT ${idOf("'file ' || n")}, ${sessionOf("n")}, ${messageOf("n", "1")}, 0, 'a.txt', 'text/plain', 1, 'x', ${at("n")}
      FROM ${each(sessions)}`,
@@ -92,8 +112,8 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
      FROM ${each(sessions)}`,
     `INSERT INTO external_ids (user_id, namespace, external_id, session_id)
      SELECT ${userOf("n")}, 'ai-sdk', 'name ' || n, ${sessionOf("n")} FROM ${each(sessions)}`,
-  );
-  await fill(
+  ]);
+  parts.push([
     `INSERT INTO idempotency_keys (user_id, key, fingerprint, session_id, message_id, created_at)
      SELECT ${userOf("n")}, 'key ' || n, 'f', ${sessionOf("n")}, ${messageOf("n", "2")}, ${at("n")} FROM ${each(sessions)}`,
     `INSERT INTO usage (message_id, model, user_id, agent_id, ended_at, input_tokens, output_tokens, cached_tokens, reasoning_tokens)
@@ -106,15 +126,20 @@ export async function fillBigTables(run: Run, sessions: number): Promise<void> {
      SELECT ${userOf("n")}, n * 1000 + seq, 'session_updated', ${sessionOf("n")}, ${at("n")} FROM ${eachMessage} WHERE seq <= 3`,
     `INSERT INTO audit_log (entry_id, at, actor, action, subject, target, request_id, address, outcome)
      SELECT ${timeIdOf("n")}, ${at("n")}, 'root', 'read_session', ${userOf("n")}, '{}', 'r', '::1', 'done' FROM ${each(sessions)}`,
-  );
+  ]);
   // A receiver that is away for long: what waits for it is not due yet.
   for (const table of ["outbox", "jobs"]) {
-    await fill(
+    parts.push([
       `INSERT INTO ${table} (event_id, event_type, data, created_at, due_at, dead_at)
        SELECT ${timeIdOf("n")}, 'filled', jsonb_build_object('sessionId', ${sessionOf("n")}), ${at("n")},
          CASE n % 2 WHEN 0 THEN now() - interval '1 hour' ELSE '2199-01-01' END, CASE n % 2 WHEN 0 THEN ${at("n")} END
        FROM ${each(Math.min(sessions, messages))}`,
-    );
+    ]);
   }
-  await run("ANALYZE");
+  // An index is made faster of all its rows than row by row.
+  await run(putAside);
+  await Promise.all(parts.map((statements) => fill(...statements)));
+  await run(makeAgain);
+  // What autovacuum would do of it later, beside those who ask.
+  await run("VACUUM (ANALYZE)");
 }
