@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as fc from "fast-check";
 import { Problem } from "../../problems/problem.ts";
 import { silentLogger, type Logger } from "../../telemetry/logger.ts";
 import { AgentInterrupted } from "../agent-backend.ts";
+import { createServerSentEventParser } from "./event-reader.ts";
 import { UpstreamError, upstreamErrorOf } from "./upstream-error.ts";
 import { createUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts";
 
@@ -149,6 +151,72 @@ describe("stream", () => {
   test("the first event arrives while the answer goes on", async () => {
     handler = (_request, response) => void response.write("data: first\n\n");
     expect(await readOne()).toBe("first");
+  });
+
+  describe("events that are taken at their arrival", () => {
+    /** Goes on until an event is to be waited for; with what was taken before. */
+    async function take(isDone: (data: string) => boolean, idleTimeoutMs = 10_000) {
+      await upstream.close();
+      upstream = connect({ idleTimeoutMs });
+      const { first, rest } = await upstream.open(post, createServerSentEventParser);
+      const taken: string[] = [];
+      const next = () =>
+        rest.next((events) => {
+          taken.push(...events.map(({ data }) => data));
+          return events.every(({ data }) => isDone(data));
+        });
+      return { first: first?.map(({ data }) => data), taken, next, close: () => rest.close() };
+    }
+    const say = async (response: ServerResponse, texts: readonly string[], eachMs = 20) => {
+      for (const data of texts) {
+        response.write(`data: ${data}\n\n`);
+        await sleep(eachMs);
+      }
+    };
+
+    test("are not waited for, and the others are", async () => {
+      const heard = Promise.withResolvers<void>();
+      handler = (_request, response) => {
+        void say(response, ["first", "a", "b", "stop"]);
+        void heard.promise.then(() => response.end("data: c\n\n"));
+      };
+      const { first, taken, next } = await take((data) => data !== "stop");
+      expect(first).toEqual(["first"]);
+      expect((await next())?.at(-1)?.data).toBe("stop");
+      heard.resolve();
+      expect(await next()).toBeNull();
+      expect(taken).toEqual(["a", "b", "stop", "c"]);
+    });
+
+    test("are life: an answer that goes on for longer than it may be silent is not cut", async () => {
+      const texts = Array.from({ length: 12 }, (_, index) => `${index}`);
+      handler = (_request, response) => {
+        void say(response, texts, 100).then(() => response.end());
+      };
+      const { taken, next } = await take(() => true, 700);
+      expect(await next()).toBeNull();
+      expect(taken).toHaveLength(11);
+    });
+
+    test("silence after them is a fault", async () => {
+      handler = (_request, response) => void say(response, ["first", "a"]);
+      const { next } = await take(() => true, 300);
+      await expect(next()).rejects.toMatchObject({ fault: "idle_timeout" });
+    });
+
+    test("raise what taking them raises, and may end the exchange", async () => {
+      handler = (_request, response) => void say(response, ["first", "a", "b"]);
+      const reason = new Error("not this one");
+      const raising = await take(() => {
+        throw reason;
+      });
+      await expect(raising.next()).rejects.toBe(reason);
+      const closing = await take(() => {
+        closing.close();
+        return true;
+      });
+      await expect(closing.next()).rejects.toThrow("closed");
+    });
   });
 
   test("connections are used again after an answer that ended", async () => {
