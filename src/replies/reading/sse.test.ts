@@ -111,6 +111,7 @@ it("keeps nothing that only its beginning has needed", async () => {
   let response: ServerResponse | undefined;
   const { asked } = await stage(async (_closed, raw) => {
     raw.setHeader("X-Frame-Options", "DENY");
+    raw.req.headers = { ...raw.req.headers, upgrade: "h2c" };
     response = raw;
   });
   const [answer] = (await once(asked, "response")) as [IncomingMessage];
@@ -118,6 +119,9 @@ it("keeps nothing that only its beginning has needed", async () => {
   expect(response?.headersSent).toBe(true);
   expect(response?.getHeaderNames()).toEqual([]);
   expect(JSON.stringify(response, ["_header"])).not.toContain("DENY");
+  expect(response?.req.rawHeaders).toEqual([]);
+  // The end of the connection asks for it.
+  expect(response?.req.headers).toEqual({ upgrade: "h2c" });
   await expect.poll(() => response?.req.readableEnded).toBe(true);
 });
 

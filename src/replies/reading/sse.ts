@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { breakOff } from "../../http/broken-off.ts";
 import { limitedUser, watchCaller, type Caller } from "../../http/caller.ts";
@@ -191,11 +191,18 @@ function holdUntilTurnEnds({ socket }: ServerResponse): void {
   setImmediate(() => socket.uncork());
 }
 
+const noRawHeaders: string[] = [];
+const noHeaders: IncomingHttpHeaders = Object.freeze({});
+
 /** What only the beginning of a stream has needed: it lives long, and there are many. */
 function forgetBeginning(request: FastifyRequest, { raw }: FastifyReply): void {
   // (The headers of the framework's reply stay: without them its object would be four times as large.)
   // Noted is what is there before anything is shown.
   request.audit = undefined;
+  // What it was asked with has been read, and browsers send much. (The connection's end asks whether another protocol was.)
+  const { upgrade } = request.raw.headers;
+  request.raw.rawHeaders = noRawHeaders;
+  request.raw.headers = upgrade === undefined ? noHeaders : { upgrade };
   // A request that nobody reads to its end keeps those who wait for that.
   request.raw.resume();
   // Node keeps the head that it has sent, as one text and by its names: but for whether there is one, nobody asks again.
