@@ -526,8 +526,7 @@ export const mutatedFiles: readonly MutatedFile[] = [
     file: "src/replies/reading/pages.ts",
     tests: ["src/replies/reading/pages.test.ts"],
     mutants: [
-      ["if (isWoken || !isQuiet) continue;", "if (!isQuiet) continue;"],
-      ["if (isWoken || !isQuiet) continue;", "if (isWoken) continue;"],
+      ["if (!isQuiet) continue;", "continue;"],
       ["if (!isWoken && !isQuiet && !signal.aborted) {", "if (!isQuiet && !signal.aborted) {"],
       ["isQuiet = false;\n      timer", "timer"],
       ["timer?.refresh();", ""],

@@ -81,7 +81,7 @@ test("one that the running reply has not taken in is answered by its own behind 
         ["own", 0, [[event(1, "assistant_chunk")], [event(2, "conversation_complete")]]],
       ],
       "own",
-      [true],
+      [true, true],
     ),
   ).toEqual(["8 conversation_complete", "1 assistant_chunk", "2 conversation_complete"]);
 });

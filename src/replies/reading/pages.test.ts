@@ -1,5 +1,5 @@
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { eachPage, mapPages, pagesOf, type NextPage, type OpenPages } from "./pages.ts";
 
 /** Pages that come when the test says so. */
@@ -51,12 +51,22 @@ describe("who waits for each page", () => {
   });
 
   test("hears that it is quiet, however often it is woken for nothing, and again and again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
     const { told, open } = stage();
     const pages = eachPage(open, new AbortController().signal, 50);
-    const fruitless = setInterval(() => told.wake(), 5);
-    for (let beat = 0; beat < 3; beat += 1) expect((await pages.next()).value).toBeNull();
-    clearInterval(fruitless);
-    expect(told.asked).toBeGreaterThan(10);
+    for (let beat = 0; beat < 3; beat += 1) {
+      const next = pages.next();
+      for (let wakes = 0; wakes < 4; wakes += 1) {
+        await vi.advanceTimersByTimeAsync(12);
+        told.wake();
+      }
+      expect(await Promise.race([next, turn("nothing")])).toBe("nothing");
+      await vi.advanceTimersByTimeAsync(2);
+      expect((await next).value).toBeNull();
+    }
   });
 
   test("hears nothing of that where it has not said how long", async () => {

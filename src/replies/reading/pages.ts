@@ -102,7 +102,7 @@ export async function* eachPage<Event>(
             goOn = resolve;
           });
         }
-        if (isWoken || !isQuiet) continue;
+        if (!isQuiet) continue;
       }
       yield page === "later" ? null : page;
       isQuiet = false;
