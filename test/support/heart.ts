@@ -146,7 +146,7 @@ export function createHeart(database: Database, options: HeartOptions) {
           : living(() => tx.query(sql, params));
       return {
         query,
-        ask: (sql, params) => void query(sql, params).catch((error: Error) => fail(error)),
+        ask: (sql, params) => void query(sql, params).catch((error: Error) => void fail(error)),
         execute: (sql) => living(() => tx.execute(sql)),
         // It comes when it is known what happens to it.
         commit() {},
