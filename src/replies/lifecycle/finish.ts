@@ -1,4 +1,4 @@
-import { sqlState, type OpenTransaction, type Queryable } from "../../database/database.ts";
+import type { OpenTransaction, Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
@@ -16,7 +16,7 @@ import type { ClaimedReply, ReplyEnd, ReplyProgress } from "../reply.ts";
 import { startsNext } from "./start-waiting.ts";
 import { tellWaiting } from "./tell-waiting.ts";
 import { lockSession, statesBefore, type Change, type Transition } from "./transition.ts";
-import { withPatience } from "./with-patience.ts";
+import { isTimeout, withPatience } from "./with-patience.ts";
 
 /** What models write by themselves after a reply. */
 export interface Writing {
@@ -346,9 +346,4 @@ export async function finishReply(
     }
   }
   throw new Error("unreachable: the last form returns or throws");
-}
-
-/** A statement cut by its time-out: it may be what it carries that takes so long. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Problem && sqlState(error.cause) === "57014";
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../database/database.ts";
+import { storageUnavailable } from "../../database/unavailable.ts";
 import { newId } from "../../lib/ids.ts";
 import { createReplyStore } from "./reply-store.ts";
 import { openEmbedded } from "../../../test/support/databases.ts";
@@ -39,6 +40,24 @@ test.each([
     expect(history.map(({ content }) => content)).toEqual(found);
   },
 );
+
+test("a history is asked for again where the connection broke, and not where it takes too long", async () => {
+  const failing = (...errors: unknown[]) => {
+    const query: Database["query"] = (...statement) => {
+      const error = errors.shift();
+      return error === undefined ? database.query(...statement) : Promise.reject(error);
+    };
+    return createReplyStore({ ...database, query });
+  };
+  const read = (store: ReturnType<typeof createReplyStore>) =>
+    store.history(sessionId, upTo(2), { messages: 20 });
+  const lost = storageUnavailable(new Error("read ECONNRESET"));
+  expect(await read(failing(lost, lost))).toHaveLength(2);
+  const tooLong = storageUnavailable(Object.assign(new Error("too long"), { code: "57014" }));
+  await expect(read(failing(tooLong))).rejects.toBe(tooLong);
+  const defect = new Error("a defect");
+  await expect(read(failing(defect))).rejects.toBe(defect);
+});
 
 test("a history is bounded by its text, without reading what is beyond, and has its files", async () => {
   const store = createReplyStore(database);

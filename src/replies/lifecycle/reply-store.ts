@@ -9,10 +9,13 @@ import { isAnswer, type AnswerTurn } from "../asked.ts";
 import { unfinishedReplies } from "./branches.ts";
 import { inFront, queuedEvent } from "./tell-waiting.ts";
 import { statesBefore } from "./transition.ts";
+import { isTimeout, withPatience } from "./with-patience.ts";
 
 /** Of one history, however much room there is. */
 const maxHistoryMessages = 1_000;
 const maxHistoryBytes = 1024 * 1024;
+/** Its message is accepted, and its end waits for the database too: one broken connection must not be what a reply fails of. */
+const historyPatienceMs = 5_000;
 
 export type ReplyStore = ReturnType<typeof createReplyStore>;
 
@@ -199,7 +202,13 @@ export function createReplyStore(database: Database) {
             FROM ${rowsOf(sessionId, part, "role, content, status, agent_id, seq, context, attachments, turn")}
             WHERE content <> '' AND status <> 'failed' AND NOT ${raw(isAnswer)} ${isLeft}
           ) AS told WHERE newer < ${maxBytes} ORDER BY seq DESC LIMIT ${limit})${andSummary}`;
-        const { rows: found } = await database.query<HistoryRow>(text, values);
+        const { rows: found } = await withPatience(
+          () => database.query<HistoryRow>(text, values),
+          historyPatienceMs,
+          // An outage tells of itself.
+          () => undefined,
+          (error) => !isTimeout(error),
+        );
         const covering = found.find(({ isSummary }) => isSummary);
         const rows = found.filter(({ isSummary }) => !isSummary);
         const oldest = rows.at(-1);

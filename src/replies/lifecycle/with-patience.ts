@@ -1,3 +1,4 @@
+import { sqlState } from "../../database/database.ts";
 import { Problem } from "../../problems/problem.ts";
 
 /**
@@ -22,4 +23,9 @@ export async function withPatience<T>(
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
+}
+
+/** A statement cut by its time-out: it may be what it asks for or carries that takes so long. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Problem && sqlState(error.cause) === "57014";
 }
