@@ -271,6 +271,34 @@ describe.skipIf(postgres === null)("PostgreSQL", () => {
     }
   });
 
+  test.each(["repeatable read", "serializable"])(
+    "what waits for a lock sees what was committed meanwhile, also where others are %s",
+    async (level) => {
+      const own = (await postgres?.freshDatabase()) ?? "";
+      const name = new URL(own).pathname.slice(1);
+      await postgres?.query(
+        `ALTER DATABASE ${name} SET default_transaction_isolation = '${level}'`,
+      );
+      const database = open(own, {
+        maxConnections: 5,
+        poolTimeoutMs: 10_000,
+        statementTimeoutMs: 10_000,
+      });
+      await database.execute(
+        "CREATE TABLE counts (id int PRIMARY KEY, n int); INSERT INTO counts VALUES (1, 0)",
+      );
+      const add = () =>
+        database.transaction(async (tx) => {
+          tx.ask("SELECT 1 FROM counts WHERE id = $1 FOR UPDATE", [1]);
+          const added = tx.query("UPDATE counts SET n = n + 1 WHERE id = $1", [1]);
+          tx.commit();
+          return added;
+        });
+      for (let round = 0; round < 3; round += 1) await Promise.all(Array.from({ length: 20 }, add));
+      expect((await database.query("SELECT n FROM counts")).rows).toEqual([{ n: 60 }]);
+    },
+  );
+
   test("a server without free connections is unavailable", async () => {
     const limited = await startPostgres({
       own: true,

@@ -47,6 +47,12 @@ interface Prepared {
   readonly values: unknown[];
 }
 
+/**
+ * Whatever is the rule in this database or for this login: what waits for a lock sees what was committed meanwhile. With
+ * any other level it fails, because of what it has waited for.
+ */
+const seeingCommitted = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
 const int8 = 20;
 /** The longest that a timer can be set to; zero would be the pool's own. */
 const noTimeoutMs = 2 ** 31 - 1;
@@ -78,8 +84,12 @@ export function createPostgresDatabase(options: PostgresOptions): Database {
   });
   // Whether that means anything shows when the next one is opened.
   pool.on("error", (error) => log.debug({ err: error }, "idle database connection lost"));
-  // A checked-out connection that breaks between two queries emits on the client itself.
-  pool.on("connect", (client) => client.on("error", () => {}));
+  pool.on("connect", (client) => {
+    // A checked-out connection that breaks between two queries emits on the client itself.
+    client.on("error", () => {});
+    // Goes out with what is asked first, which fails where this does. (A pooler would keep it for others.)
+    if (pooler === "none") client.query(seeingCommitted).catch(() => undefined);
+  });
 
   const names = new Map<string, string>();
   /** Named statements are parsed once a connection (3 × the throughput); SQL texts are constants, so the map stays small. */
