@@ -28,7 +28,11 @@ export async function startWorkers(config: Config, log: LoggerHandle): Promise<S
   const stopEarly = () => workers.stop("a signal");
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stopEarly);
   try {
-    const url = await workers.ready;
+    const url = await Promise.race([workers.ready, workers.ended]);
+    if (typeof url === "number") {
+      await log.close();
+      return process.exit(url);
+    }
     gateway?.start(Number(new URL(url).port));
     let isClosing = false;
     unwaited(

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -215,6 +216,41 @@ describe.skipIf(started === null)("three workers behind one port", () => {
     await expect(startService({ env })).rejects.toThrow(
       /ended with 1[^]*cannot start: worker \d ended with 3 before it was ready/,
     );
+  });
+
+  test("told to stop before they listen, they end, and the service with 0", async () => {
+    const held = join(await createDataDir(), "held");
+    await writeFile(held, "");
+    const main = join(import.meta.dirname, "../../bin/chat-service.mjs");
+    // What they are told meanwhile comes before anything of the service is loaded that could hear it.
+    const wait = `
+      import { existsSync } from 'node:fs';
+      if (cluster.isWorker) while (existsSync('${held}')) await new Promise((next) => setTimeout(next, 20));`;
+    const child = spawn(process.execPath, [main, "serve"], {
+      env: {
+        PATH: process.env["PATH"],
+        SERVICE_ENVIRONMENT: "test",
+        PORT: "0",
+        DATABASE_URL: stage.databaseUrl,
+        SERVER_WORKERS: "2",
+        NODE_OPTIONS: asWorker(wait),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.resume();
+    child.stderr.resume();
+    try {
+      const children = `/proc/${child.pid}/task/${child.pid}/children`;
+      await eventually("it has workers", () => readFileSync(children, "utf8").includes(" "));
+      // Begun is a moment before it hears signals.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      child.kill("SIGTERM");
+      await rm(held);
+      await eventually("it has ended", () => child.exitCode !== null);
+      expect(child.exitCode).toBe(0);
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 
   test("one that dies as soon as it is started is started again later each time, while the others serve", async () => {

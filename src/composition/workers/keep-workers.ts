@@ -31,6 +31,8 @@ export interface Workers {
 interface Seat {
   readonly number: number;
   worker: Worker | null;
+  /** Before that it hears nothing. */
+  isListening: boolean;
   isReady: boolean;
   /** Deaths one after the other before it was ready. */
   failures: number;
@@ -51,13 +53,14 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
   // What is told has no JSON, and lines are put together here: what several processes write may end up in one another.
   cluster.setupPrimary({ serialization: "advanced", silent: true });
   const seats = Array.from({ length: count }, (_, index): Seat => {
-    return { number: index + 1, worker: null, isReady: false, failures: 0 };
+    return { number: index + 1, worker: null, isListening: false, isReady: false, failures: 0 };
   });
   const ready = Promise.withResolvers<string>();
   const ended = Promise.withResolvers<number>();
   ready.promise.catch(() => undefined);
   let isFirst = true;
-  let isStopping = false;
+  /** Why they are to stop, once they are. */
+  let stopping: string | null = null;
   let exitCode = 0;
   let replaced = 0;
   /** What the last one that could not start has said of it. */
@@ -68,7 +71,7 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
     if (worker.isConnected()) worker.send(message);
   };
   const tell = (message: ToWorker) => {
-    for (const worker of living()) send(worker, message);
+    for (const { worker, isListening } of seats) if (worker && isListening) send(worker, message);
   };
   const state = (): ServiceState => ({
     configured: count,
@@ -82,6 +85,11 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
 
   const hear = async (seat: Seat, worker: Worker, message: FromWorker) => {
     switch (message.do) {
+      case "listen":
+        seat.isListening = true;
+        if (stopping === null) send(worker, { do: "start", number: seat.number, config });
+        else send(worker, { do: "stop", reason: stopping });
+        break;
       case "ready":
         seat.isReady = true;
         seat.failures = 0;
@@ -116,15 +124,16 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
       logger.debug({ worker: seat.number, err: error }, "a worker could not be told something");
     });
     worker.once("exit", (code, signal) => over(seat, code, signal));
-    send(worker, { do: "start", number: seat.number, config });
   };
 
   const over = (seat: Seat, code: number | null, signal: string | null) => {
     const wasReady = seat.isReady;
     seat.worker = null;
+    seat.isListening = false;
     seat.isReady = false;
-    if (isStopping) {
-      if (code !== 0) exitCode = code ?? 1;
+    if (stopping !== null) {
+      // One that served nobody yet leaves nothing behind, also where a terminal's signal came to all of them.
+      if (wasReady && code !== 0) exitCode = code ?? 1;
       if (living().length === 0) ended.resolve(exitCode);
       return;
     }
@@ -133,12 +142,12 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
     const isHopeless = living().length === 0 && seat.failures >= maxFailures;
     if (isFirst || isHopeless) {
       logger.error(fields, "a worker cannot start: giving up");
-      isStopping = true;
+      stopping = "another worker cannot start";
       exitCode = code === null || code === 0 ? 1 : code;
       const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
       ready.reject(new StartFault(why ?? `worker ${seat.number} ${how} before it was ready`));
       if (living().length === 0) ended.resolve(exitCode);
-      else tell({ do: "stop", reason: "another worker cannot start" });
+      else tell({ do: "stop", reason: stopping });
       return;
     }
     replaced += 1;
@@ -149,8 +158,7 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
       "a worker has died and is replaced; its replies end as interrupted",
     );
     setTimeout(() => {
-      if (isStopping) return;
-      start(seat);
+      if (stopping === null) start(seat);
     }, pauseMs);
   };
 
@@ -163,7 +171,7 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
     ended: ended.promise,
     tell,
     stop(reason) {
-      isStopping = true;
+      stopping = reason;
       if (living().length === 0) ended.resolve(exitCode);
       tell({ do: "stop", reason });
     },

@@ -36,6 +36,8 @@ export type ToWorker =
 
 /** From a worker to it. */
 export type FromWorker =
+  /** It listens: what is sent before that nobody hears. */
+  | { readonly do: "listen" }
   | { readonly do: "ready"; readonly url: string }
   /** It cannot start, in a sentence for operators. */
   | { readonly do: "fail"; readonly why: string }
