@@ -8,6 +8,7 @@ export default defineConfig({
     // Shared machines stall for seconds at a time: in CI a test has failed when it has failed three times.
     retry: process.env["CI"] === undefined ? 0 : 2,
     globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/own-directory.ts"],
     fileParallelism: false,
   },
 });

@@ -18,6 +18,7 @@ export default defineConfig({
     // Shared machines stall for seconds at a time: in CI a test has failed when it has failed three times.
     retry: process.env["CI"] === undefined ? 0 : 2,
     globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/own-directory.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },

@@ -60,6 +60,7 @@ export async function startService(options: StartOptions = {}): Promise<TestServ
       env: {
         PATH: process.env["PATH"],
         HOME: process.env["HOME"],
+        TMPDIR: process.env["TMPDIR"],
         SERVICE_ENVIRONMENT: "test",
         SERVICE_DATA_DIR: dataDir,
         PORT: "0",
