@@ -278,11 +278,11 @@ describe.each(Object.keys(speakers))("speech by the client in %s", (name) => {
           ["played", "$message", 100],
           ["interrupt", "$message", 300],
         ],
-        stop_playback: [["played", "$message", 400, true]],
       },
       until: "playback_interrupted",
     });
-    expect(events.at(-1)).toMatchObject({ played_ms: 400 });
+    expect(events.map(({ type }) => type)).toContain("stop_playback");
+    expect(events.at(-1)).toMatchObject({ played_ms: 300 });
   });
 
   it("says what the service has against it, and that it was cut off", async () => {
