@@ -136,7 +136,12 @@ describe.skipIf(started === null)("three workers behind one port", () => {
     await stage.client(0).send("POST", `/chat/message/${replyId}/cancel`);
     const all = await stream.all();
     expect(all.at(-1)).toMatchObject({ type: "cancelled", full_response: textOf(all) });
-    for (const viewer of viewers) expect(await viewer.all()).toEqual(all);
+    // Where a worker was late to answer, a snapshot stands for some of the events.
+    for (const viewer of viewers) {
+      const seen = await viewer.all();
+      expect(textOf(seen)).toBe(textOf(all));
+      expect(seen.at(-1)).toEqual(all.at(-1));
+    }
   });
 
   test("one that is killed amid its replies is replaced; they end as after a crash, and the port stays open", async () => {
