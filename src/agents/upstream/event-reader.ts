@@ -160,11 +160,14 @@ export function openEventReader<Event>(
     const batch = queue;
     queue = [];
     queuedLength = 0;
-    if (paused) {
-      paused = false;
-      exchange.resume();
-    }
     return batch;
+  }
+
+  /** The last thing to do with what has arrived: what the client has held back arrives before this returns. */
+  function readOn(): void {
+    if (!paused || ended || queue.length > 0) return;
+    paused = false;
+    exchange.resume();
   }
 
   /** Answers who waits in `next` as soon as there is an answer. */
@@ -173,9 +176,14 @@ export function openEventReader<Event>(
     const { resolve, reject } = waiting;
     if (queue.length > 0) {
       const events = show(waiting);
-      if (events !== null) resolve(events);
-      else return;
-    } else if (failure) reject(failure);
+      if (events !== null) {
+        waiting = null;
+        resolve(events);
+      }
+      readOn();
+      return;
+    }
+    if (failure) reject(failure);
     else if (ended) resolve(null);
     else return;
     waiting = null;
