@@ -25,7 +25,7 @@ const claimed = claimedReply();
 type Script = (
   signal: AbortSignal,
   how: string,
-  request: Pick<RunRequest, "tell">,
+  request: Pick<RunRequest, "tell" | "steered">,
 ) => AsyncGenerator<AgentEvent, void, void>;
 
 interface Setting {
@@ -38,6 +38,8 @@ interface Setting {
   readonly noRoom?: boolean;
   /** The log takes nothing before. */
   readonly gate?: Promise<void>;
+  /** What is stored beside the reply is not before: its files, and the messages that it takes in. */
+  readonly slow?: Promise<void>;
 }
 
 /** A runner with nothing around it; `speaks`: its speech is what was pushed. */
@@ -80,7 +82,10 @@ function stage(script: Script, setting: Setting = {}) {
       log,
       feeds,
       beat: createFlushBeat(),
-      store: { history: async () => [] } as never,
+      store: {
+        history: async () => [],
+        isSteered: async () => setting.slow !== undefined,
+      } as never,
       checkpoints: {
         onBeat: () => () => undefined,
         async store(_reply, changes) {
@@ -110,6 +115,7 @@ function stage(script: Script, setting: Setting = {}) {
           : null,
       attachmentsOf: async () => [],
       keepFile: async (_message, file) => {
+        await setting.slow;
         if (setting.noRoom === true) throw new Problem("storage_quota_exceeded", { maxBytes: 1 });
         if (file.bytes.length === 0) throw new Error("away");
         return {
@@ -128,7 +134,11 @@ function stage(script: Script, setting: Setting = {}) {
     },
     {
       userToken: undefined,
-      takeIn: async () => [],
+      takeIn: async () => {
+        await setting.slow;
+        const hasAttachments = false;
+        return setting.slow === undefined ? [] : [{ messageId: "m", content: "x", hasAttachments }];
+      },
       end: async (_reply, progress, end) => {
         ends.push({ progress, end });
         return end;
@@ -137,6 +147,7 @@ function stage(script: Script, setting: Setting = {}) {
   );
   return {
     runner,
+    log,
     outcomes,
     owned,
     stored,
@@ -407,6 +418,30 @@ test("ended without a run", async () => {
   const { end, progress } = await run({ kind: "end", why: new ReplyStopped("lost") });
   expect(end).toMatchObject(ended("interrupted", "interrupted", "interrupted"));
   expect(progress?.content).toBe("from the tail");
+});
+
+const file = { name: "cat.png", mediaType: "image/png", bytes: new Uint8Array(3) };
+
+test.each<[string, Script]>([
+  ["a file that is stored", says(text("some"), { type: "file", kind: "image", file })],
+  [
+    "a message that is taken in",
+    async function* (_signal, _how, { steered }) {
+      yield text("some");
+      await steered?.();
+    },
+  ],
+])("%s when the reply has been stopped is not told behind its end", async (_name, script) => {
+  const slow = Promise.withResolvers<void>();
+  const { runner, run, ends, log } = stage(script, { slow: slow.promise });
+  const running = run();
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  runner.stop(new ReplyStopped("cancelled", "cancelled"));
+  await running;
+  const numberOfEnd = ends[0]?.progress.eventSeq;
+  slow.resolve();
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  expect(((await log.stat("r"))?.last ?? 0) + 1).toBe(numberOfEnd);
 });
 
 const works: Script = async function* (signal, how, request) {

@@ -249,6 +249,7 @@ export class ReplyRunner {
       const end = await this.#produce(mode);
       if (end === null) {
         if (isHandedOn(this.#abort.signal)) {
+          this.#writer.end();
           await this.#writer.flushed();
           await this.#options.store.letGo(reply);
           logger.info(fields, "reply is left to the node that takes it up next");
@@ -530,9 +531,10 @@ export class ReplyRunner {
   /** Hands the end over to be stored and told. */
   async #finish(end: ReplyEnd, fields: Parameters<Telemetry["replyStarted"]>[0]): Promise<void> {
     await this.#pump.idle();
-    await this.#writer.flushed();
     // The terminal event's number is stored with the end, so that it is known also where the log is gone.
     const progress = { ...this.#progress(), eventSeq: this.#writer.last + 1 };
+    this.#writer.end();
+    await this.#writer.flushed();
     const stored = await this.#endReply(this.reply, progress, end);
     this.#options.telemetry.replyEnded(fields, {
       status: stored?.status ?? "dropped",

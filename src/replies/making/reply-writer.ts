@@ -45,6 +45,7 @@ export class ReplyWriter implements Flushable {
   #queuedLength = 0;
   #appending: Promise<void> | null = null;
   #lost = false;
+  #isOver = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -62,8 +63,9 @@ export class ReplyWriter implements Flushable {
     return this.#queuedLength + (this.#pending?.text.length ?? 0);
   }
 
-  /** Appends an event after all before it; pieces of text become one. */
+  /** Appends an event after all before it; pieces of text become one. What comes behind the end is dropped. */
   emit(event: ReplyEventBody): void {
+    if (this.#isOver) return;
     if (event.type === "reasoning_chunk" || (event.type === "assistant_chunk" && !event.finished)) {
       this.#merge(event.type, event.agent_id, event.chunk);
       return;
@@ -113,6 +115,15 @@ export class ReplyWriter implements Flushable {
   async flushed(): Promise<void> {
     this.flush();
     while (this.#appending !== null) await this.#appending;
+  }
+
+  /**
+   * Nothing more is told here: the next number is that of the event that tells how it ended, and somebody else's. What was
+   * under way when the reply was stopped (a file that is being stored) comes too late.
+   */
+  end(): void {
+    this.flush();
+    this.#isOver = true;
   }
 
   #dropPending(): void {
