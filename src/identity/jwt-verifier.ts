@@ -41,6 +41,26 @@ const asymmetricAlgorithms = [
 
 type Algorithm = "HS256" | (typeof asymmetricAlgorithms)[number];
 
+type Key = CryptoKey | KeyObject;
+
+/** What a token's header says of its signature. */
+interface Signing {
+  readonly algorithm: Algorithm;
+  readonly kid: string | undefined;
+}
+
+/** A token that was found to be good, and by which key. */
+interface Verified {
+  readonly signing: Signing;
+  readonly key: Key;
+  readonly identity: Identity;
+}
+
+/** Tokens that are remembered: those of as many callers as a node has at a time … */
+const maxVerified = 10_000;
+/** … and of this length at most, which few are. */
+const maxRememberedLength = 2_048;
+
 /** `typ` of the header: a logout token or a proof of possession is no access token. */
 const tokenTypes = new Set(["jwt", "at+jwt", "application/jwt", "application/at+jwt"]);
 
@@ -57,18 +77,19 @@ export function createJwtVerifier({
 }: JwtVerifierOptions): JwtVerifier {
   const secret = secretKey === null ? null : createSecretKey(Buffer.from(secretKey, "utf8"));
 
+  /** The first is the one that has been here longest. */
+  const verified = new Map<string, Verified>();
+
   /**
    * The header chooses among the kinds of key that are configured, and each kind has its own algorithms: the text
    * of a public key can never be taken for an HMAC secret. `jku`, `x5u`, `jwk` and `x5c` are not looked at.
    */
-  async function keysFor(
-    token: string,
-  ): Promise<{ algorithm: Algorithm; keys: readonly (CryptoKey | KeyObject)[] }> {
+  function signingOf(token: string): Signing {
     const { alg, kid, typ } = decodeProtectedHeader(token);
     if (typ !== undefined && !(typeof typ === "string" && tokenTypes.has(typ.toLowerCase()))) {
       throw unauthorized("invalid", new Error("not an access token by its header"));
     }
-    if (alg === "HS256" && secret !== null) return { algorithm: alg, keys: [secret] };
+    if (alg === "HS256" && secret !== null) return { algorithm: alg, kid: undefined };
     const algorithm = asymmetricAlgorithms.find((known) => known === alg);
     if (algorithm === undefined || keySet === null) {
       throw unauthorized("invalid", new Error("algorithm not allowed"));
@@ -76,23 +97,28 @@ export function createJwtVerifier({
     if (kid !== undefined && (typeof kid !== "string" || kid.length > 256)) {
       throw unauthorized("invalid", new Error("kid of no use"));
     }
-    return { algorithm, keys: await keySet.find({ alg: algorithm, kid }) };
+    return { algorithm, kid };
   }
 
-  async function checkedClaims(token: string): Promise<JWTPayload> {
-    const { algorithm, keys } = await keysFor(token);
+  async function keysFor({ algorithm, kid }: Signing): Promise<readonly Key[]> {
+    if (algorithm === "HS256") return secret === null ? [] : [secret];
+    return keySet === null ? [] : keySet.find({ alg: algorithm, kid });
+  }
+
+  async function check(token: string): Promise<{ signing: Signing; key: Key; claims: JWTPayload }> {
+    const signing = signingOf(token);
     let refusal: unknown = unauthorized("invalid", new Error("no such key"));
-    for (const key of keys) {
+    for (const key of await keysFor(signing)) {
       try {
-        const { payload } = await jwtVerify(token, key, {
-          algorithms: [algorithm],
+        const { payload: claims } = await jwtVerify(token, key, {
+          algorithms: [signing.algorithm],
           ...(issuer === null ? {} : { issuer }),
           ...(audience === null ? {} : { audience }),
           clockTolerance: clockSkewSeconds,
           currentDate: new Date(now()),
           requiredClaims: ["exp"],
         });
-        return payload;
+        return { signing, key, claims };
       } catch (error) {
         refusal = error;
         // Only a wrong key is a reason to try another one.
@@ -102,19 +128,45 @@ export function createJwtVerifier({
     throw refusal;
   }
 
+  /**
+   * The same token once more, as callers send theirs with each request and streams are asked about theirs: it is as good
+   * as it was while its key is one of the issuer's, until it expires. Null: it has to be checked.
+   */
+  async function recall(token: string): Promise<Identity | null> {
+    const known = verified.get(token);
+    if (known === undefined) return null;
+    if (!(await keysFor(known.signing)).includes(known.key)) return null;
+    // As the library rounds it.
+    const latestSeconds = Math.floor(now() / 1000) - clockSkewSeconds;
+    return (known.identity.expiresAtMs ?? 0) > latestSeconds * 1000 ? known.identity : null;
+  }
+
+  function remember(token: string, one: Verified): void {
+    if (token.length > maxRememberedLength) return;
+    verified.delete(token);
+    verified.set(token, one);
+    for (const first of verified.keys()) {
+      if (verified.size <= maxVerified) break;
+      verified.delete(first);
+    }
+  }
+
   return {
     async verify(token) {
-      // Stricter than the decoder: no padding, no blanks, so that one token has one spelling.
-      if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) {
-        throw unauthorized("invalid", new Error("not a signed token"));
-      }
-      let claims: JWTPayload;
       try {
-        claims = await checkedClaims(token);
+        const recalled = await recall(token);
+        if (recalled !== null) return recalled;
+        // Stricter than the decoder: no padding, no blanks, so that one token has one spelling.
+        if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) {
+          throw unauthorized("invalid", new Error("not a signed token"));
+        }
+        const { claims, ...by } = await check(token);
+        const identity = identityOf(claims, token, now() / 1000 + clockSkewSeconds);
+        remember(token, { ...by, identity });
+        return identity;
       } catch (error) {
         throw refusalOf(error);
       }
-      return identityOf(claims, token, now() / 1000 + clockSkewSeconds);
     },
   };
 }
