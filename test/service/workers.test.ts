@@ -291,6 +291,50 @@ describe.skipIf(started === null)("three workers behind one port", () => {
     await service.stop();
   });
 
+  /** Of the process that keeps the port: there is no such program while the file is there. */
+  const withoutProgram = (flag: string) => {
+    const code = `import cluster from 'node:cluster'; import { existsSync } from 'node:fs';
+      const program = process.execPath;
+      const look = () => (process.execPath = existsSync('${flag}') ? '/nowhere/node' : program);
+      if (cluster.isPrimary) { look(); setInterval(look, 5).unref(); }`;
+    return {
+      DATABASE_URL: stage.databaseUrl,
+      SERVER_WORKERS: "2",
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}`,
+    };
+  };
+
+  test("one for which no process can be made is tried again, while the others serve", async () => {
+    const flag = join(await createDataDir(), "away");
+    const service = await startService({ env: withoutProgram(flag) });
+    const told = (msg: RegExp) =>
+      service
+        .output()
+        .split("\n")
+        .filter((line) => msg.test(line))
+        .map((line) => JSON.parse(line) as { pid: number; pauseMs: number });
+    await eventually("it is told of", () => told(/a worker is ready/).length === 2);
+    await writeFile(flag, "");
+    // It is looked for every few milliseconds.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    process.kill(told(/a worker is ready/)[0]!.pid, "SIGKILL");
+    const failed = () => told(/no process can be made/).map(({ pauseMs }) => pauseMs);
+    await eventually("it was tried twice", () => failed().length === 2);
+    expect(failed()).toEqual([400, 1_600]);
+    expect((await createClient(service.url).get("/health/readiness")).status).toBe(200);
+    await rm(flag);
+    await eventually("it is back", () => told(/a worker is ready/).length === 3);
+    expect(await service.stop()).toBe(0);
+  });
+
+  test("when no process can be made from the beginning, it is said why, and given up", async () => {
+    const flag = join(await createDataDir(), "away");
+    await writeFile(flag, "");
+    await expect(startService({ env: withoutProgram(flag) })).rejects.toThrow(
+      /ended with 1[^]*cannot start: worker \d could not be started \(.*ENOENT/,
+    );
+  });
+
   test("the gateway knows one service, and once it stops none", async () => {
     const gateway = await startGateway();
     const service = await startService({

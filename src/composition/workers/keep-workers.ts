@@ -4,6 +4,7 @@ import type { Config } from "../../config/settings.ts";
 import type { GatewayRegistration } from "../../gateway/gateway-registration.ts";
 import { StartFault } from "../../problems/start-fault.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { whyOf } from "../../telemetry/outage.ts";
 import { createGatherParts } from "./gather-parts.ts";
 import type { FromWorker, ServiceState, ToWorker } from "./messages.ts";
 
@@ -114,19 +115,30 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
   };
 
   const start = (seat: Seat) => {
-    const worker = cluster.fork();
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      setImmediate(() => over(seat, null, null, error));
+      return;
+    }
     seat.worker = worker;
+    // Where there was no room for a process they are not there at all.
     for (const stream of [worker.process.stdout, worker.process.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on("line", writeLine);
+      if (stream) createInterface({ input: stream }).on("line", writeLine);
     }
     worker.on("message", (message: FromWorker) => void hear(seat, worker, message));
     worker.on("error", (error) => {
+      // What never was a process (none may be made, its program was replaced) has no end of its own.
+      if (worker.process.pid === undefined) return over(seat, null, null, error);
       logger.debug({ worker: seat.number, err: error }, "a worker could not be told something");
     });
-    worker.once("exit", (code, signal) => over(seat, code, signal));
+    worker.once("exit", (code, signal) => {
+      if (seat.worker === worker) over(seat, code, signal);
+    });
   };
 
-  const over = (seat: Seat, code: number | null, signal: string | null) => {
+  const over = (seat: Seat, code: number | null, signal: string | null, error?: unknown) => {
     const wasReady = seat.isReady;
     seat.worker = null;
     seat.isListening = false;
@@ -138,24 +150,36 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
       return;
     }
     if (!wasReady) seat.failures += 1;
-    const fields = { worker: seat.number, code, signal };
+    const fields = {
+      worker: seat.number,
+      code,
+      signal,
+      ...(error !== undefined && { err: error }),
+    };
     const isHopeless = living().length === 0 && seat.failures >= maxFailures;
     if (isFirst || isHopeless) {
       logger.error(fields, "a worker cannot start: giving up");
       stopping = "another worker cannot start";
       exitCode = code === null || code === 0 ? 1 : code;
-      const how = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
+      const how =
+        error !== undefined
+          ? `could not be started (${whyOf(error)})`
+          : signal === null
+            ? `ended with ${code}`
+            : `was ended by ${signal}`;
       ready.reject(new StartFault(why ?? `worker ${seat.number} ${how} before it was ready`));
       if (living().length === 0) ended.resolve(exitCode);
       else tell({ do: "stop", reason: stopping });
       return;
     }
-    replaced += 1;
+    if (error === undefined) replaced += 1;
     tellState();
     const pauseMs = Math.min(maxPauseMs, firstPauseMs * 4 ** seat.failures);
     logger.error(
       { ...fields, pauseMs },
-      "a worker has died and is replaced; its replies end as interrupted",
+      error === undefined
+        ? "a worker has died and is replaced; its replies end as interrupted"
+        : "no process can be made for a worker; trying again",
     );
     setTimeout(() => {
       if (stopping === null) start(seat);
