@@ -20,6 +20,19 @@ export function createFakeNetwork() {
     }
   };
 
+  let waiting: { readonly deliver: () => void; readonly resolve: () => void }[] = [];
+  /** What is sent at the same time arrives in one piece: nothing happens between one message and the next. */
+  const carry = (deliver: () => void) =>
+    new Promise<void>((resolve) => {
+      if (waiting.push({ deliver, resolve }) > 1) return;
+      setImmediate(() => {
+        const arrived = waiting;
+        waiting = [];
+        for (const each of arrived) each.deliver();
+        for (const each of arrived) each.resolve();
+      });
+    });
+
   return {
     /** What was sent so far. */
     sent,
@@ -43,11 +56,13 @@ export function createFakeNetwork() {
           sent.push({ from: id, to, kind });
           const text = JSON.stringify(body);
           const hearers = reachable(node).filter((other) => to === null || other.id === to);
-          await new Promise((resolve) => setImmediate(resolve));
-          for (const other of hearers) {
-            if (other.isCut) continue;
-            for (const listener of other.listeners.get(kind) ?? []) listener(JSON.parse(text), id);
-          }
+          await carry(() => {
+            for (const other of hearers) {
+              if (other.isCut) continue;
+              for (const listener of other.listeners.get(kind) ?? [])
+                listener(JSON.parse(text), id);
+            }
+          });
           return true;
         },
         on(kind, listener) {

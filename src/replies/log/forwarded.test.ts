@@ -147,6 +147,29 @@ describe("nodes that tell each other", () => {
     },
   );
 
+  test("what arrives in one piece is taken as it comes, and not asked for again", async () => {
+    const { b, node } = two();
+    const { wire } = node("owner");
+    let asked = 0;
+    wire.on("watch", (body) => {
+      // Of what comes next, not only that it is still read.
+      if ((body as readonly [boolean])[0]) asked += 1;
+    });
+    b.log.onBell(reply, () => {});
+    const pages = [texts(1, 10), texts(11, 20), texts(21, 25)].map((page) => [
+      reply,
+      1,
+      (page[0]?.seq ?? 1) - 1,
+      page.map(({ seq, type, json }) => [seq, type, json]),
+    ]);
+    await vi.waitFor(() => expect(asked).toBeGreaterThan(0));
+    asked = 0;
+    await Promise.all(pages.map((page) => wire.send("b", "events", page)));
+    expect(await seqs(b.log)).toHaveLength(25);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked).toBe(0);
+  });
+
   test("who follows goes on with a new owner, and an old one is not believed", async () => {
     const { a, b, node } = two();
     const c = node("c");

@@ -161,19 +161,18 @@ export function createForwardedReplyLog(options: ForwardedLogOptions): ReplyLog 
     watch.isAsking = false;
     const events = told.map(([seq, type, json]) => ({ seq, type, json }));
     const newest = events.at(-1)?.seq ?? 0;
-    const keep = async () => {
-      if (newest <= watch.last) return;
-      await memory.append(replyId, epoch, events);
+    // The memory has them at once, or refuses them: what follows may come in the same piece.
+    const refused = newest > watch.last ? memory.append(replyId, epoch, events) : undefined;
+    if (newest > watch.last && refused === undefined) {
       mirrored.add(replyId);
       watch.last = newest;
-    };
-    keep()
-      .catch((error: unknown) => {
-        // Of one that has lost the reply and does not know it yet.
-        if (error instanceof ReplyFenced) return;
-        logger.error({ replyId, err: error }, "what another node has sent of a reply is not kept");
-      })
-      .finally(() => watch.answered.resolve());
+    }
+    watch.answered.resolve();
+    refused?.catch((error: unknown) => {
+      // Of one that has lost the reply and does not know it yet.
+      if (error instanceof ReplyFenced) return;
+      logger.error({ replyId, err: error }, "what another node has sent of a reply is not kept");
+    });
   };
 
   const renew = async () => {
