@@ -136,13 +136,14 @@ export function createSpokenReplies(options: SpokenRepliesOptions): SpokenReplie
     // A text that nobody was to hear was read; one that was heard elsewhere is not known here.
     if (end === null || !each.isSpoken || (each.isResumed && !playback.isAcknowledged)) return;
     const { content, sessionId } = end;
+    const { playedMs } = playback;
     const length = playback.heardLength(content, end.status === "complete");
     if (length < content.length && !(await replies.cutToHeard({ ...end, length }))) return;
     send({
       type: "playback_interrupted",
       message_id: replyId,
       session_id: sessionId,
-      played_ms: playback.playedMs,
+      played_ms: playedMs,
       spoken: content.slice(0, length),
       unspoken: content.slice(length),
     });
