@@ -89,6 +89,15 @@ export const mutatedFiles: readonly MutatedFile[] = [
     ],
   },
   {
+    file: "src/search/entry.ts",
+    tests: ["src/replies/lifecycle/searchable-at-once.test.ts"],
+    mutants: [
+      ["session_id || ' ' || seq", "session_id || ' 0'"],
+      [', markOf("role", role)', ""],
+      ['if (text === "") return null;', ""],
+    ],
+  },
+  {
     file: "src/replies/lifecycle/accept-at-once.ts",
     tests: ["src/replies/lifecycle/accept-at-once.test.ts"],
     mutants: [
@@ -100,8 +109,9 @@ export const mutatedFiles: readonly MutatedFile[] = [
       ["q.status IN ('streaming', 'paused')", "q.status IN ('streaming')"],
       ['AND q.status IN ${raw(statesBefore("start"))}', "AND false"],
       ['"ready, claimed"', '"ready"'],
-      ["last_activity = now(),", ""],
-      ["ELSE s.auto_title END", "ELSE NULL END"],
+      [", last_activity = now()\n", "\n"],
+      [" AND s.title IS NOT NULL", ""],
+      [" AND NOT s.temporary", ""],
     ],
   },
   {

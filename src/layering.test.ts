@@ -35,7 +35,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   knowledge: names("agents attachments http identity problems telemetry"),
   memories: names("agents jobs database http identity problems telemetry"),
   replies: names(
-    "agents attachments events idempotency jobs usage database http identity lib nodes problems redis telemetry tree",
+    "agents attachments events idempotency jobs search usage database http identity lib nodes problems redis telemetry tree",
   ),
   sessions: names(
     "agents events idempotency replies search database http identity lib problems telemetry tree",

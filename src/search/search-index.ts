@@ -4,7 +4,8 @@ import type { Database, Queryable } from "../database/database.ts";
 import { toJsonb } from "../lib/clean-text.ts";
 import { Problem } from "../problems/problem.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { markOf, ownerPrefix, searchRule, termsOf } from "./terms.ts";
+import { termsOfEntry, type Entry } from "./entry.ts";
+import { searchRule, termsOf } from "./terms.ts";
 import { maxReadLength } from "./units.ts";
 
 export interface SearchIndex {
@@ -36,13 +37,8 @@ interface Note {
   readonly seq: number | null;
 }
 
-interface Text {
-  readonly sessionId: string;
-  readonly seq: number | null;
-  readonly userId: string;
+interface Text extends Entry {
   readonly text: string;
-  readonly role: string;
-  readonly agentId: string;
 }
 
 const batchSize = 50;
@@ -298,16 +294,10 @@ async function entriesOf(
     const version = versions.get(key);
     // Two notes of one text are one entry.
     if (version === undefined || !versions.delete(key)) continue;
-    const prefix = ownerPrefix(text.userId);
-    const terms = [...marksOf(text), ...(await makeTerms(text.text))].map((term) => prefix + term);
+    const terms = termsOfEntry(text, await makeTerms(text.text));
     entries.push({ session_id: text.sessionId, seq: text.seq, version, terms });
   }
   return toJsonb(entries);
-}
-
-function marksOf({ sessionId, seq, role, agentId }: Text): string[] {
-  const ofSession = markOf("session", sessionId);
-  return seq === null ? [ofSession] : [ofSession, markOf("role", role), markOf("agent", agentId)];
 }
 
 async function writeMessages(tx: Queryable, entries: string): Promise<void> {
@@ -357,7 +347,9 @@ async function noteEarlier(tx: Queryable): Promise<boolean> {
          RETURNING session_id AS "sessionId", seq`
       : `INSERT INTO search_queue (user_id, session_id, seq)
          SELECT s.user_id, m.session_id, m.seq FROM (
-           SELECT session_id, seq FROM messages WHERE (session_id, seq) < ($1, $2::int)
+           SELECT session_id, seq FROM messages
+           -- What is being made is made searchable when it ends.
+           WHERE (session_id, seq) < ($1, $2::int) AND status NOT IN ('queued', 'streaming')
            ORDER BY session_id DESC, seq DESC LIMIT ${backfillSize}) AS m
          JOIN sessions s ON s.session_id = m.session_id AND NOT s.temporary
          RETURNING session_id AS "sessionId", seq`,

@@ -8,6 +8,8 @@ export const searchRule = 1;
 const maxBytes = 512 * 1024;
 const maxTerms = 20_000;
 const turnUnits = 10_000;
+/** In UTF-16 units: most messages, in less than a millisecond. */
+const maxAtOnceLength = 4_000;
 
 /**
  * What all terms of an owner begin with: in the index they stand together, so what a search costs is up to the owner and
@@ -32,20 +34,34 @@ function shortHash(value: string, length: number): string {
  */
 export async function termsOf(text: string): Promise<string[]> {
   const terms = new Set<string>();
+  const turns = collect(text, terms);
+  while (turns.next().done !== true) await new Promise(setImmediate);
+  return [...terms];
+}
+
+/** The same at once; null of a text for which everything else would have to wait. */
+export function termsAtOnce(text: string): string[] | null {
+  if (text.length > maxAtOnceLength) return null;
+  const terms = new Set<string>();
+  const { done } = collect(text, terms).next();
+  return done === true ? [...terms] : null;
+}
+
+/** Stops whenever others should have their turn. */
+function* collect(text: string, terms: Set<string>): Generator<void, void, void> {
   let bytes = 0;
   let count = 0;
   let before: Unit | undefined;
   for (const unit of unitsOf(text, "text")) {
-    if ((count += 1) % turnUnits === 0) await new Promise(setImmediate);
+    if ((count += 1) % turnUnits === 0) yield;
     for (const term of termsAt(before, unit)) {
       if (terms.has(term)) continue;
       bytes += Buffer.byteLength(term) + 5;
-      if (bytes > maxBytes || terms.size === maxTerms) return [...terms];
+      if (bytes > maxBytes || terms.size === maxTerms) return;
       terms.add(term);
     }
     before = unit;
   }
-  return [...terms];
 }
 
 function* termsAt(before: Unit | undefined, unit: Unit): Generator<string, void, void> {

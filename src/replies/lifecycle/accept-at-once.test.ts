@@ -41,8 +41,8 @@ describe.each(databases.kinds)("on $kind", ({ open }) => {
   async function stage() {
     const [sessionId, asked, replyId] = [newId(), newId(), newId()];
     await database.query(
-      `INSERT INTO sessions (session_id, user_id, agent_id, config, last_seq, message_count)
-       VALUES ($1, 'ann', 'a', $2::jsonb, 2, 2)`,
+      `INSERT INTO sessions (session_id, user_id, agent_id, config, last_seq, message_count, title)
+       VALUES ($1, 'ann', 'a', $2::jsonb, 2, 2, 'one')`,
       [sessionId, JSON.stringify(ann.config)],
     );
     await database.query(
@@ -145,6 +145,8 @@ describe.each(databases.kinds)("on $kind", ({ open }) => {
     ["it has another agent", "UPDATE sessions SET agent_id = 'b' WHERE session_id = $1"],
     ["it has other settings", "UPDATE sessions SET config = '{}' WHERE session_id = $1"],
     ["it is another's", "UPDATE sessions SET user_id = 'bob' WHERE session_id = $1"],
+    ["it has no title", "UPDATE sessions SET title = NULL WHERE session_id = $1"],
+    ["it is temporary", "UPDATE sessions SET temporary = true WHERE session_id = $1"],
     ["it is archived", "UPDATE sessions SET status = 'archived' WHERE session_id = $1"],
     ["it has branches", `UPDATE sessions SET tree = '{"segments": []}' WHERE session_id = $1`],
     ["a reply runs", `${later}streaming', attempt = 1 WHERE session_id = $1 AND seq = 2`],

@@ -1,8 +1,9 @@
 import sql, { empty, raw } from "sql-template-tag";
 import { settingsOf } from "../../agents/run-settings.ts";
+import { madeSearchable, termsAtHand } from "../../search/entry.ts";
 import type { Acceptance, Accepted, AcceptParts } from "./acceptance.ts";
 import type { KnownSession } from "./known-sessions.ts";
-import { newReply, opening, titleOf } from "./new-reply.ts";
+import { newReply, opening } from "./new-reply.ts";
 import { insertedColumns, questionRow, replyRow } from "./question-row.ts";
 import { askForSession, statesBefore, type Transition } from "./transition.ts";
 
@@ -13,9 +14,9 @@ type Simple = Acceptance & {
 };
 
 /**
- * A message at the end of a conversation without branches in which nothing runs or waits, as most are: one statement
- * behind the lock, which asks itself whether that is so, and whether the session still is as it was when this node saw it
- * last. Else nothing is changed, not even its key is taken.
+ * A message at the end of a conversation that has a title and no branches, in which nothing runs or waits, as most are:
+ * one statement behind the lock, which asks itself whether that is so, and whether the session still is as it was when this
+ * node saw it last. Else nothing is changed, not even its key is taken.
  */
 export function acceptAtOnce(
   parts: AcceptParts,
@@ -60,10 +61,8 @@ export function acceptAtOnce(
         )${claimOf(parts, simple)}, said AS (
           INSERT INTO messages (${insertedColumns})
           SELECT given.* FROM ${readyOf(simple)}, LATERAL (VALUES ${rows[0]}, ${rows[1]}) AS given (${insertedColumns})
-        )
-        UPDATE sessions s SET last_seq = s.last_seq + 2, message_count = s.message_count + 2, last_activity = now(),
-          title = coalesce(s.title, ${titleOf(message.text)}),
-          auto_title = CASE WHEN s.title IS NULL THEN ${titleOf(message.text)} ELSE s.auto_title END
+        )${entryOf(simple, agentId)}
+        UPDATE sessions s SET last_seq = s.last_seq + 2, message_count = s.message_count + 2, last_activity = now()
         FROM ${readyOf(simple)} WHERE s.session_id = ready.session_id
         RETURNING s.last_seq AS "lastSeq"`;
       const { rows: found } = await tx.query<{ lastSeq: number }>(text, values);
@@ -87,7 +86,7 @@ function simpleOf({ knownSessions }: AcceptParts, request: Acceptance): Simple |
 
 const isAsSeen = ({ sessionId, session }: Simple) => sql`
   s.session_id = ${sessionId} AND s.user_id = ${session.userId} AND s.agent_id = ${session.agentId}
-  AND s.config = ${session.configJson}::jsonb AND s.status = 'active' AND s.tree IS NULL`;
+  AND s.config = ${session.configJson}::jsonb AND s.status = 'active' AND s.tree IS NULL AND NOT s.temporary AND s.title IS NOT NULL`;
 
 /** Two looks, because there is an index for each. */
 const nothingUnfinished = (sessionId: string) => sql`
@@ -99,6 +98,17 @@ function claimOf({ idempotency }: AcceptParts, { idempotency: key, session, ...r
   if (key === null) return empty;
   const result = { sessionId: request.sessionId, messageId: request.replyId };
   return sql`, claimed AS (${idempotency.claiming(session.userId, key, result, sql`FROM ready`)} RETURNING 1)`;
+}
+
+/** Nothing has ever had the number of its question. */
+function entryOf(simple: Simple, agentId: string) {
+  const { sessionId, session, message } = simple;
+  const { userId } = session;
+  const terms = termsAtHand({ sessionId, userId, role: "user", agentId }, message.text);
+  if (terms === null) return empty;
+  return sql`, question AS (
+    SELECT session_id, last_seq + 1 AS seq, ${userId} AS user_id, now() AS created_at, ${terms}::text[] AS terms
+    FROM ${readyOf(simple)}), searchable AS (${raw(madeSearchable("question"))})`;
 }
 
 const readyOf = ({ idempotency }: Simple) => raw(idempotency === null ? "ready" : "ready, claimed");

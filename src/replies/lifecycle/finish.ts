@@ -2,6 +2,7 @@ import type { OpenTransaction, Queryable } from "../../database/database.ts";
 import type { Job } from "../../jobs/job.ts";
 import { toJsonb } from "../../lib/clean-text.ts";
 import { Problem } from "../../problems/problem.ts";
+import { madeSearchable, termsAtHand } from "../../search/entry.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { priced, type Prices } from "../../usage/spent.ts";
 import { spending, spendingValues } from "../../usage/spending.ts";
@@ -126,8 +127,11 @@ const finishAtOnce: NonNullable<Transition<Finish, Finished>["atOnce"]> = (reque
   if (end.status === "paused" || toBeWritten(request, end, null).length > 0) return null;
   const mayBeTitled = writing?.titles === true && end.status === "complete";
   const condition = mayBeTitled ? nothingWaits + hasTitle : nothingWaits;
+  // A later attempt may be one that goes on behind a pause, at which it was noted down.
+  const entry = { ...reply, userId: reply.turn.userId, role: "assistant" };
+  const terms = reply.attempt === 1 ? termsAtHand(entry, progress.content) : null;
   return async (tx) => {
-    const stored = await store(tx, request, "whole", condition);
+    const stored = await store(tx, request, "whole", condition, terms);
     if (stored === null) return null;
     return { result: end, effects: [tellEnd(reply, progress.content, progress.eventSeq, end)] };
   };
@@ -227,12 +231,17 @@ const nothingWaits = `
 /** … and no title has to be written. */
 const hasTitle = " AND s.auto_title IS NULL";
 
+/** Of what is made searchable with it, in addition. */
+const found = ", m.session_id, m.seq, s.user_id, m.created_at, s.temporary, $27::text[] AS terms";
+const searchable = `, searchable AS (${madeSearchable("ended WHERE NOT temporary")})`;
+
 /** Asks all of it before it waits. Null: the attempt is not the owner's any more, or `condition` does not hold. */
 async function store(
   tx: OpenTransaction,
   request: Finish,
   form: Form,
   condition = "",
+  terms: readonly string[] | null = null,
 ): Promise<Stored | null> {
   const { reply, progress, end } = request;
   const details = form === "whole" ? { progress, end } : null;
@@ -257,8 +266,8 @@ async function store(
      FROM sessions s
      WHERE s.session_id = $1 AND m.session_id = $1 AND m.message_id = $2 AND m.attempt = $3
        AND m.status IN ${statesBefore("finish")}${condition}
-     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content, s.auto_title AS "autoTitle"),
-     ${spending("$2", 21)}
+     RETURNING CASE WHEN $4::text IS NULL THEN m.content END AS content, s.auto_title AS "autoTitle"${terms === null ? "" : found}),
+     ${spending("$2", 21)}${terms === null ? "" : searchable}
      SELECT content, "autoTitle" FROM ended`,
     [
       reply.sessionId,
@@ -283,6 +292,7 @@ async function store(
       details?.end.outputFormat ?? null,
       jsonOrNull(extrasOrNull(details?.progress.extras)),
       ...spendingOf(request, form),
+      ...(terms === null ? [] : [terms]),
     ],
   );
   return rows[0] ?? null;

@@ -51,14 +51,20 @@ export function createLifecycle(options: LifecycleOptions) {
         });
       // What other services are told needs a statement more.
       const simple = recordEvent === ignoreEvent ? transition.atOnce?.(input) : null;
-      const atOnce = async () =>
-        simple
-          ? database.transaction((tx) => {
-              const change = simple(tx);
-              tx.commit();
-              return change;
-            })
-          : null;
+      const atOnce = async () => {
+        if (!simple) return null;
+        try {
+          return await database.transaction((tx) => {
+            const change = simple(tx);
+            tx.commit();
+            return change;
+          });
+        } catch (error) {
+          if (error instanceof Problem || gaveWay.test(sqlState(error) ?? "")) throw error;
+          // Refused, and nothing of it has happened: it may be what only the short form does.
+          return null;
+        }
+      };
       const attempt = async (again: boolean, triesLeft: number): Promise<Change<Result>> => {
         try {
           return (again ? null : await atOnce()) ?? (await once(again));

@@ -27,7 +27,7 @@ const stored = { ...turn, userId: "ann", settings: {}, merges: true };
 async function stage(database: Database, status: ReplyStatus, more: { recoveries?: number } = {}) {
   const [sessionId, userMessageId, replyId] = [newId(), newId(), newId()];
   await database.query(
-    `INSERT INTO sessions (session_id, user_id, agent_id, last_seq) VALUES ($1, 'ann', 'a', 2)`,
+    `INSERT INTO sessions (session_id, user_id, agent_id, last_seq, title) VALUES ($1, 'ann', 'a', 2, 'hello')`,
     [sessionId],
   );
   await database.query(
