@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
+import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../support/client.ts";
@@ -176,6 +178,25 @@ describe.skipIf(started === null)("three workers behind one port", () => {
       }),
     );
     for (const end of ends) expect(["error", "cancelled"]).toContain(end?.type);
+  });
+
+  test("what is on its way to one that dies is cut, so that nobody waits for it", async () => {
+    const victim = pidOf(3);
+    // It takes nothing that it is handed.
+    process.kill(victim, "SIGSTOP");
+    const answers: unknown[] = [];
+    // Each on a connection of its own: one that is kept is somebody's already.
+    const asked = Array.from({ length: 6 }, async () => {
+      const request = get(`${stage.node(0).url}/health`, { agent: false });
+      const [answer] = (await once(request, "response").catch(() => [])) as [IncomingMessage?];
+      answer?.resume();
+      answers.push(answer?.statusCode ?? "cut");
+    });
+    await eventually("the others answer", () => answers.length === 5);
+    process.kill(victim, "SIGKILL");
+    await Promise.all(asked);
+    expect(answers).toEqual([200, 200, 200, 200, 200, "cut"]);
+    await eventually("another one is ready", () => pidOf(3) !== victim);
   });
 
   test("told to stop, all let their replies end, once, and the service ends with 0", async () => {

@@ -6,6 +6,7 @@ import { StartFault } from "../../problems/start-fault.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { whyOf } from "../../telemetry/outage.ts";
 import { createGatherParts } from "./gather-parts.ts";
+import { watchHandovers } from "./handovers.ts";
 import type { FromWorker, ServiceState, ToWorker } from "./messages.ts";
 
 interface KeepWorkersOptions {
@@ -133,7 +134,9 @@ export function keepWorkers(options: KeepWorkersOptions): Workers {
       if (worker.process.pid === undefined) return over(seat, null, null, error);
       logger.debug({ worker: seat.number, err: error }, "a worker could not be told something");
     });
+    const handovers = watchHandovers(worker);
     worker.once("exit", (code, signal) => {
+      handovers.cut();
       if (seat.worker === worker) over(seat, code, signal);
     });
   };
