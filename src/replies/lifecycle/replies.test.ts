@@ -717,6 +717,16 @@ describe("what a dead node has left", () => {
     }
     const { replyId } = await send("say", { agent: "passing" });
     await heart.quiet();
+    // Only what is known to go on is left to others.
+    await expect
+      .poll(async () => {
+        const { rows } = await database.query(
+          "SELECT 1 FROM messages WHERE message_id = ANY($1::uuid[]) AND backend_state IS NOT NULL",
+          [sent],
+        );
+        return rows.length;
+      })
+      .toBe(sent.length);
     for (const on of [...nodes, node]) on.die();
     for (const _ of [1, 2, 3]) await send("say", { on: other });
     for (const lost of [...sent, replyId]) await expireNow(lost);
