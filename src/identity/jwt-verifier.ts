@@ -153,6 +153,7 @@ export function createJwtVerifier({
 
   return {
     async verify(token) {
+      let checked: Awaited<ReturnType<typeof check>>;
       try {
         const recalled = await recall(token);
         if (recalled !== null) return recalled;
@@ -160,13 +161,14 @@ export function createJwtVerifier({
         if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) {
           throw unauthorized("invalid", new Error("not a signed token"));
         }
-        const { claims, ...by } = await check(token);
-        const identity = identityOf(claims, token, now() / 1000 + clockSkewSeconds);
-        remember(token, { ...by, identity });
-        return identity;
+        checked = await check(token);
       } catch (error) {
         throw refusalOf(error);
       }
+      const { claims, ...by } = checked;
+      const identity = identityOf(claims, token, now() / 1000 + clockSkewSeconds);
+      remember(token, { ...by, identity });
+      return identity;
     },
   };
 }

@@ -60,8 +60,9 @@ export function createLifecycle(options: LifecycleOptions) {
             return change;
           });
         } catch (error) {
-          if (error instanceof Problem || gaveWay.test(sqlState(error) ?? "")) throw error;
-          // Refused, and nothing of it has happened: it may be what only the short form does.
+          const refusal = error instanceof Problem ? undefined : sqlState(error);
+          if (refusal === undefined || gaveWay.test(refusal)) throw error;
+          // By the database, and nothing of it has happened: it may be what only the short form does.
           return null;
         }
       };
